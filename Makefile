@@ -1,0 +1,52 @@
+# Bare `make` prints this help. CI runs the same commands a person does.
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+T ?= tests
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): requirements.lock pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV_STAMP): $(STAMP) requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(STAMP) ## Make .venv with .venv/bin/waybill
+
+demo: $(STAMP) ## Start everything, export 200,000 orders, print the link (ONCE=1 to stop then)
+	@$(BIN)/waybill demo $(if $(ONCE),--once)
+
+test: $(DEV_STAMP) ## Run the whole test suite (T=path for a part of it)
+	@tests/install-servers
+	$(BIN)/python -m pytest $(T)
+
+check: $(DEV_STAMP) ## Format, lint, types, import rules, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/unit/test_docs.py
+
+fix: $(DEV_STAMP) ## Format, and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(DEV_STAMP) ## Write the generated pages
+	$(BIN)/python -m infra.settings_table > docs/settings.md
+
+lock: ## Pin every dependency by version and hash, naming no index
+	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml
+	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+.PHONY: help setup demo test check fix docs lock

@@ -1,0 +1,9 @@
+"""Fixtures of real servers: each is private to the run, on a free port, and ended after it."""
+
+from __future__ import annotations
+
+pytest_plugins = [
+    "tests.servers.postgres",
+    "tests.servers.rabbitmq",
+    "tests.servers.seaweedfs",
+]
