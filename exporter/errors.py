@@ -1,0 +1,99 @@
+"""Every error Waybill raises on purpose, and what each one means for a retry.
+
+::
+
+    WaybillError
+    ├── ExportRejected              never retried: the same input fails the same way
+    │   ├── UnknownDataset          (also KeyError)
+    │   ├── InvalidRequest          (also ValueError)
+    │   ├── PermissionDenied        (also PermissionError)
+    │   └── LimitExceeded
+    ├── IncompleteExport            rows counted, rendered and stored disagree
+    └── ExportStopped               not a failure: the attempt has to end now
+        ├── ExportCancelled         somebody pressed cancel
+        ├── LeaseLost               another worker owns the task
+        └── WorkerStopping          the process was asked to end
+
+One rule decides about retries: everything retries, except `ExportRejected`. An error
+nobody foresaw is therefore retried, and ends in the dead-letter queue with its code.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class WaybillError(Exception):
+    """Something went wrong while exporting."""
+
+    #: Stable, documented name of the cause. Part of the HTTP contract; never reworded.
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str | None = None) -> None:
+        """Without a message, the class's docstring is the message: no error is silent."""
+        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+
+    @property
+    def message(self) -> str:
+        """The text shown to a person. It never holds SQL, a URL or a secret."""
+        return str(self.args[0])
+
+
+class ExportRejected(WaybillError):
+    """The export cannot be made as asked; trying again would fail again."""
+
+    code = "export_rejected"
+
+
+class UnknownDataset(ExportRejected, KeyError):
+    """There is no such dataset."""
+
+    code = "unknown_dataset"
+
+
+class InvalidRequest(ExportRejected, ValueError):
+    """The request holds a value that cannot be used."""
+
+    code = "invalid_request"
+
+
+class PermissionDenied(ExportRejected, PermissionError):
+    """The caller may not export this dataset."""
+
+    code = "permission_denied"
+
+
+class LimitExceeded(ExportRejected):
+    """The export is larger than the format or the store can hold."""
+
+    code = "limit_exceeded"
+
+
+class IncompleteExport(WaybillError):
+    """Rows counted by the database and rows in the file disagree; nothing was published."""
+
+    code = "incomplete_export"
+
+
+class ExportStopped(WaybillError):
+    """The attempt had to end before the file was complete."""
+
+    code = "stopped"
+
+
+class ExportCancelled(ExportStopped):
+    """The export was cancelled."""
+
+    code = "cancelled"
+
+
+class LeaseLost(ExportStopped):
+    """Another worker has taken this task over."""
+
+    code = "lease_lost"
+
+
+class WorkerStopping(ExportStopped):
+    """The worker is shutting down; another one will start this task again."""
+
+    code = "worker_stopping"

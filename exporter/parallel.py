@@ -1,0 +1,36 @@
+"""Ordered work on a few threads, with a bound on what is under way."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def map_ordered(
+    work: Callable[[T], R], items: Iterable[T], *, threads: int | None = None
+) -> Iterator[R]:
+    """Yield ``work(item)`` for each item, in order, computed on `threads` threads.
+
+    At most ``threads + 1`` items are under way or waiting to be taken, so a slow consumer
+    stops the source (back-pressure) and memory does not depend on the number of items.
+    `items` is pulled on the caller's thread. Closing the generator drops what has not
+    begun and waits for what has.
+    """
+    count = threads or os.cpu_count() or 1
+    pending: deque[Future[R]] = deque()
+    pool = ThreadPoolExecutor(count, thread_name_prefix="waybill-render")
+    try:
+        for item in items:
+            pending.append(pool.submit(work, item))
+            if len(pending) > count:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,67 @@
+"""The seams of `exporter`: where rows come from, and where bytes go.
+
+Each is as narrow as it can be. Adapters live in `infra.sources` and `storage`, and every
+adapter of a seam passes the same conformance suite in ``tests/contract``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+import pyarrow as pa
+
+from exporter.datasets import Query
+
+
+class RowStream(Protocol):
+    """One query being read inside one snapshot. Iterate it once."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns; fixed before the first row is read."""
+        ...
+
+    @property
+    def snapshot_at(self) -> datetime:
+        """When the snapshot was taken, by the database's clock where it has one."""
+        ...
+
+    @property
+    def rows_expected(self) -> int | None:
+        """Rows the database counts in this snapshot; None when it was not asked to."""
+        ...
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Batches in the query's order, bounded in rows and in bytes."""
+        ...
+
+    def cancel(self) -> None:
+        """Interrupt the running statement. Safe from any thread, at any time, twice."""
+        ...
+
+
+class Source(Protocol):
+    """A database that rows can be read from."""
+
+    def open(self, query: Query, *, count: bool = True) -> AbstractContextManager[RowStream]:
+        """Start one read-only snapshot and read `query` in it.
+
+        With `count`, `RowStream.rows_expected` is counted by the database in the same
+        snapshot. Leaving the context always ends the statement and the transaction.
+        """
+        ...
+
+
+class Sink(Protocol):
+    """Somewhere to write a file, front to back.
+
+    A sink is the value of a context manager. The file becomes visible on the *clean*
+    exit of that context manager and on no other path; any exception leaves nothing.
+    """
+
+    def write(self, data: bytes) -> None:
+        """Append `data`. May block while earlier bytes are still on their way."""
+        ...

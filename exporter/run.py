@@ -1,0 +1,131 @@
+"""The use case: read a query in one snapshot, write one file, and prove it complete.
+
+Nothing here knows a database, a store or a task. An attempt either returns an `Outcome`
+whose counts agree, or raises and leaves no file behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from exporter.datasets import Query
+from exporter.encoding import Encode, Tally
+from exporter.errors import ExportStopped, IncompleteExport
+from exporter.layout import Layout
+from exporter.ports import RowStream, Sink, Source
+from exporter.stop import StopToken
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an export is. Written by its thread, read by any other."""
+
+    rows_done: int = 0
+    rows_total: int | None = None
+    bytes_rendered: int = 0
+    snapshot_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished export consists of."""
+
+    rows_source: int | None
+    rows_written: int
+    size_bytes: int
+    sha256: str
+    snapshot_at: datetime
+    #: How often a value had to be changed: ``{"column": ..., "rule": ..., "count": ...}``.
+    warnings: list[dict[str, str | int]] = field(default_factory=list)
+
+
+def run_export(
+    source: Source,
+    query: Query,
+    encode: Encode,
+    layout: Layout,
+    open_sink: Callable[[RowStream], AbstractContextManager[Sink]],
+    *,
+    progress: Progress | None = None,
+    stop: StopToken | None = None,
+    count: bool = True,
+) -> Outcome:
+    """Export `query` and return what was written.
+
+    `open_sink` gets the opened stream, whose row count and schema tell how large the file may
+    become. Rows the database counts in the snapshot and rows in the bytes must agree before the
+    sink may publish anything. With ``count=False`` the end of the cursor is trusted, and
+    `Outcome.rows_source` is None to say so.
+
+    Raises:
+        IncompleteExport: the counts disagree; nothing was published.
+        ExportStopped: `stop` was used.
+    """
+    progress = progress or Progress()
+    stop = stop or StopToken()
+    stop.check()
+    try:
+        with source.open(query, count=count) as stream:
+            stop.interrupt_with(stream.cancel)
+            progress.rows_total = stream.rows_expected
+            progress.snapshot_at = stream.snapshot_at
+            with open_sink(stream) as sink:
+                outcome = _write(stream, encode, _describe(layout, stream), sink, progress, stop)
+    except ExportStopped:
+        raise
+    except Exception:
+        # An interrupted read fails in the driver's own words; the reason is the request.
+        stop.check()
+        raise
+    finally:
+        stop.interrupt_with(None)
+    return outcome
+
+
+def _write(
+    stream: RowStream,
+    encode: Encode,
+    layout: Layout,
+    sink: Sink,
+    progress: Progress,
+    stop: StopToken,
+) -> Outcome:
+    tally = Tally()
+    digest = hashlib.sha256()
+    with closing(encode(stream.schema, stream, layout, tally)) as chunks:
+        for chunk in chunks:
+            stop.check()
+            digest.update(chunk)
+            sink.write(chunk)
+            progress.bytes_rendered += len(chunk)
+            progress.rows_done = tally.rows
+    if stream.rows_expected is not None and stream.rows_expected != tally.rows:
+        raise IncompleteExport(
+            f"The database counted {stream.rows_expected:,} rows; {tally.rows:,} were written."
+        )
+    stop.check()
+    return Outcome(
+        rows_source=stream.rows_expected,
+        rows_written=tally.rows,
+        size_bytes=progress.bytes_rendered,
+        sha256=digest.hexdigest(),
+        snapshot_at=stream.snapshot_at,
+        warnings=[
+            {"column": column, "rule": rule, "count": times}
+            for (column, rule), times in sorted(tally.warnings.items())
+        ],
+    )
+
+
+def _describe(layout: Layout, stream: RowStream) -> Layout:
+    """Add the facts only the snapshot knows to an "About this export" sheet, if there is one."""
+    if not layout.about:
+        return layout
+    facts = [("Rows as of", stream.snapshot_at.isoformat(timespec="seconds"))]
+    if stream.rows_expected is not None:
+        facts.append(("Rows in the database", f"{stream.rows_expected:,}"))
+    return replace(layout, about=(*layout.about, *facts))

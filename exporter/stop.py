@@ -1,0 +1,40 @@
+"""Asking a running export to end, from another thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from exporter.errors import ExportStopped
+
+
+class StopToken:
+    """Carries one request to stop to the thread that exports. The first request wins."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reason: ExportStopped | None = None
+        self._interrupt: Callable[[], None] | None = None
+
+    def request(self, reason: ExportStopped) -> None:
+        """Ask to stop for `reason`, and interrupt a read that is blocking. Thread-safe."""
+        with self._lock:
+            if self._reason is not None:
+                return
+            self._reason = reason
+            interrupt = self._interrupt
+        if interrupt:
+            interrupt()
+
+    def interrupt_with(self, interrupt: Callable[[], None] | None) -> None:
+        """Set what `request` calls besides raising the flag, such as `RowStream.cancel`."""
+        with self._lock:
+            self._interrupt = interrupt
+            requested = self._reason is not None
+        if requested and interrupt:
+            interrupt()
+
+    def check(self) -> None:
+        """Raise the reason if somebody asked to stop."""
+        if self._reason is not None:
+            raise self._reason

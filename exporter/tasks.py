@@ -1,0 +1,46 @@
+"""The life of a task: its states, and the only ways from one to another.
+
+::
+
+    PENDING ──claim──► PROCESSING ──finish──► SUCCESS ──retention──► EXPIRED
+       ▲  │               │  │  │
+       │  └──cancel──┐    │  │  └──permanent error, attempts used up──► FAILED
+       │             ▼    │  └──cancel──► CANCELLED
+       │         CANCELLED│
+       └──error or expired lease, with next_attempt_at ─┘
+
+Terminal states are final. A person's retry makes a new task with ``parent_id``, so the
+audit trail and the dedupe index stay simple.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class TaskStatus(StrEnum):
+    """Where a task is. The names are part of the HTTP contract."""
+
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+
+#: Every legal change of status, including ones that keep it (a rescue after the last try).
+TRANSITIONS: frozenset[tuple[TaskStatus, TaskStatus]] = frozenset(
+    {
+        (TaskStatus.PENDING, TaskStatus.PROCESSING),
+        (TaskStatus.PENDING, TaskStatus.CANCELLED),
+        (TaskStatus.PROCESSING, TaskStatus.SUCCESS),
+        (TaskStatus.PROCESSING, TaskStatus.FAILED),
+        (TaskStatus.PROCESSING, TaskStatus.PENDING),
+        (TaskStatus.PROCESSING, TaskStatus.CANCELLED),
+        (TaskStatus.SUCCESS, TaskStatus.EXPIRED),
+    }
+)
+
+#: States in which a task still has work ahead; at most one of these per dedupe key.
+LIVE: tuple[TaskStatus, ...] = (TaskStatus.PENDING, TaskStatus.PROCESSING)
