@@ -1,0 +1,65 @@
+"""The `waybill` command: parses, calls one thing, and turns errors into one line."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import click
+import typer
+
+from exporter.errors import ExportRejected, WaybillError
+from infra.cli import demo, doctor, export, operate, serve
+from infra.cli.console import err
+from infra.telemetry import configure_logging
+from storage.errors import StorageError
+
+app = typer.Typer(
+    help="Export any table to a signed link.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("export")(export.export)
+app.command("sample")(operate.sample)
+app.command("serve")(serve.serve)
+app.command("worker")(serve.worker)
+app.command("migrate")(operate.migrate)
+app.command("token")(operate.token)
+app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
+
+
+@app.callback(invoke_without_command=False)
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+    ] = False,
+) -> None:
+    """Export any table to a signed link."""
+    if show_version:
+        sys.stdout.write(version("waybill") + "\n")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line. Ends with 0, 2 for bad input, 1 for failure."""
+    configure_logging(logging.INFO)
+    try:
+        code = app(standalone_mode=False)
+    except click.ClickException as error:
+        code = _complain(error.format_message(), 2)
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except ExportRejected as error:
+        code = _complain(error.message, 2)
+    except (WaybillError, StorageError) as error:
+        code = _complain(error.message, 1)
+    sys.exit(code or 0)
+
+
+def _complain(message: str, code: int) -> int:
+    err.print(f"waybill: {' '.join(message.split())}", markup=False, soft_wrap=True)
+    return code

@@ -1,0 +1,63 @@
+"""Small commands of operators and developers: migrate, sample, token."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from infra.cli.console import emit, progress_bar
+from infra.database import create_engine
+from infra.migrate import upgrade
+from infra.sample.fill import ORDERS, fill_sample, sample_size
+from infra.settings import load
+from infra.stack import check_database
+from infra.tokens import mint
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def migrate(as_json: JsonFlag = False) -> None:
+    """Create or upgrade the task tables. Idempotent."""
+    engine = create_engine(load().task_database_url)
+    try:
+        check_database(engine)
+        upgrade(engine)
+    finally:
+        engine.dispose()
+    emit({"status": "up to date"}, "The task tables are up to date.", as_json=as_json)
+
+
+def sample(
+    orders: Annotated[
+        int, typer.Option(min=1, max=50_000_000, help="Orders in the shop.")
+    ] = ORDERS,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fill the sample shop into the source database. Deterministic and idempotent."""
+    engine = create_engine(load().rows_database_url)
+    try:
+        check_database(engine)
+        with progress_bar("Filling the sample shop", orders) as (bar, row):
+            written = fill_sample(engine, orders, lambda rows: bar.advance(row, rows))
+        total = sample_size(engine)
+    finally:
+        engine.dispose()
+    emit(
+        {"orders": total, "written": written},
+        f"The sample shop holds {total:,} orders ({written:,} written now).",
+        as_json=as_json,
+    )
+
+
+def token(
+    user: Annotated[str, typer.Option(help="Subject of the token.")],
+    tenant: Annotated[str, typer.Option(help="Tenant of the user.")],
+    role: Annotated[list[str] | None, typer.Option(help="A role; may be repeated.")] = None,
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 30, help="Life in hours.")] = 12,
+    as_json: JsonFlag = False,
+) -> None:
+    """Print a token for development, and nothing else."""
+    text = mint(load(), user, tenant, frozenset(role or ()), timedelta(hours=hours))
+    emit({"token": text}, text, as_json=as_json)

@@ -1,0 +1,133 @@
+"""`waybill serve` and `waybill worker`: the two long-running processes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from uvicorn.importer import import_from_string
+
+from exporter.errors import InvalidRequest
+from infra.settings import Settings, load
+from infra.stack import Stack, open_stack
+
+#: Named, not imported: `infra` knows no HTTP routes, uvicorn loads applications by name.
+_APPLICATION = "api.app:create_app"
+
+
+class AddressInUse(InvalidRequest):
+    """Another program listens on this address."""
+
+    code = "address_in_use"
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = 8000,
+) -> None:
+    """Run the API and the task centre; with the worker inside when there is no broker."""
+    settings = load()
+    with open_stack(settings) as stack, listen(host, port) as listener:
+        asyncio.run(run_server(stack, listener, embedded_worker=settings.amqp_url is None))
+
+
+def worker(
+    queue: Annotated[list[str] | None, typer.Option(help="A queue; all when not given.")] = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, max=64, help="Exports at once.")] = None,
+) -> None:
+    """Run consumers, relay and sweeper."""
+    settings: Settings = load(**({"concurrency": concurrency} if concurrency else {}))
+    with open_stack(settings) as stack:
+        queues = tuple(queue or ())
+        if unknown := sorted(set(queues) - set(stack.registry.queues)):
+            raise InvalidRequest(f"No dataset uses the queue {', '.join(unknown)}.")
+        asyncio.run(_run_worker(stack, queues))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind before anything starts, so that a taken port is one line and not a half-start."""
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise AddressInUse(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
+
+
+async def run_server(
+    stack: Stack,
+    listener: socket.socket,
+    *,
+    embedded_worker: bool,
+    ready: Callable[[asyncio.Event], Any] = lambda stop: None,
+) -> None:
+    """Serve the API until a signal or `stop`; `ready` is called when it can be
+    called: the socket listens already, and holds a first request until it is answered."""
+    stop = stop_on_signals()
+    broker = stack.broker()
+    relay = stack.relay(broker)
+    app = import_from_string(_APPLICATION)(stack.services(relay.nudge))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    )
+    jobs = [asyncio.create_task(server.serve(sockets=[listener]), name="http")]
+    if embedded_worker:
+        service = stack.worker(broker, relay)
+        jobs.append(asyncio.create_task(service.run(stop), name="worker"))
+    else:
+        jobs.append(asyncio.create_task(_relay_until(stop, relay.run()), name="relay"))
+    try:
+        ready(stop)
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopping, *jobs], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+    finally:
+        stop.set()
+        server.should_exit = True
+        await _join(jobs)
+        await broker.close()
+
+
+async def _run_worker(stack: Stack, queues: tuple[str, ...]) -> None:
+    stop = stop_on_signals()
+    broker = stack.broker()
+    try:
+        await stack.worker(broker, stack.relay(broker), queues).run(stop)
+    finally:
+        await broker.close()
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM or Ctrl-C sets. A second signal ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def asked(number: signal.Signals) -> None:
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError, RuntimeError):
+            loop.add_signal_handler(number, asked, number)
+    return stop
+
+
+async def _relay_until(stop: asyncio.Event, running: Any) -> None:
+    relay = asyncio.create_task(running)
+    await stop.wait()
+    relay.cancel()
+    with suppress(asyncio.CancelledError):
+        await relay
+
+
+async def _join(jobs: list[asyncio.Task[Any]]) -> None:
+    """Wait for every job, and then raise what the first failed one raised."""
+    for result in await asyncio.gather(*jobs, return_exceptions=True):
+        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+            raise result

@@ -1,0 +1,47 @@
+"""Loads the datasets a team declared, from a module name or a Python file."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+from exporter.datasets import DECLARED, Registry
+from infra.settings import BadSettings
+
+
+def load_datasets(where: str) -> Registry:
+    """Import `where` (``package.module`` or ``path/to/file.py``) and return what it declares.
+
+    Raises:
+        BadSettings: it cannot be imported, or declares nothing. The cause is chained.
+    """
+    try:
+        if where.endswith(".py"):
+            _import_file(Path(where))
+        else:
+            importlib.import_module(where)
+    except Exception as error:
+        raise BadSettings(
+            f"WAYBILL_DATASETS: {where} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    if not DECLARED.queues:
+        raise BadSettings(f"WAYBILL_DATASETS: {where} declares no dataset.")
+    return DECLARED
+
+
+def _import_file(path: Path) -> None:
+    name = f"waybill_datasets_{path.stem}"
+    if name in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise

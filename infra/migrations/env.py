@@ -1,0 +1,14 @@
+"""Alembic's entry point: runs inside the transaction that `infra.migrate.upgrade` opened."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from infra.tasks.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+)
+context.run_migrations()

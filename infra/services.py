@@ -1,0 +1,28 @@
+"""What the API is given: the task store, the object store, and who may ask for what.
+
+The composition root of each process builds one of these; nothing else connects to anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from exporter.datasets import Registry
+from infra.settings import Settings
+from infra.tasks.requests import TaskRequests
+from storage.store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The API's doors to the outside."""
+
+    settings: Settings
+    registry: Registry
+    requests: TaskRequests
+    store: ObjectStore
+    #: Tell a relay in this process that the outbox has something new. Thread-safe, cheap.
+    nudge: Callable[[], None]
+    #: What `/readyz` asks, by name; each returns, or raises with one line that says why.
+    checks: Mapping[str, Callable[[], None]]

@@ -1,0 +1,35 @@
+"""The table of all settings, made from their declarations: ``python -m infra.settings_table``."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+
+from infra.settings import PREFIX, Settings
+
+
+def settings_table() -> str:
+    """Every setting as a Markdown table. ``docs/settings.md`` holds this, and a test says so."""
+    lines = [
+        "# Settings",
+        "",
+        "Read from the environment or `.env`. Made by `make docs`; do not edit.",
+        "",
+        "| name | default | meaning |",
+        "|---|---|---|",
+    ]
+    for name, item in Settings.model_fields.items():
+        lines.append(f"| `{PREFIX}{name.upper()}` | {_shown(item.default)} | {item.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(default: object) -> str:
+    if default is None:
+        return ""
+    if isinstance(default, timedelta):
+        return f"`{default.total_seconds():g}`"
+    return f"`{default}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(settings_table())

@@ -1,0 +1,174 @@
+"""The composition root: builds the parts of a process from its settings, and ends them.
+
+Nothing else in Waybill connects to anything. What is wrong with a database, a bucket or a
+dataset shows here, at start, as one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from exporter.datasets import Registry
+from exporter.errors import WaybillError
+from exporter.ports import Source
+from infra.broker.memory import MemoryBroker
+from infra.broker.port import Broker
+from infra.broker.rabbitmq import RabbitBroker
+from infra.database import create_engine, reading
+from infra.dataset_loader import load_datasets
+from infra.migrate import upgrade
+from infra.services import Services
+from infra.settings import AWS, EMBEDDED, Settings
+from infra.sources import open_source
+from infra.tasks.outbox import Outbox
+from infra.tasks.requests import TaskRequests
+from infra.tasks.runs import TaskRuns
+from infra.tasks.upkeep import Upkeep
+from infra.worker.attempt import WorkerDoors
+from infra.worker.relay import Relay
+from infra.worker.service import WorkerService
+from infra.worker.sweeper import Sweeper
+from storage.config import S3Config
+from storage.embedded import EmbeddedS3
+from storage.s3 import S3Store
+from storage.store import ObjectStore
+
+#: How long running exports may go on after the process was asked to end.
+_GRACE = timedelta(seconds=10)
+
+
+class DatabaseUnavailable(WaybillError):
+    """The task database cannot be reached."""
+
+    code = "database_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Everything a process of Waybill needs, connected and ready."""
+
+    settings: Settings
+    registry: Registry
+    engine: Engine
+    store: ObjectStore
+    source: Source
+
+    def services(self, nudge: Callable[[], None] = lambda: None) -> Services:
+        """What the API gets."""
+        return Services(
+            settings=self.settings,
+            registry=self.registry,
+            requests=TaskRequests(self.engine),
+            store=self.store,
+            nudge=nudge,
+            checks={"database": self.check_database, "storage": self.check_storage},
+        )
+
+    def check_database(self) -> None:
+        """Raise `DatabaseUnavailable` unless the task database answers."""
+        check_database(self.engine)
+
+    def check_storage(self) -> None:
+        """Raise a `StorageError` unless the bucket answers."""
+        self.store.check()
+
+    def relay(self, broker: Broker) -> Relay:
+        """A relay between this stack's outbox and `broker`."""
+        return Relay(Outbox(self.engine), broker)
+
+    def worker(self, broker: Broker, relay: Relay, queues: tuple[str, ...] = ()) -> WorkerService:
+        """A worker for `queues`, or for all queues of the registry."""
+        settings = self.settings
+        upkeep = Upkeep(self.engine)
+        if isinstance(broker, MemoryBroker):
+            # What an earlier process held in memory is gone; the rows say what it was.
+            upkeep.nudge_forgotten(after=timedelta(0))
+        doors = WorkerDoors(
+            runs=TaskRuns(self.engine, settings.lease),
+            store=self.store,
+            source=self.source,
+            registry=self.registry,
+            lease=settings.lease,
+            retention=timedelta(days=settings.retention_days),
+            link_ttl=settings.link_ttl,
+            retry_ladder=settings.retry_ladder,
+            timezone=settings.timezone,
+        )
+        sweeper = Sweeper(
+            upkeep, self.store, lease=settings.lease, retry_in=settings.retry_ladder[0]
+        )
+        return WorkerService(
+            doors,
+            broker,
+            relay,
+            sweeper,
+            queues=queues or self.registry.queues,
+            concurrency=settings.concurrency,
+            grace=_GRACE,
+        )
+
+    def broker(self) -> Broker:
+        """The broker of the settings. It connects when it is first used."""
+        if self.settings.amqp_url is None:
+            return MemoryBroker()
+        return RabbitBroker(
+            self.settings.amqp_url.get_secret_value(),
+            self.registry.queues,
+            delays=self.settings.retry_ladder,
+        )
+
+
+@contextmanager
+def open_stack(settings: Settings, *, migrate: bool = True) -> Iterator[Stack]:
+    """Connect everything, bring the tables and the bucket up to date, and end it all later.
+
+    Raises:
+        BadSettings, DatabaseUnavailable, StorageError: with one line that says what is wrong.
+    """
+    registry = load_datasets(settings.datasets)
+    engine = create_engine(settings.task_database_url)
+    try:
+        check_database(engine)
+        if migrate:
+            upgrade(engine)
+        with object_store(settings) as store:
+            store.ensure_bucket(retention_days=settings.retention_days)
+            yield Stack(settings, registry, engine, store, open_source(settings.rows_database_url))
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def object_store(settings: Settings, *, bucket: str | None = None) -> Iterator[ObjectStore]:
+    """The object store of the settings; starts the embedded server when that is asked for."""
+    if settings.s3_endpoint_url == EMBEDDED:
+        with EmbeddedS3(settings.home, bucket=bucket or settings.s3_bucket) as config:
+            yield S3Store(config)
+        return
+    secret = settings.s3_secret_access_key
+    endpoint = None if settings.s3_endpoint_url == AWS else settings.s3_endpoint_url
+    yield S3Store(
+        S3Config(
+            endpoint_url=endpoint,
+            public_endpoint_url=settings.s3_public_endpoint_url,
+            bucket=bucket or settings.s3_bucket,
+            region=settings.s3_region,
+            access_key_id=settings.s3_access_key_id,
+            secret_access_key=secret.get_secret_value() if secret else None,
+        )
+    )
+
+
+def check_database(engine: Engine) -> None:
+    """Raise `DatabaseUnavailable` unless `engine` answers."""
+    try:
+        with reading(engine) as connection:
+            connection.exec_driver_sql("SELECT 1")
+    except SQLAlchemyError as error:
+        raise DatabaseUnavailable() from error

@@ -1,0 +1,85 @@
+"""Rows that accompany a change of a task, written in the transaction that makes the change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from exporter.tasks import TRANSITIONS, TaskStatus
+from infra.tasks.schema import audit_log, outbox
+
+#: Actor of changes that no person made.
+SYSTEM = "system"
+
+#: A row of `export_task`, or the part of one that identifies it.
+TaskRow = sa.RowMapping | Mapping[str, Any]
+
+_INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+
+def insert_ignoring(connection: Connection, table: Any) -> Any:
+    """An INSERT that does nothing where a unique index already holds the row."""
+    return _INSERT[connection.dialect.name](table).on_conflict_do_nothing()
+
+
+def audit(
+    connection: Connection,
+    now: datetime,
+    action: str,
+    task: TaskRow,
+    *,
+    actor: str = SYSTEM,
+    change: tuple[TaskStatus | None, TaskStatus] | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Record who did what to which task. `detail` must hold no link, secret or parameter.
+
+    Raises:
+        ValueError: `change` is not an edge of the state graph; the caller's update is wrong,
+            and its transaction must not be committed.
+    """
+    before, after = change or (None, None)
+    if before is not None and after is not None and (before, after) not in TRANSITIONS:
+        raise ValueError(f"a task cannot go from {before} to {after}")
+    connection.execute(
+        audit_log.insert().values(
+            at=now,
+            tenant_id=task["tenant_id"],
+            actor=actor,
+            action=action,
+            task_id=task["id"],
+            from_status=before,
+            to_status=after,
+            fence=task["fence"],
+            detail=dict(detail or {}),
+        )
+    )
+
+
+def wake(
+    connection: Connection,
+    now: datetime,
+    task_id: UUID,
+    *,
+    kind: str,
+    fence: int,
+    queue: str,
+    delay: timedelta = timedelta(0),
+) -> None:
+    """Put one wake-up into the outbox; a second one of the same kind and fence is dropped."""
+    connection.execute(
+        insert_ignoring(connection, outbox).values(
+            task_id=task_id,
+            kind=kind,
+            fence=fence,
+            queue=queue,
+            delay_seconds=delay.total_seconds(),
+            available_at=now,
+        )
+    )

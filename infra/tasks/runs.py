@@ -1,0 +1,252 @@
+"""What workers do with tasks: claim, keep alive, finish, fail, give back.
+
+Every write after a claim names the claim's fence. A worker that lost its lease, was paused,
+or lives on the wrong side of a network cut changes no row: its fence is too small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from exporter.tasks import TaskStatus
+from infra.database import database_now, writing
+from infra.tasks.journal import audit, wake
+from infra.tasks.model import Claim, Task
+from infra.tasks.schema import export_task, storage_object
+from infra.tasks.transitions import LEASE_OVER, change_task, end_attempt
+
+_t = export_task.c
+
+#: A rung's timer and the database's clock differ by milliseconds; a message that comes this
+#: early is let in, since turning it away would wait for the sweeper.
+_EARLY = timedelta(seconds=1)
+
+
+class Pulse(StrEnum):
+    """What a heartbeat learned."""
+
+    ALIVE = "alive"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Progress to be shown, as of one heartbeat."""
+
+    rows_done: int
+    rows_total: int | None
+    bytes_uploaded: int
+    snapshot_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a successful attempt leaves on its row."""
+
+    object_key: str
+    etag: str
+    sha256: str
+    size_bytes: int
+    rows_source: int | None
+    rows_written: int
+    snapshot_at: datetime
+    warnings: list[dict[str, str | int]]
+    download_url: str
+    url_expires_at: datetime
+    retention: timedelta
+
+
+class TaskRuns:
+    """The task store, as seen from a worker."""
+
+    def __init__(self, engine: Engine, lease: timedelta) -> None:
+        self._engine = engine
+        self._lease = lease
+
+    def claim(self, task_id: UUID, worker: str) -> Claim | None:
+        """Take a task, or None: taken, ended, cancelled, used up, unknown, or not due yet."""
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            due = sa.or_(_t.next_attempt_at.is_(None), _t.next_attempt_at <= now + _EARLY)
+            row = change_task(
+                connection,
+                now,
+                (
+                    _t.id == task_id,
+                    _t.status == TaskStatus.PENDING,
+                    _t.attempt < _t.max_attempts,
+                    _t.cancel_requested_at.is_(None),
+                    due,
+                ),
+                status=TaskStatus.PROCESSING,
+                fence=_t.fence + 1,
+                attempt=_t.attempt + 1,
+                lease_owner=worker,
+                lease_expires_at=now + self._lease,
+                next_attempt_at=None,
+                started_at=sa.func.coalesce(_t.started_at, now),
+                rows_done=0,
+                rows_total=None,
+                bytes_uploaded=0,
+            )
+            if row is None:
+                return None
+            audit(
+                connection,
+                now,
+                "claim",
+                row,
+                actor=worker,
+                change=(TaskStatus.PENDING, TaskStatus.PROCESSING),
+                detail={"attempt": row["attempt"]},
+            )
+            return Claim(Task.from_row(row), row["fence"], worker)
+
+    def heartbeat(self, claim: Claim, reading: Reading) -> Pulse:
+        """Renew the lease, show progress, and learn whether to go on."""
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            row = change_task(
+                connection,
+                now,
+                _held(claim),
+                lease_expires_at=now + self._lease,
+                rows_done=reading.rows_done,
+                rows_total=reading.rows_total,
+                bytes_uploaded=reading.bytes_uploaded,
+                snapshot_at=reading.snapshot_at,
+            )
+        if row is None:
+            return Pulse.LOST
+        return Pulse.CANCELLED if row["cancel_requested_at"] else Pulse.ALIVE
+
+    def reserve_object(self, claim: Claim, key: str) -> None:
+        """Note the key of an upload that is about to begin, so that a crash leaves a trace."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                storage_object.insert().values(
+                    key=key,
+                    task_id=claim.task.id,
+                    fence=claim.fence,
+                    state="OPEN",
+                    created_at=database_now(connection),
+                )
+            )
+
+    def finish(self, claim: Claim, done: Finished) -> bool:
+        """Record SUCCESS with its object in one commit.
+
+        False when the claim is lost or the task was cancelled: the caller's object is then
+        unreferenced, and the caller should delete it.
+        """
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            row = change_task(
+                connection,
+                now,
+                (*_held(claim), _t.cancel_requested_at.is_(None)),
+                status=TaskStatus.SUCCESS,
+                object_key=done.object_key,
+                etag=done.etag,
+                sha256=done.sha256,
+                size_bytes=done.size_bytes,
+                bytes_uploaded=done.size_bytes,
+                rows_source=done.rows_source,
+                rows_written=done.rows_written,
+                rows_done=done.rows_written,
+                rows_total=done.rows_written,
+                snapshot_at=done.snapshot_at,
+                warnings=done.warnings,
+                download_url=done.download_url,
+                url_expires_at=done.url_expires_at,
+                expires_at=now + done.retention,
+                finished_at=now,
+                error_code=None,
+                error_message=None,
+                **LEASE_OVER,
+            )
+            if row is None:
+                return False
+            connection.execute(
+                sa.update(storage_object)
+                .where(storage_object.c.key == done.object_key)
+                .values(state="STORED")
+            )
+            audit(
+                connection,
+                now,
+                "finish",
+                row,
+                actor=claim.worker,
+                change=(TaskStatus.PROCESSING, TaskStatus.SUCCESS),
+                detail={"rows": done.rows_written, "bytes": done.size_bytes},
+            )
+            return True
+
+    def fail(
+        self, claim: Claim, *, code: str, message: str, retry_in: timedelta | None
+    ) -> TaskStatus | None:
+        """End an attempt that went wrong; None when the claim was already lost.
+
+        With `retry_in` and attempts left, the task goes back to PENDING and a delayed wake-up
+        into the outbox. Otherwise it is FAILED. A cancelled task becomes CANCELLED instead.
+        """
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            return end_attempt(
+                connection,
+                now,
+                _held(claim),
+                actor=claim.worker,
+                code=code,
+                message=message,
+                retry_in=retry_in,
+            )
+
+    def release(self, claim: Claim) -> bool:
+        """Give a task back unharmed when the worker has to go; the attempt is not counted."""
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            row = change_task(
+                connection,
+                now,
+                _held(claim),
+                status=TaskStatus.PENDING,
+                fence=_t.fence + 1,
+                attempt=_t.attempt - 1,
+                **LEASE_OVER,
+            )
+            if row is None:
+                return False
+            audit(
+                connection,
+                now,
+                "release",
+                row,
+                actor=claim.worker,
+                change=(TaskStatus.PROCESSING, TaskStatus.PENDING),
+            )
+            wake(
+                connection,
+                now,
+                row["id"],
+                kind="release",
+                fence=row["fence"],
+                queue=row["queue"],
+            )
+            return True
+
+
+def _held(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        _t.id == claim.task.id,
+        _t.fence == claim.fence,
+        _t.status == TaskStatus.PROCESSING,
+    )

@@ -1,0 +1,189 @@
+"""The tables of the task life cycle: the same text on PostgreSQL and SQLite.
+
+`infra.migrations` creates them; a test compares the two, so neither can drift.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from exporter.tasks import LIVE, TaskStatus
+from infra.database import UtcDateTime
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_json = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+_identity = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_live = "status IN ({})".format(", ".join(f"'{status}'" for status in LIVE))
+_statuses = ", ".join(f"'{status}'" for status in TaskStatus)
+
+export_task = sa.Table(
+    "export_task",
+    metadata,
+    sa.Column("id", sa.Uuid(), primary_key=True),
+    sa.Column("tenant_id", sa.Text(), nullable=False),
+    sa.Column("created_by", sa.Text(), nullable=False),
+    # The roles at the time of asking; rights are checked again with them when it runs.
+    sa.Column("roles", _json, nullable=False),
+    sa.Column("task_type", sa.Text(), nullable=False),
+    sa.Column("queue", sa.Text(), nullable=False),
+    sa.Column("format", sa.Text(), nullable=False),
+    sa.Column("params", _json, nullable=False),
+    sa.Column("filename", sa.Text(), nullable=False),
+    sa.Column("parent_id", sa.Uuid()),
+    # SHA-256 of the canonical request; one live task per owner, type and key.
+    sa.Column("dedupe_key", sa.Text()),
+    sa.Column("idempotency_key", sa.Text()),
+    sa.Column("request_hash", sa.Text()),
+    sa.Column("status", sa.Text(), nullable=False),
+    sa.Column("error_code", sa.Text()),
+    sa.Column("error_message", sa.Text()),
+    sa.Column("attempt", sa.Integer(), nullable=False, server_default="0"),
+    sa.Column("retry_count", sa.Integer(), nullable=False, server_default="0"),
+    sa.Column("max_attempts", sa.Integer(), nullable=False),
+    # Rises at each claim and each loss of a claim; every later write names its fence.
+    sa.Column("fence", sa.BigInteger(), nullable=False, server_default="0"),
+    # Rises at each change; the ETag.
+    sa.Column("version", sa.BigInteger(), nullable=False, server_default="0"),
+    sa.Column("lease_owner", sa.Text()),
+    sa.Column("lease_expires_at", UtcDateTime()),
+    sa.Column("next_attempt_at", UtcDateTime()),
+    sa.Column("cancel_requested_at", UtcDateTime()),
+    sa.Column("rows_done", sa.BigInteger(), nullable=False, server_default="0"),
+    sa.Column("rows_total", sa.BigInteger()),
+    sa.Column("bytes_uploaded", sa.BigInteger(), nullable=False, server_default="0"),
+    sa.Column("snapshot_at", UtcDateTime()),
+    sa.Column("object_key", sa.Text()),
+    sa.Column("etag", sa.Text()),
+    sa.Column("sha256", sa.Text()),
+    sa.Column("size_bytes", sa.BigInteger()),
+    sa.Column("rows_source", sa.BigInteger()),
+    sa.Column("rows_written", sa.BigInteger()),
+    sa.Column("warnings", _json),
+    # A cache for the owner: key and expiry are the truth. Never logged, never audited.
+    sa.Column("download_url", sa.Text()),
+    sa.Column("url_expires_at", UtcDateTime()),
+    sa.Column("created_at", UtcDateTime(), nullable=False),
+    sa.Column("updated_at", UtcDateTime(), nullable=False),
+    sa.Column("started_at", UtcDateTime()),
+    sa.Column("finished_at", UtcDateTime()),
+    sa.Column("expires_at", UtcDateTime()),
+    sa.CheckConstraint(f"status IN ({_statuses})", name="status"),
+    sa.CheckConstraint("0 <= attempt AND attempt <= max_attempts", name="attempt"),
+    sa.CheckConstraint(
+        "(status = 'PROCESSING') = (lease_expires_at IS NOT NULL)", name="lease_while_processing"
+    ),
+    sa.CheckConstraint(
+        "status <> 'SUCCESS' OR (object_key IS NOT NULL AND etag IS NOT NULL"
+        " AND size_bytes IS NOT NULL AND sha256 IS NOT NULL)",
+        name="success_has_object",
+    ),
+    sa.Index(
+        "uq_export_task_dedupe",
+        "tenant_id",
+        "created_by",
+        "task_type",
+        "dedupe_key",
+        unique=True,
+        postgresql_where=sa.text(f"dedupe_key IS NOT NULL AND {_live}"),
+        sqlite_where=sa.text(f"dedupe_key IS NOT NULL AND {_live}"),
+    ),
+    sa.Index(
+        "uq_export_task_idempotency",
+        "tenant_id",
+        "created_by",
+        "idempotency_key",
+        unique=True,
+        postgresql_where=sa.text("idempotency_key IS NOT NULL"),
+        sqlite_where=sa.text("idempotency_key IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_export_task_lease",
+        "lease_expires_at",
+        postgresql_where=sa.text("lease_expires_at IS NOT NULL"),
+        sqlite_where=sa.text("lease_expires_at IS NOT NULL"),
+    ),
+    sa.Index("ix_export_task_owner", "tenant_id", "created_by", "created_at", "id"),
+    sa.Index(
+        "ix_export_task_pending",
+        "updated_at",
+        postgresql_where=sa.text("status = 'PENDING'"),
+        sqlite_where=sa.text("status = 'PENDING'"),
+    ),
+    sa.Index(
+        "ix_export_task_expiry",
+        "expires_at",
+        postgresql_where=sa.text("status = 'SUCCESS'"),
+        sqlite_where=sa.text("status = 'SUCCESS'"),
+    ),
+)
+
+# One row per wake-up. UNIQUE (task, kind, fence) lets sweepers run any number of times.
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", _identity, primary_key=True, autoincrement=True),
+    sa.Column("task_id", sa.Uuid(), sa.ForeignKey("export_task.id"), nullable=False),
+    sa.Column("kind", sa.Text(), nullable=False),
+    sa.Column("fence", sa.BigInteger(), nullable=False),
+    sa.Column("queue", sa.Text(), nullable=False),
+    sa.Column("delay_seconds", sa.Float(), nullable=False, server_default="0"),
+    sa.Column("available_at", UtcDateTime(), nullable=False),
+    sa.Column("claimed_until", UtcDateTime()),
+    sa.Column("publish_attempts", sa.Integer(), nullable=False, server_default="0"),
+    sa.Column("published_at", UtcDateTime()),
+    sa.UniqueConstraint("task_id", "kind", "fence"),
+    sa.Index(
+        "ix_outbox_unpublished",
+        "available_at",
+        postgresql_where=sa.text("published_at IS NULL"),
+        sqlite_where=sa.text("published_at IS NULL"),
+    ),
+)
+
+# Append-only: triggers in the migration refuse UPDATE and DELETE on both databases.
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    sa.Column("id", _identity, primary_key=True, autoincrement=True),
+    sa.Column("at", UtcDateTime(), nullable=False),
+    sa.Column("tenant_id", sa.Text(), nullable=False),
+    sa.Column("actor", sa.Text(), nullable=False),
+    sa.Column("action", sa.Text(), nullable=False),
+    sa.Column("task_id", sa.Uuid()),
+    sa.Column("from_status", sa.Text()),
+    sa.Column("to_status", sa.Text()),
+    sa.Column("fence", sa.BigInteger()),
+    sa.Column("detail", _json),
+    sa.Index("ix_audit_log_task", "task_id", "id"),
+)
+
+# Written before an upload begins, so collecting orphans never has to guess. OPEN: no task
+# refers to it (yet, or any more); STORED: the file of a finished task.
+storage_object = sa.Table(
+    "storage_object",
+    metadata,
+    sa.Column("key", sa.Text(), primary_key=True),
+    # No foreign key: an object whose task was deleted is an orphan, and must stay on record.
+    sa.Column("task_id", sa.Uuid(), nullable=False),
+    sa.Column("fence", sa.BigInteger(), nullable=False),
+    sa.Column("state", sa.Text(), nullable=False),
+    sa.Column("created_at", UtcDateTime(), nullable=False),
+    sa.CheckConstraint("state IN ('OPEN', 'STORED')", name="state"),
+    sa.Index("ix_storage_object_task", "task_id"),
+    sa.Index(
+        "ix_storage_object_open",
+        "created_at",
+        postgresql_where=sa.text("state = 'OPEN'"),
+        sqlite_where=sa.text("state = 'OPEN'"),
+    ),
+)

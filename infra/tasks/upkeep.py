@@ -1,0 +1,148 @@
+"""What the sweeper finds and mends: each step is a compare-and-set, safe to run N times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from exporter.tasks import TaskStatus
+from infra.database import database_now, reading, writing
+from infra.tasks.journal import SYSTEM, audit, wake
+from infra.tasks.schema import export_task, outbox, storage_object
+from infra.tasks.transitions import change_task, end_attempt
+
+_t = export_task.c
+_s = storage_object.c
+_o = outbox.c
+
+#: A task this long PENDING past its time has lost its message, and is published again.
+_NUDGE_AFTER = timedelta(seconds=60)
+#: Published outbox rows are kept this long for people who ask what happened.
+_KEEP_PUBLISHED = timedelta(days=1)
+_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """An object, or the beginning of one, that no task refers to."""
+
+    key: str
+
+
+class Upkeep:
+    """The task store, as seen from a sweeper."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def rescue_expired_leases(self, retry_in: timedelta) -> int:
+        """Put tasks of silent workers back to work; those without attempts left become FAILED.
+
+        Judged by the lease, never by age: a slow export that renews its lease is left alone.
+        """
+        with reading(self._engine) as connection:
+            now = database_now(connection)
+            silent = connection.execute(
+                sa.select(_t.id, _t.fence)
+                .where(_t.status == TaskStatus.PROCESSING, _t.lease_expires_at < now)
+                .limit(_BATCH)
+            ).all()
+        rescued = 0
+        for task_id, fence in silent:
+            with writing(self._engine) as connection:
+                now = database_now(connection)
+                still_silent = (
+                    _t.id == task_id,
+                    _t.fence == fence,
+                    _t.status == TaskStatus.PROCESSING,
+                    _t.lease_expires_at < now,
+                )
+                rescued += bool(
+                    end_attempt(
+                        connection,
+                        now,
+                        still_silent,
+                        actor=SYSTEM,
+                        code="worker_lost",
+                        message="The worker stopped answering.",
+                        retry_in=retry_in,
+                    )
+                )
+        return rescued
+
+    def nudge_forgotten(self, after: timedelta = _NUDGE_AFTER) -> int:
+        """Publish again what is PENDING and due since `after`: its message seems to be lost."""
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            due = sa.func.coalesce(_t.next_attempt_at, _t.updated_at)
+            waiting = sa.exists().where(_o.task_id == _t.id, _o.published_at.is_(None))
+            forgotten = connection.execute(
+                sa.select(_t.id, _t.fence, _t.queue)
+                .where(_t.status == TaskStatus.PENDING, due <= now - after, ~waiting)
+                .limit(_BATCH)
+            ).all()
+            # One nudge per task and minute: the kind holds the minute, the index the rest.
+            kind = f"nudge-{now:%Y%m%d%H%M}"
+            for task_id, fence, queue in forgotten:
+                wake(connection, now, task_id, kind=kind, fence=fence, queue=queue)
+            return len(forgotten)
+
+    def expired(self) -> list[tuple[UUID, str]]:
+        """Tasks whose file is past its retention, with the keys to delete."""
+        with reading(self._engine) as connection:
+            now = database_now(connection)
+            rows = connection.execute(
+                sa.select(_t.id, _t.object_key)
+                .where(_t.status == TaskStatus.SUCCESS, _t.expires_at < now)
+                .limit(_BATCH)
+            )
+            return [(row.id, row.object_key) for row in rows]
+
+    def mark_expired(self, task_id: UUID) -> None:
+        """Record that the file of `task_id` is gone."""
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            row = change_task(
+                connection,
+                now,
+                (_t.id == task_id, _t.status == TaskStatus.SUCCESS, _t.expires_at < now),
+                status=TaskStatus.EXPIRED,
+                download_url=None,
+                url_expires_at=None,
+            )
+            if row is None:
+                return
+            connection.execute(sa.delete(storage_object).where(_s.key == row["object_key"]))
+            audit(
+                connection,
+                now,
+                "expire",
+                row,
+                change=(TaskStatus.SUCCESS, TaskStatus.EXPIRED),
+            )
+
+    def orphans(self) -> list[Orphan]:
+        """Keys on record that no task refers to and no live claim is writing."""
+        being_written = sa.exists().where(
+            _t.id == _s.task_id, _t.fence == _s.fence, _t.status == TaskStatus.PROCESSING
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(
+                sa.select(_s.key).where(_s.state == "OPEN", ~being_written).limit(_BATCH)
+            )
+            return [Orphan(row.key) for row in rows]
+
+    def forget_orphan(self, orphan: Orphan) -> None:
+        """Strike a key from the record, once the store holds nothing under it."""
+        with writing(self._engine) as connection:
+            connection.execute(sa.delete(storage_object).where(_s.key == orphan.key))
+
+    def prune_outbox(self) -> int:
+        """Delete published wake-ups that are older than a day."""
+        with writing(self._engine) as connection:
+            old = database_now(connection) - _KEEP_PUBLISHED
+            return connection.execute(sa.delete(outbox).where(_o.published_at < old)).rowcount

@@ -1,0 +1,70 @@
+"""The relay: carries committed wake-ups from the outbox to the broker, at least once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from infra.broker.port import Broker, BrokerUnavailable
+from infra.tasks.outbox import Outbox, Outgoing
+
+log = logging.getLogger(__name__)
+
+#: How long an idle relay waits before it looks again; a nudge ends the wait.
+_IDLE_SECONDS = 0.5
+
+
+class Relay:
+    """Publishes the outbox until cancelled. Any number may run at once."""
+
+    def __init__(self, outbox: Outbox, broker: Broker) -> None:
+        self._outbox = outbox
+        self._broker = broker
+        self._nudged = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def nudge(self) -> None:
+        """Look at the outbox now rather than in half a second. Safe from any thread."""
+        self._loop.call_soon_threadsafe(self._nudged.set)
+
+    async def run(self) -> None:
+        """Publish what is due, for ever. A broker or database that is away is waited for."""
+        while True:
+            try:
+                busy = await self.publish_due()
+            except SQLAlchemyError:
+                log.warning("the relay cannot read the outbox")
+                busy = False
+            if not busy:
+                await self._wait()
+
+    async def publish_due(self) -> bool:
+        """Publish one batch; True when there was something to publish."""
+        batch = await asyncio.to_thread(self._outbox.take)
+        if not batch:
+            return False
+        confirmed = await asyncio.gather(*(self._publish(item) for item in batch))
+        if done := [item for item, ok in zip(batch, confirmed, strict=True) if ok]:
+            await asyncio.to_thread(self._outbox.mark_published, done)
+        return bool(done)
+
+    async def _publish(self, item: Outgoing) -> bool:
+        try:
+            await self._broker.publish(
+                item.wake_up, queue=item.queue, message_id=item.message_id, delay=item.delay
+            )
+        except BrokerUnavailable as error:
+            log.warning("wake-up not confirmed", extra={"queue": item.queue, "why": error.message})
+            await asyncio.to_thread(self._outbox.postpone, item)
+            return False
+        return True
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(_IDLE_SECONDS):
+                await self._nudged.wait()
+        except TimeoutError:
+            pass
+        self._nudged.clear()

@@ -1,0 +1,75 @@
+"""The sweeper: finds work that lost its worker or its message, and files nobody refers to.
+
+Everything it does is a compare-and-set, so any number of sweepers may run, at any pace. With
+a broker that lost everything, the sweeper and the relay alone still bring every task to an end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from infra.tasks.upkeep import Upkeep
+from storage.errors import StorageError
+from storage.store import ObjectStore
+
+log = logging.getLogger(__name__)
+
+#: Scans are at most this far apart, and at most half a lease.
+_INTERVAL = timedelta(seconds=15)
+
+
+class Sweeper:
+    """Scans at an interval, with jitter so that several do not scan together."""
+
+    def __init__(
+        self, upkeep: Upkeep, store: ObjectStore, *, lease: timedelta, retry_in: timedelta
+    ) -> None:
+        self._upkeep = upkeep
+        self._store = store
+        self._interval = min(_INTERVAL, lease / 2).total_seconds()
+        self._retry_in = retry_in
+
+    async def run(self) -> None:
+        """Sweep for ever."""
+        while True:
+            await asyncio.to_thread(self.sweep)
+            await asyncio.sleep(self._interval * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+
+    def sweep(self) -> None:
+        """One scan. A step that fails is logged and does not keep the others from running."""
+        steps: tuple[Callable[[], object], ...] = (
+            self._rescue,
+            self._upkeep.nudge_forgotten,
+            self._expire,
+            self._collect_orphans,
+            self._upkeep.prune_outbox,
+        )
+        for step in steps:
+            try:
+                step()
+            except (SQLAlchemyError, StorageError) as error:
+                log.warning(
+                    "sweep step failed",
+                    extra={"step": step.__name__, "error": type(error).__name__},
+                )
+
+    def _rescue(self) -> None:
+        if count := self._upkeep.rescue_expired_leases(self._retry_in):
+            log.warning("tasks of silent workers rescued", extra={"count": count})
+
+    def _expire(self) -> None:
+        for task_id, key in self._upkeep.expired():
+            self._store.delete(key)
+            self._upkeep.mark_expired(task_id)
+
+    def _collect_orphans(self) -> None:
+        for orphan in self._upkeep.orphans():
+            self._store.abort_uploads(orphan.key)
+            self._store.delete(orphan.key)
+            self._upkeep.forget_orphan(orphan)
