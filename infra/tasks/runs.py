@@ -211,36 +211,38 @@ class TaskRuns:
             )
 
     def release(self, claim: Claim) -> bool:
-        """Give a task back unharmed when the worker has to go; the attempt is not counted."""
+        """Give a task back unharmed when the worker has to go; the attempt is not counted.
+
+        A task that was cancelled meanwhile ends as CANCELLED: nobody would claim it again.
+        """
         with writing(self._engine) as connection:
             now = database_now(connection)
+            cancelled = _t.cancel_requested_at.is_not(None)
             row = change_task(
                 connection,
                 now,
                 _held(claim),
-                status=TaskStatus.PENDING,
+                status=sa.case(
+                    (cancelled, TaskStatus.CANCELLED.value), else_=TaskStatus.PENDING.value
+                ),
                 fence=_t.fence + 1,
                 attempt=_t.attempt - 1,
+                finished_at=sa.case((cancelled, sa.literal(now, _t.created_at.type)), else_=None),
                 **LEASE_OVER,
             )
             if row is None:
                 return False
-            audit(
-                connection,
-                now,
-                "release",
-                row,
-                actor=claim.worker,
-                change=(TaskStatus.PROCESSING, TaskStatus.PENDING),
-            )
-            wake(
-                connection,
-                now,
-                row["id"],
-                kind="release",
-                fence=row["fence"],
-                queue=row["queue"],
-            )
+            edge = (TaskStatus.PROCESSING, TaskStatus(row["status"]))
+            audit(connection, now, "release", row, actor=claim.worker, change=edge)
+            if edge[1] == TaskStatus.PENDING:
+                wake(
+                    connection,
+                    now,
+                    row["id"],
+                    kind="release",
+                    fence=row["fence"],
+                    queue=row["queue"],
+                )
             return True
 
 

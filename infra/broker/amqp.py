@@ -1,0 +1,148 @@
+"""Connections to RabbitMQ, and every way they fail turned into one error.
+
+Plain connections, not aio-pika's robust ones: what has to happen after a loss (declare,
+consume, drop old deliveries) is ours to decide, and two recoveries at once would race.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from aio_pika import Connection
+from aio_pika import exceptions as amqp
+from aio_pika.abc import AbstractConnection
+from aio_pika.connection import make_url
+from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
+from yarl import URL
+
+from exporter.errors import InvalidRequest
+from infra.broker.port import BrokerUnavailable
+
+#: Quorum queues with a time to live, and dead lettering that loses nothing, came with 3.10.
+MINIMUM_VERSION = (3, 10)
+#: Declaring a topology for the first time: about 0.1 s for each queue, on a slow host more.
+DECLARE_SECONDS = 30.0
+#: Any other question to the broker. It is answered in milliseconds, or the broker hangs.
+ANSWER_SECONDS = 10.0
+
+_CLOSE_SECONDS = 5.0
+#: RabbitMQ's own recommendation is 5 to 20 s for quick detection; our watchdog is quicker.
+_HEARTBEAT_SECONDS = 30
+
+#: What a person is told, by the first class that matches. The texts of aio-pika stay in the
+#: cause: they hold addresses and protocol terms.
+_TEXTS: tuple[tuple[type[BaseException], str], ...] = (
+    (TimeoutError, "The message broker did not answer in time."),
+    (amqp.AuthenticationError, "The message broker refused the login."),
+    (amqp.ProbableAuthenticationError, "The message broker refused the login."),
+    (ConnectionNotAllowed, "The message broker has no such vhost, or we may not use it."),
+    (ChannelAccessRefused, "We lack a right in the message broker."),
+    (amqp.ChannelNotFoundEntity, "An exchange or a queue is missing in the message broker."),
+    (
+        amqp.ChannelPreconditionFailed,
+        "An exchange or a queue exists in the message broker with other arguments.",
+    ),
+    (amqp.PublishError, "The message was returned: no queue takes it."),
+    (amqp.DeliveryError, "The message was refused: its queue is full."),
+)
+_OTHERWISE = "The message broker cannot be reached."
+
+
+class BrokerUnsupported(BrokerUnavailable):
+    """The message broker is older than RabbitMQ 3.10."""
+
+    code = "broker_unsupported"
+
+
+class BadBrokerUrl(InvalidRequest):
+    """The address of the message broker is not an AMQP URL."""
+
+    code = "bad_broker_url"
+
+
+def parse_url(url: str) -> URL:
+    """Read an AMQP URL; a heartbeat in its query is kept, another one is set otherwise.
+
+    Raises:
+        BadBrokerUrl: in words of our own, since the parser's may quote the password.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.scheme not in ("amqp", "amqps") or not parsed.host:
+            raise ValueError
+    except ValueError:
+        raise BadBrokerUrl() from None
+    if "heartbeat" in parsed.query:
+        return parsed
+    return parsed.update_query(heartbeat=_HEARTBEAT_SECONDS)
+
+
+@asynccontextmanager
+async def answered(within_seconds: float) -> AsyncIterator[None]:
+    """Ask the broker something; whatever goes wrong is `BrokerUnavailable`.
+
+    When a connection is lost, aio-pika ends pending calls with `CancelledError`. Here that is
+    a failure like any other, unless somebody really cancelled us.
+    """
+    task = asyncio.current_task()
+    cancelled_before = task.cancelling() if task else 0
+    try:
+        async with asyncio.timeout(within_seconds):
+            yield
+    except BrokerUnavailable:
+        raise
+    except asyncio.CancelledError as error:
+        if task and task.cancelling() > cancelled_before:
+            raise
+        raise BrokerUnavailable(_OTHERWISE) from error
+    except Exception as error:
+        raise BrokerUnavailable(_describe(error)) from error
+
+
+def _describe(error: Exception) -> str:
+    return next((text for kind, text in _TEXTS if isinstance(error, kind)), _OTHERWISE)
+
+
+async def open_connection(url: URL, name: str) -> AbstractConnection:
+    """Connect under `name`, which the broker's own tools show.
+
+    Raises:
+        BrokerUnavailable: not reached, or not let in.
+        BrokerUnsupported: the server is too old.
+    """
+    connection = Connection(url, client_properties={"connection_name": f"waybill {name}"})
+    try:
+        async with answered(ANSWER_SECONDS):
+            await connection.connect()
+        _check_version(connection)
+    except BaseException:
+        await close_connection(connection)
+        raise
+    return connection
+
+
+async def close_connection(connection: AbstractConnection) -> None:
+    """End a connection; one that hangs is abandoned after a few seconds."""
+    with suppress(BrokerUnavailable):
+        async with answered(_CLOSE_SECONDS):
+            await connection.close()
+
+
+def server_version(connection: AbstractConnection) -> str:
+    """The version the server says it is."""
+    if connection.transport is None:
+        raise BrokerUnavailable()
+    return str(connection.transport.connection.server_properties.get("version", "unknown"))
+
+
+def _check_version(connection: AbstractConnection) -> None:
+    version = server_version(connection)
+    try:
+        major, minor = (int(part) for part in version.split(".")[:2])
+    except ValueError:
+        major, minor = 0, 0
+    if (major, minor) < MINIMUM_VERSION:
+        needed = ".".join(str(part) for part in MINIMUM_VERSION)
+        raise BrokerUnsupported(f"RabbitMQ {needed} or newer is needed; this is {version}.")

@@ -1,0 +1,109 @@
+"""What happens to one delivery: the same for every broker.
+
+A delivery is settled before its work starts: acknowledged once the handler has returned,
+buried with a reason when the handler refuses, given back when the handler was interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Protocol
+
+from exporter.errors import WaybillError
+from infra.broker.port import DeadLetterHandler, Handler, WakeUp, Work
+from infra.broker.running import wait_for_event
+
+log = logging.getLogger(__name__)
+
+#: Pause before a dead letter is offered again to a handler that failed.
+_DEAD_LETTER_PAUSE_SECONDS = 5.0
+
+
+class Delivery(Protocol):
+    """A message in our hands. Exactly one of the three methods ends that; none of them raises."""
+
+    @property
+    def body(self) -> bytes:
+        """The message's bytes, not yet looked at."""
+        ...
+
+    @property
+    def queue(self) -> str:
+        """The work queue it was published for."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it is a dead letter; empty when it is not."""
+        ...
+
+    async def ack(self) -> None:
+        """Done with: the broker forgets it."""
+        ...
+
+    async def bury(self, reason: str) -> None:
+        """Move it to the dead letters."""
+        ...
+
+    async def give_back(self) -> None:
+        """Let it be delivered again, to anyone."""
+        ...
+
+
+async def deliver(delivery: Delivery, handler: Handler) -> None:
+    """Hand one wake-up to `handler`, settle it, and then do the work it returned."""
+    try:
+        work = await handler(WakeUp.decode(delivery.body))
+    except asyncio.CancelledError:
+        await delivery.give_back()
+        raise
+    except Exception as error:
+        reason = describe_failure(error)
+        log.warning("message dead-lettered", extra={"queue": delivery.queue, "why": reason})
+        await delivery.bury(reason)
+        return
+    await delivery.ack()
+    if work is not None:
+        await _do(work, delivery.queue)
+
+
+async def _do(work: Work, queue: str) -> None:
+    try:
+        await work()
+    except Exception:
+        # The message is settled and the task is the database's: its lease runs out.
+        log.exception("work failed", extra={"queue": queue})
+
+
+def describe_failure(error: Exception) -> str:
+    """The reason a dead letter carries: a stable code, and a text only where it is ours.
+
+    The text of a foreign error may hold SQL, parameters or a connection string.
+    """
+    if isinstance(error, WaybillError):
+        return f"{error.code}: {error.message}"
+    return f"{WaybillError.code}: {type(error).__name__}"
+
+
+async def deliver_dead_letter(
+    delivery: Delivery, handler: DeadLetterHandler, stopping: asyncio.Event
+) -> None:
+    """Hand one dead letter to `handler`, again and again until it returns or `stopping` is set.
+
+    It stays in our hands meanwhile: there is nowhere further to send it, and each time it is
+    given back counts towards a limit after which the broker would drop it.
+    """
+    while not stopping.is_set():
+        try:
+            await handler(delivery.body, delivery.queue, delivery.reason)
+        except asyncio.CancelledError:
+            await delivery.give_back()
+            raise
+        except Exception:
+            log.exception("dead letter not taken", extra={"queue": delivery.queue})
+            await wait_for_event(stopping, _DEAD_LETTER_PAUSE_SECONDS)
+        else:
+            await delivery.ack()
+            return
+    await delivery.give_back()

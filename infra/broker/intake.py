@@ -1,0 +1,134 @@
+"""Taking messages from several RabbitMQ queues, one at a time, and holding none back.
+
+Consumers alone cannot do that: each of them, with a prefetch of 1, is sent a message the
+moment it exists, also when only one slot is free. What waits already is therefore fetched
+with ``basic.get``, queue by queue in turn; consumers are on only while all queues are empty
+or slots are left, and are cancelled at capacity. A message that arrives at that very moment
+is given back, which costs it one of the deliveries its queue allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
+
+from infra.broker.amqp import ANSWER_SECONDS, answered
+from infra.broker.port import BrokerUnavailable
+from infra.broker.rabbit_delivery import give_back
+
+
+@dataclass(slots=True)
+class _Tap:
+    """One queue, and the tag of our consumer on it while there is one."""
+
+    queue: AbstractQueue
+    tag: str | None = None
+
+
+class Intake:
+    """Messages of some queues over one channel. It does not survive its channel."""
+
+    def __init__(
+        self, channel: AbstractChannel, taps: Iterable[_Tap], on_change: Callable[[], None]
+    ) -> None:
+        self._channel = channel
+        self._taps = deque(taps)
+        self._on_change = on_change
+        self._arrived: deque[AbstractIncomingMessage] = deque()
+        self._listening = False
+        self._lost = False
+
+    @classmethod
+    async def open(
+        cls, connection: AbstractConnection, queues: Iterable[str], on_change: Callable[[], None]
+    ) -> Self:
+        """Take from `queues`, by their RabbitMQ names. `on_change`: `take` may have something.
+
+        Raises:
+            BrokerUnavailable: the connection is gone.
+        """
+        async with answered(ANSWER_SECONDS):
+            channel = connection.channel(publisher_confirms=False)
+            await channel.initialize()
+            await channel.set_qos(prefetch_count=1)
+            taps = [_Tap(await channel.get_queue(name, ensure=False)) for name in queues]
+            intake = cls(channel, taps, on_change)
+            channel.close_callbacks.add(intake._lose)
+            underlying = await channel.get_underlay_channel()
+            # The broker cancels consumers when their queue is deleted or its leader is lost.
+            underlying.on_consumer_cancel_callbacks.add(intake._lose)
+        return intake
+
+    def _lose(self, *_: Any) -> None:
+        self._lost = True
+        self._on_change()
+
+    async def take(self) -> AbstractIncomingMessage | None:
+        """The next message, or None when there is none now: `on_change` will be called.
+
+        Raises:
+            BrokerUnavailable: the channel or a consumer is gone; open another intake.
+        """
+        if self._lost:
+            raise BrokerUnavailable("The message broker ended our consumers.")
+        if self._arrived:
+            return self._arrived.popleft()
+        if self._listening:
+            return None
+        for _ in range(len(self._taps)):
+            tap = self._taps[0]
+            # The queue served last is asked last: none holds up the others.
+            self._taps.rotate(-1)
+            async with answered(ANSWER_SECONDS):
+                message = await tap.queue.get(fail=False, timeout=None)
+            if message is not None:
+                return message
+        await self._listen()
+        return None
+
+    async def _listen(self) -> None:
+        self._listening = True
+        for tap in self._taps:
+            async with answered(ANSWER_SECONDS):
+                tap.tag = await tap.queue.consume(self._arrive)
+
+    async def _arrive(self, message: AbstractIncomingMessage) -> None:
+        if self._listening:
+            self._arrived.append(message)
+            self._on_change()
+        else:
+            await give_back(message)
+
+    async def pause(self) -> None:
+        """Take nothing more until `take` is called again, and keep nothing unacknowledged.
+
+        Raises:
+            BrokerUnavailable: the channel is gone, and what it delivered with it.
+        """
+        if not self._listening:
+            return
+        for tap in self._taps:
+            tag, tap.tag = tap.tag, None
+            if tag is not None:
+                async with answered(ANSWER_SECONDS):
+                    await tap.queue.cancel(tag)
+        self._listening = False
+        while self._arrived:
+            await give_back(self._arrived.popleft())
+
+    async def verify(self) -> None:
+        """Ask the broker whether our consumers are really there.
+
+        Raises:
+            BrokerUnavailable: they are not, or there is no answer.
+        """
+        for tap in self._taps:
+            async with answered(ANSWER_SECONDS):
+                found = await tap.queue.declare()
+            if tap.tag is not None and not found.consumer_count:
+                raise BrokerUnavailable("The message broker has lost our consumers.")

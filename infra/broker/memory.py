@@ -1,0 +1,165 @@
+"""The in-process broker: what Waybill runs on when no RabbitMQ is configured.
+
+Use it from one event loop; nothing here is thread-safe. Messages live as long as the
+process: after a restart the sweeper publishes again what the database still waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from infra.broker.delivery import Delivery, deliver, deliver_dead_letter
+from infra.broker.port import BrokerUnavailable, DeadLetterHandler, Handler, WakeUp
+from infra.broker.running import Running, consuming
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    body: bytes
+    queue: str
+    reason: str = ""
+
+
+class _Queue:
+    """Letters in order of arrival, and the consumers to wake when there is one more."""
+
+    def __init__(self) -> None:
+        self.letters: deque[_Letter] = deque()
+        self.listeners: set[asyncio.Event] = set()
+
+    def add(self, letter: _Letter) -> None:
+        self.letters.append(letter)
+        self._wake()
+
+    def put_back(self, letter: _Letter) -> None:
+        self.letters.appendleft(letter)
+        self._wake()
+
+    def _wake(self) -> None:
+        for event in self.listeners:
+            event.set()
+
+
+class MemoryBroker:
+    """A `Broker` inside the process. Queues come to be when they are first named."""
+
+    def __init__(self) -> None:
+        self._queues: defaultdict[str, _Queue] = defaultdict(_Queue)
+        self._dead = _Queue()
+        self._closed = False
+
+    async def publish(
+        self, wake_up: WakeUp, *, queue: str, message_id: str, delay: timedelta = timedelta(0)
+    ) -> None:
+        """Keep one message for `queue`, from `delay` on. See `Broker.publish`."""
+        if self._closed:
+            raise BrokerUnavailable("The broker is closed.")
+        arrive = partial(self._queues[queue].add, _Letter(wake_up.encode(), queue))
+        if delay > timedelta(0):
+            asyncio.get_running_loop().call_later(delay.total_seconds(), arrive)
+        else:
+            arrive()
+
+    def consume(
+        self, queues: Iterable[str], handler: Handler, *, concurrency: int
+    ) -> AbstractAsyncContextManager[None]:
+        """Deliver messages of `queues` to `handler`. See `Broker.consume`."""
+        return consuming(
+            _MemoryConsumer(
+                [self._queues[queue] for queue in queues],
+                self._dead,
+                partial(deliver, handler=handler),
+                concurrency,
+                asyncio.Event(),
+            )
+        )
+
+    def consume_dead_letters(self, handler: DeadLetterHandler) -> AbstractAsyncContextManager[None]:
+        """Deliver dead letters to `handler`. See `Broker.consume_dead_letters`."""
+        stopping = asyncio.Event()
+        return consuming(
+            _MemoryConsumer(
+                [self._dead],
+                self._dead,
+                partial(deliver_dead_letter, handler=handler, stopping=stopping),
+                1,
+                stopping,
+            )
+        )
+
+    async def close(self) -> None:
+        """Refuse further messages. Leave every consuming context first."""
+        self._closed = True
+
+
+class _MemoryDelivery:
+    """A letter taken from its queue, which therefore no longer holds it."""
+
+    def __init__(self, letter: _Letter, origin: _Queue, dead: _Queue) -> None:
+        self._letter = letter
+        self._origin = origin
+        self._dead = dead
+        self.body = letter.body
+        self.queue = letter.queue
+        self.reason = letter.reason
+
+    async def ack(self) -> None:
+        """Taking the letter was all it needed."""
+
+    async def bury(self, reason: str) -> None:
+        self._dead.add(_Letter(self.body, self.queue, reason))
+
+    async def give_back(self) -> None:
+        self._origin.put_back(self._letter)
+
+
+class _MemoryConsumer:
+    def __init__(
+        self,
+        queues: Iterable[_Queue],
+        dead: _Queue,
+        on_delivery: Callable[[Delivery], Coroutine[Any, Any, None]],
+        concurrency: int,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._queues = deque(queues)
+        self._dead = dead
+        self._on_delivery = on_delivery
+        self._stopping = stopping
+        self._changed = asyncio.Event()
+        self._running = Running(concurrency, self._changed.set)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._changed.set()
+
+    async def run(self) -> None:
+        for queue in self._queues:
+            queue.listeners.add(self._changed)
+        try:
+            while not self._stopping.is_set():
+                if not self._running.full and (delivery := self._take()):
+                    self._running.start(self._on_delivery(delivery))
+                else:
+                    self._changed.clear()
+                    await self._changed.wait()
+        finally:
+            for queue in self._queues:
+                queue.listeners.discard(self._changed)
+            await self._running.finish()
+
+    def _take(self) -> Delivery | None:
+        """The next letter, of each queue in turn: a long queue does not hold up the others."""
+        for _ in range(len(self._queues)):
+            queue = self._queues[0]
+            self._queues.rotate(-1)
+            if queue.letters:
+                return _MemoryDelivery(queue.letters.popleft(), queue, self._dead)
+        return None

@@ -1,0 +1,124 @@
+"""Publishing to RabbitMQ: a message is on disk there when `publish` returns, or it raises."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aio_pika import Message
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import DeliveryError, PublishError
+from aiormq import spec
+from yarl import URL
+
+from infra.broker.amqp import DECLARE_SECONDS, answered, close_connection, open_connection
+from infra.broker.port import BrokerUnavailable
+from infra.broker.topology import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """Kept as a pair: a channel that nobody refers to is not closed in order."""
+
+    connection: AbstractConnection
+    channel: AbstractChannel
+
+
+class Publisher:
+    """One connection with one confirming channel, opened when needed, dropped when in doubt.
+
+    Opening it declares the topology, so what an operator deleted is back at the next try.
+    """
+
+    def __init__(self, url: URL, topology: Topology | None, timeout: timedelta) -> None:
+        self._url = url
+        self._topology = topology
+        self._timeout_seconds = timeout.total_seconds()
+        self._link: _Link | None = None
+        self._attempt: asyncio.Task[_Link] | None = None
+        self._dropped: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def publish(self, exchange: str, routing_key: str, message: Message) -> None:
+        """Publish one message and wait for the confirm. Many calls may run at once.
+
+        Raises:
+            BrokerUnavailable: not confirmed. The message may arrive all the same, even hours
+                later, when a blocked broker goes on.
+        """
+        link = await self._open()
+        try:
+            async with answered(self._timeout_seconds):
+                target = await link.channel.get_exchange(exchange, ensure=False)
+                result = await target.publish(message, routing_key, mandatory=True)
+            if not isinstance(result, spec.Basic.Ack):
+                raise BrokerUnavailable()
+        except BrokerUnavailable as error:
+            if not _is_refusal(error):
+                self._drop(link)
+            raise
+
+    async def connection(self) -> AbstractConnection:
+        """The open connection, for questions about the broker."""
+        return (await self._open()).connection
+
+    async def close(self) -> None:
+        """End the connection. Safe to call twice."""
+        self._closed = True
+        if self._attempt is not None:
+            self._attempt.cancel()
+            await asyncio.wait([self._attempt])
+        if self._link is not None:
+            self._drop(self._link)
+        await asyncio.gather(*self._dropped)
+
+    async def _open(self) -> _Link:
+        if self._closed:
+            raise BrokerUnavailable("The broker is closed.")
+        if self._link is not None and self._link.channel.is_closed:
+            self._drop(self._link)
+        if self._link is not None:
+            return self._link
+        if self._attempt is None:
+            # One attempt for all who wait: a batch learns at once that nobody is there.
+            self._attempt = asyncio.create_task(self._connect())
+            self._attempt.add_done_callback(self._attempted)
+        return await asyncio.shield(self._attempt)
+
+    def _attempted(self, attempt: asyncio.Task[_Link]) -> None:
+        self._attempt = None
+        if not attempt.cancelled() and attempt.exception() is None:
+            self._link = attempt.result()
+
+    async def _connect(self) -> _Link:
+        connection = await open_connection(self._url, "publish")
+        try:
+            async with answered(DECLARE_SECONDS):
+                if self._topology is not None:
+                    async with connection.channel(publisher_confirms=False) as channel:
+                        await self._topology.declare(channel)
+                channel = connection.channel(publisher_confirms=True, on_return_raises=True)
+                await channel.initialize()
+        except BaseException:
+            await close_connection(connection)
+            raise
+        return _Link(connection, channel)
+
+    def _drop(self, link: _Link) -> None:
+        """Publish on this link no more. A hanging one takes seconds to close; nobody waits."""
+        if self._link is link:
+            self._link = None
+            closing = asyncio.create_task(close_connection(link.connection))
+            self._dropped.add(closing)
+            closing.add_done_callback(self._dropped.discard)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether the broker answered "no" to the message: its queue is full, the link is well.
+
+    A message that no queue takes is not counted here: something was deleted or unbound, and
+    the next link declares it again.
+    """
+    cause = error.__cause__
+    return isinstance(cause, DeliveryError) and not isinstance(cause, PublishError)

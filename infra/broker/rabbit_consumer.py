@@ -1,0 +1,172 @@
+"""Consuming from RabbitMQ for hours: one session after another, and the end when none comes.
+
+A session is a connection, a channel and the consumers on it. Whatever happens to one of them
+(closed, cancelled, hung, forgotten by the broker), the session ends and the next one starts
+from nothing. What was handled by then goes on: work does not need the broker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from yarl import URL
+
+from infra.broker.amqp import (
+    DECLARE_SECONDS,
+    BrokerUnsupported,
+    answered,
+    close_connection,
+    open_connection,
+)
+from infra.broker.intake import Intake
+from infra.broker.port import BrokerUnavailable
+from infra.broker.running import Running, wait_for_event
+from infra.broker.topology import Topology
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_SECONDS = 0.25
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+class ConsumersLost(BrokerUnavailable):
+    """The message broker was away for so long that the worker has to start anew."""
+
+    code = "consumers_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How closely a consumer is watched, and how long it may be away."""
+
+    #: Between two questions to the broker whether our consumers are there.
+    check_every: timedelta = timedelta(seconds=10)
+    #: After this long without a working session, `ConsumersLost` ends the worker.
+    give_up_after: timedelta = timedelta(minutes=5)
+
+
+class RabbitConsumer:
+    """Takes messages of `queues` and starts `on_message` for each, within `concurrency`."""
+
+    def __init__(
+        self,
+        url: URL,
+        topology: Topology | None,
+        queues: Sequence[str],
+        on_message: Callable[[AbstractIncomingMessage], Coroutine[Any, Any, None]],
+        *,
+        concurrency: int,
+        stopping: asyncio.Event,
+        patience: Patience,
+    ) -> None:
+        self._url = url
+        self._topology = topology
+        self._queues = queues
+        self._on_message = on_message
+        self._stopping = stopping
+        self._patience = patience
+        self._changed = asyncio.Event()
+        self._running = Running(concurrency, self._changed.set)
+        self._connecting: asyncio.Task[AbstractConnection] | None = None
+        self._healthy_at = 0.0
+
+    def stop(self) -> None:
+        """Take no further message."""
+        self._stopping.set()
+        self._changed.set()
+        if self._connecting is not None:
+            self._connecting.cancel()
+
+    async def run(self) -> None:
+        """Consume until `stop`, and then wait for what runs.
+
+        Raises:
+            ConsumersLost: no session worked for as long as `patience` allows.
+            BrokerUnsupported: the server is too old.
+        """
+        self._healthy()
+        pause = _FIRST_PAUSE_SECONDS
+        try:
+            while not self._stopping.is_set():
+                began = self._healthy_at
+                try:
+                    await self._session()
+                except BrokerUnavailable as error:
+                    self._judge(error)
+                    if self._healthy_at > began:
+                        pause = _FIRST_PAUSE_SECONDS
+                    log.warning("consuming interrupted", extra={"why": error.message})
+                    await wait_for_event(self._stopping, pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        finally:
+            await self._running.finish()
+
+    def _healthy(self) -> None:
+        self._healthy_at = asyncio.get_running_loop().time()
+
+    def _judge(self, error: BrokerUnavailable) -> None:
+        if isinstance(error, BrokerUnsupported):
+            raise error
+        away_seconds = asyncio.get_running_loop().time() - self._healthy_at
+        if away_seconds > self._patience.give_up_after.total_seconds():
+            raise ConsumersLost() from error
+
+    async def _session(self) -> None:
+        connection = await self._connect()
+        if connection is None:
+            return
+        try:
+            intake = await Intake.open(connection, self._queues, self._changed.set)
+            await self._consume(intake)
+            # The connection stays open: handlers that still run have messages to settle.
+            await self._running.finish()
+        finally:
+            await close_connection(connection)
+
+    async def _connect(self) -> AbstractConnection | None:
+        """A connection with everything declared on it; None when `stop` came in between."""
+        self._connecting = asyncio.create_task(self._open())
+        try:
+            return await self._connecting
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._stopping.is_set() and task is not None and not task.cancelling():
+                return None
+            raise
+        finally:
+            self._connecting = None
+
+    async def _open(self) -> AbstractConnection:
+        connection = await open_connection(self._url, "consume")
+        try:
+            if self._topology is not None:
+                async with answered(DECLARE_SECONDS):
+                    async with connection.channel(publisher_confirms=False) as channel:
+                        await self._topology.declare(channel)
+        except BaseException:
+            await close_connection(connection)
+            raise
+        return connection
+
+    async def _consume(self, intake: Intake) -> None:
+        check_seconds = self._patience.check_every.total_seconds()
+        clock = asyncio.get_running_loop().time
+        self._healthy()
+        while not self._stopping.is_set():
+            self._changed.clear()
+            if clock() - self._healthy_at >= check_seconds:
+                await intake.verify()
+                self._healthy()
+            if self._running.full:
+                await intake.pause()
+            elif message := await intake.take():
+                self._running.start(self._on_message(message))
+                continue
+            await wait_for_event(self._changed, check_seconds)
+        await intake.pause()

@@ -1,0 +1,120 @@
+"""What can go wrong while reading rows, and whether trying again may help.
+
+::
+
+    WaybillError
+    └── SourceError
+        ├── SourceUnavailable   retried: no connection, a lock, a time limit, a restart
+        ├── SourceRejected      (also ExportRejected) never retried: the query itself is bad
+        └── ReadCancelled       (also ExportStopped) somebody called `RowStream.cancel`
+
+No text holds SQL, a parameter, an address or a password, and no driver error is chained:
+drivers quote the statement and its values, and a logged traceback would carry them.
+The SQLSTATE or the driver's own code is kept, since that is enough to look the cause up.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy.exc as sa_exc
+
+from exporter.errors import ExportRejected, ExportStopped, WaybillError
+
+
+class SourceError(WaybillError):
+    """The rows could not be read from the database."""
+
+    code = "source_error"
+
+
+class SourceUnavailable(SourceError):
+    """The database cannot be read just now."""
+
+    code = "source_unavailable"
+
+
+class SourceRejected(SourceError, ExportRejected):
+    """The database refuses this query, and would refuse it again."""
+
+    code = "source_rejected"
+
+
+class ReadCancelled(SourceError, ExportStopped):
+    """Reading was cancelled before the last row."""
+
+    code = "stopped"
+
+
+_REFUSED = {
+    "25006": "The query tries to change data; an export only reads.",
+    "42501": "The database account may not read what this query asks for.",
+    "42601": "The query is not one valid statement that returns rows.",
+    "42703": "The query names a column that does not exist.",
+    "42P01": "The query names a table that does not exist.",
+}
+
+_UNAVAILABLE = {
+    "25P03": "The database ended the session because it stood still for too long.",
+    "40001": "The database had to end the read because of a conflict; a new try may pass.",
+    "55P03": "A table of this query is locked by somebody else.",
+    "57014": "The database ended the query at its time limit.",
+    "57P01": "The database is shutting down, or ended the connection.",
+}
+
+#: Classes that name a fault of the query (SQLSTATE, PostgreSQL manual, appendix A): feature
+#: not supported, cardinality, bad data, invalid transaction state, routine exceptions,
+#: syntax or access rule, check option, program limit, raised by a function.
+_REFUSED_CLASSES = frozenset({"0A", "21", "22", "25", "2F", "38", "39", "42", "44", "54", "P0"})
+
+#: MySQL and MariaDB call these operational, but they are about the query or its rights:
+#: access denied (1044, 1142, 1143, 1370), read-only transaction (1792), bad definer (1356).
+_MYSQL_REFUSED = frozenset({1044, 1142, 1143, 1356, 1370, 1792})
+
+#: SQLite has one exception class for nearly everything; these result codes are about the
+#: query: a name or syntax error, no right, an attempt to write, a value out of bounds.
+_SQLITE_REFUSED = (
+    "SQLITE_AUTH",
+    "SQLITE_ERROR",
+    "SQLITE_MISMATCH",
+    "SQLITE_RANGE",
+    "SQLITE_READONLY",
+    "SQLITE_TOOBIG",
+)
+
+#: The classes every Python driver has for a query that is wrong (PEP 249, "Exceptions").
+_PEP249_REFUSED = frozenset({"DataError", "NotSupportedError", "ProgrammingError"})
+
+
+def by_sqlstate(state: str | None) -> SourceError:
+    """The error for an SQLSTATE; without one the connection itself is what failed."""
+    if state is None:
+        return SourceUnavailable("The connection to the source database failed.")
+    if state in _UNAVAILABLE:
+        return SourceUnavailable(_UNAVAILABLE[state])
+    if state[:2] in _REFUSED_CLASSES:
+        text = _REFUSED.get(state, "The database refuses this query.")
+        return SourceRejected(f"{text} (SQLSTATE {state})")
+    return SourceUnavailable(f"The database could not answer. (SQLSTATE {state})")
+
+
+def by_driver(error: Exception) -> SourceError:
+    """The error for whatever SQLAlchemy, or the driver below it, raised for a query."""
+    cause = error.orig if isinstance(error, sa_exc.DBAPIError) else error
+    if cause is None or isinstance(cause, sa_exc.SQLAlchemyError):
+        return SourceRejected("The query cannot be written for this kind of database.")
+    state = getattr(cause, "sqlstate", None)
+    if state is not None:
+        return by_sqlstate(state)
+    name = getattr(cause, "sqlite_errorname", None)
+    if name is not None:
+        return _by_code(name, refused=name.startswith(_SQLITE_REFUSED))
+    number = cause.args[0] if cause.args else None
+    kinds = {kind.__name__ for kind in type(cause).__mro__}
+    return _by_code(number, refused=bool(kinds & _PEP249_REFUSED) or number in _MYSQL_REFUSED)
+
+
+def _by_code(code: object, *, refused: bool) -> SourceError:
+    """A text with the driver's code when it is one, never with the driver's own words."""
+    known = f" ({code})" if isinstance(code, int) or str(code).startswith("SQLITE_") else ""
+    if refused:
+        return SourceRejected(f"The database refuses this query.{known}")
+    return SourceUnavailable(f"The database could not answer.{known}")

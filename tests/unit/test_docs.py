@@ -1,0 +1,80 @@
+"""The documents say what is there: commands, settings, links, decisions, file sizes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+
+from infra.cli.main import app
+from infra.settings_table import settings_table
+
+ROOT = Path(__file__).parents[2]
+TRACKED = subprocess.run(
+    ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+).stdout.split()
+PAGES = [ROOT / name for name in TRACKED if name.endswith(".md") and (ROOT / name).is_file()]
+SOURCES = [ROOT / name for name in TRACKED if name.endswith(".py") and (ROOT / name).is_file()]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_settings_page_is_the_generated_one():
+    assert (ROOT / "docs/settings.md").read_text() == settings_table(), "run `make docs`"
+
+
+@pytest.mark.parametrize("name", sorted(typer.main.get_command(app).commands))
+def test_every_command_has_help_and_is_in_the_readme(name):
+    command = typer.main.get_command(app).commands[name]
+    assert command.help
+    assert f"waybill {name}" in README
+
+
+def test_every_make_target_of_the_readme_exists_and_is_explained():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`make ([a-z]+)", README)):
+        assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_local_link_leads_somewhere(page):
+    for target in re.findall(r"\]\((?!https?://|#)([^)#\s]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "docs/decisions").glob("*.md")), ids=lambda p: p.stem
+)
+def test_every_decision_has_the_form(page):
+    text = page.read_text()
+    assert text.startswith(f"# {page.stem[:4]} ")
+    for part in ("Status", "Context", "Decision", "Consequences", "Alternatives"):
+        assert f"**{part}.**" in text or f"**{part}:**" in text, part
+
+
+def test_the_readmes_dataset_is_python_that_runs():
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(example, "README.md", "exec"), {"__name__": "readme"})
+
+
+def test_no_source_file_outgrows_its_room():
+    long = {
+        str(p.relative_to(ROOT)): n for p in SOURCES if (n := len(p.read_text().splitlines())) > 300
+    }
+    assert long == {}
+
+
+def test_locks_name_no_index_and_pin_every_hash():
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        assert "index-url" not in text
+        pins = re.findall(r"^\S+==\S+.*$", text, re.MULTILINE)
+        assert pins
+        assert all(pin.endswith("\\") for pin in pins), "a pin without hashes"

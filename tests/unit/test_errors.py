@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from exporter import errors
+from exporter.errors import ExportRejected, WaybillError
+from infra.worker.verdicts import judge
+from storage.errors import StorageError
+
+
+def every_subclass(kind: type) -> set[type]:
+    return {kind}.union(*(every_subclass(item) for item in kind.__subclasses__()))
+
+
+@pytest.mark.parametrize("kind", sorted(every_subclass(WaybillError), key=lambda k: k.__name__))
+def test_every_error_explains_itself_in_one_line_and_has_its_own_code(kind):
+    error = kind()
+    assert error.message.endswith(".")
+    assert "\n" not in error.message
+    assert kind.code.replace("_", "").isalnum()
+
+
+def test_the_tree_in_the_docstring_is_the_tree():
+    drawn = errors.__doc__ or ""
+    own = {item for item in every_subclass(WaybillError) if item.__module__ == errors.__name__}
+    assert {item.__name__ for item in own if item.__name__ not in drawn} == set()
+
+
+@pytest.mark.parametrize("kind", sorted(every_subclass(ExportRejected), key=lambda k: k.__name__))
+def test_what_was_rejected_is_never_retried(kind):
+    assert not judge(kind()).retry
+
+
+def test_everything_else_is_retried_and_an_unforeseen_error_says_nothing_of_itself():
+    verdict = judge(RuntimeError("password=canary at /srv/app.py"))
+    assert verdict.retry
+    assert verdict.unforeseen
+    assert "canary" not in verdict.message
+    assert judge(WaybillError()).retry
+
+
+@pytest.mark.parametrize("kind", sorted(every_subclass(StorageError), key=lambda k: k.__name__))
+def test_storage_errors_carry_a_code_and_a_sentence(kind):
+    verdict = judge(kind())
+    assert verdict.code
+    assert verdict.message

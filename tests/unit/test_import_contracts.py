@@ -1,0 +1,61 @@
+"""The import contracts hold, and a forbidden import that is planted breaks them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("api", "exporter", "storage", "infra")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for package in PACKAGES:
+        shutil.copytree(
+            ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    code = "import sys; sys.path.insert(0, '.'); from importlinter.cli import *; lint_imports_command()"
+    return subprocess.run(
+        [sys.executable, "-c", code, "--no-cache"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("exporter/run.py", "import boto3"),
+        ("exporter/run.py", "import sqlalchemy"),
+        ("exporter/run.py", "import infra.settings"),
+        ("storage/config.py", "import sqlalchemy"),
+        ("storage/config.py", "import exporter.tasks"),
+        ("infra/settings.py", "import fastapi"),
+        ("infra/settings.py", "import api"),
+        ("api/app.py", "import exporter.run"),
+        ("api/app.py", "import infra.worker.service"),
+    ],
+)
+def test_a_planted_forbidden_import_is_refused(copy, module, forbidden):
+    path = copy / module
+    path.write_text(f"{path.read_text()}\n{forbidden}  # planted\n")
+    result = lint(copy)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "BROKEN" in result.stdout
+
+
+def test_the_tree_as_it_is_keeps_every_contract(copy):
+    result = lint(copy)
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from infra.settings import BadSettings, load
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("WAYBILL_S3_BUKET", "x", "Unknown setting: WAYBILL_S3_BUKET."),
+        ("WAYBILL_LINK_TTL", "soon", "WAYBILL_LINK_TTL: must be a number of seconds."),
+        ("WAYBILL_LINK_TTL", "604801", "7 days"),
+        ("WAYBILL_LEASE_SECONDS", "0", "WAYBILL_LEASE_SECONDS"),
+        ("WAYBILL_RETENTION_DAYS", "-1", "WAYBILL_RETENTION_DAYS"),
+        ("WAYBILL_RETRY_DELAYS", "8,2", "WAYBILL_RETRY_DELAYS: must be growing"),
+        ("WAYBILL_TIMEZONE", "Mars/Olympus", "WAYBILL_TIMEZONE: must be the name of a time zone"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(monkeypatch, name, value, says):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadSettings) as caught:
+        load()
+    assert says in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_a_wrong_value_is_not_repeated(monkeypatch):
+    monkeypatch.setenv("WAYBILL_LEASE_SECONDS", "canary-7c1f")
+    with pytest.raises(BadSettings) as caught:
+        load()
+    assert "canary" not in caught.value.message
+
+
+def test_settings_come_from_a_dotenv_file(tmp_path):
+    (tmp_path / ".env").write_text("WAYBILL_LINK_TTL=60\n")
+    assert load().link_ttl == timedelta(seconds=60)
+
+
+def test_an_unknown_name_in_a_dotenv_file_is_refused_too(tmp_path):
+    (tmp_path / ".env").write_text("WAYBILL_LINK_TLL=60\n")
+    with pytest.raises(BadSettings, match="WAYBILL_LINK_TLL"):
+        load()
+
+
+def test_secrets_do_not_show_in_a_repr(monkeypatch):
+    monkeypatch.setenv("WAYBILL_DATABASE_URL", "postgresql://u:canary-7c1f@h/db")
+    monkeypatch.setenv("WAYBILL_S3_SECRET_ACCESS_KEY", "canary-7c1f")
+    assert "canary" not in repr(load())
+
+
+def test_the_signing_secret_is_made_once_and_for_this_user_only(tmp_path):
+    settings = load(home=tmp_path / "home")
+    assert settings.signing_secret() == settings.signing_secret()
+    assert len(settings.signing_secret()) >= 48
+    assert (tmp_path / "home" / "jwt.secret").stat().st_mode & 0o777 == 0o600
