@@ -1,0 +1,90 @@
+"""Every error `storage` raises on purpose, and what each one asks of the caller.
+
+::
+
+    StorageError
+    ├── StorageUnavailable      worth retrying: network, 5xx, throttling, expired credentials
+    │   └── ChecksumMismatch    the store holds, or received, other bytes than were sent
+    ├── StorageRejected         an operator has to act: credentials, bucket, region, clock
+    ├── UploadTooLarge          final: this file does not fit into one object
+    ├── UploadConflict          somebody else ended this upload or owns this key
+    ├── InvalidFilename         (also ValueError)
+    ├── FileNotWritten          (also OSError) the local file could not be written
+    └── EmbeddedServerError     the local S3 server is missing or does not start
+
+A plain `StorageError` is a refusal nobody foresaw; its message names the store's code.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+
+class StorageError(Exception):
+    """The object store did not accept the request."""
+
+    #: Stable, documented name of the cause. Part of the HTTP contract; never reworded.
+    code: ClassVar[str] = "storage_error"
+
+    def __init__(self, message: str | None = None) -> None:
+        """Without a message, the class's docstring is the message: no error is silent."""
+        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+
+    @property
+    def message(self) -> str:
+        """The text shown to a person. It never holds a URL, a signature or a secret."""
+        return str(self.args[0])
+
+
+class StorageUnavailable(StorageError):
+    """The object store cannot be reached or is overloaded; trying again later may work."""
+
+    code = "storage_unavailable"
+
+    def __init__(self, message: str | None = None, *, retry_after: timedelta | None = None) -> None:
+        """`retry_after` is what the store's Retry-After header asks for, if it sent one."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ChecksumMismatch(StorageUnavailable):
+    """The bytes changed on their way to the object store."""
+
+    code = "checksum_mismatch"
+
+
+class StorageRejected(StorageError):
+    """The object store refuses our credentials or has no such bucket."""
+
+    code = "storage_config"
+
+
+class UploadTooLarge(StorageError):
+    """The file is larger than one object of the store can be."""
+
+    code = "upload_too_large"
+
+
+class UploadConflict(StorageError):
+    """The upload was ended by somebody else before it was complete."""
+
+    code = "upload_conflict"
+
+
+class InvalidFilename(StorageError, ValueError):
+    """The file name holds characters that cannot be sent in a header."""
+
+    code = "invalid_filename"
+
+
+class FileNotWritten(StorageError, OSError):
+    """The file could not be written."""
+
+    code = "file_not_written"
+
+
+class EmbeddedServerError(StorageError):
+    """The local S3 server could not be started."""
+
+    code = "embedded_server"

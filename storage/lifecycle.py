@@ -1,0 +1,92 @@
+"""The bucket's own clean-up rules: the net below everything that deletes on purpose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from storage.connection import S3Connection
+from storage.errors import StorageError, StorageUnavailable
+from storage.s3_errors import error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import LifecycleRuleOutputTypeDef, LifecycleRuleTypeDef
+
+EXPIRE_OBJECTS = "waybill-expire-objects"
+ABORT_UPLOADS = "waybill-abort-uploads"
+#: No export runs for longer, and parts of a dead one cost space until then.
+_ABORT_AFTER_DAYS = 2
+
+
+def ensure_lifecycle(
+    connection: S3Connection, retention_days: int, *, bucket_is_new: bool
+) -> tuple[str, ...]:
+    """Set our two rules beside any others, and return the names of those not set.
+
+    A bucket that already holds objects and does not know our expiry rule keeps it that
+    way: those objects may be somebody else's.
+
+    Raises:
+        StorageUnavailable: the store did not answer. Anything else it says means that it
+            has no lifecycle, or none for us, and is returned.
+    """
+    try:
+        existing = connection.call(lambda client: _existing_rules(client, connection.bucket))
+        wanted = _our_rules(retention_days)
+        if not bucket_is_new and _may_hold_foreign_objects(connection, existing):
+            del wanted[EXPIRE_OBJECTS]
+        rules: list[LifecycleRuleTypeDef | LifecycleRuleOutputTypeDef] = [
+            *(rule for rule in existing if rule.get("ID") not in wanted),
+            *wanted.values(),
+        ]
+        if any(rule not in existing for rule in wanted.values()):
+            connection.call(
+                lambda client: client.put_bucket_lifecycle_configuration(
+                    Bucket=connection.bucket, LifecycleConfiguration={"Rules": rules}
+                )
+            )
+    except StorageUnavailable:
+        raise
+    except StorageError:
+        return EXPIRE_OBJECTS, ABORT_UPLOADS
+    return tuple(name for name in (EXPIRE_OBJECTS, ABORT_UPLOADS) if name not in wanted)
+
+
+def _our_rules(retention_days: int) -> dict[str, LifecycleRuleTypeDef]:
+    return {
+        EXPIRE_OBJECTS: {
+            "ID": EXPIRE_OBJECTS,
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            # A day later than promised: some stores count from the start of the upload.
+            "Expiration": {"Days": retention_days + 1},
+        },
+        ABORT_UPLOADS: {
+            "ID": ABORT_UPLOADS,
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _ABORT_AFTER_DAYS},
+        },
+    }
+
+
+def _existing_rules(client: S3Client, bucket: str) -> list[LifecycleRuleOutputTypeDef]:
+    try:
+        return client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    except ClientError as error:
+        if error_code(error) == "NoSuchLifecycleConfiguration":
+            return []
+        raise
+
+
+def _may_hold_foreign_objects(
+    connection: S3Connection, existing: list[LifecycleRuleOutputTypeDef]
+) -> bool:
+    if any(rule.get("ID") == EXPIRE_OBJECTS for rule in existing):
+        return False
+    page = connection.call(
+        lambda client: client.list_objects_v2(Bucket=connection.bucket, MaxKeys=1)
+    )
+    return page["KeyCount"] > 0

@@ -1,0 +1,233 @@
+"""One object written as a multipart upload: in equal parts, a few of them under way at once.
+
+The object appears on the clean exit of the context manager and on no other path. Every
+part is checked by its CRC-32 and the whole by a HEAD, so an upload that ends well holds
+exactly the bytes that were written; anything else aborts it.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from storage.connection import S3Connection
+from storage.errors import ChecksumMismatch, StorageError, UploadConflict, UploadTooLarge
+from storage.objects import delete_object, head_object
+from storage.part_sender import PartSender
+from storage.parts import (
+    MAX_PARTS,
+    Part,
+    PartCutter,
+    composite_crc32,
+    composite_etag,
+    crc32_of,
+)
+from storage.store import StoredObject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+logger = logging.getLogger(__name__)
+
+
+class MultipartUpload:
+    """See `storage.store.Upload`. It holds up to `part_bytes` × (`in_flight` + 1) in memory."""
+
+    def __init__(
+        self,
+        connection: S3Connection,
+        key: str,
+        *,
+        content_type: str,
+        part_bytes: int,
+        in_flight: int = 2,
+        max_parts: int = MAX_PARTS,
+    ) -> None:
+        self.key = key
+        self._connection = connection
+        self._content_type = content_type
+        self._max_parts = max_parts
+        self._cutter = PartCutter(part_bytes)
+        self._sender = PartSender(self._send_part, in_flight)
+        self._bytes_written = 0
+        self._upload_id: str | None = None
+        self._stored: StoredObject | None = None
+        #: Set by the first error: after it no path leads to completion.
+        self._failure: BaseException | None = None
+
+    @property
+    def upload_id(self) -> str:
+        """The store's name for this upload."""
+        if self._upload_id is None:
+            raise RuntimeError("the upload has not begun")
+        return self._upload_id
+
+    @property
+    def bytes_uploaded(self) -> int:
+        """Bytes the store has confirmed."""
+        return self._sender.bytes_confirmed
+
+    @property
+    def stored(self) -> StoredObject:
+        """The finished object."""
+        if self._stored is None:
+            raise RuntimeError("the upload is not complete")
+        return self._stored
+
+    def __enter__(self) -> Self:
+        answer = self._connection.call(
+            lambda client: client.create_multipart_upload(
+                Bucket=self._connection.bucket,
+                Key=self.key,
+                ContentType=self._content_type,
+                ChecksumAlgorithm="CRC32",
+            )
+        )
+        self._upload_id = answer["UploadId"]
+        return self
+
+    def write(self, data: bytes) -> None:
+        """Append `data`; see `storage.store.Upload.write`."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            for pieces in self._cutter.feed(data):
+                self._submit(pieces)
+            self._bytes_written += len(data)
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is not None:
+                self._abort()
+                return
+            try:
+                self._stored = self._complete()
+            except BaseException:
+                self._abort()
+                raise
+        finally:
+            self._failure = RuntimeError("the upload has ended")
+
+    def _submit(self, pieces: Sequence[bytes | memoryview]) -> None:
+        if self._sender.count == self._max_parts:
+            raise UploadTooLarge(
+                f"The file needs more than {self._max_parts:,} parts, and an object has no more."
+            )
+        self._sender.submit(pieces)
+
+    def _send_part(self, number: int, body: bytes) -> Part:
+        crc32 = crc32_of(body)
+        answer = self._connection.call(
+            lambda client: client.upload_part(
+                Bucket=self._connection.bucket,
+                Key=self.key,
+                UploadId=self.upload_id,
+                PartNumber=number,
+                # A file is sent in small pieces, each with its own timeout; plain bytes
+                # would all have to leave within one.
+                Body=io.BytesIO(body),
+                ChecksumCRC32=crc32,
+            )
+        )
+        confirmed = answer.get("ChecksumCRC32")
+        if confirmed not in {None, crc32}:
+            raise ChecksumMismatch
+        return Part(number, len(body), answer["ETag"].strip('"'), crc32, confirmed is not None)
+
+    def _complete(self) -> StoredObject:
+        if self._failure is not None:
+            raise self._failure
+        rest = self._cutter.take()
+        if rest or not self._sender.count:
+            self._submit(rest)
+        parts = self._sender.finish()
+        try:
+            self._request_completion(parts)
+        except StorageError:
+            # The answer may be lost and the object complete all the same; a second request
+            # then finds no upload. Only the object itself can tell.
+            stored = self._settle(parts)
+            if stored is None:
+                raise
+            return stored
+        return self._verify(parts)
+
+    def _request_completion(self, parts: list[Part]) -> None:
+        self._connection.call(
+            lambda client: client.complete_multipart_upload(
+                Bucket=self._connection.bucket,
+                Key=self.key,
+                UploadId=self.upload_id,
+                MultipartUpload={"Parts": [_completed(part) for part in parts]},
+                MpuObjectSize=self._bytes_written,
+            )
+        )
+
+    def _settle(self, parts: list[Part]) -> StoredObject | None:
+        """The object, if it is the one this upload was to make beyond doubt."""
+        try:
+            stored = head_object(self._connection, self.key)
+        except StorageError:
+            return None
+        if stored is None or stored.size_bytes != self._bytes_written:
+            return None
+        if stored.crc32 is not None:
+            return stored if stored.crc32 == composite_crc32(parts) else None
+        return stored if stored.etag == composite_etag(parts) else None
+
+    def _verify(self, parts: list[Part]) -> StoredObject:
+        """The object just completed. What is not as sent is removed, for it is visible."""
+        try:
+            stored = head_object(self._connection, self.key)
+            if stored is None or stored.size_bytes != self._bytes_written:
+                raise ChecksumMismatch("The store does not hold as many bytes as were sent.")
+            # Not every store keeps checksums, and ETags take too many forms to prove a fault.
+            if stored.crc32 not in {None, composite_crc32(parts)}:
+                raise ChecksumMismatch
+        except BaseException:
+            self._attempt("delete", lambda: delete_object(self._connection, self.key))
+            raise
+        return stored
+
+    def _abort(self) -> None:
+        self._sender.stop()
+        self._attempt("abort", self._request_abort)
+
+    def _request_abort(self) -> None:
+        self._connection.call(
+            lambda client: client.abort_multipart_upload(
+                Bucket=self._connection.bucket, Key=self.key, UploadId=self.upload_id
+            )
+        )
+
+    def _attempt(self, name: str, request: Callable[[], None]) -> None:
+        """Clean up without hiding the error that made it necessary."""
+        try:
+            request()
+        except UploadConflict:
+            return
+        except StorageError as error:
+            logger.warning(
+                "Could not %s upload %s of %s: %s", name, self._upload_id, self.key, error.message
+            )
+
+
+def _completed(part: Part) -> CompletedPartTypeDef:
+    """The part's entry in the completion request."""
+    entry: CompletedPartTypeDef = {"PartNumber": part.number, "ETag": part.etag}
+    # AWS insists on the checksums it confirmed; a store that ignored them may refuse the tag.
+    if part.crc32_confirmed:
+        entry["ChecksumCRC32"] = part.crc32
+    return entry

@@ -1,0 +1,87 @@
+"""Sends the parts of one upload on background threads: few at a time, each until confirmed."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from storage.errors import ChecksumMismatch
+from storage.parts import Part
+
+#: Sends of a part whose bytes arrive changed: once is the network, thrice is the machine.
+_SENDS = 3
+#: Longest wait before the second send, doubled for the third; the real wait is random.
+_BACKOFF_SECONDS = 0.5
+#: How long `stop` waits for parts under way. The store refuses one that lands later, or its
+#: rule for open uploads takes it.
+_STOP_SECONDS = 5.0
+
+
+class PartSender:
+    """Numbers parts from 1 and calls `send` for each, with at most `in_flight` under way.
+
+    One thread calls the methods; `bytes_confirmed` may be read from any.
+    """
+
+    def __init__(self, send: Callable[[int, bytes], Part], in_flight: int) -> None:
+        self.count = 0
+        self.bytes_confirmed = 0
+        self._send = send
+        self._in_flight = in_flight
+        self._pool = ThreadPoolExecutor(in_flight, thread_name_prefix="waybill-upload")
+        self._pending: set[Future[None]] = set()
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._confirmed: list[Part] = []
+
+    def submit(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Send the next part as soon as there is room for it, and return then.
+
+        Raises:
+            StorageError: an earlier part could not be stored.
+        """
+        # Room first, one copy then: so that no more than `in_flight` + 1 parts ever exist.
+        self._wait_until_pending(self._in_flight - 1)
+        self.count += 1
+        self._pending.add(self._pool.submit(self._run, self.count, b"".join(pieces)))
+
+    def finish(self) -> list[Part]:
+        """Wait for every part and return them all, in order.
+
+        Raises:
+            StorageError: a part could not be stored.
+        """
+        self._wait_until_pending(0)
+        self._pool.shutdown()
+        return sorted(self._confirmed, key=lambda part: part.number)
+
+    def stop(self) -> None:
+        """Send nothing more, and give what is under way a moment to end."""
+        self._stopped.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        # A cancelled future never counts as done once its pool is gone.
+        wait([part for part in self._pending if not part.cancelled()], timeout=_STOP_SECONDS)
+
+    def _wait_until_pending(self, at_most: int) -> None:
+        while len(self._pending) > at_most:
+            done, self._pending = wait(self._pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()
+
+    def _run(self, number: int, body: bytes) -> None:
+        part = self._send_until_intact(number, body)
+        with self._lock:
+            self._confirmed.append(part)
+            self.bytes_confirmed += part.size_bytes
+
+    def _send_until_intact(self, number: int, body: bytes) -> Part:
+        for send in range(1, _SENDS):
+            try:
+                return self._send(number, body)
+            except ChecksumMismatch:
+                longest = _BACKOFF_SECONDS * 2 ** (send - 1)
+                if self._stopped.wait(random.uniform(0, longest)):  # noqa: S311 - no secret
+                    raise
+        return self._send(number, body)

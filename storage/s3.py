@@ -1,0 +1,157 @@
+"""The object store as an S3 bucket: AWS, MinIO, SeaweedFS, Ceph and their like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from storage.config import DEFAULT_REGION, S3Config
+from storage.connection import S3Connection
+from storage.errors import UploadConflict
+from storage.lifecycle import ensure_lifecycle
+from storage.multipart import MultipartUpload
+from storage.objects import delete_object, head_object
+from storage.parts import check_part_bytes, plan_part_bytes
+from storage.presign import sign_download
+from storage.s3_errors import NOT_FOUND, clock_skew, error_code
+from storage.store import OpenUpload, SignedLink, StoredObject
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import (
+        ListMultipartUploadsOutputTypeDef,
+        ListObjectsV2OutputTypeDef,
+    )
+
+
+class S3Store:
+    """See `storage.store.ObjectStore`. Making one connects to nothing."""
+
+    def __init__(self, config: S3Config) -> None:
+        self._connection = S3Connection(config)
+        self._bucket = config.bucket
+
+    def ensure_bucket(self, retention_days: int) -> tuple[str, ...]:
+        """Create the bucket if missing, and set its clean-up rules."""
+        is_new = self._connection.call(self._create_if_missing)
+        return ensure_lifecycle(self._connection, retention_days, bucket_is_new=is_new)
+
+    def open_upload(
+        self,
+        key: str,
+        *,
+        content_type: str,
+        expected_bytes: int | None = None,
+        part_bytes: int | None = None,
+    ) -> MultipartUpload:
+        """Begin writing an object; always as a multipart upload, however small it is."""
+        size = plan_part_bytes(expected_bytes) if part_bytes is None else part_bytes
+        return MultipartUpload(
+            self._connection, key, content_type=content_type, part_bytes=check_part_bytes(size)
+        )
+
+    def head(self, key: str) -> StoredObject | None:
+        """The object of that key, or None."""
+        return head_object(self._connection, key)
+
+    def delete(self, key: str) -> None:
+        """Remove the object, if there is one."""
+        delete_object(self._connection, key)
+
+    def abort_uploads(self, key: str) -> int:
+        """Abort every open upload of exactly that key."""
+        ids = [item.upload_id for item in self.list_uploads(key) if item.key == key]
+        return sum(self._abort(key, upload_id) for upload_id in ids)
+
+    def list_uploads(self, prefix: str = "") -> Iterator[OpenUpload]:
+        """Every open upload whose key begins with `prefix`."""
+        key_marker = upload_id_marker = ""
+        while True:
+            page = self._page_of_uploads(prefix, key_marker, upload_id_marker)
+            for item in page.get("Uploads", []):
+                yield OpenUpload(item["Key"], item["UploadId"], item["Initiated"])
+            if not page.get("IsTruncated"):
+                return
+            key_marker = page["NextKeyMarker"]
+            upload_id_marker = page["NextUploadIdMarker"]
+
+    def list_keys(self, prefix: str = "") -> Iterator[str]:
+        """Every key that begins with `prefix`, in order."""
+        start_after = ""
+        while True:
+            page = self._page_of_keys(prefix, start_after)
+            keys = [item["Key"] for item in page.get("Contents", [])]
+            yield from keys
+            if not page.get("IsTruncated"):
+                return
+            start_after = keys[-1]
+
+    def presign(self, key: str, *, filename: str, content_type: str, ttl: timedelta) -> SignedLink:
+        """A link that downloads the object as `filename`."""
+        return sign_download(
+            self._connection, key, filename=filename, content_type=content_type, ttl=ttl
+        )
+
+    def check(self) -> timedelta:
+        """Reach the bucket, and return how far the store's clock is ahead of ours."""
+        answer = self._connection.call(lambda client: client.head_bucket(Bucket=self._bucket))
+        return clock_skew(answer) or timedelta(0)
+
+    def close(self) -> None:
+        """End connections. Safe to call twice."""
+        self._connection.close()
+
+    def _create_if_missing(self, client: S3Client) -> bool:
+        try:
+            client.head_bucket(Bucket=self._bucket)
+        except ClientError as error:
+            if error_code(error) not in NOT_FOUND | {"NoSuchBucket"}:
+                raise
+        else:
+            return False
+        region = client.meta.region_name
+        try:
+            if region == DEFAULT_REGION:
+                client.create_bucket(Bucket=self._bucket)
+            else:
+                client.create_bucket(
+                    Bucket=self._bucket,
+                    CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]
+                )
+        except client.exceptions.BucketAlreadyOwnedByYou:
+            # Another process was faster.
+            return False
+        return True
+
+    def _page_of_keys(self, prefix: str, start_after: str) -> ListObjectsV2OutputTypeDef:
+        return self._connection.call(
+            lambda client: client.list_objects_v2(
+                Bucket=self._bucket, Prefix=prefix, StartAfter=start_after
+            )
+        )
+
+    def _page_of_uploads(
+        self, prefix: str, key_marker: str, upload_id_marker: str
+    ) -> ListMultipartUploadsOutputTypeDef:
+        return self._connection.call(
+            lambda client: client.list_multipart_uploads(
+                Bucket=self._bucket,
+                Prefix=prefix,
+                KeyMarker=key_marker,
+                UploadIdMarker=upload_id_marker,
+            )
+        )
+
+    def _abort(self, key: str, upload_id: str) -> bool:
+        try:
+            self._connection.call(
+                lambda client: client.abort_multipart_upload(
+                    Bucket=self._bucket, Key=key, UploadId=upload_id
+                )
+            )
+        except UploadConflict:
+            return False
+        return True

@@ -1,0 +1,143 @@
+"""The one place where botocore's errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
+
+from storage.errors import (
+    ChecksumMismatch,
+    StorageError,
+    StorageRejected,
+    StorageUnavailable,
+    UploadConflict,
+    UploadTooLarge,
+)
+
+#: The credentials were good once. A fresh set, or the next attempt, will do.
+EXPIRED = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"}
+)
+#: What a store answers when the object, not the bucket, is missing. HEAD has no body, so
+#: botocore puts the bare status in place of the code.
+NOT_FOUND = frozenset({"NoSuchKey", "NotFound", "404"})
+
+#: S3 refuses requests whose clock is off by more. (AWS, "RequestTimeTooSkewed".)
+_MAX_SKEW = timedelta(minutes=15)
+
+_CHECKSUM = frozenset(
+    {"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"}
+)
+_BUSY = frozenset(
+    {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling"}
+)
+_GONE = frozenset({"NoSuchUpload", "PreconditionFailed", "ConditionalRequestConflict"})
+_SETTINGS = frozenset(
+    {
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "InvalidToken",
+        "AuthorizationHeaderMalformed",
+        "PermanentRedirect",
+        "IllegalLocationConstraintException",
+    }
+)
+#: With those a HEAD gets: of an object that is missing, `storage.objects` makes None.
+_NO_BUCKET = frozenset(
+    {"NoSuchBucket", "InvalidBucketName", "BucketAlreadyExists", "NotFound", "404"}
+)
+_NO_CREDENTIALS = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.ProfileNotFound,
+    boto.NoRegionError,
+    boto.InvalidRegionError,
+    boto.ParamValidationError,
+)
+_NO_ANSWER = (
+    boto.HTTPClientError,
+    boto.ConnectionError,
+    boto.IncompleteReadError,
+    boto.CredentialRetrievalError,
+    # A page of HTML, most likely: some gateway answered in the store's place.
+    ResponseParserError,
+)
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn any botocore error raised inside into a `StorageError`, with it as the cause."""
+    try:
+        yield
+    except (boto.BotoCoreError, boto.ClientError, ResponseParserError) as error:
+        raise translate(error) from error
+
+
+def translate(
+    error: boto.BotoCoreError | boto.ClientError | ResponseParserError,
+) -> StorageError:
+    """The `StorageError` that says what to do about `error`, without its URL or headers."""
+    if isinstance(error, boto.ClientError):
+        return _translate_answer(error)
+    if isinstance(error, _NO_CREDENTIALS):
+        return StorageRejected("The object store's credentials, region or bucket are not set up.")
+    if isinstance(error, _NO_ANSWER):
+        return StorageUnavailable()
+    return StorageError(f"The object store could not be used ({type(error).__name__}).")
+
+
+def error_code(error: boto.ClientError) -> str:
+    """S3's code of the error; of an answer without a body, its HTTP status."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def clock_skew(response: Mapping[str, Any]) -> timedelta | None:
+    """How far the store's clock is ahead of ours, by the Date header of its answer."""
+    date = _headers(response).get("date")
+    try:
+        return parsedate_to_datetime(date) - datetime.now(UTC) if date else None
+    except (ValueError, TypeError):
+        return None
+
+
+def _translate_answer(error: boto.ClientError) -> StorageError:
+    code = error_code(error)
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code in EXPIRED:
+        return StorageUnavailable("The object store's credentials have expired.")
+    if code in _CHECKSUM:
+        return ChecksumMismatch()
+    if code in _GONE:
+        return UploadConflict()
+    if code == "EntityTooLarge":
+        return UploadTooLarge()
+    if code in _BUSY or status >= 500 or status in {408, 429}:
+        return StorageUnavailable(retry_after=_retry_after(error.response))
+    if code in _SETTINGS | _NO_BUCKET or status in {301, 307, 401, 403}:
+        return StorageRejected(_why_refused(error, code))
+    return StorageError(f"The object store did not accept the request ({code or status}).")
+
+
+def _why_refused(error: boto.ClientError, code: str) -> str:
+    skew = clock_skew(error.response)
+    if code == "RequestTimeTooSkewed" or (skew is not None and abs(skew) > _MAX_SKEW):
+        return "The clocks of this machine and of the object store disagree too much."
+    if code in _NO_BUCKET:
+        return f"The bucket does not exist or is not ours ({code})."
+    return f"The object store refuses our credentials, region or rights ({code})."
+
+
+def _retry_after(response: Mapping[str, Any]) -> timedelta | None:
+    seconds = _headers(response).get("retry-after", "")
+    return timedelta(seconds=int(seconds)) if seconds.isdecimal() and len(seconds) < 6 else None
+
+
+def _headers(response: Mapping[str, Any]) -> Mapping[str, str]:
+    headers: Mapping[str, str] = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return headers

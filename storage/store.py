@@ -1,0 +1,159 @@
+"""The seam to whatever keeps finished files: an S3 bucket, or memory in a test.
+
+Every adapter passes the conformance suite in ``tests/contract/test_object_store.py``.
+All of it is blocking code, safe to call from any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """A finished object, as the store itself describes it."""
+
+    key: str
+    size_bytes: int
+    #: Opaque. Of a multipart object it is not the MD5 of its bytes.
+    etag: str
+    #: Composite CRC-32 in S3's notation (``base64-parts``), where the store keeps one.
+    crc32: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """An upload that was begun and neither completed nor aborted; its parts cost space."""
+
+    key: str
+    upload_id: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignedLink:
+    """Whoever holds the URL can fetch the object until `expires_at`. Never log it."""
+
+    url: str = field(repr=False)
+    expires_at: datetime
+
+
+class Upload(Protocol):
+    """An object being written, front to back, by one thread.
+
+    It is the value of a context manager: on the *clean* exit of that the object becomes
+    visible, whole and verified; on any exception it is aborted and nothing is left.
+    """
+
+    @property
+    def key(self) -> str:
+        """The key the object will have."""
+        ...
+
+    @property
+    def upload_id(self) -> str:
+        """The store's name for this upload, known before the first part is sent."""
+        ...
+
+    @property
+    def bytes_uploaded(self) -> int:
+        """Bytes the store has confirmed. Readable from any thread at any time."""
+        ...
+
+    @property
+    def stored(self) -> StoredObject:
+        """The finished object, after the clean exit.
+
+        Raises:
+            RuntimeError: the upload is not complete.
+        """
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Append `data`. Blocks while earlier parts are still on their way.
+
+        Raises:
+            StorageError: this or an earlier part could not be stored. The upload is lost,
+                and leaving its context cleanly after that raises the same error again.
+        """
+        ...
+
+
+class ObjectStore(Protocol):
+    """One bucket. Each method raises a `StorageError` of the kind its cause calls for."""
+
+    def ensure_bucket(self, retention_days: int) -> tuple[str, ...]:
+        """Create the bucket if missing, and let it clean up after itself.
+
+        Objects expire some time after `retention_days` and uploads left open after two
+        days. Returned are the names of rules that could *not* be set: because the store
+        has no lifecycle, or because the bucket holds objects and no rule of ours, so an
+        expiry rule could delete what is not ours. Other rules of the bucket are kept.
+        """
+        ...
+
+    def open_upload(
+        self,
+        key: str,
+        *,
+        content_type: str,
+        expected_bytes: int | None = None,
+        part_bytes: int | None = None,
+    ) -> AbstractContextManager[Upload]:
+        """Begin writing an object. `expected_bytes` is an estimate that sizes the parts.
+
+        Nothing but `part_bytes` × 3 is held in memory. An existing object of that key
+        stays until the clean exit replaces it.
+
+        Raises:
+            ValueError: `part_bytes` is outside what S3 allows.
+        """
+        ...
+
+    def head(self, key: str) -> StoredObject | None:
+        """The object of that key, or None."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object. There may be none."""
+        ...
+
+    def abort_uploads(self, key: str) -> int:
+        """Abort every open upload of exactly that key, and say how many there were."""
+        ...
+
+    def list_uploads(self, prefix: str = "") -> Iterator[OpenUpload]:
+        """Every open upload whose key begins with `prefix`."""
+        ...
+
+    def list_keys(self, prefix: str = "") -> Iterator[str]:
+        """Every key that begins with `prefix`, in order."""
+        ...
+
+    def presign(self, key: str, *, filename: str, content_type: str, ttl: timedelta) -> SignedLink:
+        """A link that downloads the object as `filename`, without asking the store.
+
+        It lives for `ttl` or less: no longer than the store's limit or the credentials it
+        is signed with. `SignedLink.expires_at` is the real end.
+
+        Raises:
+            ValueError: `ttl` is under a second.
+            InvalidFilename: `filename` is empty or holds control characters.
+        """
+        ...
+
+    def check(self) -> timedelta:
+        """Reach the bucket, and return how far the store's clock is ahead of ours.
+
+        Links die early or never become valid when the two disagree; S3 refuses requests
+        from 15 minutes on. Exact to about a second.
+        """
+        ...
+
+    def close(self) -> None:
+        """End connections. Safe to call twice."""
+        ...

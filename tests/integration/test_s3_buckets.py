@@ -1,0 +1,117 @@
+"""The bucket: making it, its clean-up rules beside other people's, and long listings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from storage import S3Config, S3Store
+from storage.connection import S3Connection
+
+OWNERS_RULE = {
+    "ID": "the-owners-rule",
+    "Status": "Enabled",
+    "Filter": {"Prefix": "logs/"},
+    "Expiration": {"Days": 365},
+}
+
+
+@pytest.fixture
+def connection(s3_config: S3Config, key_prefix: str) -> Iterator[S3Connection]:
+    """A bucket that does not exist yet."""
+    connection = S3Connection(replace(s3_config, bucket=f"bucket-{key_prefix[:20]}"))
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def store(connection: S3Connection) -> Iterator[S3Store]:
+    store = S3Store(connection.config)
+    yield store
+    store.close()
+
+
+def rules_of(connection: S3Connection) -> dict[str, dict]:
+    answer = connection.call(
+        lambda client: client.get_bucket_lifecycle_configuration(Bucket=connection.bucket)
+    )
+    return {rule["ID"]: rule for rule in answer["Rules"]}
+
+
+def make_bucket(connection: S3Connection, *rules: dict, keys: tuple[str, ...] = ()) -> None:
+    bucket = connection.bucket
+    connection.call(lambda client: client.create_bucket(Bucket=bucket))
+    if rules:
+        connection.call(
+            lambda client: client.put_bucket_lifecycle_configuration(
+                Bucket=bucket, LifecycleConfiguration={"Rules": list(rules)}
+            )
+        )
+    for key in keys:
+        connection.call(lambda client, key=key: client.put_object(Bucket=bucket, Key=key))
+
+
+def test_a_missing_bucket_is_made_with_its_rules(store: S3Store, connection: S3Connection) -> None:
+    assert store.ensure_bucket(retention_days=7) == ()
+    rules = rules_of(connection)
+    # A day later than promised, so that the rule never beats the promise.
+    assert rules["waybill-expire-objects"]["Expiration"]["Days"] == 8
+    abort = rules["waybill-abort-uploads"]["AbortIncompleteMultipartUpload"]
+    assert abort["DaysAfterInitiation"] == 2
+
+
+def test_another_retention_changes_the_rule(store: S3Store, connection: S3Connection) -> None:
+    store.ensure_bucket(retention_days=7)
+    with store.open_upload("ours", content_type="text/plain"):
+        pass
+    assert store.ensure_bucket(retention_days=30) == ()
+    assert rules_of(connection)["waybill-expire-objects"]["Expiration"]["Days"] == 31
+
+
+def test_rules_of_the_buckets_owner_are_kept(store: S3Store, connection: S3Connection) -> None:
+    make_bucket(connection, OWNERS_RULE)
+    assert store.ensure_bucket(retention_days=7) == ()
+    rules = rules_of(connection)
+    assert len(rules) == 3
+    assert rules["the-owners-rule"]["Expiration"]["Days"] == 365
+
+
+def test_no_expiry_is_set_over_objects_that_may_be_somebody_elses(
+    store: S3Store, connection: S3Connection
+) -> None:
+    make_bucket(connection, keys=("precious",))
+    assert store.ensure_bucket(retention_days=7) == ("waybill-expire-objects",)
+    assert set(rules_of(connection)) == {"waybill-abort-uploads"}
+
+
+def test_ten_processes_can_make_the_bucket_at_once(connection: S3Connection) -> None:
+    def ensure(_: int) -> tuple[str, ...]:
+        store = S3Store(connection.config)
+        missing = store.ensure_bucket(retention_days=7)
+        store.close()
+        return missing
+
+    with ThreadPoolExecutor(10) as pool:
+        assert list(pool.map(ensure, range(10))) == [()] * 10
+
+
+def test_a_listing_longer_than_a_page_is_whole(
+    s3_store: S3Store, s3_config: S3Config, key_prefix: str
+) -> None:
+    connection = S3Connection(s3_config)
+    keys = [f"{key_prefix}{number:04}" for number in range(1001)]
+
+    def begin_and_put(key: str) -> None:
+        connection.call(lambda client: client.put_object(Bucket=s3_config.bucket, Key=key))
+        connection.call(
+            lambda client: client.create_multipart_upload(Bucket=s3_config.bucket, Key=key)
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(begin_and_put, keys))
+    assert list(s3_store.list_keys(key_prefix)) == keys
+    assert sorted(upload.key for upload in s3_store.list_uploads(key_prefix)) == keys
+    connection.close()
