@@ -37,7 +37,7 @@ class Block:
     data: bytes
 
     @classmethod
-    def of(cls, raw: bytes, rows: int = 0) -> Block:
+    def of(cls, raw: bytes | memoryview, rows: int = 0) -> Block:
         """Compress `raw`, which holds `rows` rows. Releases the GIL while it works."""
         deflate = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _RAW)
         data = deflate.compress(raw) + deflate.flush(isal_zlib.Z_FULL_FLUSH)

@@ -62,15 +62,19 @@ class Dataset:
         """
         unknown = sorted(set(raw) - set(self.params.model_fields))
         if unknown:
-            raise InvalidRequest(f"Unknown parameter: {', '.join(unknown)}.")
+            raise InvalidRequest(
+                f"Unknown parameter: {', '.join(unknown)}.",
+                params=dict.fromkeys(unknown, "There is no such parameter"),
+            )
         try:
             return self.params.model_validate(dict(raw))
         except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, item['loc'])) or 'params'}: {item['msg']}"
+            problems = {
+                ".".join(map(str, item["loc"])) or "params": item["msg"]
                 for item in error.errors(include_input=False, include_url=False)
-            )
-            raise InvalidRequest(f"Bad parameter: {problems}.") from None
+            }
+            told = "; ".join(f"{name}: {why}" for name, why in problems.items())
+            raise InvalidRequest(f"Bad parameter: {told}.", params=problems) from None
 
     def query(self, params: BaseModel, user: Principal) -> Query:
         """The statement to read, for these parameters and this caller."""

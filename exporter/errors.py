@@ -20,6 +20,7 @@ nobody foresaw is therefore retried, and ends in the dead-letter queue with its 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -55,6 +56,13 @@ class InvalidRequest(ExportRejected, ValueError):
     """The request holds a value that cannot be used."""
 
     code = "invalid_request"
+
+    def __init__(
+        self, message: str | None = None, *, params: Mapping[str, str] | None = None
+    ) -> None:
+        """`params` says what is wrong with each parameter of the dataset, by its name."""
+        super().__init__(message)
+        self.params = dict(params or {})
 
 
 class PermissionDenied(ExportRejected, PermissionError):

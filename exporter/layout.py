@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-#: `decorate(workbook, worksheets)`: real XlsxWriter objects, called on the empty design.
+#: ``decorate(workbook, worksheets)`` adds to an XLSX file what XlsxWriter can: conditional
+#: formats, validation, charts, sheets of its own. The objects are XlsxWriter's; the rows are
+#: not in them. `worksheets` are the data sheets so far: the header is row 0, the data rows
+#: are 1 to ``worksheet.data_rows``, and totals go to ``data_rows + 1``, formulas with their
+#: value. It is called for several designs, with counts that grow from 0, and has to do the
+#: same each time: nothing above or between the rows may depend on the counts.
 Decorate = Callable[[Any, Sequence[Any]], None]
 
 UTC = ZoneInfo("UTC")
@@ -35,6 +40,8 @@ class Layout:
     columns: Mapping[str, Column] = field(default_factory=dict)
     #: The zone in which aware timestamps are shown where a format cannot carry one.
     timezone: ZoneInfo = UTC
+    #: A column each of whose values gets a sheet of its own. Rows should come ordered by it:
+    #: others have to wait for their sheet's turn, compressed, and few enough can.
     sheet_by: str | None = None
     decorate: Decorate | None = None
     #: Lines (label, value) of the "About this export" sheet; empty leaves it out.

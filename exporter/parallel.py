@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 def map_ordered(
     work: Callable[[T], R], items: Iterable[T], *, threads: int | None = None
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """Yield ``work(item)`` for each item, in order, computed on `threads` threads.
 
     At most ``threads + 1`` items are under way or waiting to be taken, so a slow consumer

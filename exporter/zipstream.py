@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from exporter.blocks import DEFLATE_END, Block
+from exporter.blocks import DEFLATE_END, Block, combine_crc32
 from exporter.errors import LimitExceeded
 
 _LOCAL = struct.Struct("<4s5H3L2H")
@@ -54,7 +54,6 @@ class ZipStream:
         self._done: list[_Entry] = []
         self._names: set[str] = set()
         self._open: _Entry | None = None
-        self._crc = Block(0, 0, 0, b"")
 
     def file(self, name: str, data: bytes) -> bytes:
         """A whole small entry, its lengths in front so that any reader can skip it."""
@@ -67,18 +66,14 @@ class ZipStream:
 
     def open(self, name: str) -> bytes:
         """Begin an entry whose length is not known yet."""
-        if self._open is not None:
-            raise RuntimeError("the entry before is still open")
         self._open = self._entry(name, _NAME_IS_UTF8 | _SIZES_FOLLOW)
         return self._emit(_local_header(self._open))
 
     def add(self, block: Block) -> bytes:
         """Append a block to the open entry."""
         entry = self._current()
-        joined = Block(0, entry.raw_length, entry.crc32, b"") + Block(
-            0, block.raw_length, block.crc32, b""
-        )
-        entry.raw_length, entry.crc32 = joined.raw_length, joined.crc32
+        entry.crc32 = combine_crc32(entry.crc32, block.crc32, block.raw_length)
+        entry.raw_length += block.raw_length
         entry.length += len(block.data)
         if max(entry.raw_length, entry.length) > MAX_PLAIN:
             raise LimitExceeded("One file inside the archive would pass 4 GiB.")
@@ -117,6 +112,8 @@ class ZipStream:
         )
 
     def _entry(self, name: str, flags: int) -> _Entry:
+        if self._open is not None:
+            raise RuntimeError("the entry before is still open")
         if name.casefold() in self._names:
             raise ValueError(f"two entries called {name!r}")
         if len(self._done) >= _MAX_ENTRIES:

@@ -24,7 +24,10 @@ def copy(tmp_path: Path) -> Path:
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
-    code = "import sys; sys.path.insert(0, '.'); from importlinter.cli import *; lint_imports_command()"
+    code = (
+        "import sys; sys.path.insert(0, '.'); "
+        "import importlinter.cli as cli; cli.lint_imports_command()"
+    )
     return subprocess.run(
         [sys.executable, "-c", code, "--no-cache"],
         cwd=folder,

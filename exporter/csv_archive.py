@@ -1,0 +1,77 @@
+"""CSV files of bounded size in one zip archive, with a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+
+import pyarrow as pa
+
+from exporter.archive import PartArchive
+from exporter.blocks import Block
+from exporter.csv_profiles import EXCEL, CsvProfile
+from exporter.csv_text import CsvText
+from exporter.encoding import Encode, Tally
+from exporter.layout import Layout
+from exporter.manifest import manifest_json
+from exporter.text_rows import Rendered, each_run
+
+#: Rows of a part: below the 1,048,576 lines that a spreadsheet opens, and a round number.
+PART_ROWS = 1_000_000
+#: Raw bytes of a part: 32-bit programs, and Windows' own unzipping, end at 2 GiB.
+PART_BYTES = (2 << 30) - 1
+
+
+def csv_archive_encoder(
+    profile: CsvProfile = EXCEL, *, part_rows: int = PART_ROWS, part_bytes: int = PART_BYTES
+) -> Encode:
+    """The encoder of archives of CSV files in `profile`, each with a header.
+
+    A part ends before it passes `part_rows` or `part_bytes`; there is always a first one.
+    """
+
+    def encode_csv_archive(
+        schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
+    ) -> Generator[bytes, None, None]:
+        text = CsvText(schema, layout, profile)
+        archive = PartArchive(layout.title, "csv")
+        header = text.header()
+        header.count_in(tally)
+        head = header.compress()
+
+        def work(table: pa.Table) -> tuple[Rendered, Block]:
+            rendered = text.rows(table)
+            return rendered, rendered.compress()
+
+        yield archive.open() + archive.add(head, header.raw)
+        for rendered, block in each_run(work, batches, stop_every=part_rows):
+            full = archive.rows and (
+                archive.rows + block.rows > part_rows
+                or archive.size_bytes + block.raw_length > part_bytes
+            )
+            if full:
+                yield archive.close() + archive.open() + archive.add(head, header.raw)
+            rendered.count_in(tally)
+            yield archive.add(block, rendered.raw)
+        yield archive.close()
+        resource = {
+            "format": "csv",
+            "mediatype": "text/csv",
+            "encoding": "utf-8",
+            "dialect": _dialect(profile),
+        }
+        yield archive.finish(
+            manifest_json(archive.parts, resource, schema, layout, tally, csvProfile=profile.name)
+        )
+
+    return encode_csv_archive
+
+
+def _dialect(profile: CsvProfile) -> dict[str, object]:
+    """How to read the parts, in the words of Frictionless' Table Dialect."""
+    return {
+        "header": True,
+        "delimiter": ",",
+        "lineTerminator": profile.line_end,
+        "quoteChar": '"',
+        "doubleQuote": True,
+    }

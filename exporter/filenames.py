@@ -1,0 +1,129 @@
+"""Names of files that people download and unpack, on any system.
+
+A name is for a person only: objects in the store are called by ids. Entry N7 to N10 of the
+hostile-input corpus say what has to be survived here.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from collections.abc import Iterable
+from datetime import date
+
+from exporter.errors import InvalidRequest
+from exporter.labels import distinct
+
+#: Bytes of UTF-8. File systems allow 255; browsers append " (1)" and ".crdownload".
+MAX_BYTES = 200
+
+#: What a name becomes of which nothing usable is left.
+_FALLBACK = "export"
+
+#: Device names of Windows, reserved with any extension and in any case.
+_RESERVED = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]", re.IGNORECASE)
+
+#: Characters Windows refuses in names. Slashes are dealt with before.
+_REFUSED = re.compile(r'[<>:"|?*]')
+
+#: Controls, line separators and lone surrogates, by their Unicode categories.
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+#: Characters that turn the reading direction, so that ``exe.xslx`` reads as something else,
+#: and the byte order mark.
+_UNSEEN = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+)
+
+#: One or two short extensions at the end, ``.xlsx`` or ``.csv.gz``: they survive a cut.
+_EXTENSIONS = re.compile(r"(?:\.[A-Za-z0-9]{1,8}){1,2}$")
+
+
+def render_filename(pattern: str, *, name: str, today: date, extension: str) -> str:
+    """The file name for `pattern`, in which ``{name}`` and ``{today}`` may stand.
+
+    `extension` comes without a dot and is added unless it is there already.
+
+    Raises:
+        InvalidRequest: the pattern holds another placeholder, or the name a line break.
+    """
+    check_pattern(pattern)
+    text = pattern.format(name=name, today=today.isoformat())
+    if not text.casefold().endswith(f".{extension}"):
+        text = f"{text}.{extension}"
+    return safe_filename(text)
+
+
+def check_pattern(pattern: str) -> None:
+    """Refuse what `render_filename` cannot render. To be called where a pattern is declared.
+
+    Raises:
+        InvalidRequest: naming the placeholder.
+    """
+    try:
+        parts = list(string.Formatter().parse(pattern))
+    except ValueError:
+        raise InvalidRequest("The file name has a brace without its partner.") from None
+    for _, field, form, conversion in parts:
+        if field is not None and (field not in ("name", "today") or form or conversion):
+            raise InvalidRequest(f"The file name may hold {{name}} and {{today}}, not {{{field}}}.")
+
+
+def safe_filename(text: str) -> str:
+    """The last component of the path `text`, safe to save and to unpack on any system.
+
+    A title is no path: replace its slashes first, or all before the last one is lost.
+
+    Raises:
+        InvalidRequest: there is a line break inside, where a header could be split.
+    """
+    if "\r" in text or "\n" in text:
+        raise InvalidRequest("A file name cannot hold a line break.")
+    last = re.split(r"[/\\]", text.rstrip("/\\"))[-1]
+    seen = "".join(character for character in last if not _is_unseen(character))
+    name = _REFUSED.sub("_", unicodedata.normalize("NFC", seen)).strip().rstrip(". ")
+    if not name or name.startswith("."):
+        name = _FALLBACK + name
+    first, dot, rest = name.partition(".")
+    if _RESERVED.fullmatch(first.rstrip()):
+        name = f"{first.rstrip()}_{dot}{rest}"
+    stem, extension = _split_extension(name)
+    return _fit(stem, extension)
+
+
+def part_filename(title: str, number: int, extension: str) -> str:
+    """The name of one of several files: ``{title}-00001.{extension}``, cut inside the title."""
+    stem = safe_filename(re.sub(r"[\s/\\]+", " ", title).strip(". "))
+    return _fit(stem, f"-{number:05d}.{extension}")
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """`names` with every one that equals an earlier one numbered: ``a.csv``, ``A (2).csv``.
+
+    Case and Unicode composition do not tell two names apart, as on Windows and macOS.
+    """
+
+    def renumber(name: str, number: int) -> str:
+        stem, extension = _split_extension(name)
+        return _fit(stem, f" ({number}){extension}")
+
+    return distinct(names, renumber)
+
+
+def _is_unseen(character: str) -> bool:
+    return character in _UNSEEN or unicodedata.category(character) in _UNPRINTABLE
+
+
+def _split_extension(name: str) -> tuple[str, str]:
+    match = _EXTENSIONS.search(name)
+    at = match.start() if match else len(name)
+    return name[:at], name[at:]
+
+
+def _fit(stem: str, tail: str) -> str:
+    """`stem` and `tail`, the first cut between two characters where both are too long."""
+    room = MAX_BYTES - len(tail.encode())
+    if len(stem.encode()) > room:
+        stem = stem.encode()[:room].decode(errors="ignore").rstrip(" .")
+    return stem + tail

@@ -1,0 +1,57 @@
+"""XLSX workbooks of bounded length in one zip archive, with a manifest."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Generator, Iterable
+from contextlib import closing
+
+import pyarrow as pa
+
+from exporter.archive import PartArchive
+from exporter.batch_cuts import split_rows
+from exporter.blocks import Block
+from exporter.encoding import Encode, Tally
+from exporter.layout import Layout
+from exporter.manifest import manifest_json
+
+#: Rows of a workbook: what one sheet holds below its header.
+PART_ROWS = 1_048_575
+
+_RESOURCE = {
+    "format": "xlsx",
+    "mediatype": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+def workbook_archive_encoder(encode_workbook: Encode, *, part_rows: int = PART_ROWS) -> Encode:
+    """The encoder of archives of workbooks, each of at most `part_rows` rows.
+
+    The workbooks are what `encode_workbook` makes of each run of rows, streamed: none of
+    them is ever whole in memory.
+    """
+
+    def encode_workbook_archive(
+        schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
+    ) -> Generator[bytes, None, None]:
+        archive = PartArchive(layout.title, "xlsx")
+        for run in split_rows(batches, part_rows):
+            yield archive.open()
+            part = Tally(warnings=tally.warnings)
+            before = tally.rows
+            with closing(encode_workbook(schema, run, layout, part)) as chunks:
+                for chunk in chunks:
+                    block = _stored(chunk, part.rows - archive.rows)
+                    tally.rows = before + part.rows
+                    yield archive.add(block, chunk)
+            yield archive.close()
+        yield archive.finish(manifest_json(archive.parts, _RESOURCE, schema, layout, tally))
+
+    return encode_workbook_archive
+
+
+def _stored(raw: bytes, rows: int) -> Block:
+    """A block of bytes that are compressed already, and would only grow."""
+    deflate = zlib.compressobj(0, zlib.DEFLATED, -zlib.MAX_WBITS)
+    data = deflate.compress(raw) + deflate.flush(zlib.Z_FULL_FLUSH)
+    return Block(rows, len(raw), zlib.crc32(raw), data)

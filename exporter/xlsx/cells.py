@@ -1,0 +1,59 @@
+"""What the cells of one column look like in a sheet's XML, before they are joined to rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+import polars as pl
+import pyarrow as pa
+
+#: ``warn(rule, count)``: some values had to be changed.
+Warn = Callable[[str, int], None]
+
+
+class Form(Enum):
+    """The XML of a cell around its value: the end of its start tag, and what follows.
+
+    None of them holds a formula, so no text can ever become one.
+    """
+
+    NUMBER = ("><v>", "</v></c>")
+    BOOLEAN = (' t="b"><v>', "</v></c>")
+    TEXT = (' t="inlineStr"><is><t>', "</t></is></c>")
+    #: Text whose outer blanks and line breaks count (XML 1.0 §2.10).
+    SPACED_TEXT = (' t="inlineStr"><is><t xml:space="preserve">', "</t></is></c>")
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Cells of one form: the XML of a value in rows that have such a cell, else null."""
+
+    form: Form
+    values: pl.Series
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the values of one column become cells."""
+
+    #: The cells of an array, one entry a form; each row has a value in one of them at most.
+    cells: Callable[[pa.Array, Warn], list[Cells]]
+    #: Excel number format; empty for "General".
+    number_format: str = ""
+    #: Where the heading stands, and where the values do if they have a number format.
+    align: Literal["left", "center", "right"] = "left"
+    #: Width in characters; None when the first rows shall tell.
+    width: float | None = None
+
+
+def keep(values: pl.Series, mask: pl.Series) -> pl.Series:
+    """`values` where `mask` is true, null elsewhere."""
+    return pl.select(pl.when(mask).then(values)).to_series()
+
+
+def count(mask: pl.Series) -> int:
+    """How many rows `mask` is true for."""
+    return int(mask.sum())

@@ -1,0 +1,107 @@
+"""C24–C28: dates before Excel's calendar, zones, folds, and durations."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import pyarrow as pa
+
+from tests.corpus.case import CellCase
+
+_EARLY = [date(1, 1, 1), date(1899, 12, 31), date(1900, 1, 1), date(1900, 2, 28)]
+_DATES = [date(1900, 3, 1), date(1970, 1, 1), date(2024, 2, 29), date(9999, 12, 31), None]
+_STAMPS = [datetime(2026, 7, 1, 12, 30, 15), datetime(2026, 7, 1), datetime(1900, 3, 1), None]  # noqa: DTZ001
+_FINE = [
+    datetime(2026, 7, 1, 23, 59, 59, 999_000),  # noqa: DTZ001  naive is the case
+    datetime(2026, 7, 1, 0, 0, 0, 1_000),  # noqa: DTZ001
+    None,
+]
+#: Midsummer and midwinter; the fold of 2026-10-25, its hour seen twice; the gap of 2026-03-29.
+_INSTANTS = [
+    datetime(2026, 7, 1, 10, 0, tzinfo=UTC),
+    datetime(2026, 1, 1, 23, 30, tzinfo=UTC),
+    datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
+    datetime(2026, 10, 25, 1, 30, tzinfo=UTC),
+    datetime(2026, 3, 29, 1, 0, tzinfo=UTC),
+    None,
+]
+_IN_BERLIN = [
+    datetime(2026, 7, 1, 12, 0),  # noqa: DTZ001  what the cell shows has no zone
+    datetime(2026, 1, 2, 0, 30),  # noqa: DTZ001
+    datetime(2026, 10, 25, 2, 30),  # noqa: DTZ001
+    datetime(2026, 10, 25, 2, 30),  # noqa: DTZ001
+    datetime(2026, 3, 29, 3, 0),  # noqa: DTZ001
+    None,
+]
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return None if day is None else datetime(day.year, day.month, day.day)  # noqa: DTZ001
+
+
+TIME_CELLS: tuple[CellCase, ...] = (
+    CellCase(
+        "C24",
+        "dates before 1 March 1900",
+        pa.array(_EARLY, pa.date32()),
+        xlsx=[day.isoformat() for day in _EARLY],
+        csv=_EARLY,
+        jsonl=_EARLY,
+        xlsx_warnings={"date_as_text": 4},
+    ),
+    CellCase(
+        "C24",
+        "dates",
+        pa.array(_DATES, pa.date32()),
+        xlsx=[_midnight(day) for day in _DATES],
+        csv=_DATES,
+        jsonl=_DATES,
+    ),
+    CellCase(
+        "C24",
+        "timestamps before 1 March 1900",
+        pa.array([datetime(1900, 2, 28, 23, 59, 59), datetime(1582, 10, 15)], pa.timestamp("us")),  # noqa: DTZ001
+        xlsx=["1900-02-28T23:59:59", "1582-10-15T00:00:00"],
+        csv=[datetime(1900, 2, 28, 23, 59, 59), datetime(1582, 10, 15)],  # noqa: DTZ001
+        jsonl=[datetime(1900, 2, 28, 23, 59, 59), datetime(1582, 10, 15)],  # noqa: DTZ001
+        xlsx_warnings={"date_as_text": 2},
+    ),
+    *(
+        CellCase(
+            "C24", f"timestamps in {unit}", pa.array(_STAMPS, pa.timestamp(unit)), *[_STAMPS] * 3
+        )
+        for unit in ("s", "ms", "us", "ns")
+    ),
+    CellCase("C28", "milliseconds", pa.array(_FINE, pa.timestamp("us")), _FINE, _FINE, _FINE),
+    *(
+        CellCase(
+            "C26",
+            f"aware, stored in {zone}",
+            pa.array(_INSTANTS, pa.timestamp("us", zone)),
+            xlsx=_IN_BERLIN,
+            csv=_INSTANTS,
+            jsonl=_INSTANTS,
+        )
+        for zone in ("UTC", "America/New_York", "+05:30")
+    ),
+    CellCase(
+        "C28",
+        "times of day",
+        pa.array([time(0), time(12, 30), time(23, 59, 59), None], pa.time64("us")),
+        xlsx=[time(0), time(12, 30), time(23, 59, 59), None],
+        csv=[time(0), time(12, 30), time(23, 59, 59), None],
+        jsonl=[time(0), time(12, 30), time(23, 59, 59), None],
+    ),
+    CellCase(
+        "C28",
+        "durations",
+        pa.array(
+            [timedelta(hours=26, minutes=3, seconds=4), timedelta(0), timedelta(days=-1), None],
+            pa.duration("us"),
+        ),
+        xlsx=[timedelta(hours=26, minutes=3, seconds=4), timedelta(0), "-24:00:00", None],
+        csv=["PT26H3M4S", "PT0S", "PT-24H", None],
+        jsonl=["PT26H3M4S", "PT0S", "PT-24H", None],
+        xlsx_warnings={"duration_as_text": 1},
+    ),
+)

@@ -1,0 +1,44 @@
+"""Readiness probes come every few seconds; a check that hangs must not pile up threads."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+from api.readiness import Readiness
+
+
+def test_a_check_that_hangs_is_told_in_time_and_not_started_again() -> None:
+    release = threading.Event()
+    started: list[None] = []
+
+    def hang() -> None:
+        started.append(None)
+        release.wait(30)
+
+    readiness = Readiness({"storage": hang, "fine": lambda: None}, timedelta(milliseconds=50))
+    try:
+        answers = [readiness.failures() for _ in range(3)]
+    finally:
+        release.set()
+        readiness.close()
+
+    assert answers == [{"storage": "It does not answer in time."}] * 3
+    assert len(started) == 1
+
+
+def test_a_check_that_works_again_is_ready_again() -> None:
+    broken = threading.Event()
+    broken.set()
+
+    def check() -> None:
+        if broken.is_set():
+            raise RuntimeError("still starting")
+
+    readiness = Readiness({"database": check})
+    try:
+        assert set(readiness.failures()) == {"database"}
+        broken.clear()
+        assert readiness.failures() == {}
+    finally:
+        readiness.close()

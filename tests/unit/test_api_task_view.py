@@ -1,0 +1,110 @@
+"""When to look again, and how long it will take: pure functions of a task's row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from api.task_view import body_of, headers_of
+from exporter.tasks import TaskStatus
+from infra.tasks.model import Task
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+RUNNING = Task(
+    id=UUID(int=1),
+    tenant_id="acme",
+    created_by="ana",
+    roles=["sales"],
+    task_type="orders",
+    queue="orders",
+    format="xlsx",
+    params={},
+    filename="orders.xlsx",
+    parent_id=None,
+    status=TaskStatus.PROCESSING,
+    error_code=None,
+    error_message=None,
+    attempt=1,
+    retry_count=0,
+    max_attempts=3,
+    fence=1,
+    version=7,
+    next_attempt_at=None,
+    cancel_requested_at=None,
+    rows_done=250,
+    rows_total=1000,
+    bytes_uploaded=10,
+    snapshot_at=None,
+    object_key=None,
+    size_bytes=None,
+    sha256=None,
+    rows_source=None,
+    rows_written=None,
+    warnings=None,
+    download_url=None,
+    url_expires_at=None,
+    created_at=NOON,
+    updated_at=NOON + timedelta(seconds=20),
+    started_at=NOON + timedelta(seconds=10),
+    finished_at=None,
+    expires_at=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "wait"),
+    [(-5, 2), (0, 2), (1.9, 2), (2, 4), (5.9, 4), (6, 8), (13.9, 8), (14, 15), (29, 15), (9e6, 15)],
+)
+def test_the_wait_grows_with_the_age_of_a_live_task(age_seconds: float, wait: int) -> None:
+    headers = headers_of(RUNNING, NOON + timedelta(seconds=age_seconds))
+
+    assert headers["Retry-After"] == str(wait)
+
+
+@pytest.mark.parametrize("status", ["SUCCESS", "FAILED", "CANCELLED", "EXPIRED"])
+def test_an_ended_task_asks_for_no_further_look(status: str) -> None:
+    assert "Retry-After" not in headers_of(replace(RUNNING, status=TaskStatus(status)), NOON)
+
+
+@pytest.mark.parametrize(
+    ("change", "eta"),
+    [
+        ({}, 30),
+        ({"rows_done": 1000}, 0),
+        ({"rows_done": 1200}, 0),
+        ({"rows_done": 0}, None),
+        ({"rows_total": None}, None),
+        ({"started_at": None}, None),
+        ({"attempt": 2}, None),
+        ({"status": TaskStatus.PENDING}, None),
+    ],
+)
+def test_an_estimate_is_given_only_where_there_is_something_to_go_by(
+    change: dict[str, object], eta: int | None
+) -> None:
+    assert body_of(replace(RUNNING, **change), NOON).progress.eta_seconds == eta
+
+
+def test_the_same_version_is_the_same_body_whenever_it_is_asked_for() -> None:
+    later = NOON + timedelta(hours=1)
+
+    assert body_of(RUNNING, NOON) == body_of(RUNNING, later)
+    assert headers_of(RUNNING, NOON)["ETag"] == headers_of(RUNNING, later)["ETag"]
+
+
+def test_a_link_that_dies_changes_body_and_tag_together() -> None:
+    done = replace(
+        RUNNING,
+        status=TaskStatus.SUCCESS,
+        download_url="https://store.example/x",
+        url_expires_at=NOON + timedelta(minutes=1),
+    )
+    later = NOON + timedelta(minutes=2)
+
+    assert body_of(done, NOON).download_url == "https://store.example/x"
+    assert body_of(done, later).download_url is None
+    assert headers_of(done, NOON)["ETag"] != headers_of(done, later)["ETag"]

@@ -1,0 +1,157 @@
+"""Parquet as PyArrow, DuckDB and Polars read it."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from exporter import parquet
+from exporter.encoding import Tally
+from exporter.errors import LimitExceeded
+from exporter.layout import Layout
+from exporter.parquet import encode_parquet
+from tests.benchmarks.rows import make_batches
+from tests.corpus.cells import CELLS, CellCase
+from tests.encoded import bytes_before_failure, encode_table
+
+SHOP = pa.Table.from_batches(make_batches(300_000))
+
+
+def read(data: bytes) -> pa.Table:
+    return pq.read_table(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("case", CELLS, ids=lambda case: case.id)
+def test_parquet_gives_back_each_hostile_value(case: CellCase):
+    data, tally = encode_table(encode_parquet, case.table)
+
+    # By their spelling, since NaN is not equal to itself.
+    assert repr(read(data)["value"].to_pylist()) == repr(case.array.to_pylist())
+    assert not tally.warnings
+
+
+def test_the_arrow_schema_is_kept_with_its_metadata():
+    schema = pa.schema(
+        [
+            pa.field("n", pa.string(), nullable=False, metadata={b"waybill.kind": b"decimal"}),
+            pa.field("id", pa.uuid()),
+            pa.field("a.b", pa.timestamp("us", "Asia/Tokyo")),
+            pa.field("word", pa.dictionary(pa.int32(), pa.string())),
+        ],
+        metadata={b"k": b"v"},
+    )
+    data, _ = encode_table(encode_parquet, schema.empty_table())
+    assert read(data).schema.equals(schema, check_metadata=True)
+
+
+def test_dictionaries_that_differ_between_batches_are_all_kept():
+    field = pa.field("word", pa.dictionary(pa.int32(), pa.string()))
+    words = [["a", "b"], ["c", None], ["b", "d"]]
+    batches = [
+        pa.record_batch([pa.array(part).dictionary_encode()], schema=pa.schema([field]))
+        for part in words
+    ]
+    data = b"".join(encode_parquet(pa.schema([field]), batches, Layout(), Tally()))
+    assert read(data)["word"].to_pylist() == ["a", "b", "c", None, "b", "d"]
+
+
+def test_duckdb_and_polars_read_the_same_rows(tmp_path):
+    data, tally = encode_table(encode_parquet, SHOP)
+    path = tmp_path / "shop.parquet"
+    path.write_bytes(data)
+
+    assert tally.rows == SHOP.num_rows
+    connection = duckdb.connect()
+    connection.register("shop", SHOP)
+    for one, other in (("shop", f"'{path}'"), (f"'{path}'", "shop")):
+        missing = f"SELECT count(*) FROM (FROM {one} EXCEPT ALL FROM {other})"  # noqa: S608
+        assert connection.sql(missing).fetchall() == [(0,)]
+    connection.close()
+    assert pl.read_parquet(data).equals(pl.DataFrame(SHOP))
+    assert read(data).equals(SHOP)
+
+
+def test_row_groups_are_bounded_and_yielded_one_by_one():
+    chunks = list(encode_parquet(SHOP.schema, SHOP.to_batches(), Layout(), Tally()))
+
+    metadata = pq.ParquetFile(io.BytesIO(b"".join(chunks))).metadata
+
+    sizes = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
+    assert sizes == [131_072, 131_072, 37_856]
+    # One chunk for each group, and one for the footer.
+    assert len(chunks) == len(sizes) + 1
+    assert metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+def test_wide_rows_make_smaller_row_groups(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(parquet, "GROUP_BYTES", 1 << 20)
+    table = pa.table({"text": ["x" * 10_000] * 500})
+    data, _ = encode_table(encode_parquet, table, batch_rows=50)
+    assert pq.ParquetFile(io.BytesIO(data)).metadata.num_row_groups == 5
+
+
+@pytest.mark.parametrize("rows", [997, 16_384, 300_000])
+def test_bytes_do_not_depend_on_how_the_source_cuts_its_batches(rows: int):
+    assert encode_table(encode_parquet, SHOP, batch_rows=rows) == encode_table(encode_parquet, SHOP)
+
+
+@pytest.mark.parametrize("rows", [10_000, 200_000])
+def test_a_file_whose_source_fails_has_no_footer(rows: int):
+    partial = bytes_before_failure(encode_parquet, SHOP.slice(0, rows))
+    assert bool(partial) == (rows > 131_072)
+    with pytest.raises(pa.ArrowInvalid):
+        read(partial)
+
+
+def test_an_abandoned_encoder_yields_no_footer_either():
+    chunks = encode_parquet(SHOP.schema, SHOP.to_batches(), Layout(), Tally())
+    partial = next(chunks)
+    chunks.close()
+    with pytest.raises(pa.ArrowInvalid):
+        read(partial)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "texts"),
+    [
+        ([(1, 2, 0), None], pa.month_day_nano_interval(), ["P1M2D", None]),
+        ([[(0, 1, 0)], None], pa.list_(pa.month_day_nano_interval()), ['["P1D"]', None]),
+        ([{}, None], pa.struct([]), ["{}", None]),
+    ],
+)
+def test_types_parquet_lacks_become_text_and_are_counted(values: Any, kind: Any, texts: Any):
+    table = pa.table({"v": pa.array(values, kind)})
+    data, tally = encode_table(encode_parquet, table)
+    assert read(data)["v"].to_pylist() == texts
+    assert tally.warnings == {("v", "type_as_text"): 1}
+
+
+def test_run_end_encoding_is_undone():
+    table = pa.table({"v": pa.compute.run_end_encode(pa.array(["a", "a", None]))})
+    data, tally = encode_table(encode_parquet, table)
+    assert read(data)["v"].to_pylist() == ["a", "a", None]
+    assert not tally.warnings
+
+
+def test_names_differ_even_for_readers_that_fold_case():
+    table = pa.table([[1], [2], [3], [4]], names=["a", "A", "", "a"])
+    data, tally = encode_table(encode_parquet, table)
+    assert read(data).column_names == ["a", "A (2)", "column 3", "a (3)"]
+    assert sum(tally.warnings.values()) == 3
+
+
+def test_an_empty_table_is_a_file_with_a_schema():
+    data, tally = encode_table(encode_parquet, SHOP.slice(0, 0))
+    assert read(data).equals(SHOP.slice(0, 0))
+    assert tally.rows == 0
+
+
+def test_a_table_without_columns_is_refused():
+    with pytest.raises(LimitExceeded, match="without columns"):
+        encode_table(encode_parquet, pa.table({}))

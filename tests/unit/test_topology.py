@@ -1,0 +1,57 @@
+"""Which retry rung a delay is published to, and how rungs are named."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from infra.broker.topology import Topology, rung_name
+
+
+@pytest.mark.parametrize(
+    ("seconds", "exchange"),
+    [
+        (-1, "exp.v1.task"),
+        (0, "exp.v1.task"),
+        (0.001, "exp.v1.retry.2s"),
+        (2, "exp.v1.retry.2s"),
+        (2.001, "exp.v1.retry.8s"),
+        (8, "exp.v1.retry.8s"),
+        (29, "exp.v1.retry.30s"),
+        (120, "exp.v1.retry.2m"),
+        (86_400, "exp.v1.retry.2m"),
+    ],
+)
+def test_a_delay_takes_the_shortest_rung_that_is_long_enough_or_the_longest(seconds, exchange):
+    assert Topology(("orders",)).exchange_for(timedelta(seconds=seconds)) == exchange
+
+
+def test_the_order_in_which_delays_are_given_does_not_matter():
+    topology = Topology(("orders",), (timedelta(seconds=30), timedelta(seconds=2)))
+    assert topology.exchange_for(timedelta(seconds=1)) == "exp.v1.retry.2s"
+
+
+def test_without_rungs_everything_is_published_at_once():
+    assert Topology(("orders",), ()).exchange_for(timedelta(minutes=1)) == "exp.v1.task"
+
+
+@pytest.mark.parametrize(
+    ("delay", "name"),
+    [
+        (timedelta(milliseconds=500), "exp.v1.retry.500ms"),
+        (timedelta(seconds=90), "exp.v1.retry.90s"),
+        (timedelta(minutes=2), "exp.v1.retry.2m"),
+        (timedelta(hours=1), "exp.v1.retry.60m"),
+    ],
+)
+def test_a_rung_is_named_by_its_delay(delay, name):
+    assert rung_name(delay) == name
+
+
+def test_every_queue_is_bound_to_an_exchange_that_is_declared():
+    topology = Topology(("orders", "users"))
+    exchanges = {exchange.name for exchange in topology.exchanges()}
+    for queue in topology.all_queues():
+        assert queue.exchange in exchanges
+        assert queue.arguments.get("x-dead-letter-exchange", queue.exchange) in exchanges
