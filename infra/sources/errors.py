@@ -6,7 +6,7 @@
     └── SourceError
         ├── SourceUnavailable   retried: no connection, a lock, a time limit, a restart
         ├── SourceRejected      (also ExportRejected) never retried: the query itself is bad
-        └── ReadCancelled       (also ExportStopped) somebody called `RowStream.cancel`
+        └── ReadCancelled       somebody called `RowStream.cancel`, and knows why
 
 No text holds SQL, a parameter, an address or a password, and no driver error is chained:
 drivers quote the statement and its values, and a logged traceback would carry them.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import sqlalchemy.exc as sa_exc
 
-from exporter.errors import ExportRejected, ExportStopped, WaybillError
+from exporter.errors import ExportRejected, WaybillError
 
 
 class SourceError(WaybillError):
@@ -38,10 +38,10 @@ class SourceRejected(SourceError, ExportRejected):
     code = "source_rejected"
 
 
-class ReadCancelled(SourceError, ExportStopped):
+class ReadCancelled(SourceError):
     """Reading was cancelled before the last row."""
 
-    code = "stopped"
+    code = "read_cancelled"
 
 
 _REFUSED = {
@@ -50,6 +50,9 @@ _REFUSED = {
     "42601": "The query is not one valid statement that returns rows.",
     "42703": "The query names a column that does not exist.",
     "42P01": "The query names a table that does not exist.",
+    "42S02": "The query names a table that does not exist.",
+    "42S21": "The query has two columns of the same name.",
+    "42S22": "The query names a column that does not exist.",
 }
 
 _UNAVAILABLE = {
@@ -61,13 +64,11 @@ _UNAVAILABLE = {
 }
 
 #: Classes that name a fault of the query (SQLSTATE, PostgreSQL manual, appendix A): feature
-#: not supported, cardinality, bad data, invalid transaction state, routine exceptions,
+#: not supported, cardinality, bad data, a constraint, transaction state, routine exceptions,
 #: syntax or access rule, check option, program limit, raised by a function.
-_REFUSED_CLASSES = frozenset({"0A", "21", "22", "25", "2F", "38", "39", "42", "44", "54", "P0"})
-
-#: MySQL and MariaDB call these operational, but they are about the query or its rights:
-#: access denied (1044, 1142, 1143, 1370), read-only transaction (1792), bad definer (1356).
-_MYSQL_REFUSED = frozenset({1044, 1142, 1143, 1356, 1370, 1792})
+_REFUSED_CLASSES = frozenset(
+    {"0A", "21", "22", "23", "25", "2F", "38", "39", "42", "44", "54", "P0"}
+)
 
 #: SQLite has one exception class for nearly everything; these result codes are about the
 #: query: a name or syntax error, no right, an attempt to write, a value out of bounds.
@@ -109,7 +110,7 @@ def by_driver(error: Exception) -> SourceError:
         return _by_code(name, refused=name.startswith(_SQLITE_REFUSED))
     number = cause.args[0] if cause.args else None
     kinds = {kind.__name__ for kind in type(cause).__mro__}
-    return _by_code(number, refused=bool(kinds & _PEP249_REFUSED) or number in _MYSQL_REFUSED)
+    return _by_code(number, refused=bool(kinds & _PEP249_REFUSED))
 
 
 def _by_code(code: object, *, refused: bool) -> SourceError:

@@ -1,0 +1,83 @@
+"""PostgreSQL as a source of rows: finishes a query, and opens one snapshot to read it in.
+
+psycopg only composes the statement, over a connection that is closed again before reading
+begins; ADBC counts and reads. Nothing is kept between two exports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from exporter.datasets import Query
+from exporter.errors import InvalidRequest
+from infra.sources.errors import by_sqlstate
+from infra.sources.finished_sql import finish
+from infra.sources.postgres_stream import PostgresStream
+
+#: What a URL may override. A server that vanishes without a word is noticed after a minute
+#: instead of after the two hours of the kernel's own keepalives.
+_CONNECTION_DEFAULTS = {
+    "application_name": "waybill export",
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+}
+
+
+class PostgresSource:
+    """Reads from one PostgreSQL database. Connects only in `open`.
+
+    Raises:
+        InvalidRequest: the URL has an option that PostgreSQL's client does not know.
+    """
+
+    def __init__(self, url: sa.URL) -> None:
+        self._conninfo = _conninfo(url)
+
+    @contextmanager
+    def open(self, query: Query, *, count: bool = True) -> Iterator[PostgresStream]:
+        """One snapshot with one query in it; see `Source.open`.
+
+        With ``count=False`` the rows are not passed over first. Then a value that its Arrow
+        type cannot hold, such as ``infinity`` in a date, is not read as text but an error.
+
+        Raises:
+            SourceUnavailable: no connection, a lock held for too long, a restart.
+            SourceRejected: a table or column is missing, no right to read it, bad syntax.
+        """
+        stream = PostgresStream(self._conninfo, self._finish(query), count=count)
+        try:
+            stream.begin()
+            yield stream
+        finally:
+            stream.close()
+
+    def _finish(self, query: Query) -> sql.SQL:
+        try:
+            with psycopg.connect(self._conninfo, autocommit=True) as connection:
+                return finish(query, connection)
+        except psycopg.Error as error:
+            raise by_sqlstate(error.sqlstate) from None
+
+
+def _conninfo(url: sa.URL) -> str:
+    dialect: sa.Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+    _, options = dialect.create_connect_args(url.set(drivername="postgresql+psycopg"))
+    settings = _CONNECTION_DEFAULTS | {name: str(value) for name, value in options.items()}
+    # Arrow strings are UTF-8 and the driver passes on what it gets, whatever a server or an
+    # environment variable says the client's encoding is.
+    settings["client_encoding"] = "UTF8"
+    try:
+        return make_conninfo("", **settings)
+    except psycopg.ProgrammingError:
+        raise InvalidRequest(
+            "The source URL has an option that PostgreSQL's client does not know."
+        ) from None

@@ -1,0 +1,190 @@
+"""One query being read out of PostgreSQL as Arrow: one connection, one snapshot.
+
+The first rows arrive at once and memory does not grow with the result, because ADBC reads
+``COPY … TO STDOUT`` of a statement without parameters. The transaction is ``REPEATABLE READ
+READ ONLY``, so the count, the types and the rows agree, no table of the query can change its
+columns meanwhile, and a query that tries to write is refused by the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import adbc_driver_manager as adbc
+import pyarrow as pa
+from adbc_driver_manager._reader import AdbcRecordBatchReader
+from adbc_driver_postgresql import ConnectionOptions, StatementOptions, dbapi
+from psycopg import sql
+
+from infra.sources.batches import MAX_BYTES, slices
+from infra.sources.driver_calls import DriverCalls
+from infra.sources.errors import by_sqlstate
+from infra.sources.postgres_columns import (
+    PostgresColumn,
+    describe,
+    reading_of,
+    settle,
+    survey,
+)
+
+#: Set for the transaction only, so that a connection pooler gets its session back clean.
+_SETTINGS = {
+    # Casts to text inside a query must not depend on who runs it.
+    "timezone": "UTC",
+    "datestyle": "ISO",
+    "intervalstyle": "iso_8601",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    # A migration that holds a table delays an export; it must not hang it.
+    "lock_timeout": "10s",
+    # The whole export is one statement that waits for the upload, so a limit on statements
+    # is a limit on file size. A runaway query is ended by `cancel`, at the task's deadline.
+    "statement_timeout": "0",
+    # The session is idle only between statements, for milliseconds, however slow the upload:
+    # a stopped process must not hold back vacuum for ever, and a short limit of the server's
+    # own must not end an export.
+    "idle_in_transaction_session_timeout": "15min",
+}
+
+_STATUS = ConnectionOptions.TRANSACTION_STATUS.value
+_ACTIVE = "active"
+
+
+class PostgresStream:
+    """A `RowStream`. Made, begun and closed by `PostgresSource.open`.
+
+    The pass over the rows that counts them and settles their types runs when `schema` or
+    `rows_expected` is first asked for, so that `cancel` can already interrupt it.
+    """
+
+    def __init__(self, conninfo: str, statement: sql.SQL, *, count: bool) -> None:
+        self._conninfo = conninfo
+        self._statement = statement
+        self._count = count
+        self._connection: dbapi.Connection | None = None
+        self._reading: dbapi.Cursor | None = None
+        self._reader: AdbcRecordBatchReader | None = None
+        self._calls = DriverCalls(
+            self._interrupt,
+            (adbc.Error, OSError, pa.ArrowException),
+            lambda error: by_sqlstate(getattr(error, "sqlstate", None)),
+        )
+        self._snapshot_at: datetime | None = None
+        self._described: list[PostgresColumn] = []
+
+    def begin(self) -> None:
+        """Connect, fix the snapshot, and lock the columns of the query's tables."""
+        with self._calls.call():
+            self._connection = dbapi.connect(self._conninfo, autocommit=True)
+            with self._connection.cursor() as cursor:
+                cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self._snapshot_at = self._query(_opening())["snapshot_at"][0].as_py()
+        with self._calls.call(), self._cursor() as cursor:
+            announced = cursor.adbc_execute_schema(self._statement.as_string(None))
+        self._described = describe(announced)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and plain Arrow types, by the tables in `infra.sources.types`."""
+        return pa.schema([column.field for column in self._columns])
+
+    @property
+    def snapshot_at(self) -> datetime:
+        """When the first statement of the transaction began, by the server's clock."""
+        if self._snapshot_at is None:
+            raise RuntimeError("the stream has not begun")
+        return self._snapshot_at
+
+    @property
+    def rows_expected(self) -> int | None:
+        """What the server counts in this snapshot, or None when it was not asked to."""
+        return self._survey[0] if self._count else None
+
+    @cached_property
+    def _survey(self) -> tuple[int, list[bool]]:
+        row = self._query(survey(self._statement, self._described))
+        rows, *answers = (column[0].as_py() for column in row.columns)
+        return rows, answers
+
+    @cached_property
+    def _columns(self) -> list[PostgresColumn]:
+        return settle(self._described, self._survey[1]) if self._count else self._described
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Batches in the query's order, of at most `MAX_ROWS` rows.
+
+        Raises:
+            ReadCancelled: `cancel` was called.
+            SourceUnavailable: the connection was lost.
+            SourceRejected: the query fails for one of its rows.
+        """
+        columns, schema = self._columns, self.schema
+        statement = reading_of(self._statement, columns).as_string(None)
+        with self._calls.call():
+            self._reading = self._cursor(
+                adbc_stmt_kwargs={StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(MAX_BYTES)}
+            )
+            self._reading.execute(statement)
+            # The reader of `fetch_record_batch` raises errors without their SQLSTATE.
+            handle = self._reading.fetch_arrow()
+            self._reader = AdbcRecordBatchReader._import_from_c(handle.address)
+            batches = iter(self._reader)
+        while True:
+            with self._calls.call():
+                batch = next(batches, None)
+            if batch is None:
+                break
+            arrays = [
+                column.convert(array) for column, array in zip(columns, batch.columns, strict=True)
+            ]
+            yield from slices(pa.RecordBatch.from_arrays(arrays, schema=schema))
+
+    def cancel(self) -> None:
+        """End the running statement, from any thread; reading raises `ReadCancelled` then."""
+        self._calls.cancel()
+
+    def close(self) -> None:
+        """End the statement, the transaction and the connection, in that order."""
+        self._calls.retire()
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with suppress(adbc.Error, OSError):
+            if connection.adbc_connection.get_option(_STATUS) == _ACTIVE:
+                # A statement that has no row to send yet would not notice that nobody listens.
+                connection.adbc_cancel()
+            if self._reader is not None:
+                self._reader.close()
+            if self._reading is not None:
+                self._reading.close()
+        connection.close()
+
+    def _interrupt(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            with suppress(adbc.Error):
+                connection.adbc_cancel()
+
+    def _cursor(self, **options: Any) -> dbapi.Cursor:
+        if self._connection is None:
+            raise RuntimeError("the stream is closed")
+        return self._connection.cursor(**options)
+
+    def _query(self, statement: sql.Composable) -> pa.Table:
+        with self._calls.call(), self._cursor() as cursor:
+            cursor.execute(statement.as_string(None))
+            return cursor.fetch_arrow_table()
+
+
+def _opening() -> sql.Composable:
+    """The first statement of the transaction: it takes the snapshot."""
+    settings = [
+        sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in _SETTINGS.items()
+    ]
+    return sql.SQL("SELECT statement_timestamp() AS snapshot_at, {}").format(
+        sql.SQL(", ").join(settings)
+    )

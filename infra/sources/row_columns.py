@@ -1,0 +1,145 @@
+"""From the rows of a Python driver to Arrow columns, in bounded batches.
+
+Values are taken as the driver gives them, not as SQLAlchemy's types would dress them up: an
+enum is the text that is stored, JSON is its text. So every source exports the same thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import time
+from decimal import Decimal
+from operator import itemgetter
+from sys import getsizeof
+from typing import Any
+
+import pyarrow as pa
+
+from infra.sources.batches import MAX_BYTES, MAX_ROWS
+from infra.sources.errors import SourceRejected
+from infra.sources.types import text_of
+
+Row = Sequence[Any]
+
+#: Rows asked of the driver at once. It begins with one and doubles, and falls back to one
+#: after a large row, so a run of 10 MB texts costs one row more than the bound and not 5,000.
+_MAX_STEP = 32
+_LARGE_BYTES = MAX_BYTES // 8
+
+#: What Python adds to the content of a value. Sizes are estimated: to ask each value whether
+#: it has a length takes more than twice as long (0.33 s against 0.13 s for 5 M cells).
+_OVERHEAD = getsizeof(b"")
+
+_ARROW_REFUSED = (ValueError, TypeError, OverflowError, ArithmeticError)
+
+
+@dataclass(frozen=True, slots=True)
+class RowColumn:
+    """One column: what it becomes, and through which Arrow types its values get there."""
+
+    field: pa.Field
+    #: Types to go through before that of `field`; the first takes the driver's own values.
+    through: tuple[pa.DataType, ...] = ()
+
+    @property
+    def fixed_bytes(self) -> int:
+        """What one value takes in Arrow; 0 where that is up to the value."""
+        kind = self.field.type
+        return 0 if kind in (pa.string(), pa.binary()) else max(kind.bit_width // 8, 1)
+
+    def array(self, values: Sequence[Any]) -> pa.Array:
+        """`values` as one array: by Arrow at once, or where it refuses, value by value.
+
+        Raises:
+            SourceRejected: a value does not fit the declared type, and is not for us to bend.
+        """
+        first, *rest = (*self.through, self.field.type)
+        try:
+            array = pa.array(values, first)
+            for kind in rest:
+                array = array.cast(kind)
+        except _ARROW_REFUSED:
+            return self._one_by_one(values)
+        return array
+
+    def _one_by_one(self, values: Sequence[Any]) -> pa.Array:
+        bend = _bend(self.field.type)
+        try:
+            return pa.array(
+                [None if value is None else bend(value) for value in values], self.field.type
+            )
+        except _ARROW_REFUSED:
+            raise SourceRejected(
+                f"Column {self.field.name!r} holds a value that does not fit its declared type."
+            ) from None
+
+
+def _bend(kind: pa.DataType) -> Callable[[Any], Any]:
+    """How a driver's value may be changed to fit `kind` without changing what it says."""
+    if pa.types.is_string(kind):
+        return text_of
+    if pa.types.is_boolean(kind):
+        return _truth
+    if pa.types.is_integer(kind):
+        return _whole
+    if pa.types.is_floating(kind):
+        return float
+    if pa.types.is_decimal(kind):
+        return lambda value: Decimal(str(value))
+    if pa.types.is_time(kind):
+        return _clock
+    return lambda value: value
+
+
+def _truth(value: Any) -> bool:
+    if value not in (0, 1):
+        raise ValueError
+    return bool(value)
+
+
+def _whole(value: Any) -> int:
+    # MySQL's sum() of integers is a decimal.
+    number = int(value)
+    if number != value:
+        raise ValueError
+    return number
+
+
+def _clock(value: Any) -> time:
+    return value if isinstance(value, time) else time.fromisoformat(text_of(value))
+
+
+def batches(
+    fetch: Callable[[int], Sequence[Row]], columns: Sequence[RowColumn]
+) -> Iterator[pa.RecordBatch]:
+    """Batches of at most `MAX_ROWS` rows, closed when they have taken about `MAX_BYTES`.
+
+    ``fetch(n)`` returns up to `n` more rows, and nothing at the end.
+    """
+    schema = pa.schema([column.field for column in columns])
+    fixed_bytes = sum(column.fixed_bytes for column in columns)
+    wide = [itemgetter(n) for n, column in enumerate(columns) if not column.fixed_bytes]
+    rows: list[Row] = []
+    size = 0
+    step = 1
+    while fetched := fetch(min(step, MAX_ROWS - len(rows))):
+        rows.extend(fetched)
+        fetched_bytes = fixed_bytes * len(fetched)
+        for cell in wide:
+            fetched_bytes += sum(map(getsizeof, map(cell, fetched))) - _OVERHEAD * len(fetched)
+        size += fetched_bytes
+        step = 1 if fetched_bytes > _LARGE_BYTES else min(2 * step, _MAX_STEP)
+        if len(rows) >= MAX_ROWS or size >= MAX_BYTES:
+            yield _batch(rows, columns, schema)
+            rows, size = [], 0
+    if rows:
+        yield _batch(rows, columns, schema)
+
+
+def _batch(rows: list[Row], columns: Sequence[RowColumn], schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [
+        column.array(values)
+        for column, values in zip(columns, zip(*rows, strict=True), strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -1,0 +1,160 @@
+"""How one kind of database is talked to while its rows are read one by one.
+
+`RowSession` is for any database SQLAlchemy knows: the strongest snapshot it offers, and types
+as they are declared. SQLite and MySQL need more, and bring their own subclass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from exporter.datasets import Query
+from exporter.errors import InvalidRequest
+from infra.sources.compiled_sql import compile_query
+from infra.sources.errors import SourceRejected
+from infra.sources.row_columns import RowColumn
+from infra.sources.types import declared_field, seen_field
+
+#: The first of these that the database has is used; without any, there is no snapshot.
+_SNAPSHOTS = ("REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE")
+
+#: Few, because these rows may be as large as any.
+_ROWS_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is known before the first row is read: the columns, and the number of rows."""
+
+    columns: Sequence[RowColumn]
+    rows: int | None
+
+
+class RowSession:
+    """Opens connections to one database, and knows what its values look like.
+
+    Raises:
+        InvalidRequest: no driver for this kind of database is installed.
+    """
+
+    def __init__(self, url: sa.URL, **options: Any) -> None:
+        try:
+            self._engine = sa.create_engine(
+                url, poolclass=sa.NullPool, hide_parameters=True, **options
+            )
+        except (sa.exc.NoSuchModuleError, ModuleNotFoundError):
+            raise InvalidRequest(
+                f"No driver for {url.get_backend_name()} databases is installed."
+            ) from None
+
+        driver = self._engine.dialect.loaded_dbapi
+        #: What this database's driver, or SQLAlchemy above it, may raise.
+        self.errors: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, driver.Error)
+
+    def connect(self) -> sa.Connection:
+        """A new connection of its own."""
+        return self._engine.connect()
+
+    def begin(self, connection: sa.Connection) -> datetime:
+        """Start the snapshot, and tell when; by our own clock where theirs has no zone."""
+        levels = connection.dialect.get_isolation_level_values(driver_connection(connection))
+        level = next((level for level in _SNAPSHOTS if level in levels), None)
+        if level is not None:
+            connection.execution_options(isolation_level=level)
+        now = connection.execute(sa.select(sa.func.now())).scalar_one()
+        return now if isinstance(now, datetime) and now.tzinfo else datetime.now(UTC)
+
+    def plan(self, connection: sa.Connection, query: Query, *, count: bool) -> Plan:
+        """How each column is read and, with `count`, how many rows there are.
+
+        Declared types are taken at their word. A column without one, as in a `text()`, gets
+        the type that all its values have, and for that every row is read once more.
+        """
+        rows, names = described(connection, query)
+        declared = [self.column(name, kind.type) for name, kind in zip(names, rows.c, strict=True)]
+        if None in declared:
+            total, seen = _types_seen(connection, query, len(names))
+            fields = [seen_field(name, types) for name, types in zip(names, seen, strict=True)]
+            columns = [
+                column or RowColumn(field) for column, field in zip(declared, fields, strict=True)
+            ]
+            return Plan(columns, total if count else None)
+        columns = [column for column in declared if column is not None]
+        counted = sa.select(sa.func.count()).select_from(rows)
+        return Plan(columns, connection.execute(counted).scalar_one() if count else None)
+
+    def column(self, name: str, kind: sa.types.TypeEngine[Any]) -> RowColumn | None:
+        """How a column declared as `kind` is read; None when that does not say enough."""
+        field = declared_field(name, kind, self._engine.dialect)
+        return RowColumn(field) if field is not None else None
+
+    def before_reading(self, connection: sa.Connection) -> None:
+        """Called once, after the last statement of ours and before the query itself."""
+
+    def interrupt(self, connection: sa.Connection) -> None:
+        """End the statement that runs on `connection`, from any thread, if the driver can."""
+        cancel: Callable[[], object] | None = getattr(driver_connection(connection), "cancel", None)
+        if cancel is not None:
+            cancel()
+
+    def abandon(self, connection: sa.Connection, result: sa.CursorResult[Any]) -> None:
+        """Let go of a result that may not be at its end, before the connection is closed."""
+        result.close()
+
+
+def driver_connection(connection: sa.Connection) -> Any:
+    """The driver's own connection object."""
+    return connection.connection.driver_connection
+
+
+def described(connection: sa.Connection, query: Query) -> tuple[sa.Subquery, list[str]]:
+    """`query` as a subquery, and the names the database itself gives its columns.
+
+    Raises:
+        SourceRejected: the query has columns SQLAlchemy does not know of.
+    """
+    if isinstance(query, sa.Select):
+        rows = query.subquery("waybill_rows")
+        names = _names(connection, rows)
+        if len(names) != len(rows.c):
+            raise SourceRejected("Label each column; text with several columns is not one.")
+        return rows, names
+    names = _names(connection, query.columns().subquery("waybill_rows"))
+    return query.columns(*map(sa.column, names)).subquery("waybill_rows"), names
+
+
+def _names(connection: sa.Connection, rows: sa.Subquery) -> list[str]:
+    nothing = sa.select(sa.text("*")).select_from(rows).where(sa.false())
+    return list(connection.execute(nothing).keys())
+
+
+def stream(connection: sa.Connection, query: Query) -> sa.CursorResult[Any]:
+    """Run `query` with a server-side cursor; its rows hold the driver's own values."""
+    statement, values = compile_query(query, connection.dialect)
+    return connection.exec_driver_sql(statement, values, execution_options={"stream_results": True})
+
+
+def _types_seen(
+    connection: sa.Connection, query: Query, width: int
+) -> tuple[int, list[set[type[object]]]]:
+    """The number of rows, and the Python types of the values in each column."""
+    seen: list[set[type[object]]] = [set() for _ in range(width)]
+    total = 0
+    with stream(connection, query) as result:
+        while rows := result.fetchmany(_ROWS_AT_ONCE):
+            total += len(rows)
+            for types, values in zip(seen, zip(*rows, strict=True), strict=True):
+                types.update(_type_of(value) for value in values if value is not None)
+    return total, seen
+
+
+def _type_of(value: object) -> type[object]:
+    # Python's integers have no end, and Arrow's do.
+    too_large = isinstance(value, int) and not -(2**63) <= value < 2**63
+    return Decimal if too_large else type(value)

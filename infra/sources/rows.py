@@ -1,0 +1,137 @@
+"""Rows of any database SQLAlchemy can reach, as Arrow: the fallback behind the same seam.
+
+SQLite is read this way too. Its ADBC driver infers types from the first 1,024 rows and fails
+on the first later row that differs (``Type mismatch``), which kills every export whose column
+begins with nulls and goes on with text; `sqlite_session` looks at all values instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from functools import cached_property, partial
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from exporter.datasets import Query
+from infra.sources.driver_calls import DriverCalls
+from infra.sources.errors import by_driver
+from infra.sources.row_columns import batches
+from infra.sources.row_session import Plan, RowSession, stream
+
+
+class RowsSource:
+    """Reads from one database row by row. Connects only in `open`."""
+
+    def __init__(self, session: RowSession) -> None:
+        self._session = session
+
+    @contextmanager
+    def open(self, query: Query, *, count: bool = True) -> Iterator[RowsStream]:
+        """One snapshot with one query in it; see `Source.open`.
+
+        Raises:
+            SourceUnavailable: no connection, a lock, a restart.
+            SourceRejected: the database refuses the query.
+        """
+        stream = RowsStream(self._session, query, count=count)
+        try:
+            stream.begin()
+            yield stream
+        finally:
+            stream.close()
+
+
+class RowsStream:
+    """A `RowStream`. Made, begun and closed by `RowsSource.open`.
+
+    As with PostgreSQL, the pass that counts the rows and settles their types runs when
+    `schema` or `rows_expected` is first asked for, so that `cancel` can interrupt it.
+    """
+
+    def __init__(self, session: RowSession, query: Query, *, count: bool) -> None:
+        self._session = session
+        self._query = query
+        self._count = count
+        self._calls = DriverCalls(self._interrupt, session.errors, by_driver)
+        self._connection: sa.Connection | None = None
+        self._result: sa.CursorResult[Any] | None = None
+        self._snapshot_at: datetime | None = None
+
+    def begin(self) -> None:
+        """Connect, and fix the snapshot."""
+        with self._calls.call():
+            self._connection = self._session.connect()
+            self._snapshot_at = self._session.begin(self._connection)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and plain Arrow types, by the tables in `infra.sources.types`."""
+        return pa.schema([column.field for column in self._plan.columns])
+
+    @property
+    def snapshot_at(self) -> datetime:
+        """When the transaction began."""
+        if self._snapshot_at is None:
+            raise RuntimeError("the stream has not begun")
+        return self._snapshot_at
+
+    @property
+    def rows_expected(self) -> int | None:
+        """What the database counts in this snapshot, or None when it was not asked to."""
+        return self._plan.rows
+
+    @cached_property
+    def _plan(self) -> Plan:
+        with self._calls.call():
+            return self._session.plan(self._open_connection(), self._query, count=self._count)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Batches in the query's order, bounded in rows and bytes.
+
+        Raises:
+            ReadCancelled: `cancel` was called.
+            SourceUnavailable: the connection was lost.
+            SourceRejected: the query fails for one of its rows, or a value is not of the
+                type its column declares.
+        """
+        plan = self._plan
+        connection = self._open_connection()
+        with self._calls.call():
+            self._session.before_reading(connection)
+            self._result = stream(connection, self._query)
+        yield from batches(partial(self._fetch, self._result), plan.columns)
+
+    def _fetch(self, result: sa.CursorResult[Any], rows: int) -> Sequence[Sequence[Any]]:
+        with self._calls.call():
+            return result.fetchmany(rows)
+
+    def cancel(self) -> None:
+        """End the running statement, from any thread; reading raises `ReadCancelled` then."""
+        self._calls.cancel()
+
+    def close(self) -> None:
+        """End the statement, the transaction and the connection, in that order."""
+        self._calls.retire()
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with suppress(*self._session.errors):
+            if self._result is not None:
+                self._session.abandon(connection, self._result)
+        connection.invalidate()
+        connection.close()
+
+    def _interrupt(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            with suppress(*self._session.errors):
+                self._session.interrupt(connection)
+
+    def _open_connection(self) -> sa.Connection:
+        if self._connection is None:
+            raise RuntimeError("the stream is closed")
+        return self._connection

@@ -1,0 +1,93 @@
+"""SQLite: a snapshot by an explicit ``BEGIN``, and types by what the columns really hold.
+
+SQLite lets any column hold any value, and a declared type is a hint. So the pass that counts
+the rows also asks, in the same snapshot and at the speed of SQL, whether every value has the
+form its column declares: that is a column's type then, also where SQLite has no such type of
+its own (booleans, decimals, dates). Where not, a second pass asks ``typeof()``: the column
+gets the one type its values share, and text if they are mixed. So nothing is lost, and no
+value that turns up late can end an export.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+from exporter.datasets import Query
+from infra.sources.row_session import Plan, RowSession, described, driver_connection
+from infra.sources.sqlite_forms import form_of
+
+#: How long a reader waits where a writer can block it: only outside WAL mode.
+_BUSY_SECONDS = 15.0
+
+#: SQLite returns at most 2,000 columns by default. (SQLITE_MAX_COLUMN)
+_QUESTIONS_AT_ONCE = 1500
+
+# The last part is read from the file, and so takes the snapshot.
+_BEGIN = "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), (SELECT count(*) FROM sqlite_master)"
+
+
+class SqliteSession(RowSession):
+    """Reads one SQLite file, opened read-only, so that a missing one is not created."""
+
+    def __init__(self, url: sa.URL) -> None:
+        dialect = SQLiteDialect_pysqlite()
+        (database, *_), options = dialect.create_connect_args(url.set(drivername="sqlite+pysqlite"))
+        if database != ":memory:" and not options.get("uri"):
+            database = f"{Path(database).absolute().as_uri()}?mode=ro"
+        # The driver starts no transactions of its own, and `cancel` comes from another thread.
+        settings = {"timeout": _BUSY_SECONDS, **options, "uri": True, "isolation_level": None}
+        settings["check_same_thread"] = False
+        super().__init__(
+            sa.URL.create("sqlite+pysqlite"), creator=lambda: sqlite3.connect(database, **settings)
+        )
+
+    def begin(self, connection: sa.Connection) -> datetime:
+        """Start the snapshot, and tell when."""
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+        connection.exec_driver_sql("BEGIN")
+        taken, _ = connection.exec_driver_sql(_BEGIN).one()
+        return datetime.fromisoformat(taken)
+
+    def plan(self, connection: sa.Connection, query: Query, *, count: bool) -> Plan:
+        """How each column is read, by all its values; and the number of rows, if asked for."""
+        rows, names = described(connection, query)
+        forms = [
+            form_of(name, column, connection.dialect)
+            for name, column in zip(names, rows.c, strict=True)
+        ]
+        total, *misfits = _ask(
+            connection, rows, [sa.func.count(), *(sa.func.max(form.misfit) for form in forms)]
+        )
+        unsettled = [form for form, misfit in zip(forms, misfits, strict=True) if misfit]
+        answers = iter(_ask(connection, rows, [item for form in unsettled for item in form.census]))
+        columns = [
+            form.settle(next(answers), next(answers), next(answers)) if misfit else form.column
+            for form, misfit in zip(forms, misfits, strict=True)
+        ]
+        return Plan(columns, total if count else None)
+
+    def before_reading(self, connection: sa.Connection) -> None:
+        """Take texts as bytes: SQLite does not see to it that they are UTF-8."""
+        driver_connection(connection).text_factory = bytes
+
+    def interrupt(self, connection: sa.Connection) -> None:
+        """End the running statement."""
+        driver_connection(connection).interrupt()
+
+
+def _ask(
+    connection: sa.Connection, rows: sa.Subquery, questions: Sequence[sa.ColumnElement[Any]]
+) -> list[Any]:
+    """The answers to aggregate `questions` about all of `rows`."""
+    answers: list[Any] = []
+    for start in range(0, len(questions), _QUESTIONS_AT_ONCE):
+        some = questions[start : start + _QUESTIONS_AT_ONCE]
+        answers.extend(connection.execute(sa.select(*some).select_from(rows)).one())
+    return answers
