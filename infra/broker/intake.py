@@ -3,28 +3,28 @@
 Consumers alone cannot do that: each of them, with a prefetch of 1, is sent a message the
 moment it exists, also when only one slot is free. What waits already is therefore fetched
 with ``basic.get``, queue by queue in turn; consumers are on only while all queues are empty
-or slots are left, and are cancelled at capacity. A message that arrives at that very moment
-is given back, which costs it one of the deliveries its queue allows.
+or slots are left, and are cancelled at capacity. What arrives at that very moment is
+returned at once, for another worker.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
 
 from infra.broker.amqp import ANSWER_SECONDS, answered
 from infra.broker.port import BrokerUnavailable
-from infra.broker.rabbit_delivery import give_back
+from infra.broker.publisher import Publisher
+from infra.broker.rabbit_delivery import RabbitDelivery
 
 
 @dataclass(slots=True)
 class _Tap:
-    """One queue, and the tag of our consumer on it while there is one."""
+    """One queue (which keeps its channel alive), and the tag of our consumer on it."""
 
     queue: AbstractQueue
     tag: str | None = None
@@ -34,18 +34,22 @@ class Intake:
     """Messages of some queues over one channel. It does not survive its channel."""
 
     def __init__(
-        self, channel: AbstractChannel, taps: Iterable[_Tap], on_change: Callable[[], None]
+        self, taps: Iterable[_Tap], publisher: Publisher, on_change: Callable[[], None]
     ) -> None:
-        self._channel = channel
         self._taps = deque(taps)
+        self._publisher = publisher
         self._on_change = on_change
-        self._arrived: deque[AbstractIncomingMessage] = deque()
+        self._arrived: deque[RabbitDelivery] = deque()
         self._listening = False
         self._lost = False
 
     @classmethod
     async def open(
-        cls, connection: AbstractConnection, queues: Iterable[str], on_change: Callable[[], None]
+        cls,
+        connection: AbstractConnection,
+        queues: Iterable[str],
+        publisher: Publisher,
+        on_change: Callable[[], None],
     ) -> Self:
         """Take from `queues`, by their RabbitMQ names. `on_change`: `take` may have something.
 
@@ -57,7 +61,7 @@ class Intake:
             await channel.initialize()
             await channel.set_qos(prefetch_count=1)
             taps = [_Tap(await channel.get_queue(name, ensure=False)) for name in queues]
-            intake = cls(channel, taps, on_change)
+            intake = cls(taps, publisher, on_change)
             channel.close_callbacks.add(intake._lose)
             underlying = await channel.get_underlay_channel()
             # The broker cancels consumers when their queue is deleted or its leader is lost.
@@ -68,7 +72,7 @@ class Intake:
         self._lost = True
         self._on_change()
 
-    async def take(self) -> AbstractIncomingMessage | None:
+    async def take(self) -> RabbitDelivery | None:
         """The next message, or None when there is none now: `on_change` will be called.
 
         Raises:
@@ -87,7 +91,7 @@ class Intake:
             async with answered(ANSWER_SECONDS):
                 message = await tap.queue.get(fail=False, timeout=None)
             if message is not None:
-                return message
+                return RabbitDelivery(message, self._publisher)
         await self._listen()
         return None
 
@@ -98,11 +102,13 @@ class Intake:
                 tap.tag = await tap.queue.consume(self._arrive)
 
     async def _arrive(self, message: AbstractIncomingMessage) -> None:
+        delivery = RabbitDelivery(message, self._publisher)
         if self._listening:
-            self._arrived.append(message)
+            self._arrived.append(delivery)
             self._on_change()
         else:
-            await give_back(message)
+            # The broker sent it before it read our cancellation.
+            await delivery.return_unused()
 
     async def pause(self) -> None:
         """Take nothing more until `take` is called again, and keep nothing unacknowledged.
@@ -119,7 +125,7 @@ class Intake:
                     await tap.queue.cancel(tag)
         self._listening = False
         while self._arrived:
-            await give_back(self._arrived.popleft())
+            await self._arrived.popleft().return_unused()
 
     async def verify(self) -> None:
         """Ask the broker whether our consumers are really there.

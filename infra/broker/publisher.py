@@ -84,7 +84,11 @@ class Publisher:
             # One attempt for all who wait: a batch learns at once that nobody is there.
             self._attempt = asyncio.create_task(self._connect())
             self._attempt.add_done_callback(self._attempted)
-        return await asyncio.shield(self._attempt)
+        attempt = self._attempt
+        await asyncio.wait([attempt])
+        if attempt.cancelled():
+            raise BrokerUnavailable("The broker is closed.")
+        return attempt.result()
 
     def _attempted(self, attempt: asyncio.Task[_Link]) -> None:
         self._attempt = None
@@ -95,11 +99,10 @@ class Publisher:
         connection = await open_connection(self._url, "publish")
         try:
             async with answered(DECLARE_SECONDS):
-                if self._topology is not None:
-                    async with connection.channel(publisher_confirms=False) as channel:
-                        await self._topology.declare(channel)
                 channel = connection.channel(publisher_confirms=True, on_return_raises=True)
                 await channel.initialize()
+                if self._topology is not None:
+                    await self._topology.declare(channel)
         except BaseException:
             await close_connection(connection)
             raise

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection
 from yarl import URL
 
 from infra.broker.amqp import (
@@ -24,8 +24,10 @@ from infra.broker.amqp import (
     close_connection,
     open_connection,
 )
+from infra.broker.delivery import Delivery
 from infra.broker.intake import Intake
 from infra.broker.port import BrokerUnavailable
+from infra.broker.publisher import Publisher
 from infra.broker.running import Running, wait_for_event
 from infra.broker.topology import Topology
 
@@ -52,14 +54,15 @@ class Patience:
 
 
 class RabbitConsumer:
-    """Takes messages of `queues` and starts `on_message` for each, within `concurrency`."""
+    """Takes messages of `queues` and starts `on_delivery` for each, within `concurrency`."""
 
     def __init__(
         self,
         url: URL,
         topology: Topology | None,
         queues: Sequence[str],
-        on_message: Callable[[AbstractIncomingMessage], Coroutine[Any, Any, None]],
+        publisher: Publisher,
+        on_delivery: Callable[[Delivery], Coroutine[Any, Any, None]],
         *,
         concurrency: int,
         stopping: asyncio.Event,
@@ -68,7 +71,8 @@ class RabbitConsumer:
         self._url = url
         self._topology = topology
         self._queues = queues
-        self._on_message = on_message
+        self._publisher = publisher
+        self._on_delivery = on_delivery
         self._stopping = stopping
         self._patience = patience
         self._changed = asyncio.Event()
@@ -114,7 +118,8 @@ class RabbitConsumer:
         if isinstance(error, BrokerUnsupported):
             raise error
         away_seconds = asyncio.get_running_loop().time() - self._healthy_at
-        if away_seconds > self._patience.give_up_after.total_seconds():
+        # A worker that has work left is not ended for want of more.
+        if away_seconds > self._patience.give_up_after.total_seconds() and self._running.idle:
             raise ConsumersLost() from error
 
     async def _session(self) -> None:
@@ -122,7 +127,7 @@ class RabbitConsumer:
         if connection is None:
             return
         try:
-            intake = await Intake.open(connection, self._queues, self._changed.set)
+            intake = await Intake.open(connection, self._queues, self._publisher, self._changed.set)
             await self._consume(intake)
             # The connection stays open: handlers that still run have messages to settle.
             await self._running.finish()
@@ -147,8 +152,10 @@ class RabbitConsumer:
         try:
             if self._topology is not None:
                 async with answered(DECLARE_SECONDS):
-                    async with connection.channel(publisher_confirms=False) as channel:
-                        await self._topology.declare(channel)
+                    channel = connection.channel(publisher_confirms=False)
+                    await channel.initialize()
+                    await self._topology.declare(channel)
+                    await channel.close()
         except BaseException:
             await close_connection(connection)
             raise
@@ -156,17 +163,17 @@ class RabbitConsumer:
 
     async def _consume(self, intake: Intake) -> None:
         check_seconds = self._patience.check_every.total_seconds()
-        clock = asyncio.get_running_loop().time
-        self._healthy()
+        check_at = 0.0
         while not self._stopping.is_set():
             self._changed.clear()
-            if clock() - self._healthy_at >= check_seconds:
+            if asyncio.get_running_loop().time() >= check_at:
                 await intake.verify()
                 self._healthy()
+                check_at = self._healthy_at + check_seconds
             if self._running.full:
                 await intake.pause()
-            elif message := await intake.take():
-                self._running.start(self._on_message(message))
+            elif delivery := await intake.take():
+                self._running.start(self._on_delivery(delivery))
                 continue
             await wait_for_event(self._changed, check_seconds)
         await intake.pause()

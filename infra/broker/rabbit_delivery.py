@@ -7,7 +7,7 @@ channel is gone does nothing, and the broker delivers it again to whoever consum
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage
@@ -19,6 +19,9 @@ from infra.broker.topology import DEAD_EXCHANGE
 
 log = logging.getLogger(__name__)
 
+#: Returned this often, a message we had no room for is replaced by a copy. Far below the
+#: limit, since the broker returns some deliveries by itself: the count was seen to jump by 3.
+_RENEW_AT = 3
 #: Our own reason on a dead letter. Not ``x-…``: those headers belong to the broker.
 _FAILURE_HEADER = "failure"
 
@@ -48,37 +51,59 @@ class RabbitDelivery:
         await _settle(self._message.ack())
 
     async def give_back(self) -> None:
-        """Deliver it again, at once."""
-        await give_back(self._message)
+        """Deliver it again, at once and to anyone. It counts towards the delivery limit."""
+        await _settle(self._message.reject(requeue=True))
+
+    async def return_unused(self) -> None:
+        """Give back a message that there was no room for.
+
+        That is no fault of the message, but counts like one: before the limit is near, a
+        copy that counts from zero takes its place at the end of the queue.
+        """
+        returned = self._message.headers.get("x-delivery-count", 0)
+        if isinstance(returned, int) and returned >= _RENEW_AT:
+            await self._replace(
+                self._message.exchange or "", self._copy(self.reason), self.give_back
+            )
+        else:
+            await self.give_back()
 
     async def bury(self, reason: str) -> None:
-        """Publish a copy that carries `reason` to the dead letters, and then acknowledge.
+        """Put a copy that carries `reason` among the dead letters.
 
-        A crash between the two leaves two dead letters, never none. Where the copy is not
-        confirmed, the message is rejected: the broker makes the dead letter, without a reason.
+        Where that fails the message is rejected: the broker makes the dead letter then, and
+        its reason is only `rejected`.
         """
-        copy = Message(
-            self.body,
-            headers={_FAILURE_HEADER: reason},
-            delivery_mode=DeliveryMode.PERSISTENT,
-            content_type=self._message.content_type,
-            correlation_id=self._message.correlation_id,
-            message_id=self._message.message_id,
-            timestamp=self._message.timestamp,
-            type=self._message.type,
-            app_id=self._message.app_id,
-        )
-        try:
-            await self._publisher.publish(DEAD_EXCHANGE, self.queue, copy)
-        except BrokerUnavailable:
+
+        async def reject() -> None:
             await _settle(self._message.reject(requeue=False))
+
+        await self._replace(DEAD_EXCHANGE, self._copy(reason), reject)
+
+    async def _replace(
+        self, exchange: str, copy: Message, otherwise: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Publish `copy` and then acknowledge; a crash between leaves two messages, never none."""
+        try:
+            await self._publisher.publish(exchange, self.queue, copy)
+        except BrokerUnavailable:
+            await otherwise()
         else:
             await self.ack()
 
-
-async def give_back(message: AbstractIncomingMessage) -> None:
-    """Let the broker deliver `message` again, at once and to anyone."""
-    await _settle(message.reject(requeue=True))
+    def _copy(self, failure: str) -> Message:
+        message = self._message
+        return Message(
+            self.body,
+            headers={_FAILURE_HEADER: failure} if failure else None,
+            delivery_mode=DeliveryMode.PERSISTENT,
+            content_type=message.content_type,
+            correlation_id=message.correlation_id,
+            message_id=message.message_id,
+            timestamp=message.timestamp,
+            type=message.type,
+            app_id=message.app_id,
+        )
 
 
 async def _settle(answer: Awaitable[None]) -> None:

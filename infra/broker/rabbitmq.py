@@ -7,22 +7,21 @@ reading from those that publish, and acknowledgements must not be stuck behind t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import ChannelNotFoundEntity
+from aio_pika.abc import AbstractChannel
 
-from infra.broker.amqp import ANSWER_SECONDS, answered, parse_url, server_version
-from infra.broker.delivery import deliver, deliver_dead_letter
-from infra.broker.port import BrokerUnavailable, DeadLetterHandler, Handler, WakeUp
+from infra.broker.amqp import ANSWER_SECONDS, DECLARE_SECONDS, answered, parse_url, server_version
+from infra.broker.delivery import Delivery, deliver, deliver_dead_letter
+from infra.broker.port import DeadLetterHandler, Handler, WakeUp
 from infra.broker.publisher import Publisher
 from infra.broker.rabbit_consumer import Patience, RabbitConsumer
-from infra.broker.rabbit_delivery import RabbitDelivery
 from infra.broker.running import consuming
 from infra.broker.topology import DEAD_QUEUE, DELAYS, Topology, work_queue
 
@@ -95,21 +94,72 @@ class RabbitBroker:
             ConsumersLost: it was away for too long; the body of the context is cancelled.
             BrokerUnsupported: it is too old.
         """
-
-        async def on_message(message: AbstractIncomingMessage) -> None:
-            await deliver(RabbitDelivery(message, self._publisher), handler)
-
         return self._consuming(
-            [work_queue(queue) for queue in queues], on_message, concurrency, asyncio.Event()
+            [work_queue(queue) for queue in queues],
+            partial(deliver, handler=handler),
+            concurrency,
+            asyncio.Event(),
         )
 
     def consume_dead_letters(self, handler: DeadLetterHandler) -> AbstractAsyncContextManager[None]:
         """Deliver dead letters to `handler`. See `Broker.consume_dead_letters`."""
         stopping = asyncio.Event()
+        take = partial(deliver_dead_letter, handler=handler, stopping=stopping)
+        return self._consuming([DEAD_QUEUE], take, 1, stopping)
 
-        async def on_message(message: AbstractIncomingMessage) -> None:
-            await deliver_dead_letter(RabbitDelivery(message, self._publisher), handler, stopping)
+    def _consuming(
+        self,
+        queues: list[str],
+        on_delivery: Callable[[Delivery], Coroutine[Any, Any, None]],
+        concurrency: int,
+        stopping: asyncio.Event,
+    ) -> AbstractAsyncContextManager[None]:
+        return consuming(
+            RabbitConsumer(
+                self._url,
+                self._declared,
+                queues,
+                self._publisher,
+                on_delivery,
+                concurrency=concurrency,
+                stopping=stopping,
+                patience=self._patience,
+            )
+        )
 
-        return self._consuming([DEAD_QUEUE], on_message, 1, stopping)
+    async def declare_topology(self) -> None:
+        """Make every exchange and queue that is missing. Idempotent.
 
-    def _consuming(self, ...): ...
+        Raises:
+            BrokerUnavailable: not reached, or one of them exists with other arguments.
+        """
+        async with self._channel(DECLARE_SECONDS) as channel:
+            await self._topology.declare(channel)
+
+    async def check(self) -> BrokerReport:
+        """Ask over the publishing connection, so that a broker that blocks publishers shows.
+
+        Raises:
+            BrokerUnavailable: not reached, no answer, or an exchange or queue is missing.
+        """
+        async with self._channel(ANSWER_SECONDS) as channel:
+            counts = await self._topology.inspect(channel)
+        return BrokerReport(
+            version=server_version(await self._publisher.connection()),
+            waiting={queue: counts[work_queue(queue)] for queue in self._topology.queues},
+            dead_letters=counts[DEAD_QUEUE],
+        )
+
+    @asynccontextmanager
+    async def _channel(self, within_seconds: float) -> AsyncIterator[AbstractChannel]:
+        """A channel for a few questions. A question that fails closes it by itself."""
+        connection = await self._publisher.connection()
+        async with answered(within_seconds):
+            channel = connection.channel(publisher_confirms=False)
+            await channel.initialize()
+            yield channel
+            await channel.close()
+
+    async def close(self) -> None:
+        """End the publishing connection; each consuming context ends its own. Safe twice."""
+        await self._publisher.close()

@@ -26,6 +26,11 @@ class Running:
         """Whether another delivery would be one too many."""
         return len(self._tasks) >= self._limit
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs."""
+        return not self._tasks
+
     def start(self, delivery: Coroutine[Any, Any, None]) -> None:
         """Run `delivery` in a task of its own: no broker's callback can cancel it."""
         task = asyncio.create_task(delivery)

@@ -21,6 +21,9 @@ from datetime import timedelta
 
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from infra.broker.port import BrokerUnavailable
 
 _PREFIX = "exp.v1."
 TASK_EXCHANGE = f"{_PREFIX}task"
@@ -113,6 +116,26 @@ class Topology:
                 spec.name, durable=True, arguments=dict(spec.arguments)
             )
             await queue.bind(spec.exchange, spec.routing_key)
+
+    async def inspect(self, channel: AbstractChannel) -> dict[str, int]:
+        """The messages ready in every queue, by RabbitMQ name. Needs no configure rights.
+
+        Raises:
+            BrokerUnavailable: an exchange or a queue is missing. The channel is closed then.
+        """
+        counts: dict[str, int] = {}
+        name = ""
+        try:
+            for exchange in self.exchanges():
+                name = exchange.name
+                await channel.declare_exchange(name, passive=True)
+            for spec in self.all_queues():
+                name = spec.name
+                queue = await channel.declare_queue(name, passive=True)
+                counts[name] = queue.declaration_result.message_count or 0
+        except ChannelNotFoundEntity as error:
+            raise BrokerUnavailable(f"{name} is missing in the message broker.") from error
+        return counts
 
 
 def work_queue(queue: str) -> str:

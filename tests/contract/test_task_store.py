@@ -284,7 +284,7 @@ def test_g1_nothing_is_stored_when_the_transaction_fails(engine, monkeypatch):
     def fail(*args: object, **kwargs: object) -> None:
         raise OSError("crash before the commit")
 
-    monkeypatch.setattr("infra.tasks.requests.wake", fail)
+    monkeypatch.setattr("infra.tasks.submission.wake", fail)
     with pytest.raises(OSError, match="crash"):
         TaskRequests(engine).submit(ANN, new_task())
     with reading(engine) as connection:

@@ -1,0 +1,90 @@
+"""Dead letters on both databases: recorded once, replayed at most once."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from exporter.tasks import TaskStatus
+from infra.broker.port import WakeUp
+from infra.tasks.dead_letters import DeadLetterNotFound, DeadLetters
+from infra.tasks.requests import TaskRequests
+from infra.tasks.runs import TaskRuns
+from tests.contract.task_store import ANN, LEASE, finished, new_task
+
+
+def failed_task(engine):
+    task = TaskRequests(engine).submit(ANN, new_task()).task
+    runs = TaskRuns(engine, LEASE)
+    runs.fail(runs.claim(task.id, "w"), code="x", message="y", retry_in=None)
+    body = WakeUp(task.id, 2, "dead").encode()
+    letters = DeadLetters(engine)
+    assert letters.record(body, "orders", "x: y")
+    (letter,) = letters.list()
+    return task, letter, letters
+
+
+def test_a_letter_is_recorded_once_however_often_its_message_comes(engine):
+    letters = DeadLetters(engine)
+    assert letters.record(b"\x00garbage\xff", "orders", "bad_message")
+    assert not letters.record(b"\x00garbage\xff", "orders", "bad_message")
+    (letter,) = letters.list()
+    assert (letter.queue, letter.reason, letter.task_id) == ("orders", "bad_message", None)
+    assert "garbage" in letter.body
+
+
+def test_a_letter_shows_the_task_it_speaks_of(engine):
+    task, letter, _ = failed_task(engine)
+    assert (letter.task_id, letter.task_status, letter.attempt) == (task.id, TaskStatus.FAILED, 1)
+
+
+def test_replay_asks_again_in_the_owners_name(engine):
+    task, letter, letters = failed_task(engine)
+    replay = letters.replay(letter.id, "operator")
+    again = TaskRequests(engine).get(ANN, replay.task_id)
+    assert replay.outcome == "replayed"
+    assert (again.parent_id, again.status, again.params) == (
+        task.id,
+        TaskStatus.PENDING,
+        task.params,
+    )
+    assert letters.list() == []
+    assert letters.get(letter.id).replayed_by == "operator"
+
+
+def test_r33_replay_pressed_by_many_at_once_makes_one_task(engine):
+    _, letter, letters = failed_task(engine)
+    outcomes: list[str] = []
+    people = [
+        threading.Thread(
+            target=lambda: outcomes.append(letters.replay(letter.id, "operator").outcome)
+        )
+        for _ in range(6)
+    ]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    assert sorted(set(outcomes)) == ["already_replayed", "replayed"]
+    assert outcomes.count("replayed") == 1
+    assert TaskRequests(engine).page(ANN).total == 2
+
+
+def test_r33_a_task_that_succeeded_meanwhile_is_left_alone(engine):
+    task = TaskRequests(engine).submit(ANN, new_task()).task
+    letters, runs = DeadLetters(engine), TaskRuns(engine, LEASE)
+    letters.record(WakeUp(task.id, 0).encode(), "orders", "delivery_limit")
+    runs.finish(runs.claim(task.id, "w"), finished("k"))
+    (letter,) = letters.list()
+    assert letters.replay(letter.id, "operator").outcome == "not_failed"
+    assert TaskRequests(engine).page(ANN).total == 1
+
+
+def test_garbage_cannot_be_replayed_and_an_unknown_letter_is_not_there(engine):
+    letters = DeadLetters(engine)
+    letters.record(b"garbage", "orders", "bad_message")
+    (letter,) = letters.list()
+    assert letters.replay(letter.id, "operator").outcome == "no_task"
+    with pytest.raises(DeadLetterNotFound):
+        letters.replay(letter.id + 1, "operator")

@@ -1,0 +1,229 @@
+"""Faults while consuming: consumers come back, messages come again, and work goes on.
+
+The numbers are those of the fault matrix in RELIABILITY.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import pytest
+
+from infra.broker import intake
+from infra.broker.port import VERSION, WakeUp
+from infra.broker.rabbit_consumer import Patience
+from infra.broker.rabbitmq import RabbitBroker
+from infra.broker.topology import DEAD_QUEUE, work_queue
+from tests.amqp_probe import bare_channel, consumer_count, publish_bytes, ready_count
+from tests.contract.wake_ups import DeadLetterRecorder, Recorder, poison, publish_all, wake_ups
+from tests.eventually import eventually
+from tests.servers.rabbitmq import CONSUMER_TIMEOUT_SECONDS
+from tests.servers.tcp_proxy import TcpProxy
+
+QUEUES = ["orders", "users"]
+QUICK = Patience(check_every=timedelta(seconds=0.5))
+
+
+@pytest.fixture
+def proxy(rabbitmq_server):
+    with TcpProxy(rabbitmq_server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def direct(rabbitmq_url):
+    """A broker that faults of the network do not reach, to publish with."""
+    made = RabbitBroker(rabbitmq_url, QUEUES)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def proxied(rabbitmq_server, rabbitmq_vhost, proxy):
+    """A broker that is reached through the proxy, to consume with."""
+    url = rabbitmq_server.url(rabbitmq_vhost, port=proxy.port)
+    made = RabbitBroker(url, QUEUES, patience=QUICK)
+    yield made
+    await made.close()
+
+
+async def test_f13_a_connection_that_flaps_leaves_nothing_stuck(direct, proxied, proxy, caplog):
+    caplog.set_level(logging.WARNING)
+    received, sent = Recorder(), wake_ups(10)
+    async with proxied.consume(QUEUES, received, concurrency=2):
+        for number, message in enumerate(sent):
+            await publish_all(direct, [message], QUEUES[number % 2])
+            proxy.reset()
+            await asyncio.sleep(0.5)
+        await eventually(lambda: set(received.seen) == set(sent))
+    ours = [record for record in caplog.records if record.name.startswith("infra.")]
+    assert len(ours) <= 2 * len(sent)
+
+
+async def test_f13_a_message_whose_connection_broke_comes_again_and_its_work_goes_on(
+    direct, proxied, proxy
+):
+    release = asyncio.Event()
+    worked: list[str] = []
+
+    async def work() -> None:
+        worked.append("done")
+
+    async def wait(_: WakeUp) -> None:
+        await release.wait()
+
+    received = Recorder(before=wait, work=work)
+    sent = wake_ups(1)
+    async with proxied.consume(["orders"], received, concurrency=2):
+        await publish_all(direct, sent, "orders")
+        await received.until(1)
+        proxy.reset()
+        assert await received.until(2) == 2 * sent
+        # The first delivery's acknowledgement has nowhere to go, and must not go elsewhere.
+        release.set()
+        await eventually(lambda: worked == 2 * ["done"])
+        more = wake_ups(3)
+        await publish_all(direct, more, "orders")
+        assert Counter(await received.until(5)) == Counter(2 * sent + more)
+
+
+async def test_f12_a_link_that_went_silent_is_noticed_and_replaced(
+    direct, proxied, proxy, rabbitmq_url, monkeypatch
+):
+    monkeypatch.setattr(intake, "ANSWER_SECONDS", 1.0)
+    received, (message,) = Recorder(), wake_ups(1)
+    async with proxied.consume(QUEUES, received, concurrency=1):
+        await eventually(lambda: consumer_count(rabbitmq_url, work_queue("users")))
+        proxy.blackhole()
+        await publish_all(direct, [message], "users")
+        await eventually(lambda: proxy.accepted > 1)
+        proxy.heal()
+        assert await received.until(1) == [message]
+
+
+async def test_f14_an_acknowledgement_timeout_costs_a_handler_its_channel_and_work_nothing(
+    direct,
+):
+    release, worked = asyncio.Event(), asyncio.Event()
+
+    async def hang_once(_: WakeUp) -> None:
+        if len(received.seen) == 1:
+            await release.wait()
+
+    async def long_work() -> None:
+        await asyncio.sleep(CONSUMER_TIMEOUT_SECONDS + 5)
+        worked.set()
+
+    received, working = Recorder(before=hang_once), Recorder(work=long_work)
+    (message,), other, more, last = (wake_ups(1) for _ in range(4))
+    async with (
+        direct.consume(["users"], working, concurrency=1),
+        direct.consume(["orders"], received, concurrency=2),
+    ):
+        await publish_all(direct, other, "users")
+        await publish_all(direct, [message], "orders")
+        async with asyncio.timeout(2 * CONSUMER_TIMEOUT_SECONDS):
+            assert await received.until(2) == 2 * [message]
+            await worked.wait()
+        await publish_all(direct, more, "orders")
+        await received.until(3)
+        # The hung handler returns at last; its channel is gone, and the new one is not hurt.
+        release.set()
+        await publish_all(direct, last, "orders")
+        assert await received.until(4) == [message, message, *more, *last]
+    assert working.seen == other
+
+
+async def test_f15_a_consumer_of_a_deleted_queue_comes_back_to_a_new_one(direct, rabbitmq_url):
+    received, sent, name = Recorder(), wake_ups(2), work_queue("orders")
+    async with direct.consume(QUEUES, received, concurrency=1):
+        await publish_all(direct, sent[:1], "orders")
+        await received.until(1)
+        async with bare_channel(rabbitmq_url) as channel:
+            await channel.queue_delete(name)
+        await eventually(lambda: consumer_count(rabbitmq_url, name))
+        await publish_all(direct, sent[1:], "orders")
+        assert await received.until(2) == sent
+
+
+async def test_f15_the_watchdog_alone_notices_that_a_consumer_is_gone(
+    direct, proxied, rabbitmq_url, monkeypatch
+):
+    monkeypatch.setattr(intake.Intake, "_lose", lambda *_: None)
+    received, sent, name = Recorder(), wake_ups(1), work_queue("orders")
+    async with proxied.consume(QUEUES, received, concurrency=1):
+        await eventually(lambda: consumer_count(rabbitmq_url, name))
+        async with bare_channel(rabbitmq_url) as channel:
+            await channel.queue_delete(name)
+        await direct.declare_topology()
+        await publish_all(direct, sent, "orders")
+        assert await received.until(1) == sent
+
+
+async def test_f26_fifty_copies_over_four_workers_are_each_handled_once(direct, rabbitmq_url):
+    (message,) = wake_ups(1)
+    claimed: set[WakeUp] = set()
+    claims = 0
+
+    async def claim(wake_up: WakeUp) -> None:
+        nonlocal claims
+        claims += wake_up not in claimed
+        claimed.add(wake_up)
+
+    received = Recorder(before=claim)
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            await stack.enter_async_context(direct.consume(["orders"], received, concurrency=1))
+        await publish_all(direct, 50 * [message], "orders")
+        assert await received.until(50) == 50 * [message]
+    assert claims == 1
+    assert await ready_count(rabbitmq_url, work_queue("orders")) == 0
+    assert await ready_count(rabbitmq_url, DEAD_QUEUE) == 0
+
+
+async def test_f27_every_kind_of_poison_is_dead_lettered_once_and_the_worker_lives(
+    direct, rabbitmq_url
+):
+    bodies = [
+        b"",
+        b"not JSON",
+        b"\xff\xfe",
+        b"[" * 4096,
+        b"x" * 1_000_000,
+        b'{"v":%d,"task_id":"x","fence":1,"kind":"run"}' % (VERSION + 1),
+        b'{"v":%d}' % VERSION,
+    ]
+    received, dead, (good,) = Recorder(), DeadLetterRecorder(), wake_ups(1)
+    async with direct.consume(QUEUES, received, concurrency=1):
+        await direct.declare_topology()
+        for body in bodies:
+            await publish_bytes(rabbitmq_url, body, "orders")
+        await publish_all(direct, [good], "orders")
+        assert await received.until(1) == [good]
+    async with direct.consume_dead_letters(dead):
+        letters = await dead.until(len(bodies))
+    assert [body for body, _, _ in letters] == bodies
+    assert {queue for _, queue, _ in letters} == {"orders"}
+    assert [reason for _, _, reason in letters] == [
+        *4 * ["bad_message: The message is not a wake-up."],
+        "bad_message: The message has 1000000 bytes.",
+        f"bad_message: The message has version {VERSION + 1}.",
+        "bad_message: The message is not a wake-up.",
+    ]
+    assert await ready_count(rabbitmq_url, DEAD_QUEUE) == 0
+
+
+async def test_f27_poison_is_dead_lettered_when_nothing_can_be_published(direct, proxied, proxy):
+    """The reason is lost then, but the message is not."""
+    await direct.declare_topology()
+    received, dead = Recorder(), DeadLetterRecorder()
+    await publish_all(direct, [poison()], "orders")
+    async with proxied.consume(["orders"], received, concurrency=1):
+        await proxied.close()
+        async with direct.consume_dead_letters(dead):
+            ((_, queue, reason),) = await dead.until(1)
+    assert (queue, reason) == ("orders", "rejected")

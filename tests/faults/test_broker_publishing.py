@@ -1,0 +1,152 @@
+"""Faults while publishing: whatever is not confirmed is an error, and the next try heals.
+
+The numbers are those of the fault matrix in RELIABILITY.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from infra.broker.port import Broker, BrokerUnavailable, WakeUp
+from infra.broker.rabbitmq import RabbitBroker
+from infra.broker.topology import TASK_EXCHANGE, work_queue
+from tests.amqp_probe import bare_channel
+from tests.contract.wake_ups import Recorder, wake_ups
+from tests.eventually import eventually
+from tests.servers.tcp_proxy import Direction, TcpProxy
+
+#: Long enough for an answer from a healthy broker, short enough to wait for several times.
+TIMEOUT = timedelta(seconds=1.5)
+
+
+@pytest.fixture
+def proxy(rabbitmq_server):
+    with TcpProxy(rabbitmq_server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def broker(rabbitmq_server, rabbitmq_vhost, proxy):
+    """A broker that is reached through the proxy, connected and with everything declared."""
+    url = rabbitmq_server.url(rabbitmq_vhost, port=proxy.port)
+    made = RabbitBroker(url, ["orders", "users"], publish_timeout=TIMEOUT)
+    await made.declare_topology()
+    yield made
+    await made.close()
+
+
+async def publish(broker: Broker, message: WakeUp) -> bool:
+    """Publish once, as the relay does; false when it was not confirmed."""
+    try:
+        await broker.publish(message, queue="orders", message_id=str(message.task_id))
+    except BrokerUnavailable:
+        return False
+    return True
+
+
+async def received_by(broker: Broker, count: int) -> list[WakeUp]:
+    received = Recorder()
+    async with broker.consume(["orders"], received, concurrency=1):
+        return await received.until(count)
+
+
+async def test_f3_a_broker_that_is_gone_is_an_error_and_then_publishing_goes_on(broker, proxy):
+    (message,) = wake_ups(1)
+    proxy.refuse()
+    with pytest.raises(BrokerUnavailable):
+        await broker.publish(message, queue="orders", message_id="1")
+    with pytest.raises(BrokerUnavailable):
+        await broker.check()
+    proxy.heal()
+    assert await publish(broker, message)
+    assert await received_by(broker, 1) == [message]
+
+
+async def test_f3_a_batch_learns_at_once_that_nobody_is_there(broker, proxy):
+    proxy.refuse()
+    accepted = proxy.accepted
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*(publish(broker, m) for m in wake_ups(100))) == 100 * [False]
+    assert proxy.accepted == accepted
+
+
+async def test_f5_a_confirm_that_never_comes_is_an_error_after_the_timeout(broker, proxy):
+    first, second = wake_ups(2)
+    assert await publish(broker, first)
+    proxy.blackhole(Direction.TO_CLIENT)
+    with pytest.raises(BrokerUnavailable, match="did not answer in time"):
+        await broker.publish(second, queue="orders", message_id="2")
+    proxy.heal()
+    assert await publish(broker, second)
+    # The outcome was unknown: the broker had the message, and now has it twice.
+    assert Counter(await received_by(broker, 3)) == {first: 1, second: 2}
+
+
+async def test_f6_an_unroutable_message_is_an_error(broker, rabbitmq_url):
+    (message,) = wake_ups(1)
+    async with bare_channel(rabbitmq_url) as channel:
+        queue = await channel.get_queue(work_queue("orders"))
+        await queue.unbind(TASK_EXCHANGE, "orders")
+    with pytest.raises(BrokerUnavailable, match="no queue takes it"):
+        await broker.publish(message, queue="orders", message_id="1")
+    assert await publish(broker, message)
+    assert await received_by(broker, 1) == [message]
+
+
+async def test_f6_a_queue_that_was_never_declared_is_an_error_each_time(broker):
+    for _ in range(3):
+        with pytest.raises(BrokerUnavailable, match="no queue takes it"):
+            await broker.publish(wake_ups(1)[0], queue="typo", message_id="1")
+
+
+async def test_f7_a_missing_exchange_is_an_error_and_is_there_at_the_next_try(broker, rabbitmq_url):
+    (message,) = wake_ups(1)
+    async with bare_channel(rabbitmq_url) as channel:
+        await channel.exchange_delete(TASK_EXCHANGE)
+    with pytest.raises(BrokerUnavailable, match="missing"):
+        await broker.publish(message, queue="orders", message_id="1")
+    assert await publish(broker, message)
+    assert await received_by(broker, 1) == [message]
+
+
+async def test_f8_a_memory_alarm_is_an_error_and_the_backlog_arrives_after_it(
+    broker, rabbitmq_server
+):
+    sent = wake_ups(5)
+    assert await publish(broker, sent[0])
+    rabbitmq_server.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1")
+    try:
+        assert await asyncio.gather(*(publish(broker, m) for m in sent[1:])) == 4 * [False]
+        with pytest.raises(BrokerUnavailable):
+            await broker.publish(sent[1], queue="orders", message_id="1")
+    finally:
+        rabbitmq_server.rabbitmqctl("set_vm_memory_high_watermark", "0.4")
+    for message in sent[1:]:
+        await eventually(lambda message=message: publish(broker, message))
+    received = Recorder()
+    async with broker.consume(["orders"], received, concurrency=1):
+        # Some come twice: what "failed" during the alarm was accepted after it.
+        await eventually(lambda: set(received.seen) == set(sent))
+
+
+async def test_f9_a_full_queue_is_an_error_until_there_is_room(
+    broker, proxy, rabbitmq_server, rabbitmq_vhost
+):
+    rabbitmq_server.rabbitmqctl(
+        *("set_policy", "--vhost", rabbitmq_vhost, "--apply-to", "queues"),
+        *("small", r"^exp\.v1\.work", '{"max-length": 1}'),
+    )
+    connections = proxy.accepted
+    # A quorum queue lets a few more in before it counts.
+    confirmed = [await publish(broker, message) for message in wake_ups(20)]
+    assert confirmed == sorted(confirmed, reverse=True)
+    with pytest.raises(BrokerUnavailable, match="queue is full"):
+        await broker.publish(wake_ups(1)[0], queue="orders", message_id="one too many")
+    # That is no reason to leave the connection.
+    assert proxy.accepted == connections
+    await received_by(broker, sum(confirmed))
+    assert await eventually(lambda: publish(broker, wake_ups(1)[0]))
