@@ -11,7 +11,11 @@ from infra.settings import BadSettings, Settings
 
 
 def mint(
-    settings: Settings, user: str, tenant: str, roles: Set[str], ttl: timedelta = timedelta(hours=12)
+    settings: Settings,
+    user: str,
+    tenant: str,
+    roles: Set[str],
+    ttl: timedelta = timedelta(hours=12),
 ) -> str:
     """A bearer token for `user`, in force from now on for `ttl`.
 

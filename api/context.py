@@ -1,0 +1,40 @@
+"""What routes work with: one `Context` per application, made by `api.app`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from api.cursors import Cursors
+from api.readiness import Readiness
+from api.tokens import TokenVerifier
+from infra.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The services, and what the API itself keeps for the life of the process."""
+
+    services: Services
+    verifier: TokenVerifier
+    cursors: Cursors
+    readiness: Readiness
+    #: Where the page's scripts and styles are.
+    static_address: str
+
+
+async def context_of(request: Request) -> Context:
+    """The context of the application that serves `request`."""
+    context: Context = request.app.state.context
+    return context
+
+
+async def _services_of(request: Request) -> Services:
+    return (await context_of(request)).services
+
+
+ContextDep = Annotated[Context, Depends(context_of)]
+ServicesDep = Annotated[Services, Depends(_services_of)]

@@ -1,0 +1,122 @@
+"""The one exception handler: every error of the application becomes a problem document.
+
+What it does not know goes on to `api.middleware.Envelope`, which logs it and answers 500.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.problems import FieldError, problem_response, status_of
+from exporter.errors import InvalidRequest, UnknownDataset, WaybillError
+from storage.errors import StorageError
+
+log = logging.getLogger(__name__)
+
+_HANDLED = (
+    WaybillError,
+    StorageError,
+    RequestValidationError,
+    HTTPException,
+    OperationalError,
+    InterfaceError,
+    PoolTimeout,
+)
+
+#: Codes of the framework's own refusals, and what they say to a person.
+_FRAMEWORK: dict[int, tuple[str, str]] = {
+    HTTPStatus.BAD_REQUEST: ("bad_request", "The request cannot be read."),
+    HTTPStatus.NOT_FOUND: ("not_found", "There is nothing at this address."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "This address has no such method."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("content_too_large", "The body is too large."),
+}
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Answer the errors of `app` with problems."""
+    for kind in _HANDLED:
+        app.add_exception_handler(kind, _answer)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    request_id: str = request.state.request_id
+    match error:
+        case RequestValidationError():
+            return problem_response(
+                request_id,
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                InvalidRequest.code,
+                "The request holds a value that cannot be used.",
+                fields=[_field_error(item) for item in error.errors()],
+            )
+        case HTTPException():
+            status = HTTPStatus(error.status_code)
+            code, detail = _FRAMEWORK.get(status, ("http_error", f"{status.phrase}."))
+            return problem_response(request_id, status, code, detail, headers=error.headers)
+        case WaybillError() | StorageError():
+            return _answer_ours(request, error)
+        case _:
+            log.error("database unavailable", exc_info=error, extra={"request_id": request_id})
+            return problem_response(
+                request_id,
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "database_unavailable",
+                "The task database does not answer; try again in a moment.",
+            )
+
+
+def _answer_ours(request: Request, error: WaybillError | StorageError) -> Response:
+    status = status_of(error)
+    if status is None:
+        raise error
+    caller = getattr(request.state, "caller", None)
+    log.log(
+        logging.ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO,
+        "request refused",
+        extra={
+            "request_id": request.state.request_id,
+            "code": error.code,
+            "method": request.method,
+            "path": request.url.path,
+            "user": caller.user if caller else None,
+            "tenant": caller.tenant if caller else None,
+        },
+    )
+    return problem_response(
+        request.state.request_id, status, error.code, error.message, fields=_wrong_fields(error)
+    )
+
+
+def _wrong_fields(error: Exception) -> list[FieldError]:
+    if isinstance(error, UnknownDataset):
+        return [FieldError(pointer="#/type", detail=error.message)]
+    if isinstance(error, InvalidRequest):
+        return [
+            FieldError(pointer=_pointer(["params", *name.split(".")]), detail=why)
+            for name, why in error.params.items()
+        ]
+    return []
+
+
+def _field_error(item: dict[str, Any]) -> FieldError:
+    """One finding of pydantic's, without the value it found."""
+    where, *path = item["loc"]
+    if where == "body":
+        return FieldError(pointer=_pointer(path), detail=item["msg"])
+    return FieldError(parameter=str(path[0]) if path else str(where), detail=item["msg"])
+
+
+def _pointer(path: Iterable[object]) -> str:
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    return "#" + "".join(f"/{step}" for step in steps)

@@ -1,0 +1,142 @@
+"""The fields of a form, read from the JSON Schema of a dataset's parameters.
+
+What no field can show (nested objects, unions of unlike types) becomes a field for JSON;
+the server validates all of them alike, so a form never has to be exact.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+#: How a text of this JSON Schema format is asked for.
+_TEXT_KINDS = {"date": "date", "date-time": "datetime", "time": "time"}
+_SCALARS = frozenset({"string", "integer", "number"})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the values a field allows. `value` is JSON, so numbers stay numbers."""
+
+    value: str
+    label: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One parameter, as a form asks for it.
+
+    `kind` is text, integer, number, boolean, date, datetime, time, choice (one of
+    `choices`), choices (any of them), list (one scalar a line) or json.
+    """
+
+    name: str
+    kind: str
+    label: str
+    help: str
+    required: bool
+    nullable: bool
+    default: str
+    checked: bool = False
+    choices: Sequence[Choice] = ()
+    low: Any = None
+    high: Any = None
+    max_length: int | None = None
+
+
+def form_fields(schema: Schema) -> list[Field]:
+    """One field for each property of `schema`, in its order."""
+    required = set(schema.get("required", ()))
+    definitions = schema.get("$defs", {})
+    return [
+        _field(name, item, definitions, required=name in required)
+        for name, item in schema.get("properties", {}).items()
+    ]
+
+
+def _field(name: str, item: Schema, definitions: Schema, *, required: bool) -> Field:
+    inner, nullable = _unwrap(item, definitions)
+    kind, values = _kind_of(inner, definitions, nullable=nullable)
+    default = item.get("default")
+    return Field(
+        name=name,
+        kind=kind,
+        label=item.get("title") or name.replace("_", " ").capitalize(),
+        help=item.get("description", ""),
+        required=required and not nullable,
+        nullable=nullable,
+        default=_default_text(kind, default),
+        checked=default is True,
+        choices=_choices(kind, values, default),
+        low=inner.get("minimum", inner.get("exclusiveMinimum")),
+        high=inner.get("maximum", inner.get("exclusiveMaximum")),
+        max_length=inner.get("maxLength"),
+    )
+
+
+def _unwrap(item: Schema, definitions: Schema) -> tuple[Schema, bool]:
+    """What `item` is about, without references and without its null."""
+    item = _resolve(item, definitions)
+    options = [_resolve(option, definitions) for option in item.get("anyOf", ())]
+    solid = [option for option in options if option.get("type") != "null"]
+    nullable = len(solid) < len(options)
+    if len(solid) == 1:
+        return solid[0], nullable
+    if any(option.get("type") == "string" for option in solid):
+        return {"type": "string"}, nullable
+    return item, nullable
+
+
+def _resolve(item: Schema, definitions: Schema) -> Schema:
+    while "$ref" in item:
+        item = definitions.get(str(item["$ref"]).rpartition("/")[2], {})
+    return item
+
+
+def _kind_of(inner: Schema, definitions: Schema, *, nullable: bool) -> tuple[str, Sequence[Any]]:
+    """The kind of field, and the values it offers."""
+    if values := _values_of(inner):
+        return "choice", values
+    match inner.get("type"):
+        case "boolean":
+            return ("choice", (True, False)) if nullable else ("boolean", ())
+        case "string":
+            return _TEXT_KINDS.get(inner.get("format", ""), "text"), ()
+        case "integer" | "number" as kind:
+            return kind, ()
+        case "array":
+            item, item_nullable = _unwrap(inner.get("items", {}), definitions)
+            if values := _values_of(item):
+                return "choices", values
+            if item.get("type") in _SCALARS and not item_nullable:
+                return "list", ()
+    return "json", ()
+
+
+def _values_of(inner: Schema) -> Sequence[Any]:
+    return [inner["const"]] if "const" in inner else inner.get("enum", ())
+
+
+def _default_text(kind: str, default: Any) -> str:
+    if default is None:
+        return ""
+    if kind == "list":
+        return "\n".join(map(str, default))
+    return json.dumps(default, ensure_ascii=False) if kind == "json" else str(default)
+
+
+def _choices(kind: str, values: Sequence[Any], default: Any) -> Sequence[Choice]:
+    chosen = default if kind == "choices" and isinstance(default, list) else [default]
+    return tuple(
+        Choice(
+            value=json.dumps(value),
+            label=value if isinstance(value, str) else json.dumps(value),
+            chosen=value in chosen,
+        )
+        for value in values
+    )

@@ -1,0 +1,1 @@
+"""Routes only translate: one request, one call, one answer."""

@@ -1,0 +1,57 @@
+"""For orchestrators and operators: live, ready, and figures for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from api.context import ContextDep, ServicesDep
+from api.schemas import Health
+from infra.tasks.requests import TaskRequests
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz", response_model=Health)
+async def live() -> Health:
+    """This process answers."""
+    return Health(status="ok")
+
+
+@router.get(
+    "/readyz",
+    response_model=Health,
+    responses={503: {"model": Health, "description": "Names what is not ready."}},
+)
+def ready(context: ContextDep, response: Response) -> Health:
+    """This process can do its work."""
+    failures = context.readiness.failures()
+    if failures:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return Health(status="unavailable" if failures else "ok", failures=failures)
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(services: ServicesDep) -> Response:
+    """Figures in the text format of Prometheus, read from the database when asked."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Tasks(services.requests))
+    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+class _Tasks(Collector):
+    """Tasks by state, over all tenants; labels hold no name of anybody."""
+
+    def __init__(self, requests: TaskRequests) -> None:
+        self._requests = requests
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily("waybill_tasks", "Export tasks by status.", labels=["status"])
+        for status, count in self._requests.count_by_status().items():
+            family.add_metric([status], count)
+        yield family

@@ -1,0 +1,187 @@
+"""Bodies of requests and answers: the contract, as models."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from exporter.tasks import TaskStatus
+
+_TASK_ID = "0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10"
+_DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+def _refuse_notify(value: object) -> object:
+    if value is not None:
+        raise ValueError("Notifications are not available yet; leave this out")
+    return value
+
+
+class ExportRequest(BaseModel):
+    """What to export, as what, and under which name."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"type": "orders", "format": "xlsx", "params": {"city": "Lisbon"}}
+        },
+    )
+
+    type: str = Field(min_length=1, max_length=200, description="Name of a dataset.")
+    format: str = Field(min_length=1, max_length=20, description="One of the dataset's formats.")
+    params: dict[str, Any] = Field(
+        default_factory=dict, description="Parameters of the dataset, see `GET /api/datasets`."
+    )
+    filename: str | None = Field(
+        None, min_length=1, max_length=255, description="Name of the file; made safe."
+    )
+    notify: Annotated[None, BeforeValidator(_refuse_notify)] = Field(
+        None, description="Reserved. Anything but null is refused until notifications exist."
+    )
+
+
+class Progress(BaseModel):
+    """How far a running export is. `eta_seconds` is null while nobody can say."""
+
+    rows_done: int
+    rows_total: int | None
+    bytes_uploaded: int
+    eta_seconds: int | None
+
+
+class LastError(BaseModel):
+    """Why the last attempt ended."""
+
+    code: str
+    message: str
+
+
+class Completeness(BaseModel):
+    """The proof that nothing is missing from the file.
+
+    `rows_source` is null where the database was not asked to count. `digest` is the SHA-256
+    of the file.
+    """
+
+    rows_source: int | None
+    rows_written: int
+    digest: str
+    snapshot_at: datetime
+
+
+class TaskBody(BaseModel):
+    """One export task, as its owner sees it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": _TASK_ID,
+                "type": "orders",
+                "format": "xlsx",
+                "params": {"city": "Lisbon"},
+                "status": "SUCCESS",
+                "progress": {
+                    "rows_done": 1200,
+                    "rows_total": 1200,
+                    "bytes_uploaded": 65536,
+                    "eta_seconds": None,
+                },
+                "attempt": 1,
+                "max_attempts": 3,
+                "retry_count": 0,
+                "last_error": None,
+                "filename": "orders-2026-03-01.xlsx",
+                "size_bytes": 65536,
+                "sha256": _DIGEST,
+                "rows": 1200,
+                "completeness": {
+                    "rows_source": 1200,
+                    "rows_written": 1200,
+                    "digest": _DIGEST,
+                    "snapshot_at": "2026-03-01T09:00:01Z",
+                },
+                "warnings": [],
+                "download_url": "https://files.example.com/exports/…",
+                "url_expires_at": "2026-03-01T09:15:02Z",
+                "expires_at": "2026-03-08T09:00:02Z",
+                "created_by": "ana",
+                "created_at": "2026-03-01T09:00:00Z",
+                "updated_at": "2026-03-01T09:00:02Z",
+                "started_at": "2026-03-01T09:00:01Z",
+                "finished_at": "2026-03-01T09:00:02Z",
+            }
+        }
+    )
+
+    id: UUID
+    type: str
+    format: str
+    params: dict[str, Any]
+    status: TaskStatus
+    progress: Progress
+    attempt: int
+    max_attempts: int
+    retry_count: int
+    last_error: LastError | None
+    filename: str
+    size_bytes: int | None
+    sha256: str | None
+    rows: int | None
+    completeness: Completeness | None
+    warnings: list[dict[str, Any]]
+    download_url: str | None = Field(description="A signed link, while the recorded one lives.")
+    url_expires_at: datetime | None
+    expires_at: datetime | None
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class SubmittedTask(TaskBody):
+    """The task that answers a request."""
+
+    deduplicated: bool = Field(description="True when this task was there already.")
+
+
+class TaskPage(BaseModel):
+    """A part of the caller's tasks, newest first."""
+
+    items: list[TaskBody]
+    total: int | None = Field(description="Tasks in the whole list; null when read by cursor.")
+    page: int | None = Field(description="Number of this page; null when read by cursor.")
+    page_size: int
+    next: str | None = Field(description="Cursor for what follows; null at the end.")
+
+
+class DownloadLink(BaseModel):
+    """A freshly signed link. Whoever holds it can fetch the file until it expires."""
+
+    url: str
+    expires_at: datetime
+
+
+class DatasetBody(BaseModel):
+    """Something the caller may export."""
+
+    name: str
+    title: str
+    formats: list[str]
+    params_schema: dict[str, Any] = Field(description="JSON Schema of `params`.")
+
+
+class DatasetList(BaseModel):
+    """Everything the caller may export, by name."""
+
+    items: list[DatasetBody]
+
+
+class Health(BaseModel):
+    """`failures` names what is not ready, and why."""
+
+    status: str
+    failures: dict[str, str] = Field(default_factory=dict)

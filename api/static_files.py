@@ -1,0 +1,37 @@
+"""Scripts and styles of the page, under an address that changes with their content.
+
+So a browser may keep them for ever, and never shows yesterday's script on today's page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+_FOLDER = Path(__file__).parent / "static"
+
+
+def mount_static(app: FastAPI) -> str:
+    """Serve the files, and return the address they are under."""
+    address = f"/static/{_digest()}"
+    app.mount(address, _Immutable(directory=_FOLDER), name="static")
+    return address
+
+
+class _Immutable(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def _digest() -> str:
+    content = hashlib.sha256()
+    for path in sorted(_FOLDER.iterdir()):
+        content.update(path.name.encode() + b"\0" + path.read_bytes())
+    return content.hexdigest()[:12]

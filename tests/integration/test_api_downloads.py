@@ -1,0 +1,151 @@
+"""`GET …/download`: a fresh link for whoever may have it, and never a byte of the file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from infra.tasks.schema import audit_log, export_task
+from infra.tasks.upkeep import Upkeep
+from storage import S3Store
+from tests.servers.task_api import (
+    TASKS,
+    TaskApi,
+    ask,
+    running_api,
+)
+
+
+def download(client: httpx.Client, task: dict[str, Any], **headers: str) -> httpx.Response:
+    return client.get(f"{TASKS}/{task['id']}/download", headers=headers)
+
+
+def test_a_download_is_a_redirect_to_a_signed_link_under_the_file_s_name(api: TaskApi) -> None:
+    client = api.person()
+    task = ask(client, filename="导出")
+    api.finish(task, key="exports/1/2/3.xlsx")
+
+    answer = download(client, task)
+
+    assert answer.status_code == 307
+    location = httpx.URL(answer.headers["location"])
+    assert location.path == "/exports/1/2/3.xlsx"
+    assert "%E5%AF%BC%E5%87%BA.xlsx" in location.params["response-content-disposition"]
+    assert answer.content == b""
+
+
+def test_a_program_gets_the_link_as_json(api: TaskApi) -> None:
+    client = api.person()
+    task = ask(client)
+    api.finish(task)
+
+    answer = download(client, task, Accept="application/json")
+
+    body = answer.json()
+    life = datetime.fromisoformat(body["expires_at"]) - datetime.now(UTC)
+    assert answer.status_code == 200
+    assert body["url"].startswith("memory:///exports/some/key.xlsx?")
+    assert timedelta(seconds=840) < life <= timedelta(seconds=900)
+
+
+def test_a_link_does_not_outlive_its_file(api: TaskApi) -> None:
+    client = api.person()
+    task = ask(client)
+    api.finish(task, retention=timedelta(seconds=60))
+
+    body = download(client, task, Accept="application/json").json()
+
+    assert datetime.fromisoformat(body["expires_at"]) <= datetime.now(UTC) + timedelta(seconds=60)
+
+
+def test_a_download_is_recorded_for_the_owner_and_audited_without_the_link(api: TaskApi) -> None:
+    client = api.person()
+    task = ask(client)
+    api.finish(task)
+
+    url = download(client, task, Accept="application/json").json()["url"]
+
+    assert client.get(f"{TASKS}/{task['id']}").json()["download_url"] == url
+    with api.engine.connect() as connection:
+        [row] = connection.execute(
+            sa.select(audit_log.c.actor, audit_log.c.detail).where(
+                audit_log.c.task_id == UUID(task["id"]), audit_log.c.action == "download"
+            )
+        )
+    assert row.actor == "ana"
+    assert row.detail == {"link_seconds": 900}
+
+
+def test_a_task_without_a_file_yet_is_a_conflict(api: TaskApi) -> None:
+    client = api.person()
+    waiting, failed = ask(client), ask(client, params={"at_least": 1})
+    api.fail(failed)
+
+    for task in (waiting, failed):
+        answer = download(client, task)
+        assert (answer.status_code, answer.json()["code"]) == (409, "file_not_ready")
+
+
+@pytest.mark.parametrize("swept", [False, True], ids=["not swept yet", "swept"])
+def test_a_file_past_its_retention_is_gone(api: TaskApi, swept: bool) -> None:
+    client = api.person()
+    task = ask(client)
+    api.finish(task, retention=timedelta(seconds=-1))
+    if swept:
+        Upkeep(api.engine).mark_expired(UUID(task["id"]))
+
+    answer = download(client, task)
+
+    assert (answer.status_code, answer.json()["code"]) == (410, "file_expired")
+    assert client.post(f"{TASKS}/{task['id']}/retry").status_code == (201 if swept else 409)
+
+
+def test_r4_a_lost_role_stops_a_download(api: TaskApi) -> None:
+    tenant = api.tenant()
+    task = ask(api.person(tenant))
+    api.finish(task)
+
+    answer = download(api.person(tenant, roles=("support",)), task)
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+    assert "memory:" not in answer.text
+
+
+def test_a_dataset_that_is_no_more_hands_out_nothing(api: TaskApi) -> None:
+    client = api.person()
+    task = ask(client)
+    api.finish(task)
+    with api.engine.begin() as connection:
+        connection.execute(
+            sa.update(export_task)
+            .where(export_task.c.id == UUID(task["id"]))
+            .values(task_type="withdrawn")
+        )
+
+    answer = download(client, task)
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+
+
+def test_the_link_of_a_real_store_brings_the_bytes_and_their_name(
+    s3_store: S3Store, key_prefix: str, tmp_path: Any
+) -> None:
+    key = f"{key_prefix}file.csv"
+    with s3_store.open_upload(key, content_type="text/csv") as upload:
+        upload.write(b"id\n1\n")
+
+    with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path, store=s3_store) as api:
+        client = api.person()
+        task = ask(client, format="csv", filename="Rechnungen März")
+        api.finish(task, key=key)
+        answer = client.get(f"{TASKS}/{task['id']}/download", follow_redirects=True)
+
+    assert [step.status_code for step in answer.history] == [307]
+    assert answer.content == b"id\n1\n"
+    assert "filename*=UTF-8''Rechnungen%20M%C3%A4rz.csv" in answer.headers["content-disposition"]
+    assert answer.headers["content-type"].startswith("text/csv")

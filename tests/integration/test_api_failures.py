@@ -1,0 +1,174 @@
+"""When something breaks: one shape for every error, an id to report, and no secret inside."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from storage.errors import StorageError, StorageRejected, StorageUnavailable
+from storage.memory import MemoryStore
+from storage.store import SignedLink
+from tests.servers.postgres import PostgresServer
+from tests.servers.task_api import TASKS, TaskApi, ask, running_api
+
+CANARY = "SELECT * FROM t -- postgresql://u:hunter2@db/x bucket-7 AKIACANARY"
+
+
+class BrokenStore(MemoryStore):
+    """A store that fails as it is told."""
+
+    error: Exception = RuntimeError(CANARY)
+
+    def presign(self, key: str, *, filename: str, content_type: str, ttl: timedelta) -> SignedLink:
+        raise self.error
+
+
+@pytest.fixture
+def broken_store() -> BrokenStore:
+    return BrokenStore()
+
+
+@pytest.fixture
+def failing_api(tmp_path: Path, broken_store: BrokenStore) -> Iterator[TaskApi]:
+    url = f"sqlite:///{tmp_path}/tasks.db"
+    with running_api(url, tmp_path, store=broken_store) as api:
+        yield api
+
+
+def finished_task(api: TaskApi) -> tuple[object, str]:
+    client = api.person()
+    task = ask(client)
+    api.finish(task)
+    return client, f"{TASKS}/{task['id']}/download"
+
+
+def test_r26_an_unforeseen_error_shows_an_id_and_nothing_else(
+    failing_api: TaskApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, path = finished_task(failing_api)
+
+    answer = client.get(path)
+
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (500, "internal_error")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-request-id"] == problem["request_id"]
+    assert problem["request_id"] in problem["detail"]
+    for secret in ("SELECT", "hunter2", "AKIACANARY", "bucket-7", "Traceback", "presign"):
+        assert secret not in answer.text
+    [record] = [item for item in caplog.records if item.getMessage() == "request failed"]
+    assert record.request_id == problem["request_id"]
+    assert record.exc_info is not None
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable(), StorageRejected(), StorageError()])
+def test_r26_a_store_that_fails_is_a_503_worth_retrying(
+    failing_api: TaskApi, broken_store: BrokenStore, error: StorageError
+) -> None:
+    broken_store.error = error
+    client, path = finished_task(failing_api)
+
+    answer = client.get(path)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, error.code)
+    assert answer.headers["retry-after"] == "5"
+
+
+def break_sqlite(path: Path) -> None:
+    """Put a folder where the database was."""
+    for file in path.parent.glob("tasks.db*"):
+        file.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_r26_a_database_that_is_away_is_a_503_without_its_address(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if database == "sqlite":
+        url = f"sqlite:///{tmp_path}/tasks.db"
+    else:
+        url = request.getfixturevalue("postgres_url")
+    with running_api(url, tmp_path) as api:
+        client = api.person()
+        ask(client)
+        api.engine.dispose()
+        if database == "sqlite":
+            break_sqlite(tmp_path / "tasks.db")
+        else:
+            server: PostgresServer = request.getfixturevalue("postgres_server")
+            name = urlsplit(url).path.removeprefix("/")
+            with server.connect() as connection:
+                connection.execute(f'ALTER DATABASE "{name}" RENAME TO "{name}_away"')
+        try:
+            answers = [client.get(TASKS), client.get("/metrics")]
+            answers.append(client.post(TASKS, json={"type": "orders", "format": "csv"}))
+        finally:
+            if database == "postgresql":
+                with server.connect() as connection:
+                    connection.execute(f'ALTER DATABASE "{name}_away" RENAME TO "{name}"')
+
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        for secret in ("SELECT", "INSERT", "only@tests", "only%40tests", "127.0.0.1", "tasks.db"):
+            assert secret not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, "not_found"),
+        ("GET", "/api/export-tasks/", 404, "not_found"),
+        ("GET", "//api/export-tasks", 404, "not_found"),
+        ("GET", "/docs", 404, "not_found"),
+        ("GET", "/static/0/task_centre.js", 404, "not_found"),
+        ("PUT", TASKS, 405, "method_not_allowed"),
+        ("DELETE", "/healthz", 405, "method_not_allowed"),
+        ("POST", "/", 405, "method_not_allowed"),
+    ],
+)
+def test_an_address_that_is_none_is_a_problem_like_the_others(
+    api: TaskApi, method: str, path: str, status: int, code: str
+) -> None:
+    answer = api.client().request(method, f"{api.url}{path}")
+
+    problem = answer.json()
+    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(problem) == {"type", "title", "status", "code", "detail", "request_id"}
+    assert problem["type"] == f"urn:waybill:problem:{code}"
+    assert ("allow" in answer.headers) == (status == 405)
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", TASKS, "/healthz", "/metrics", "/openapi.json"])
+def test_every_answer_carries_the_security_headers(api: TaskApi, path: str) -> None:
+    answer = api.client().get(path)
+
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] in ("no-referrer", "same-origin")
+    assert answer.headers["cache-control"] == "no-store"
+    assert len(answer.headers["x-request-id"]) == 16
+
+
+def test_a_refusal_is_logged_with_who_was_refused_and_no_token(
+    api: TaskApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    tenant = api.tenant()
+    token = api.token(tenant)
+
+    answer = api.client(token).get(f"{TASKS}/0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10")
+
+    [record] = [item for item in caplog.records if item.getMessage() == "request refused"]
+    assert (record.code, record.user, record.tenant) == ("task_not_found", "ana", tenant)
+    assert record.request_id == answer.headers["x-request-id"]
+    assert token not in caplog.text

@@ -1,0 +1,114 @@
+"""R1: what belongs to somebody else does not exist, on whatever route one asks."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.app import create_app
+from tests.servers.task_api import TASKS, TaskApi, ask
+
+#: Every route that names a task. `test_r1_no_route_is_left_out` fails for one missing here.
+TASK_ROUTES = [
+    ("GET", "/api/export-tasks/{task_id}"),
+    ("GET", "/api/export-tasks/{task_id}/download"),
+    ("POST", "/api/export-tasks/{task_id}/cancel"),
+    ("POST", "/api/export-tasks/{task_id}/retry"),
+    ("DELETE", "/api/export-tasks/{task_id}"),
+]
+
+#: Routes that anybody may call, and routes that show only what the caller owns or may do.
+OPEN_ROUTES = {"/healthz", "/readyz", "/metrics"}
+OWN_ROUTES = {TASKS, "/api/datasets"}
+
+
+def routes_of(app: FastAPI) -> list[tuple[str, str]]:
+    return [
+        (method.upper(), path)
+        for path, methods in app.openapi()["paths"].items()
+        for method in methods
+    ]
+
+
+def test_r1_no_route_is_left_out(api: TaskApi) -> None:
+    routes = routes_of(create_app(api.services))
+
+    assert sorted(item for item in routes if "{" in item[1]) == sorted(TASK_ROUTES)
+    assert {path for _, path in routes if "{" not in path} == OPEN_ROUTES | OWN_ROUTES
+
+
+def visible(answer: httpx.Response) -> tuple[int, dict[str, object], set[str]]:
+    """What a stranger can tell two answers apart by, without the id of the request."""
+    problem = answer.json()
+    problem.pop("request_id")
+    return answer.status_code, problem, set(answer.headers)
+
+
+@pytest.mark.parametrize(("method", "path"), TASK_ROUTES)
+@pytest.mark.parametrize(
+    "stranger", ["another tenant", "a colleague", "an admin of another tenant"]
+)
+def test_r1_a_task_of_somebody_else_is_a_task_that_never_was(
+    api: TaskApi, method: str, path: str, stranger: str
+) -> None:
+    tenant = api.tenant()
+    owner = api.person(tenant)
+    task = ask(owner)
+    api.finish(task)
+    other = {
+        "another tenant": lambda: api.person(),
+        "a colleague": lambda: api.person(tenant, user="bob"),
+        "an admin of another tenant": lambda: api.person(roles=("admin",)),
+    }[stranger]()
+    before = owner.get(f"{TASKS}/{task['id']}").json()
+
+    answer = other.request(method, path.format(task_id=task["id"]))
+    unknown = other.request(method, path.format(task_id=uuid4()))
+
+    assert visible(answer) == visible(unknown)
+    assert (answer.status_code, answer.json()["code"]) == (404, "task_not_found")
+    assert owner.get(f"{TASKS}/{task['id']}").json() == before
+
+
+def test_r1_the_same_name_in_two_tenants_is_two_people(api: TaskApi) -> None:
+    first, second = api.person(api.tenant(), "ana"), api.person(api.tenant(), "ana")
+    task = ask(first)
+
+    twin = ask(second)
+
+    assert twin["id"] != task["id"]
+    assert [item["id"] for item in second.get(TASKS).json()["items"]] == [twin["id"]]
+    assert second.get(f"{TASKS}/{task['id']}").status_code == 404
+
+
+def test_r1_an_idempotency_key_of_somebody_else_is_free(api: TaskApi) -> None:
+    request = {"type": "orders", "format": "csv", "params": {}}
+    headers = {"Idempotency-Key": "a-key-both-use"}
+
+    answers = [api.person().post(TASKS, json=request, headers=headers) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+
+
+def test_a_dataset_is_listed_for_those_who_may_export_it(api: TaskApi) -> None:
+    def names(*roles: str) -> list[str]:
+        body = api.person(roles=roles).get("/api/datasets").json()
+        return [item["name"] for item in body["items"]]
+
+    assert names("sales") == ["orders"]
+    assert names("finance", "sales") == ["ledger", "orders"]
+    assert names("admin") == ["ledger", "orders"]
+    assert names() == []
+
+
+def test_a_dataset_is_described_by_the_schema_of_its_parameters(api: TaskApi) -> None:
+    [orders] = api.person().get("/api/datasets").json()["items"]
+
+    assert orders["title"] == "Orders"
+    assert orders["formats"] == [
+        "xlsx", "csv", "csv.gz", "csv.zip", "xlsx.zip", "jsonl.gz", "parquet"
+    ]  # fmt: skip
+    assert orders["params_schema"]["properties"]["city"]["title"] == "City"
