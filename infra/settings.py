@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -98,6 +97,12 @@ class Settings(BaseSettings):
         "2,8,30,120", description="Seconds before the second, third … attempt; the last repeats."
     )
     concurrency: int = Field(2, ge=1, le=64, description="Exports one worker runs at once.")
+    shutdown_grace: Seconds = Field(
+        timedelta(seconds=10),
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="Seconds running exports get to finish when the process is asked to end.",
+    )
     timezone: str = Field("UTC", description="Zone in which files show aware timestamps.")
     jwt_secret: OptionalSecret = Field(
         None, description="Shared HS256 secret. Default: a random one kept in WAYBILL_HOME."
@@ -166,13 +171,13 @@ class Settings(BaseSettings):
         return secret
 
 
-def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
-    """Read the settings.
+def load(**overrides: object) -> Settings:
+    """Read the settings; `overrides` win over the environment.
 
     Raises:
         BadSettings: one line naming the setting and what is wrong, never its value.
     """
-    names = set(os.environ if environ is None else environ) | set(dotenv_values(".env"))
+    names = set(os.environ) | set(dotenv_values(".env"))
     known = {PREFIX + field.upper() for field in Settings.model_fields}
     if unknown := sorted(
         n for n in names if n.upper().startswith(PREFIX) and n.upper() not in known

@@ -7,7 +7,7 @@ dataset shows here, at start, as one line.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ from infra.database import create_engine, reading
 from infra.dataset_loader import load_datasets
 from infra.migrate import upgrade
 from infra.services import Services
-from infra.settings import AWS, EMBEDDED, Settings
+from infra.settings import AWS, EMBEDDED, BadSettings, Settings
 from infra.sources import open_source
 from infra.tasks.outbox import Outbox
 from infra.tasks.requests import TaskRequests
@@ -38,9 +38,6 @@ from storage.config import S3Config
 from storage.embedded import EmbeddedS3
 from storage.s3 import S3Store
 from storage.store import ObjectStore
-
-#: How long running exports may go on after the process was asked to end.
-_GRACE = timedelta(seconds=10)
 
 
 class DatabaseUnavailable(WaybillError):
@@ -110,7 +107,7 @@ class Stack:
             sweeper,
             queues=queues or self.registry.queues,
             concurrency=settings.concurrency,
-            grace=_GRACE,
+            grace=settings.shutdown_grace,
         )
 
     def broker(self) -> Broker:
@@ -147,22 +144,28 @@ def open_stack(settings: Settings, *, migrate: bool = True) -> Iterator[Stack]:
 @contextmanager
 def object_store(settings: Settings, *, bucket: str | None = None) -> Iterator[ObjectStore]:
     """The object store of the settings; starts the embedded server when that is asked for."""
-    if settings.s3_endpoint_url == EMBEDDED:
-        with EmbeddedS3(settings.home, bucket=bucket or settings.s3_bucket) as config:
-            yield S3Store(config)
-        return
+    name = bucket or settings.s3_bucket
+    with ExitStack() as stack:
+        if settings.s3_endpoint_url == EMBEDDED:
+            config = stack.enter_context(EmbeddedS3(settings.home, bucket=name))
+        else:
+            config = _s3_config(settings, name)
+        yield stack.enter_context(closing(S3Store(config)))
+
+
+def _s3_config(settings: Settings, bucket: str) -> S3Config:
     secret = settings.s3_secret_access_key
-    endpoint = None if settings.s3_endpoint_url == AWS else settings.s3_endpoint_url
-    yield S3Store(
-        S3Config(
-            endpoint_url=endpoint,
+    try:
+        return S3Config(
+            endpoint_url=None if settings.s3_endpoint_url == AWS else settings.s3_endpoint_url,
             public_endpoint_url=settings.s3_public_endpoint_url,
-            bucket=bucket or settings.s3_bucket,
+            bucket=bucket,
             region=settings.s3_region,
             access_key_id=settings.s3_access_key_id,
             secret_access_key=secret.get_secret_value() if secret else None,
         )
-    )
+    except ValueError as error:
+        raise BadSettings(f"WAYBILL_S3_…: {error}.") from None
 
 
 def check_database(engine: Engine) -> None:

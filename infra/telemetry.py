@@ -6,8 +6,20 @@ import json
 import logging
 from datetime import UTC, datetime
 
-#: Their debug logs hold signed headers, links and connection strings with passwords.
-_NOISY = ("botocore", "boto3", "urllib3", "s3transfer", "aiormq", "aio_pika", "asyncio", "alembic")
+#: Their logs hold signed headers, links, and connection strings with passwords.
+_NOISY = (
+    "aio_pika",
+    "aiormq",
+    "alembic",
+    "asyncio",
+    "boto3",
+    "botocore",
+    "httpcore",
+    "httpx",
+    "s3transfer",
+    "urllib3",
+    "uvicorn",
+)
 _PLAIN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 

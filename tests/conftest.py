@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 pytest_plugins = [
+    "tests.servers.mariadb",
     "tests.servers.postgres",
     "tests.servers.rabbitmq",
     "tests.servers.seaweedfs",
+    "tests.servers.task_api",
 ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -27,6 +27,9 @@ from infra.sources.tables import table_query, text_query
 from infra.stack import object_store
 from storage.local import FileUpload
 from storage.store import SignedLink
+
+#: Opens the file or object that the stream is written to.
+OpenSink = Callable[[RowStream], AbstractContextManager[Sink]]
 
 #: Whoever runs the command already has the database; datasets see an administrator.
 _OPERATOR = Principal("operator", "local", frozenset({"admin"}))
@@ -89,7 +92,7 @@ def _what(
     if name is None:
         if params:
             raise InvalidRequest("--param belongs to a dataset, not to --table or --query.")
-        statement = table_query(url, table) if table else text_query(cast(str, query))
+        statement = table_query(url, table) if table else text_query(query or "")
         return statement, Layout(title=table or "Query", timezone=zone)
     dataset = load_datasets(settings.datasets)[name]
     chosen = dataset.parse(dict(_pair(item) for item in params))
@@ -108,7 +111,7 @@ def _run(
     statement: Query,
     layout: Layout,
     chosen: Format,
-    open_sink: Any,
+    open_sink: OpenSink,
 ) -> Outcome:
     progress = Progress()
     done = threading.Event()
@@ -130,42 +133,26 @@ def _run(
             show(bar, row, progress)
 
 
+@dataclass(frozen=True, slots=True)
 class _Target:
-    """Where the file goes, and the link to it afterwards."""
+    """Where the file goes, and the link to it afterwards, when there is one."""
 
-    def __init__(
-        self,
-        open_sink: Any,
-        link: Any = None,
-    ) -> None:
-        self.open: Any = open_sink
-        self._link = link
-
-    def link(self) -> SignedLink | None:
-        """A signed link, when the file went to a bucket."""
-        return cast("SignedLink | None", self._link()) if self._link else None
+    open: OpenSink
+    link: Callable[[], SignedLink | None]
 
 
 @contextmanager
 def _target(settings: Settings, output: str, chosen: Format) -> Iterator[_Target]:
     if not output.startswith("s3://"):
-
-        def to_file(stream: RowStream) -> AbstractContextManager[Sink]:
-            return FileUpload(Path(output))
-
-        yield _Target(to_file)
+        yield _Target(lambda stream: FileUpload(Path(output)), lambda: None)
         return
     bucket, _, key = output.removeprefix("s3://").partition("/")
     if not bucket or not key or key.endswith("/"):
         raise InvalidRequest("The target has to look like s3://bucket/key.")
     with object_store(settings, bucket=bucket) as store:
-        store.ensure_bucket(retention_days=settings.retention_days)
-
-        def to_bucket(stream: RowStream) -> AbstractContextManager[Sink]:
-            return store.open_upload(key, content_type=chosen.media_type)
-
+        store.ensure_bucket(settings.retention_days)
         yield _Target(
-            to_bucket,
+            lambda stream: store.open_upload(key, content_type=chosen.media_type),
             lambda: store.presign(
                 key,
                 filename=key.rpartition("/")[2],
@@ -177,7 +164,7 @@ def _target(settings: Settings, output: str, chosen: Format) -> Iterator[_Target
 
 def _format_of(output: str) -> Format:
     """The format whose extension `output` has; the longest one wins (``.csv.gz``)."""
-    fitting = [item for item in FORMATS.values() if output.lower().endswith(item.extension)]
+    fitting = [item for item in FORMATS.values() if output.lower().endswith("." + item.extension)]
     if not fitting:
         raise InvalidRequest(f"Say which format with --format: one of {', '.join(FORMATS)}.")
     return max(fitting, key=lambda item: len(item.extension))

@@ -7,11 +7,10 @@ import sys
 from importlib.metadata import version
 from typing import Annotated
 
-import click
 import typer
 
 from exporter.errors import ExportRejected, WaybillError
-from infra.cli import demo, doctor, export, operate, serve
+from infra.cli import dead_letters, demo, doctor, export, operate, serve
 from infra.cli.console import err
 from infra.telemetry import configure_logging
 from storage.errors import StorageError
@@ -28,6 +27,7 @@ app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
 app.command("migrate")(operate.migrate)
 app.command("token")(operate.token)
+app.add_typer(dead_letters.app, name="dead-letters")
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 
@@ -46,12 +46,12 @@ def root(
 
 def main() -> None:
     """Run the command line. Ends with 0, 2 for bad input, 1 for failure."""
-    configure_logging(logging.INFO)
+    configure_logging(logging.WARNING)
     try:
         code = app(standalone_mode=False)
-    except click.ClickException as error:
+    except typer.TyperException as error:
         code = _complain(error.format_message(), 2)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         code = 130
     except ExportRejected as error:
         code = _complain(error.message, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 from collections.abc import Callable
@@ -14,8 +15,9 @@ import uvicorn
 from uvicorn.importer import import_from_string
 
 from exporter.errors import InvalidRequest
-from infra.settings import Settings, load
+from infra.settings import load
 from infra.stack import Stack, open_stack
+from infra.telemetry import configure_logging
 
 #: Named, not imported: `infra` knows no HTTP routes, uvicorn loads applications by name.
 _APPLICATION = "api.app:create_app"
@@ -32,6 +34,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = 8000,
 ) -> None:
     """Run the API and the task centre; with the worker inside when there is no broker."""
+    configure_logging(logging.INFO)
     settings = load()
     with open_stack(settings) as stack, listen(host, port) as listener:
         asyncio.run(run_server(stack, listener, embedded_worker=settings.amqp_url is None))
@@ -42,7 +45,9 @@ def worker(
     concurrency: Annotated[int | None, typer.Option(min=1, max=64, help="Exports at once.")] = None,
 ) -> None:
     """Run consumers, relay and sweeper."""
-    settings: Settings = load(**({"concurrency": concurrency} if concurrency else {}))
+    configure_logging(logging.INFO)
+    overrides = {"concurrency": concurrency} if concurrency else {}
+    settings = load(**overrides)
     with open_stack(settings) as stack:
         queues = tuple(queue or ())
         if unknown := sorted(set(queues) - set(stack.registry.queues)):

@@ -20,12 +20,7 @@ from datetime import timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.datasets import Dataset, Registry
-from exporter.errors import (
-    ExportCancelled,
-    ExportStopped,
-    LeaseLost,
-    WorkerStopping,
-)
+from exporter.errors import ExportCancelled, ExportStopped, LeaseLost, WorkerStopping
 from exporter.formats import Format, format_named
 from exporter.ports import RowStream, Source
 from exporter.run import Outcome, Progress, run_export
@@ -34,8 +29,7 @@ from infra.tasks.model import Claim, Task
 from infra.tasks.runs import Finished, Pulse, Reading, TaskRuns
 from infra.worker.layouts import layout_for
 from infra.worker.verdicts import Verdict, judge
-from storage.multipart import Upload
-from storage.store import ObjectStore
+from storage.store import ObjectStore, Upload
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +56,7 @@ class WorkerDoors:
     timezone: str = "UTC"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Attempt:
     """A claim being worked on. Call `run` once; `stop` may be used from anywhere."""
 
@@ -220,4 +214,4 @@ def _object_key(claim: Claim, chosen: Format) -> str:
     """A key nobody can guess and no two attempts share; it holds no text of a user."""
     tenant = hashlib.sha256(claim.task.tenant_id.encode()).hexdigest()[:16]
     attempt = f"{claim.fence}-{secrets.token_hex(8)}"
-    return f"exports/{tenant}/{claim.task.id}/{attempt}{chosen.extension}"
+    return f"exports/{tenant}/{claim.task.id}/{attempt}.{chosen.extension}"

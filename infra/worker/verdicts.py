@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.errors import ExportRejected, WaybillError
-from storage.errors import StorageError, StorageUnavailable
+from storage.errors import InvalidFilename, StorageError, StorageRejected, UploadTooLarge
+
+#: What the store will refuse again: an operator has to act, or the file cannot exist.
+_FINAL = (StorageRejected, UploadTooLarge, InvalidFilename)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ def judge(error: Exception) -> Verdict:
     if isinstance(error, WaybillError):
         return Verdict(error.code, error.message, retry=not isinstance(error, ExportRejected))
     if isinstance(error, StorageError):
-        return Verdict(error.code, error.message, retry=isinstance(error, StorageUnavailable))
+        return Verdict(error.code, error.message, retry=not isinstance(error, _FINAL))
     if isinstance(error, SQLAlchemyError):
         return Verdict("database_unavailable", "The database did not answer.", retry=True)
     if isinstance(error, MemoryError):

@@ -182,13 +182,28 @@ def upgrade() -> None:
         unique=False,
         **_where("published_at IS NULL"),
     )
+    op.create_table(
+        "dead_letter",
+        sa.Column("id", IDENTITY, autoincrement=True, nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("message_hash", sa.Text(), nullable=False),
+        sa.Column("task_id", sa.Uuid(), nullable=True),
+        sa.Column("replayed_at", UtcDateTime(), nullable=True),
+        sa.Column("replayed_by", sa.Text(), nullable=True),
+        sa.Column("replay_task_id", sa.Uuid(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_dead_letter"),
+        sa.UniqueConstraint("message_hash", name="uq_dead_letter_message_hash"),
+    )
     for refused in ("UPDATE", "DELETE"):
         op.execute(_append_only(op.get_bind().dialect.name, refused))
 
 
 def downgrade() -> None:
     """Undo the change."""
-    for table in ("outbox", "storage_object", "export_task", "audit_log"):
+    for table in ("dead_letter", "outbox", "storage_object", "export_task", "audit_log"):
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION waybill_refuse()")

@@ -1,0 +1,38 @@
+"""Running an encoder in a test: a table in, the whole file and the tally out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+
+import pyarrow as pa
+
+from exporter.encoding import Encode, Tally
+from exporter.layout import Layout
+
+
+def encode_table(
+    encode: Encode, table: pa.Table, layout: Layout | None = None, *, batch_rows: int = 16_384
+) -> tuple[bytes, Tally]:
+    """The file `encode` makes of `table`, cut into batches of `batch_rows`."""
+    tally = Tally()
+    batches = table.to_batches(max_chunksize=batch_rows)
+    chunks = list(encode(table.schema, batches, layout or Layout(), tally))
+    return b"".join(chunks), tally
+
+
+def bytes_before_failure(encode: Encode, table: pa.Table) -> bytes:
+    """What `encode` has yielded when its source fails after the rows of `table`."""
+    seen = bytearray()
+    with closing(encode(table.schema, _broken(table.to_batches()), Layout(), Tally())) as chunks:
+        try:
+            for chunk in chunks:
+                seen += chunk
+        except ConnectionError:
+            return bytes(seen)
+    raise AssertionError("the failure of the source was swallowed")
+
+
+def _broken(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield from batches
+    raise ConnectionError
