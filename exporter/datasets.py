@@ -70,10 +70,10 @@ class Dataset:
             return self.params.model_validate(dict(raw))
         except ValidationError as error:
             problems = {
-                ".".join(map(str, item["loc"])) or "params": item["msg"]
+                ".".join(map(str, item["loc"])): item["msg"]
                 for item in error.errors(include_input=False, include_url=False)
             }
-            told = "; ".join(f"{name}: {why}" for name, why in problems.items())
+            told = "; ".join(f"{name or 'params'}: {why}" for name, why in problems.items())
             raise InvalidRequest(f"Bad parameter: {told}.", params=problems) from None
 
     def query(self, params: BaseModel, user: Principal) -> Query:

@@ -60,7 +60,10 @@ class InvalidRequest(ExportRejected, ValueError):
     def __init__(
         self, message: str | None = None, *, params: Mapping[str, str] | None = None
     ) -> None:
-        """`params` says what is wrong with each parameter of the dataset, by its name."""
+        """`params` says what is wrong with each parameter of the dataset, by its name.
+
+        What is wrong with all of them together has the empty name.
+        """
         super().__init__(message)
         self.params = dict(params or {})
 

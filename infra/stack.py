@@ -26,6 +26,7 @@ from infra.migrate import upgrade
 from infra.services import Services
 from infra.settings import AWS, EMBEDDED, BadSettings, Settings
 from infra.sources import open_source
+from infra.tasks.dead_letters import DeadLetters
 from infra.tasks.outbox import Outbox
 from infra.tasks.requests import TaskRequests
 from infra.tasks.runs import TaskRuns
@@ -105,6 +106,7 @@ class Stack:
             broker,
             relay,
             sweeper,
+            DeadLetters(self.engine),
             queues=queues or self.registry.queues,
             concurrency=settings.concurrency,
             grace=settings.shutdown_grace,

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
@@ -21,6 +22,9 @@ from infra.broker.port import BrokerUnavailable
 from infra.broker.publisher import Publisher
 from infra.broker.rabbit_delivery import RabbitDelivery
 
+#: One check may fall between the arrival of a message and its delivery. Two do not.
+_IDLE_CHECKS = 2
+
 
 @dataclass(slots=True)
 class _Tap:
@@ -28,6 +32,10 @@ class _Tap:
 
     queue: AbstractQueue
     tag: str | None = None
+    #: The message our consumer was sent last. While it is unsettled there comes no other.
+    last: AbstractIncomingMessage | None = None
+    #: Checks in a row that found messages waiting and our consumer with nothing to do.
+    idle_checks: int = 0
 
 
 class Intake:
@@ -99,9 +107,10 @@ class Intake:
         self._listening = True
         for tap in self._taps:
             async with answered(ANSWER_SECONDS):
-                tap.tag = await tap.queue.consume(self._arrive)
+                tap.tag = await tap.queue.consume(partial(self._arrive, tap))
 
-    async def _arrive(self, message: AbstractIncomingMessage) -> None:
+    async def _arrive(self, tap: _Tap, message: AbstractIncomingMessage) -> None:
+        tap.last, tap.idle_checks = message, 0
         delivery = RabbitDelivery(message, self._publisher)
         if self._listening:
             self._arrived.append(delivery)
@@ -119,7 +128,7 @@ class Intake:
         if not self._listening:
             return
         for tap in self._taps:
-            tag, tap.tag = tap.tag, None
+            tag, tap.tag, tap.idle_checks = tap.tag, None, 0
             if tag is not None:
                 async with answered(ANSWER_SECONDS):
                     await tap.queue.cancel(tag)
@@ -128,13 +137,22 @@ class Intake:
             await self._arrived.popleft().return_unused()
 
     async def verify(self) -> None:
-        """Ask the broker whether our consumers are really there.
+        """Ask the broker whether our consumers are there, and whether it feeds them.
+
+        RabbitMQ 3.10 was seen to keep a consumer across the deletion and new declaration of
+        its queue and to send it nothing: it counted, and held a message that never came.
 
         Raises:
-            BrokerUnavailable: they are not, or there is no answer.
+            BrokerUnavailable: they are not, it does not, or there is no answer.
         """
         for tap in self._taps:
             async with answered(ANSWER_SECONDS):
                 found = await tap.queue.declare()
-            if tap.tag is not None and not found.consumer_count:
+            if tap.tag is None:
+                continue
+            if not found.consumer_count:
                 raise BrokerUnavailable("The message broker has lost our consumers.")
+            handling = tap.last is not None and not tap.last.processed
+            tap.idle_checks = tap.idle_checks + 1 if found.message_count and not handling else 0
+            if tap.idle_checks >= _IDLE_CHECKS:
+                raise BrokerUnavailable("The message broker sends our consumers nothing.")

@@ -67,6 +67,14 @@ class MemoryBroker:
         else:
             arrive()
 
+    async def publish_dead_letter(
+        self, wake_up: WakeUp, *, queue: str, message_id: str, reason: str
+    ) -> None:
+        """Keep one dead letter. See `Broker.publish_dead_letter`."""
+        if self._closed:
+            raise BrokerUnavailable("The broker is closed.")
+        self._dead.add(_Letter(wake_up.encode(), queue, reason))
+
     def consume(
         self, queues: Iterable[str], handler: Handler, *, concurrency: int
     ) -> AbstractAsyncContextManager[None]:

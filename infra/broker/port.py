@@ -96,6 +96,16 @@ class Broker(Protocol):
         """
         ...
 
+    async def publish_dead_letter(
+        self, wake_up: WakeUp, *, queue: str, message_id: str, reason: str
+    ) -> None:
+        """Hand over the message of a task that ended for `reason`, for a person to look at.
+
+        Raises:
+            BrokerUnavailable: as `publish`.
+        """
+        ...
+
     def consume(
         self, queues: Iterable[str], handler: Handler, *, concurrency: int
     ) -> AbstractAsyncContextManager[None]:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 #: limit, since the broker returns some deliveries by itself: the count was seen to jump by 3.
 _RENEW_AT = 3
 #: Our own reason on a dead letter. Not ``x-…``: those headers belong to the broker.
-_FAILURE_HEADER = "failure"
+FAILURE_HEADER = "failure"
 
 
 class RabbitDelivery:
@@ -38,7 +38,7 @@ class RabbitDelivery:
     @property
     def reason(self) -> str:
         """Our own words, or the broker's where it made the dead letter: `delivery_limit` …"""
-        if failure := self._message.headers.get(_FAILURE_HEADER):
+        if failure := self._message.headers.get(FAILURE_HEADER):
             return str(failure)
         # The newest event is first. ``x-first-death-reason`` would tell of the retry rung.
         match self._message.headers.get("x-death"):
@@ -95,7 +95,7 @@ class RabbitDelivery:
         message = self._message
         return Message(
             self.body,
-            headers={_FAILURE_HEADER: failure} if failure else None,
+            headers={FAILURE_HEADER: failure} if failure else None,
             delivery_mode=DeliveryMode.PERSISTENT,
             content_type=message.content_type,
             correlation_id=message.correlation_id,

@@ -22,8 +22,9 @@ from infra.broker.delivery import Delivery, deliver, deliver_dead_letter
 from infra.broker.port import DeadLetterHandler, Handler, WakeUp
 from infra.broker.publisher import Publisher
 from infra.broker.rabbit_consumer import Patience, RabbitConsumer
+from infra.broker.rabbit_delivery import FAILURE_HEADER
 from infra.broker.running import consuming
-from infra.broker.topology import DEAD_QUEUE, DELAYS, Topology, work_queue
+from infra.broker.topology import DEAD_EXCHANGE, DEAD_QUEUE, DELAYS, Topology, work_queue
 
 _APP_ID = "waybill"
 
@@ -71,17 +72,16 @@ class RabbitBroker:
         A delay is rounded up to the next of the ladder, and a longer one than the longest is
         cut down to it.
         """
-        message = Message(
-            wake_up.encode(),
-            content_type="application/json",
-            delivery_mode=DeliveryMode.PERSISTENT,
-            message_id=message_id,
-            correlation_id=str(wake_up.task_id),
-            timestamp=datetime.now(UTC),
-            type=wake_up.kind,
-            app_id=_APP_ID,
-        )
-        await self._publisher.publish(self._topology.exchange_for(delay), queue, message)
+        exchange = self._topology.exchange_for(delay)
+        await self._publisher.publish(exchange, queue, _message(wake_up, message_id))
+
+    async def publish_dead_letter(
+        self, wake_up: WakeUp, *, queue: str, message_id: str, reason: str
+    ) -> None:
+        """Hand over one dead letter. See `Broker.publish_dead_letter`."""
+        message = _message(wake_up, message_id)
+        message.headers[FAILURE_HEADER] = reason
+        await self._publisher.publish(DEAD_EXCHANGE, queue, message)
 
     def consume(
         self, queues: Iterable[str], handler: Handler, *, concurrency: int
@@ -163,3 +163,16 @@ class RabbitBroker:
     async def close(self) -> None:
         """End the publishing connection; each consuming context ends its own. Safe twice."""
         await self._publisher.close()
+
+
+def _message(wake_up: WakeUp, message_id: str) -> Message:
+    return Message(
+        wake_up.encode(),
+        content_type="application/json",
+        delivery_mode=DeliveryMode.PERSISTENT,
+        message_id=message_id,
+        correlation_id=str(wake_up.task_id),
+        timestamp=datetime.now(UTC),
+        type=wake_up.kind,
+        app_id=_APP_ID,
+    )

@@ -94,6 +94,12 @@ class DeadLetters:
         with reading(self._engine) as connection:
             return [_letter(row) for row in connection.execute(query).mappings()]
 
+    def count_open(self) -> int:
+        """How many dead letters wait for somebody: a figure to alert on."""
+        with reading(self._engine) as connection:
+            query = sa.select(sa.func.count()).where(_d.replayed_at.is_(None))
+            return connection.execute(query.select_from(dead_letter)).scalar_one()
+
     def get(self, letter_id: int) -> DeadLetter:
         """One dead letter, or `DeadLetterNotFound`."""
         with reading(self._engine) as connection:

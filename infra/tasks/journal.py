@@ -71,8 +71,12 @@ def wake(
     fence: int,
     queue: str,
     delay: timedelta = timedelta(0),
+    reason: str | None = None,
 ) -> None:
-    """Put one wake-up into the outbox; a second one of the same kind and fence is dropped."""
+    """Put one wake-up into the outbox; a second one of the same kind and fence is dropped.
+
+    With a `reason` it goes to the dead letters instead of to a worker.
+    """
     connection.execute(
         insert_ignoring(connection, outbox).values(
             task_id=task_id,
@@ -80,6 +84,7 @@ def wake(
             fence=fence,
             queue=queue,
             delay_seconds=delay.total_seconds(),
+            reason=reason,
             available_at=now,
         )
     )

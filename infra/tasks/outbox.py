@@ -30,6 +30,8 @@ class Outgoing:
     queue: str
     delay: timedelta
     publish_attempts: int
+    #: Not None: this is a dead letter, and why.
+    reason: str | None
 
     @property
     def message_id(self) -> str:
@@ -72,6 +74,7 @@ class Outbox:
                         row.queue,
                         timedelta(seconds=row.delay_seconds),
                         row.publish_attempts,
+                        row.reason,
                     )
                     for row in rows
                 ),

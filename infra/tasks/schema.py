@@ -137,6 +137,8 @@ outbox = sa.Table(
     sa.Column("fence", sa.BigInteger(), nullable=False),
     sa.Column("queue", sa.Text(), nullable=False),
     sa.Column("delay_seconds", sa.Float(), nullable=False, server_default="0"),
+    # Set on dead letters only: why the task ended.
+    sa.Column("reason", sa.Text()),
     sa.Column("available_at", UtcDateTime(), nullable=False),
     sa.Column("claimed_until", UtcDateTime()),
     sa.Column("publish_attempts", sa.Integer(), nullable=False, server_default="0"),

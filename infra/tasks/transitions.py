@@ -93,4 +93,14 @@ def end_attempt(
             queue=row["queue"],
             delay=retry_in or timedelta(0),
         )
+    elif status == TaskStatus.FAILED:
+        wake(
+            connection,
+            now,
+            row["id"],
+            kind="dead",
+            fence=row["fence"],
+            queue=row["queue"],
+            reason=f"{code}: {message}",
+        )
     return status

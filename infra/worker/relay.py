@@ -52,9 +52,14 @@ class Relay:
 
     async def _publish(self, item: Outgoing) -> bool:
         try:
-            await self._broker.publish(
-                item.wake_up, queue=item.queue, message_id=item.message_id, delay=item.delay
-            )
+            if item.reason is None:
+                await self._broker.publish(
+                    item.wake_up, queue=item.queue, message_id=item.message_id, delay=item.delay
+                )
+            else:
+                await self._broker.publish_dead_letter(
+                    item.wake_up, queue=item.queue, message_id=item.message_id, reason=item.reason
+                )
         except BrokerUnavailable as error:
             log.warning("wake-up not confirmed", extra={"queue": item.queue, "why": error.message})
             await asyncio.to_thread(self._outbox.postpone, item)

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from exporter.errors import WorkerStopping
 from infra.broker.port import Broker, WakeUp, Work
+from infra.tasks.dead_letters import DeadLetters
 from infra.worker.attempt import Attempt, WorkerDoors
 from infra.worker.relay import Relay
 from infra.worker.sweeper import Sweeper
@@ -33,6 +34,7 @@ class WorkerService:
         broker: Broker,
         relay: Relay,
         sweeper: Sweeper,
+        dead_letters: DeadLetters,
         *,
         queues: Sequence[str],
         concurrency: int,
@@ -42,6 +44,7 @@ class WorkerService:
         self._broker = broker
         self._relay = relay
         self._sweeper = sweeper
+        self._dead_letters = dead_letters
         self._queues = queues
         self._concurrency = concurrency
         self._grace = grace
@@ -60,8 +63,9 @@ class WorkerService:
         ]
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
-            async with self._broker.consume(
-                self._queues, self._claim, concurrency=self._concurrency
+            async with (
+                self._broker.consume_dead_letters(self._record),
+                self._broker.consume(self._queues, self._claim, concurrency=self._concurrency),
             ):
                 log.info("worker ready", extra={"worker": self._name, "queues": self._queues})
                 done, _ = await asyncio.wait(
@@ -92,6 +96,11 @@ class WorkerService:
                 self._relay.nudge()
 
         return work
+
+    async def _record(self, body: bytes, queue: str, reason: str) -> None:
+        """Keep a dead letter where people see it, and raise the alert once."""
+        if await asyncio.to_thread(self._dead_letters.record, body, queue, reason):
+            log.error("dead letter", extra={"alert": True, "queue": queue, "why": reason})
 
     async def _stop_after_grace(self) -> None:
         await asyncio.sleep(self._grace.total_seconds())

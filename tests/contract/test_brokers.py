@@ -226,6 +226,14 @@ async def test_a_message_nobody_can_read_becomes_one_dead_letter(broker):
     assert received.seen == [good]
 
 
+async def test_a_dead_letter_can_be_published_with_its_reason(broker):
+    (message,) = wake_ups(1)
+    dead = DeadLetterRecorder()
+    await broker.publish_dead_letter(message, queue="orders", message_id="d1", reason="why: so")
+    async with broker.consume_dead_letters(dead):
+        assert await dead.until(1) == [(message.encode(), "orders", "why: so")]
+
+
 async def test_a_handler_error_becomes_a_dead_letter_that_tells_no_secret(broker):
     async def fail(_: WakeUp) -> None:
         raise RuntimeError("postgresql://waybill:hunter2@db/tasks")

@@ -167,6 +167,7 @@ def upgrade() -> None:
         sa.Column("fence", sa.BigInteger(), nullable=False),
         sa.Column("queue", sa.Text(), nullable=False),
         sa.Column("delay_seconds", sa.Float(), server_default="0", nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("available_at", UtcDateTime(), nullable=False),
         sa.Column("claimed_until", UtcDateTime(), nullable=True),
         sa.Column("publish_attempts", sa.Integer(), server_default="0", nullable=False),
