@@ -103,7 +103,7 @@ def _wrong_fields(error: Exception) -> list[FieldError]:
         return [FieldError(pointer="#/type", detail=error.message)]
     if isinstance(error, InvalidRequest):
         return [
-            FieldError(pointer=_pointer(["params", *name.split(".")]), detail=why)
+            FieldError(pointer=_pointer(filter(None, ["params", *name.split(".")])), detail=why)
             for name, why in error.params.items()
         ]
     return []

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 
 from api import errors
 from exporter.errors import ExportRejected, PermissionDenied
+from infra.tasks.dead_letters import DeadLetterNotFound
 from infra.tasks.model import TaskConflict, TaskNotFound
 from storage.errors import InvalidFilename, StorageError
 
@@ -30,6 +31,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     errors.BadCursor: HTTPStatus.FORBIDDEN,
     PermissionDenied: HTTPStatus.FORBIDDEN,
     TaskNotFound: HTTPStatus.NOT_FOUND,
+    DeadLetterNotFound: HTTPStatus.NOT_FOUND,
     TaskConflict: HTTPStatus.CONFLICT,
     errors.FileNotReady: HTTPStatus.CONFLICT,
     errors.FileExpired: HTTPStatus.GONE,
@@ -42,6 +44,11 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
 
 #: How long a client that meets a 503 should wait.
 _RETRY_SECONDS = 5
+_HEADERS: Mapping[HTTPStatus, Mapping[str, str]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(_RETRY_SECONDS)},
+}
+_REFERENCE = "#/components/schemas/{model}"
 
 
 class FieldError(BaseModel):
@@ -132,11 +139,3 @@ def problem_schemas() -> dict[str, Any]:
     schema = Problem.model_json_schema(ref_template=_REFERENCE)
     parts: dict[str, Any] = schema.pop("$defs")
     return {Problem.__name__: schema, **parts}
-
-
-_REFERENCE = "#/components/schemas/{model}"
-
-_HEADERS: Mapping[HTTPStatus, Mapping[str, str]] = {
-    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
-    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(_RETRY_SECONDS)},
-}

@@ -43,6 +43,7 @@ def submit_export(
             # With every default filled in, so that equal requests are equal tasks.
             params=params.model_dump(mode="json"),
             filename=filename,
+            asked_filename=request.filename or "",
             max_attempts=services.settings.max_attempts,
             idempotency_key=idempotency_key,
         ),

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
 
 from exporter.errors import InvalidRequest, PermissionDenied, UnknownDataset
+from exporter.filenames import check_pattern
 from exporter.layout import Column, Decorate
 from exporter.principal import Principal
 
@@ -133,7 +134,11 @@ def dataset(
     The function below the decorator gets the validated parameters and the caller, and
     returns a `sqlalchemy.Select`. Its parameters become bound values; never format them
     into SQL. `queue` keeps slow types from blocking quick ones and defaults to the name.
+
+    Raises:
+        InvalidRequest: `filename` holds a placeholder other than ``{name}`` and ``{today}``.
     """
+    check_pattern(filename)
 
     def declare(build: Callable[[Any, Principal], Query]) -> Dataset:
         item = Dataset(

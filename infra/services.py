@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from exporter.datasets import Registry
 from infra.settings import Settings
+from infra.tasks.dead_letters import DeadLetters
+from infra.tasks.oversight import Oversight
 from infra.tasks.requests import TaskRequests
 from storage.store import ObjectStore
 
@@ -21,6 +23,8 @@ class Services:
     settings: Settings
     registry: Registry
     requests: TaskRequests
+    oversight: Oversight
+    dead_letters: DeadLetters
     store: ObjectStore
     #: Tell a relay in this process that the outbox has something new. Thread-safe, cheap.
     nudge: Callable[[], None]

@@ -10,7 +10,7 @@ import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
@@ -22,6 +22,8 @@ from exporter.errors import InvalidRequest
 PREFIX = "WAYBILL_"
 EMBEDDED = "embedded"
 AWS = "aws"
+#: RFC 7518 §3.2: a key of the size of the hash, or larger.
+_MIN_SECRET_BYTES = 32
 
 
 class BadSettings(InvalidRequest):
@@ -103,6 +105,10 @@ class Settings(BaseSettings):
         le=timedelta(hours=1),
         description="Seconds running exports get to finish when the process is asked to end.",
     )
+    csv_profile: Literal["excel", "machine"] = Field(
+        "excel",
+        description="`excel`: UTF-8 with BOM, CRLF, formula-safe; `machine`: plain UTF-8, raw.",
+    )
     timezone: str = Field("UTC", description="Zone in which files show aware timestamps.")
     jwt_secret: OptionalSecret = Field(
         None, description="Shared HS256 secret. Default: a random one kept in WAYBILL_HOME."
@@ -113,11 +119,21 @@ class Settings(BaseSettings):
     jwt_audience: str = Field("waybill", description="Expected `aud`.")
     jwt_issuer: str = Field("waybill", description="Expected `iss`.")
 
+    @field_validator("jwt_secret")
+    @classmethod
+    def _secret_is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < _MIN_SECRET_BYTES:
+            raise ValueError(f"must have at least {_MIN_SECRET_BYTES} bytes")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
         try:
             ZoneInfo(value)
+            # Python knows these two, Polars does not.
+            if value in ("Factory", "localtime"):
+                raise ValueError
         except (ZoneInfoNotFoundError, ValueError):
             raise ValueError("must be the name of a time zone, such as Europe/Berlin") from None
         return value

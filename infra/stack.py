@@ -14,6 +14,7 @@ from datetime import timedelta
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from exporter.csv_profiles import PROFILES
 from exporter.datasets import Registry
 from exporter.errors import WaybillError
 from exporter.ports import Source
@@ -28,6 +29,7 @@ from infra.settings import AWS, EMBEDDED, BadSettings, Settings
 from infra.sources import open_source
 from infra.tasks.dead_letters import DeadLetters
 from infra.tasks.outbox import Outbox
+from infra.tasks.oversight import Oversight
 from infra.tasks.requests import TaskRequests
 from infra.tasks.runs import TaskRuns
 from infra.tasks.upkeep import Upkeep
@@ -63,6 +65,8 @@ class Stack:
             settings=self.settings,
             registry=self.registry,
             requests=TaskRequests(self.engine),
+            oversight=Oversight(self.engine),
+            dead_letters=DeadLetters(self.engine),
             store=self.store,
             nudge=nudge,
             checks={"database": self.check_database, "storage": self.check_storage},
@@ -97,6 +101,7 @@ class Stack:
             link_ttl=settings.link_ttl,
             retry_ladder=settings.retry_ladder,
             timezone=settings.timezone,
+            csv_profile=PROFILES[settings.csv_profile],
         )
         sweeper = Sweeper(
             upkeep, self.store, lease=settings.lease, retry_in=settings.retry_ladder[0]

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from api.context import ContextDep, ServicesDep
 from api.schemas import Health
-from infra.tasks.requests import TaskRequests
+from infra.services import Services
 
 router = APIRouter(tags=["operations"])
 
@@ -40,18 +40,23 @@ def ready(context: ContextDep, response: Response) -> Health:
 def metrics(services: ServicesDep) -> Response:
     """Figures in the text format of Prometheus, read from the database when asked."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Tasks(services.requests))
+    registry.register(_Figures(services))
     return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-class _Tasks(Collector):
-    """Tasks by state, over all tenants; labels hold no name of anybody."""
+class _Figures(Collector):
+    """Counts over all tenants; labels hold no name of anybody."""
 
-    def __init__(self, requests: TaskRequests) -> None:
-        self._requests = requests
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily("waybill_tasks", "Export tasks by status.", labels=["status"])
-        for status, count in self._requests.count_by_status().items():
+        for status, count in self._services.requests.count_by_status().items():
             family.add_metric([status], count)
         yield family
+        yield GaugeMetricFamily(
+            "waybill_dead_letters",
+            "Dead letters that wait for somebody; alert on more than 0.",
+            value=self._services.dead_letters.count_open(),
+        )

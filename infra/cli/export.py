@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from exporter.csv_profiles import PROFILES
 from exporter.datasets import Query
 from exporter.errors import InvalidRequest
 from exporter.formats import FORMATS, Format, format_named
@@ -56,7 +57,8 @@ def export(
     if sum(item is not None for item in (name, table, query)) != 1:
         raise InvalidRequest("Name one thing to export: a dataset, --table or --query.")
     settings = load()
-    chosen = format_named(format_name) if format_name else _format_of(output)
+    name_of_format = format_name or _format_of(output)
+    chosen = format_named(name_of_format, csv_profile=PROFILES[settings.csv_profile])
     url = source or settings.rows_database_url
     statement, layout = _what(settings, url, name, table, query, param or [])
     with _target(settings, output, chosen) as target:
@@ -162,12 +164,12 @@ def _target(settings: Settings, output: str, chosen: Format) -> Iterator[_Target
         )
 
 
-def _format_of(output: str) -> Format:
-    """The format whose extension `output` has; the longest one wins (``.csv.gz``)."""
+def _format_of(output: str) -> str:
+    """The name of the format whose extension `output` has; the longest one wins (``.csv.gz``)."""
     fitting = [item for item in FORMATS.values() if output.lower().endswith("." + item.extension)]
     if not fitting:
         raise InvalidRequest(f"Say which format with --format: one of {', '.join(FORMATS)}.")
-    return max(fitting, key=lambda item: len(item.extension))
+    return max(fitting, key=lambda item: len(item.extension)).name
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from exporter.errors import InvalidRequest
+from infra.broker.rabbitmq import RabbitBroker
 from infra.cli.console import emit, progress_bar
 from infra.database import create_engine
+from infra.dataset_loader import load_datasets
 from infra.migrate import upgrade
 from infra.sample.fill import ORDERS, fill_sample, sample_size
 from infra.settings import load
@@ -27,6 +31,17 @@ def migrate(as_json: JsonFlag = False) -> None:
     finally:
         engine.dispose()
     emit({"status": "up to date"}, "The task tables are up to date.", as_json=as_json)
+
+
+def topology(as_json: JsonFlag = False) -> None:
+    """Declare exchanges and queues in RabbitMQ. Idempotent; needs configure rights."""
+    settings = load()
+    if settings.amqp_url is None:
+        raise InvalidRequest("WAYBILL_AMQP_URL is not set: there is no broker to prepare.")
+    queues = load_datasets(settings.datasets).queues
+    url = settings.amqp_url.get_secret_value()
+    asyncio.run(_declare(RabbitBroker(url, queues, delays=settings.retry_ladder)))
+    emit({"queues": queues}, f"Ready for the queues {', '.join(queues)}.", as_json=as_json)
 
 
 def sample(
@@ -61,3 +76,10 @@ def token(
     """Print a token for development, and nothing else."""
     text = mint(load(), user, tenant, frozenset(role or ()), timedelta(hours=hours))
     emit({"token": text}, text, as_json=as_json)
+
+
+async def _declare(broker: RabbitBroker) -> None:
+    try:
+        await broker.declare_topology()
+    finally:
+        await broker.close()

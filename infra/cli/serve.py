@@ -58,9 +58,13 @@ def worker(
 def listen(host: str, port: int) -> socket.socket:
     """Bind before anything starts, so that a taken port is one line and not a half-start."""
     try:
-        return socket.create_server((host, port))
+        listener = socket.create_server((host, port))
     except OSError as error:
         raise AddressInUse(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
+    # asyncio does this only for sockets it makes itself; without it an answer waits 40 ms for
+    # the client's delayed ACK. Accepted connections inherit it. (Measured: 45 ms and 2 ms.)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 async def run_server(

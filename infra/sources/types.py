@@ -138,6 +138,8 @@ def declared_field(
     if isinstance(kind, sa.Float):
         # Whatever it asks SQLAlchemy to make of it, the database holds a double.
         return pa.field(name, pa.float64())
+    if isinstance(kind, sa.JSON):
+        return pa.field(name, pa.string())
     try:
         python_type = kind.python_type
     except NotImplementedError:
@@ -146,8 +148,8 @@ def declared_field(
         return None
     if python_type is Decimal:
         return decimal_field(name, getattr(kind, "precision", None), getattr(kind, "scale", None))
-    if python_type is int and getattr(kind, "unsigned", False):
-        # MySQL's `bigint unsigned` goes to 2^64 - 1, which has 20 digits.
+    if isinstance(kind, sa.BigInteger) and getattr(kind, "unsigned", False):
+        # MySQL's goes to 2^64 - 1, which has 20 digits.
         return pa.field(name, pa.decimal128(20, 0))
     if python_type is datetime:
         return pa.field(name, INSTANT if getattr(kind, "timezone", False) else TIMESTAMP)

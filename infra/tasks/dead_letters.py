@@ -185,6 +185,7 @@ def _again(task: Task) -> NewTask:
         format=task.format,
         params=task.params,
         filename=task.filename,
+        asked_filename=task.filename,
         max_attempts=task.max_attempts,
         parent_id=task.id,
     )

@@ -102,6 +102,9 @@ class NewTask:
     params: Mapping[str, Any]
     filename: str
     max_attempts: int
+    #: The name as it was asked for, before a date was put into it: the same request sent
+    #: again after midnight is still the same request.
+    asked_filename: str = ""
     idempotency_key: str | None = None
     parent_id: UUID | None = None
 

@@ -150,6 +150,7 @@ class TaskRequests:
                 format=task.format,
                 params=task.params,
                 filename=task.filename,
+                asked_filename=task.filename,
                 max_attempts=max_attempts,
                 parent_id=task.id,
             ),

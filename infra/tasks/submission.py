@@ -96,9 +96,9 @@ def _find_twin(connection: Connection, user: Principal, new: NewTask, digest: st
 
 
 def _digest(new: NewTask) -> str:
-    """SHA-256 over everything that decides what the file will be."""
+    """SHA-256 over everything that was asked for."""
     canonical = json.dumps(
-        [new.task_type, new.format, dict(new.params), new.filename],
+        [new.task_type, new.format, dict(new.params), new.asked_filename],
         sort_keys=True,
         ensure_ascii=False,
         separators=(",", ":"),

@@ -19,6 +19,7 @@ from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from exporter.csv_profiles import CsvProfile
 from exporter.datasets import Dataset, Registry
 from exporter.errors import ExportCancelled, ExportStopped, LeaseLost, WorkerStopping
 from exporter.formats import Format, format_named
@@ -53,7 +54,8 @@ class WorkerDoors:
     retention: timedelta
     link_ttl: timedelta
     retry_ladder: tuple[timedelta, ...]
-    timezone: str = "UTC"
+    timezone: str
+    csv_profile: CsvProfile
 
 
 @dataclass(slots=True, eq=False)
@@ -95,7 +97,7 @@ class Attempt:
         # Rights are checked again: a day may have passed since the request.
         dataset.authorise(task.owner)
         params = dataset.parse(task.params)
-        chosen = format_named(task.format)
+        chosen = format_named(task.format, csv_profile=doors.csv_profile)
         key = _object_key(self.claim, chosen)
         outcome = run_export(
             doors.source,

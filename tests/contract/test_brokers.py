@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -248,6 +247,14 @@ async def test_a_handler_error_becomes_a_dead_letter_that_tells_no_secret(broker
         assert await dead.until(1) == [(message.encode(), "users", "internal_error: RuntimeError")]
 
 
+async def test_a_dead_letter_can_be_published_with_its_reason(broker):
+    (message,) = wake_ups(1)
+    await broker.publish_dead_letter(message, queue="users", message_id="1", reason="no_space: x")
+    dead = DeadLetterRecorder()
+    async with broker.consume_dead_letters(dead):
+        assert await dead.until(1) == [(message.encode(), "users", "no_space: x")]
+
+
 async def test_a_dead_letter_is_offered_until_its_handler_takes_it(broker, monkeypatch):
     monkeypatch.setattr(delivery, "_DEAD_LETTER_PAUSE_SECONDS", 0.05)
     await publish_all(broker, [poison()], "orders")
@@ -297,4 +304,4 @@ async def test_closing_twice_is_fine_and_a_closed_broker_takes_nothing(broker):
     await broker.close()
     await broker.close()
     with pytest.raises(BrokerUnavailable):
-        await broker.publish(wake_ups(1)[0], queue="orders", message_id=str(uuid.uuid4()))
+        await publish_all(broker, wake_ups(1), "orders")

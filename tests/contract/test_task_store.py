@@ -43,7 +43,7 @@ def test_the_same_live_request_answers_with_the_same_task(engine):
 
 
 @pytest.mark.parametrize(
-    "change", [{"params": {"city": "Köln"}}, {"format": "csv"}, {"filename": "x"}]
+    "change", [{"params": {"city": "Köln"}}, {"format": "csv"}, {"asked_filename": "x"}]
 )
 def test_another_request_is_another_task(engine, change):
     store = TaskRequests(engine)

@@ -83,21 +83,40 @@ def test_an_abort_with_parts_under_way_leaves_no_upload(s3_store: S3Store, key_p
     assert list(s3_store.list_keys(key_prefix)) == []
 
 
-def test_one_part_too_many_is_refused_before_it_is_sent(
-    s3_store: S3Store, s3_config: S3Config, key_prefix: str
-) -> None:
+@pytest.fixture
+def small_upload(s3_config: S3Config, key_prefix: str):
+    """An upload to a store whose objects have two parts at most."""
     connection = S3Connection(s3_config)
-    upload = MultipartUpload(
+    yield MultipartUpload(
         connection,
         f"{key_prefix}k",
         content_type="text/plain",
         part_bytes=MIN_PART_BYTES,
         max_parts=2,
     )
-    with pytest.raises(UploadTooLarge, match="more than 2 parts"), upload:
-        upload.write(b"x" * (2 * MIN_PART_BYTES + 1))
-    assert list(s3_store.list_uploads(key_prefix)) == []
     connection.close()
+
+
+def test_one_part_too_many_is_refused_before_it_is_sent(
+    s3_store: S3Store, small_upload: MultipartUpload, key_prefix: str
+) -> None:
+    with pytest.raises(UploadTooLarge, match="more than 2 parts"), small_upload:
+        small_upload.write(b"x" * (2 * MIN_PART_BYTES + 1))
+    assert list(s3_store.list_uploads(key_prefix)) == []
+
+
+def test_a_file_cut_short_by_an_error_nobody_heeded_is_not_published(
+    s3_store: S3Store, small_upload: MultipartUpload, key_prefix: str
+) -> None:
+    def carry_on() -> None:
+        with small_upload:
+            small_upload.write(b"x" * MIN_PART_BYTES)
+            with pytest.raises(UploadTooLarge):
+                small_upload.write(b"x" * (2 * MIN_PART_BYTES))
+
+    with pytest.raises(UploadTooLarge):
+        carry_on()
+    assert list(s3_store.list_keys(key_prefix)) == []
 
 
 def test_memory_is_bounded_by_the_parts_under_way(s3_store: S3Store, key_prefix: str) -> None:

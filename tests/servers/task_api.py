@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from threading import Thread
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import httpx
@@ -24,7 +24,7 @@ import sqlalchemy as sa
 import uvicorn
 from fastapi import FastAPI
 from psycopg import sql
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from sqlalchemy.engine import Engine
 
 from api.app import create_app
@@ -33,6 +33,8 @@ from infra.database import create_engine
 from infra.migrate import upgrade
 from infra.services import Services
 from infra.settings import load
+from infra.tasks.dead_letters import DeadLetters
+from infra.tasks.oversight import Oversight
 from infra.tasks.requests import TaskRequests
 from infra.tasks.runs import Finished, Reading, TaskRuns
 from infra.tokens import mint
@@ -57,6 +59,12 @@ class OrderParams(BaseModel):
     city: str | None = Field(None, title="City", max_length=80, description="All when empty.")
     status: Status | None = Field(None, title="Status")
     at_least: int = Field(0, title="At least", ge=0, le=1000)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.city == "Oslo" and self.status == Status.NEW:
+            raise ValueError("Oslo has no new orders")
+        return self
 
 
 class LedgerParams(BaseModel):
@@ -210,6 +218,8 @@ def running_api(
         settings=load(home=home, jwt_secret=SECRET, database_url=database_url),
         registry=registry or sample_registry(),
         requests=TaskRequests(engine),
+        oversight=Oversight(engine),
+        dead_letters=DeadLetters(engine),
         store=store or MemoryStore(),
         nudge=lambda: nudges.append(None),
         checks=checks or {},

@@ -1,0 +1,94 @@
+"""What operators look at: tasks of all tenants and the audit log. It changes nothing.
+
+The only readers without a `Principal`; whoever calls them must have checked for the role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from exporter.tasks import TaskStatus
+from infra.database import reading
+from infra.tasks.model import Task
+from infra.tasks.owned import newest
+from infra.tasks.schema import audit_log, export_task
+
+_t = export_task.c
+_a = audit_log.c
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what to which task, and when."""
+
+    id: int
+    at: datetime
+    tenant_id: str
+    actor: str
+    action: str
+    task_id: UUID | None
+    from_status: str | None
+    to_status: str | None
+    fence: int | None
+    detail: dict[str, Any] | None
+
+
+class Oversight:
+    """The task store, as seen by an operator."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def tasks(
+        self,
+        *,
+        statuses: Sequence[TaskStatus] = (),
+        tenant: str | None = None,
+        task_type: str | None = None,
+        offset: int = 0,
+        limit: int = 50,
+    ) -> list[Task]:
+        """Tasks of all tenants, newest first."""
+        wanted: list[sa.ColumnElement[bool]] = [sa.true()]
+        if statuses:
+            wanted.append(_t.status.in_(statuses))
+        if tenant:
+            wanted.append(_t.tenant_id == tenant)
+        if task_type:
+            wanted.append(_t.task_type == task_type)
+        with reading(self._engine) as connection:
+            return newest(connection, wanted, offset=offset, limit=limit)
+
+    def audit(
+        self,
+        *,
+        task_id: UUID | None = None,
+        tenant: str | None = None,
+        actor: str | None = None,
+        action: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[AuditEntry]:
+        """Entries of the audit log, newest first; `before` continues after an entry's id."""
+        wanted: list[sa.ColumnElement[bool]] = [
+            column == value
+            for column, value in (
+                (_a.task_id, task_id),
+                (_a.tenant_id, tenant),
+                (_a.actor, actor),
+                (_a.action, action),
+            )
+            if value is not None
+        ]
+        if before is not None:
+            wanted.append(_a.id < before)
+        query = sa.select(audit_log).where(*wanted).order_by(_a.id.desc()).limit(limit)
+        with reading(self._engine) as connection:
+            return [AuditEntry(**row) for row in connection.execute(query).mappings()]
