@@ -80,11 +80,11 @@ async def test_f27_garbage_goes_to_the_dead_letters_once_and_nothing_else_stops(
 ):
     env = installation.env | {"WAYBILL_AMQP_URL": rabbitmq_url}
     assert run(env, "sample", "--orders", "100").returncode == 0
+    assert run(env, "topology").returncode == 0
     with api(env, installation.log) as client, process(env, installation.log, "worker"):
         connection = await aio_pika.connect(rabbitmq_url)
         async with connection:
             channel = await connection.channel()
-            wait_for(lambda: "worker ready" in installation.log.read_text())
             for body in (b"not json", b"\x00" * 5000, b'{"v": 99}'):
                 await channel.default_exchange.publish(aio_pika.Message(body), work_queue("orders"))
         found = wait_for(lambda: len(seen := letters(env)) == 3 and seen)
