@@ -33,16 +33,22 @@ app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 
 
-@app.callback(invoke_without_command=False)
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(version("waybill") + "\n")
+        raise typer.Exit
+
+
+@app.callback()
 def root(
     show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version and end.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Export any table to a signed link."""
-    if show_version:
-        sys.stdout.write(version("waybill") + "\n")
-        raise typer.Exit
 
 
 def main() -> None:
