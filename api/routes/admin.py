@@ -8,15 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from api.admin_schemas import (
-    AdminTaskBody,
-    AdminTaskList,
-    AuditEntryBody,
-    AuditList,
-    DeadLetterBody,
-    DeadLetterList,
-    ReplayBody,
-)
+from api.admin_schemas import AdminTaskBody, AdminTaskList, AuditList, DeadLetterList
 from api.auth import Caller
 from api.context import ServicesDep
 from api.problems import problem_docs
@@ -26,6 +18,7 @@ from api.task_view import body_of
 from exporter.errors import PermissionDenied
 from exporter.principal import Principal
 from exporter.tasks import TaskStatus
+from infra.tasks.dead_letters import DeadLetter, Replay
 from infra.tasks.model import Task
 
 #: The largest id both databases can hold.
@@ -82,23 +75,21 @@ def list_dead_letters(
 ) -> DeadLetterList:
     """Messages that ended, newest first."""
     letters = services.dead_letters.list(open_only=not every, limit=limit)
-    return DeadLetterList(items=[DeadLetterBody.model_validate(letter) for letter in letters])
+    return DeadLetterList(items=letters)
 
 
-@router.get("/dead-letters/{letter_id}", response_model=DeadLetterBody, responses=problem_docs(404))
-def get_dead_letter(letter_id: Id, admin: Admin, services: ServicesDep) -> DeadLetterBody:
+@router.get("/dead-letters/{letter_id}", response_model=DeadLetter, responses=problem_docs(404))
+def get_dead_letter(letter_id: Id, admin: Admin, services: ServicesDep) -> DeadLetter:
     """One dead letter with its message."""
-    return DeadLetterBody.model_validate(services.dead_letters.get(letter_id))
+    return services.dead_letters.get(letter_id)
 
 
-@router.post(
-    "/dead-letters/{letter_id}/replay", response_model=ReplayBody, responses=problem_docs(404)
-)
-def replay_dead_letter(letter_id: Id, admin: Admin, services: ServicesDep) -> ReplayBody:
+@router.post("/dead-letters/{letter_id}/replay", response_model=Replay, responses=problem_docs(404))
+def replay_dead_letter(letter_id: Id, admin: Admin, services: ServicesDep) -> Replay:
     """Ask for its export again, in its owner's name. Doing it twice is harmless."""
     replay = services.dead_letters.replay(letter_id, admin.user)
     services.nudge()
-    return ReplayBody.model_validate(replay)
+    return replay
 
 
 @router.get("/audit-log", response_model=AuditList)
@@ -117,7 +108,7 @@ def read_audit_log(
         task_id=task_id, tenant=tenant, actor=actor, action=action, before=before, limit=limit
     )
     return AuditList(
-        items=[AuditEntryBody.model_validate(entry) for entry in entries],
+        items=entries,
         next=entries[-1].id if len(entries) == limit else None,
     )
 
