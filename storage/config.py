@@ -57,11 +57,7 @@ class S3Config:
         return self.region or (DEFAULT_REGION if self.endpoint_url else None)
 
     def client_config(self) -> Config:
-        """Settings of a boto3 client. Signatures are always SigV4: SigV2 links can be altered.
-
-        Checksums are ours to add (see `storage.multipart`). botocore's default would wrap
-        bodies sent over TLS in ``aws-chunked``, which MinIO's older code and Swift refuse.
-        """
+        """Settings of a boto3 client. Signatures are always SigV4: SigV2 links can be altered."""
         return Config(
             signature_version="s3v4",
             s3={"addressing_style": "path" if self.endpoint_url else "auto"},
@@ -72,8 +68,6 @@ class S3Config:
             tcp_keepalive=True,
             # A machine's proxy cannot reach the machine's own loopback.
             proxies={} if self.endpoint_url and _is_loopback(self.endpoint_url) else None,
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
         )
 
 

@@ -138,6 +138,8 @@ class MultipartUpload:
                 # A file is sent in small pieces, each with its own timeout; plain bytes
                 # would all have to leave within one.
                 Body=io.BytesIO(body),
+                # Left to botocore, it would come after the body in an aws-chunked frame,
+                # which MinIO's older code and Swift refuse.
                 ChecksumCRC32=crc32,
             )
         )

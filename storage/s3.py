@@ -76,7 +76,7 @@ class S3Store:
             if not page.get("IsTruncated"):
                 return
             key_marker = page["NextKeyMarker"]
-            upload_id_marker = page["NextUploadIdMarker"]
+            upload_id_marker = page.get("NextUploadIdMarker", "")
 
     def list_keys(self, prefix: str = "") -> Iterator[str]:
         """Every key that begins with `prefix`, in order."""

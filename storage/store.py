@@ -46,7 +46,9 @@ class Upload(Protocol):
     """An object being written, front to back, by one thread.
 
     It is the value of a context manager: on the *clean* exit of that the object becomes
-    visible, whole and verified; on any exception it is aborted and nothing is left.
+    visible, whole and verified; on any exception it is aborted and nothing is left. Only a
+    store that cannot be reached just then may keep parts, or an object cut off in the
+    middle of completing: `ObjectStore.abort_uploads` and `ObjectStore.delete` clear it up.
     """
 
     @property
@@ -127,7 +129,10 @@ class ObjectStore(Protocol):
         ...
 
     def list_uploads(self, prefix: str = "") -> Iterator[OpenUpload]:
-        """Every open upload whose key begins with `prefix`."""
+        """Every open upload whose key begins with `prefix`.
+
+        MinIO lists none unless `prefix` is a whole key, so a sweep needs the keys it made.
+        """
         ...
 
     def list_keys(self, prefix: str = "") -> Iterator[str]:

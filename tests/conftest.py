@@ -6,6 +6,7 @@ pytest_plugins = [
     "tests.servers.mariadb",
     "tests.servers.postgres",
     "tests.servers.rabbitmq",
+    "tests.servers.s3_stub",
     "tests.servers.seaweedfs",
     "tests.servers.task_api",
 ]

@@ -89,11 +89,12 @@ def _broker(settings: Settings) -> str:
 
 def _storage(settings: Settings) -> str:
     with object_store(settings) as store:
-        store.ensure_bucket(settings.retention_days)
+        not_set = store.ensure_bucket(settings.retention_days)
         skew = abs(store.check().total_seconds())
     if skew > _MAX_SKEW_SECONDS:
         raise ClockSkew(f"The store's clock and ours are {skew:.0f} s apart.")
-    return f"bucket {settings.s3_bucket}, clocks {skew:.0f} s apart"
+    rules = f"; lifecycle rules not set: {', '.join(not_set)}" if not_set else ""
+    return f"bucket {settings.s3_bucket}, clocks {skew:.0f} s apart{rules}"
 
 
 def _signing(settings: Settings) -> str:

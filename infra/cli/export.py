@@ -152,7 +152,9 @@ def _target(settings: Settings, output: str, chosen: Format) -> Iterator[_Target
     if not bucket or not key or key.endswith("/"):
         raise InvalidRequest("The target has to look like s3://bucket/key.")
     with object_store(settings, bucket=bucket) as store:
-        store.ensure_bucket(settings.retention_days)
+        # Somebody else's bucket is written to, and otherwise left as it is.
+        if bucket == settings.s3_bucket:
+            store.ensure_bucket(settings.retention_days)
         yield _Target(
             lambda stream: store.open_upload(key, content_type=chosen.media_type),
             lambda: store.presign(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -54,6 +55,8 @@ def root(
 def main() -> None:
     """Run the command line. Ends with 0, 2 for bad input, 1 for failure."""
     configure_logging(logging.WARNING)
+    # As Ctrl-C does, so that an upload is aborted and an embedded server ended on the way out.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:

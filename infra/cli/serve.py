@@ -42,7 +42,9 @@ def serve(
 
 def worker(
     queue: Annotated[list[str] | None, typer.Option(help="A queue; all when not given.")] = None,
-    concurrency: Annotated[int | None, typer.Option(min=1, max=64, help="Exports at once.")] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Exports of one queue at once.")
+    ] = None,
 ) -> None:
     """Run consumers, relay and sweeper."""
     configure_logging(logging.INFO)

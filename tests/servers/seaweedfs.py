@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from uuid import uuid4
 
 import pytest
 
 from storage import EmbeddedS3, S3Config, S3Store
 
-#: The other S3 server of the tests, for what a real one does not do on request.
-pytest_plugins = ["tests.servers.s3_stub"]
-
 
 @pytest.fixture(scope="session")
 def s3_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Config]:
-    """Where the server is; its bucket exists."""
+    """Where the server is; its bucket exists.
+
+    With TEST_S3_ENDPOINT_URL the same tests run against that server, such as a MinIO: see
+    CONTRIBUTING.md. They keep to a bucket of their own, which stays there afterwards.
+    """
+    if endpoint := os.environ.get("TEST_S3_ENDPOINT_URL"):
+        config = S3Config(
+            bucket=f"waybill-tests-{uuid4().hex[:12]}",
+            endpoint_url=endpoint,
+            access_key_id=os.environ["TEST_S3_ACCESS_KEY_ID"],
+            secret_access_key=os.environ["TEST_S3_SECRET_ACCESS_KEY"],
+        )
+        with closing(S3Store(config)) as store:
+            store.ensure_bucket(retention_days=7)
+        yield config
+        return
     home = tmp_path_factory.mktemp("s3-home")
     with EmbeddedS3(home, bucket="waybill-tests") as config:
         store = S3Store(config)
