@@ -47,3 +47,5 @@ def configure_logging(level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # A stack trace for every lost connection; `infra.broker` logs the same in one line.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)

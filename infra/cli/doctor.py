@@ -84,7 +84,10 @@ def _broker(settings: Settings) -> str:
         return f"RabbitMQ {report.version}, {report.dead_letters} dead letters"
 
     queues = load_datasets(settings.datasets).queues
-    return asyncio.run(ask(RabbitBroker(settings.amqp_url.get_secret_value(), queues)))
+    url = settings.amqp_url.get_secret_value()
+    # It looks, and makes nothing: what is missing is what it has to say.
+    broker = RabbitBroker(url, queues, delays=settings.retry_ladder, declare=False)
+    return asyncio.run(ask(broker))
 
 
 def _storage(settings: Settings) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import mysql
 
 from exporter.datasets import Query
 from infra.sources.row_columns import RowColumn
-from infra.sources.row_session import Plan, RowSession, described, driver_connection
+from infra.sources.row_session import Plan, RowSession, described
 from infra.sources.types import INSTANT, TIME
 
 _SESSION = (
@@ -97,18 +97,23 @@ class MysqlSession(RowSession):
             return replace(column, through=(pa.duration("us"), pa.int64()))
         return column
 
-    def interrupt(self, connection: sa.Connection) -> None:
+    def interrupt(self, driver: Any) -> None:
         """End the running statement, over a connection of its own."""
-        number = driver_connection(connection).thread_id()
         with self.connect() as other:
-            other.exec_driver_sql("KILL QUERY %s", (number,))
+            other.exec_driver_sql("KILL QUERY %s", (driver.thread_id(),))
 
-    def abandon(self, connection: sa.Connection, result: sa.CursorResult[Any]) -> None:
+    def abandon(self, driver: Any, result: sa.CursorResult[Any]) -> None:
         """End the statement first, since closing a cursor reads all that is left of it."""
-        if result.cursor is not None:
-            self.interrupt(connection)
-            # Not through SQLAlchemy, which would log the interruption as an error.
-            result.cursor.close()
+        cursor: Any = result.cursor
+        if cursor is None:
+            return
+        if driver.open:
+            self.interrupt(driver)
+        elif hasattr(cursor._result, "unbuffered_active"):
+            # PyMySQL would go on to read from the connection that it has just lost.
+            cursor._result.unbuffered_active = False
+        # Not through SQLAlchemy, which would log the interruption as an error.
+        cursor.close()
 
 
 def _test(kind: pa.DataType) -> Callable[[sa.ColumnElement[Any]], sa.ColumnElement[bool]] | None:

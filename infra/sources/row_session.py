@@ -52,7 +52,6 @@ class RowSession:
             raise InvalidRequest(
                 f"No driver for {url.get_backend_name()} databases is installed."
             ) from None
-
         driver = self._engine.dialect.loaded_dbapi
         #: What this database's driver, or SQLAlchemy above it, may raise.
         self.errors: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, driver.Error)
@@ -97,13 +96,13 @@ class RowSession:
     def before_reading(self, connection: sa.Connection) -> None:
         """Called once, after the last statement of ours and before the query itself."""
 
-    def interrupt(self, connection: sa.Connection) -> None:
-        """End the statement that runs on `connection`, from any thread, if the driver can."""
-        cancel: Callable[[], object] | None = getattr(driver_connection(connection), "cancel", None)
+    def interrupt(self, driver: Any) -> None:
+        """End the statement that a driver's connection runs, from any thread, if that can be."""
+        cancel: Callable[[], object] | None = getattr(driver, "cancel", None)
         if cancel is not None:
             cancel()
 
-    def abandon(self, connection: sa.Connection, result: sa.CursorResult[Any]) -> None:
+    def abandon(self, driver: Any, result: sa.CursorResult[Any]) -> None:
         """Let go of a result that may not be at its end, before the connection is closed."""
         result.close()
 

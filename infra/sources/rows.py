@@ -20,7 +20,7 @@ from exporter.datasets import Query
 from infra.sources.driver_calls import DriverCalls
 from infra.sources.errors import by_driver
 from infra.sources.row_columns import batches
-from infra.sources.row_session import Plan, RowSession, stream
+from infra.sources.row_session import Plan, RowSession, driver_connection, stream
 
 
 class RowsSource:
@@ -58,6 +58,8 @@ class RowsStream:
         self._count = count
         self._calls = DriverCalls(self._interrupt, session.errors, by_driver)
         self._connection: sa.Connection | None = None
+        #: The driver's own, which stays what it is when SQLAlchemy notices a lost connection.
+        self._driver: Any = None
         self._result: sa.CursorResult[Any] | None = None
         self._snapshot_at: datetime | None = None
 
@@ -65,6 +67,7 @@ class RowsStream:
         """Connect, and fix the snapshot."""
         with self._calls.call():
             self._connection = self._session.connect()
+            self._driver = driver_connection(self._connection)
             self._snapshot_at = self._session.begin(self._connection)
 
     @property
@@ -121,15 +124,14 @@ class RowsStream:
             return
         with suppress(*self._session.errors):
             if self._result is not None:
-                self._session.abandon(connection, self._result)
+                self._session.abandon(self._driver, self._result)
         connection.invalidate()
         connection.close()
 
     def _interrupt(self) -> None:
-        connection = self._connection
-        if connection is not None:
+        if self._driver is not None:
             with suppress(*self._session.errors):
-                self._session.interrupt(connection)
+                self._session.interrupt(self._driver)
 
     def _open_connection(self) -> sa.Connection:
         if self._connection is None:

@@ -77,9 +77,9 @@ class SqliteSession(RowSession):
         """Take texts as bytes: SQLite does not see to it that they are UTF-8."""
         driver_connection(connection).text_factory = bytes
 
-    def interrupt(self, connection: sa.Connection) -> None:
+    def interrupt(self, driver: sqlite3.Connection) -> None:
         """End the running statement."""
-        driver_connection(connection).interrupt()
+        driver.interrupt()
 
 
 def _ask(

@@ -20,6 +20,9 @@ from infra.sources.rows import RowsSource
 #: Each way to read a kind of database. PostgreSQL by rows stands for "any other database".
 KINDS = ("postgres-adbc", "postgres-rows", "sqlite-rows", "mariadb-rows")
 
+#: Those where somebody else computes the rows, and could be far ahead of the reader.
+SERVER_KINDS = ("postgres-adbc", "postgres-rows", "mariadb-rows")
+
 NUMBERS_ROWS = 40_000
 #: The first rows of `NUMBERS` have no note, more of them than a driver looks at.
 NUMBERS_WITHOUT_NOTE = 5_000
@@ -73,6 +76,8 @@ class SourceDatabase:
     engine: sa.Engine
     #: Whether no connection but the asking one is left on the database.
     is_released: Callable[[], bool]
+    #: SQL that ends all other connections; empty where there is no server to do it.
+    cut_others: str
 
     def execute(self, *statements: sa.Executable) -> None:
         """Run and commit, over another connection than the source's."""
@@ -81,22 +86,38 @@ class SourceDatabase:
                 connection.execute(statement)
 
 
+_CUT_POSTGRES = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+_CUT_MARIADB = """
+    BEGIN NOT ATOMIC
+        FOR other IN (SELECT id FROM information_schema.processlist
+                      WHERE db = database() AND id <> connection_id())
+        DO KILL other.id;
+        END FOR;
+    END
+"""
+
+
 @contextmanager
 def source_database(
     kind: str, request: pytest.FixtureRequest, folder: Path
 ) -> Iterator[SourceDatabase]:
     """An own database of one of the `KINDS`, filled."""
     if kind == "sqlite-rows":
-        yield _fill(kind, f"sqlite:///{folder}/source.db", _sqlite_is_released)
+        yield _fill(kind, f"sqlite:///{folder}/source.db", _sqlite_is_released, "")
     elif kind == "mariadb-rows":
         with request.getfixturevalue("mariadb_server").database() as url:
-            yield _fill(kind, url, _mariadb_is_released)
+            yield _fill(kind, url, _mariadb_is_released, _CUT_MARIADB)
     else:
         with request.getfixturevalue("postgres_server").database() as url:
-            yield _fill(kind, url, _postgres_is_released)
+            yield _fill(kind, url, _postgres_is_released, _CUT_POSTGRES)
 
 
-def _fill(kind: str, url: str, is_released: Callable[[sa.Engine], bool]) -> SourceDatabase:
+def _fill(
+    kind: str, url: str, is_released: Callable[[sa.Engine], bool], cut_others: str
+) -> SourceDatabase:
     source = open_source(url)
     if kind == "postgres-rows":
         source = RowsSource(row_session(parse_url(url)))
@@ -124,7 +145,7 @@ def _fill(kind: str, url: str, is_released: Callable[[sa.Engine], bool]) -> Sour
                 .where(n < NUMBERS_ROWS),
             )
         )
-    return SourceDatabase(kind, source, engine, lambda: is_released(engine))
+    return SourceDatabase(kind, source, engine, lambda: is_released(engine), cut_others)
 
 
 def _cross(digits: list[sa.Alias]) -> sa.FromClause:

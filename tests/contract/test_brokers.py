@@ -247,14 +247,6 @@ async def test_a_handler_error_becomes_a_dead_letter_that_tells_no_secret(broker
         assert await dead.until(1) == [(message.encode(), "users", "internal_error: RuntimeError")]
 
 
-async def test_a_dead_letter_can_be_published_with_its_reason(broker):
-    (message,) = wake_ups(1)
-    await broker.publish_dead_letter(message, queue="users", message_id="1", reason="no_space: x")
-    dead = DeadLetterRecorder()
-    async with broker.consume_dead_letters(dead):
-        assert await dead.until(1) == [(message.encode(), "users", "no_space: x")]
-
-
 async def test_a_dead_letter_is_offered_until_its_handler_takes_it(broker, monkeypatch):
     monkeypatch.setattr(delivery, "_DEAD_LETTER_PAUSE_SECONDS", 0.05)
     await publish_all(broker, [poison()], "orders")

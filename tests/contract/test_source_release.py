@@ -9,13 +9,14 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from infra.sources.errors import ReadCancelled
+from infra.sources.errors import ReadCancelled, SourceUnavailable
 from tests.contract.source_databases import (
     DIGITS,
     KINDS,
     NUMBERS,
     NUMBERS_ROWS,
     ORDERS,
+    SERVER_KINDS,
     SourceDatabase,
     source_database,
 )
@@ -40,7 +41,10 @@ def database(
         yield database
 
 
-def test_the_first_batch_does_not_wait_for_the_last(database):
+@pytest.mark.parametrize(
+    "database", ["postgres-adbc", "sqlite-rows"], indirect=True, scope="module"
+)
+def test_the_first_of_300_000_rows_does_not_wait_for_the_last(database):
     with database.source.open(MANY) as stream:
         assert stream.rows_expected == 8 * NUMBERS_ROWS
         began = time.monotonic()
@@ -52,6 +56,17 @@ def test_the_first_batch_does_not_wait_for_the_last(database):
         whole = time.monotonic() - began
 
     assert first < whole / 2
+
+
+@pytest.mark.parametrize("database", SERVER_KINDS, indirect=True, scope="module")
+def test_the_first_batch_is_there_while_the_server_still_has_rows_to_send(database):
+    with database.source.open(MANY) as stream:
+        assert stream.rows_expected == 8 * NUMBERS_ROWS
+        batches = iter(stream)
+        next(batches)
+        database.execute(sa.text(database.cut_others))
+        with pytest.raises(SourceUnavailable):
+            list(batches)
 
 
 @pytest.mark.parametrize("count", [True, False])

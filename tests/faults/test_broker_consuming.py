@@ -150,18 +150,61 @@ async def test_f15_a_consumer_of_a_deleted_queue_comes_back_to_a_new_one(direct,
         assert await received.until(2) == sent
 
 
-async def test_f15_the_watchdog_alone_notices_that_a_consumer_is_gone(
-    direct, proxied, rabbitmq_url, monkeypatch
+async def test_f15_a_queue_deleted_and_declared_at_once_is_consumed_again(
+    direct, proxied, rabbitmq_url
 ):
-    monkeypatch.setattr(intake.Intake, "_lose", lambda *_: None)
-    received, sent, name = Recorder(), wake_ups(1), work_queue("orders")
+    """The broker may keep the consumer then, without a word, and send it nothing."""
+    received, sent, name = Recorder(), wake_ups(3), work_queue("orders")
     async with proxied.consume(QUEUES, received, concurrency=1):
         await eventually(lambda: consumer_count(rabbitmq_url, name))
         async with bare_channel(rabbitmq_url) as channel:
             await channel.queue_delete(name)
         await direct.declare_topology()
         await publish_all(direct, sent, "orders")
-        assert await received.until(1) == sent
+        await eventually(lambda: set(received.seen) == set(sent))
+
+
+async def test_f15_the_watchdog_notices_a_consumer_that_is_gone(
+    direct, proxied, rabbitmq_url, monkeypatch
+):
+    opened: list[intake.Intake] = []
+    listen = intake.Intake._listen
+
+    async def remember(self) -> None:
+        await listen(self)
+        opened.append(self)
+
+    monkeypatch.setattr(intake.Intake, "_listen", remember)
+    async with proxied.consume(["orders"], Recorder(), concurrency=1):
+        await eventually(lambda: opened)
+        (tap,) = opened[0]._taps
+        # Behind the back of the intake, which goes on to believe that it has a consumer.
+        await tap.queue.cancel(tap.tag)
+        assert await consumer_count(rabbitmq_url, work_queue("orders")) == 0
+        await eventually(lambda: consumer_count(rabbitmq_url, work_queue("orders")))
+
+
+async def test_f15_the_watchdog_notices_a_consumer_that_is_sent_nothing(
+    direct, proxied, rabbitmq_url, monkeypatch
+):
+    lost: list[object] = []
+    arrive = intake.Intake._arrive
+
+    async def lose_the_first(self, tap, message) -> None:
+        if lost:
+            await arrive(self, tap, message)
+        else:
+            lost.append(message)
+
+    monkeypatch.setattr(intake.Intake, "_arrive", lose_the_first)
+    received, sent = Recorder(), wake_ups(3)
+    async with proxied.consume(QUEUES, received, concurrency=1):
+        await eventually(lambda: consumer_count(rabbitmq_url, work_queue("orders")))
+        await publish_all(direct, sent, "orders")
+        # Sooner than the acknowledgement timeout would close the channel.
+        async with asyncio.timeout(CONSUMER_TIMEOUT_SECONDS / 2):
+            assert set(await received.until(3)) == set(sent)
+    assert lost
 
 
 async def test_f26_fifty_copies_over_four_workers_are_each_handled_once(direct, rabbitmq_url):

@@ -143,6 +143,10 @@ async def test_a_worker_that_has_work_left_is_not_ended_for_want_of_more(
         proxy.refuse()
         done, _ = await asyncio.wait([consuming], timeout=2)
         assert not done
+        proxy.heal()
+        await publish_until_confirmed(broker, wake_ups(1), "orders")
+        await received.until(2)
+        proxy.refuse()
         finish.set()
         with pytest.raises(ConsumersLost):
             await asyncio.wait_for(consuming, 20)

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import pytest
 
+from infra.broker import amqp
 from infra.broker.port import Broker, BrokerUnavailable, WakeUp
 from infra.broker.rabbitmq import RabbitBroker
 from infra.broker.topology import TASK_EXCHANGE, work_queue
@@ -66,12 +67,16 @@ async def test_f3_a_broker_that_is_gone_is_an_error_and_then_publishing_goes_on(
     assert await received_by(broker, 1) == [message]
 
 
-async def test_f3_a_batch_learns_at_once_that_nobody_is_there(broker, proxy):
-    proxy.refuse()
-    accepted = proxy.accepted
+async def test_f3_a_batch_makes_one_attempt_to_connect_and_shares_its_failure(
+    rabbitmq_server, proxy, monkeypatch
+):
+    monkeypatch.setattr(amqp, "ANSWER_SECONDS", 1.0)
+    broker = RabbitBroker(rabbitmq_server.url(port=proxy.port), ["orders"])
+    proxy.blackhole()
     async with asyncio.timeout(10):
         assert await asyncio.gather(*(publish(broker, m) for m in wake_ups(100))) == 100 * [False]
-    assert proxy.accepted == accepted
+    assert proxy.accepted == 1
+    await broker.close()
 
 
 async def test_f5_a_confirm_that_never_comes_is_an_error_after_the_timeout(broker, proxy):
@@ -84,6 +89,22 @@ async def test_f5_a_confirm_that_never_comes_is_an_error_after_the_timeout(broke
     assert await publish(broker, second)
     # The outcome was unknown: the broker had the message, and now has it twice.
     assert Counter(await received_by(broker, 3)) == {first: 1, second: 2}
+
+
+async def test_f12_a_publish_that_a_failing_heartbeat_ends_is_an_error(
+    rabbitmq_server, rabbitmq_vhost, proxy
+):
+    """The library ends it with `CancelledError`, which must not look like our own end."""
+    url = rabbitmq_server.url(rabbitmq_vhost, port=proxy.port) + "?heartbeat=1"
+    broker = RabbitBroker(url, ["orders"], publish_timeout=timedelta(seconds=60))
+    assert await publish(broker, wake_ups(1)[0])
+    proxy.blackhole()
+    async with asyncio.timeout(30):
+        with pytest.raises(BrokerUnavailable, match="cannot be reached"):
+            await broker.publish(wake_ups(1)[0], queue="orders", message_id="1")
+    proxy.heal()
+    assert await publish(broker, wake_ups(1)[0])
+    await broker.close()
 
 
 async def test_f6_an_unroutable_message_is_an_error(broker, rabbitmq_url):

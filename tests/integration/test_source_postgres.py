@@ -28,15 +28,29 @@ MANY = text_query(_MANY.format(ROWS))
 @pytest.fixture
 def admin(postgres_url) -> Iterator[psycopg.Connection]:
     """A connection for the other side of each story; it never waits long for a lock."""
-    conninfo = sa.make_url(postgres_url).set(drivername="postgresql")
-    with psycopg.connect(
-        conninfo.render_as_string(hide_password=False),
-        autocommit=True,
-        options="-c lock_timeout=200ms",
-    ) as connection:
-        connection.execute("CREATE TABLE orders (id int PRIMARY KEY, city text, total money)")
-        connection.execute("INSERT INTO orders VALUES (1, 'Paris', '2'), (2, 'Lyon', '3')")
+    with connect(postgres_url) as connection:
+        fill(connection)
         yield connection
+
+
+@pytest.fixture(scope="module")
+def shared_url(postgres_server) -> Iterator[str]:
+    """A database for tests that leave it as it is."""
+    with postgres_server.database() as url:
+        with connect(url) as connection:
+            fill(connection)
+            connection.execute("CREATE SEQUENCE counter")
+        yield url
+
+
+def connect(url: str) -> psycopg.Connection:
+    conninfo = sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(conninfo, autocommit=True, options="-c lock_timeout=200ms")
+
+
+def fill(connection: psycopg.Connection) -> None:
+    connection.execute("CREATE TABLE orders (id int PRIMARY KEY, city text, total money)")
+    connection.execute("INSERT INTO orders VALUES (1, 'Paris', '2'), (2, 'Lyon', '3')")
 
 
 def read(url: str, query: Query) -> list[dict[str, object]]:
@@ -47,19 +61,19 @@ def read(url: str, query: Query) -> list[dict[str, object]]:
 @pytest.mark.parametrize(
     "scheme", ["postgresql", "postgresql+psycopg", "postgresql+asyncpg", "postgres"]
 )
-def test_every_spelling_of_the_url_is_understood(admin, postgres_url, scheme):
-    url = postgres_url.replace("postgresql+psycopg", scheme)
+def test_every_spelling_of_the_url_is_understood(shared_url, scheme):
+    url = shared_url.replace("postgresql+psycopg", scheme)
 
     assert read(url, text_query("SELECT count(*) AS n FROM orders")) == [{"n": 2}]
 
 
-def test_an_option_nobody_knows_is_refused_before_connecting(postgres_url):
+def test_an_option_nobody_knows_is_refused_before_connecting(shared_url):
     with pytest.raises(InvalidRequest, match="option"):
-        open_source(f"{postgres_url}?colour=blue")
+        open_source(f"{shared_url}?colour=blue")
 
 
-def test_options_of_the_url_reach_the_server(admin, postgres_url):
-    url = f"{postgres_url}?application_name=nightly"
+def test_options_of_the_url_reach_the_server(shared_url):
+    url = f"{shared_url}?application_name=nightly"
 
     rows = read(url, text_query("SELECT current_setting('application_name') AS name"))
 
@@ -112,12 +126,12 @@ def test_a_table_one_may_not_read_is_rejected(admin, postgres_url):
 
 
 @pytest.mark.parametrize("value", ["a\0b", ["a\0b"]])
-def test_a_nul_character_is_refused_in_words(admin, postgres_url, value):
+def test_a_nul_character_is_refused_in_words(shared_url, value):
     city = sa.column("city", sa.String)
     match = city.in_(value) if isinstance(value, list) else city == value
 
     with pytest.raises(SourceRejected, match="NUL character"):
-        read(postgres_url, sa.select(city).select_from(sa.table("orders")).where(match))
+        read(shared_url, sa.select(city).select_from(sa.table("orders")).where(match))
 
 
 @pytest.mark.parametrize(
@@ -131,23 +145,23 @@ def test_a_nul_character_is_refused_in_words(admin, postgres_url, value):
     ],
 )
 @pytest.mark.parametrize("count", [True, False])
-def test_nothing_an_operator_writes_can_write(admin, postgres_url, sql, count):
-    admin.execute("CREATE SEQUENCE counter")
-    source = open_source(postgres_url)
+def test_nothing_an_operator_writes_can_write(shared_url, sql, count):
+    source = open_source(shared_url)
 
     with pytest.raises(SourceRejected), source.open(text_query(sql), count=count) as stream:
         list(stream)
 
-    assert admin.execute("SELECT count(*) FROM orders").fetchone() == (2,)
-    assert admin.execute("SELECT last_value, is_called FROM counter").fetchone() == (1, False)
+    with connect(shared_url) as connection:
+        state = "SELECT (SELECT count(*) FROM orders), last_value, is_called FROM counter"
+        assert connection.execute(state).fetchone() == (2, 1, False)
 
 
-def test_a_row_that_cannot_be_computed_rejects_the_export(postgres_url):
+def test_a_row_that_cannot_be_computed_rejects_the_export(shared_url):
     late = text_query("SELECT 1 / (100000 - n) AS x FROM generate_series(1, 200000) AS n")
 
     with (
         pytest.raises(SourceRejected, match="22012"),
-        open_source(postgres_url).open(late, count=False) as stream,
+        open_source(shared_url).open(late, count=False) as stream,
     ):
         list(stream)
 
@@ -164,6 +178,26 @@ def test_a_connection_ended_by_the_server_is_worth_another_try(admin, postgres_u
             list(batches)
 
     assert ended == (1,)
+
+
+def test_leaving_ends_a_statement_that_would_be_silent_for_a_minute(admin, postgres_url):
+    silent = text_query(
+        "SELECT n, CASE WHEN n > 30000 THEN pg_sleep(60)::text END AS x, repeat('x', 50)"
+        " FROM generate_series(1, 40000) AS n"
+    )
+    others = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    with open_source(postgres_url).open(silent, count=False) as stream:
+        next(iter(stream))
+        assert admin.execute(others).fetchone() == (1,)
+
+    deadline = time.monotonic() + 10
+    while admin.execute(others).fetchone() != (0,):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("crash", ["stop", "kill"])
@@ -197,8 +231,8 @@ def test_a_server_that_crashes_in_mid_read_is_worth_another_try(crash):
         {"username": "s3cret_user"},
     ],
 )
-def test_no_error_tells_who_connects_where_with_what(postgres_url, breakage):
-    url = sa.make_url(postgres_url).set(**breakage)
+def test_no_error_tells_who_connects_where_with_what(shared_url, breakage):
+    url = sa.make_url(shared_url).set(**breakage)
 
     with pytest.raises(SourceUnavailable) as failed:
         read(url.render_as_string(hide_password=False), text_query("SELECT 1"))
@@ -217,9 +251,9 @@ def test_no_error_tells_who_connects_where_with_what(postgres_url, breakage):
         "SELECT pg_read_file('/s3cret')",
     ],
 )
-def test_no_error_repeats_the_query_or_its_values(admin, postgres_url, sql):
+def test_no_error_repeats_the_query_or_its_values(shared_url, sql):
     with pytest.raises(SourceError) as failed:
-        read(postgres_url, text_query(sql))
+        read(shared_url, text_query(sql))
 
     assert_discreet(failed.value)
 
