@@ -11,7 +11,7 @@ import logging
 from typing import Protocol
 
 from exporter.errors import WaybillError
-from infra.broker.port import DeadLetterHandler, Handler, WakeUp, Work
+from infra.broker.port import DeadLetterHandler, Handler, TryLater, WakeUp, Work
 from infra.broker.running import wait_for_event
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,9 @@ async def deliver(delivery: Delivery, handler: Handler) -> None:
     except asyncio.CancelledError:
         await delivery.give_back()
         raise
+    except TryLater:
+        await delivery.give_back()
+        return
     except Exception as error:
         reason = describe_failure(error)
         log.warning("message dead-lettered", extra={"queue": delivery.queue, "why": reason})

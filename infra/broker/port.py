@@ -28,6 +28,12 @@ class BrokerUnavailable(WaybillError):
     code = "broker_unavailable"
 
 
+class TryLater(WaybillError):
+    """A handler cannot decide about a message now."""
+
+    code = "try_later"
+
+
 class BadMessage(WaybillError, ValueError):
     """A message is not a wake-up this version can read."""
 
@@ -71,8 +77,9 @@ class WakeUp:
 Work = Callable[[], Awaitable[None]]
 
 #: Called for each message. It claims the task in the database, and returns the work to do
-#: or None. Its return acknowledges the message; `BadMessage` sends it to the dead letters,
-#: and so does any other error, since retries are the database's decision and not ours.
+#: or None. Its return acknowledges the message, `TryLater` lets it be delivered again;
+#: `BadMessage` sends it to the dead letters, and so does any other error, since retries are
+#: the database's decision and not ours.
 Handler = Callable[[WakeUp], Awaitable[Work | None]]
 
 #: Called for each dead letter with its body, the queue it came from, and the reason.
