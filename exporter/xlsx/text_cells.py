@@ -27,9 +27,11 @@ _ESCAPED = [*(chr(code) for code in range(0x20) if chr(code) not in "\t\n"), "\u
 _ESCAPES = {char: f"_x{ord(char):04X}_" for char in _ESCAPED}
 _MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
-#: What Excel would decode. The last ``_`` may be one that an escape brings in, and one look-
-#: alike may begin at the end of another: so every ``_x`` of such a text is escaped.
-_LOOK_ALIKE = f"_x[0-9A-Fa-f]{{4}}[_{''.join(_ESCAPED)}]"
+#: What Excel would decode, and beyond the standard SheetJS (``_X0041_``) and LibreOffice
+#: (``_x1B_``, controls of fewer digits). The last ``_`` may be one that an escape brings in, and
+#: one look-alike may begin at the end of another: so every ``_x`` of such a text is escaped.
+_LOOK_ALIKE = f"_[xX](?:[0-9A-Fa-f]{{4}}|0{{0,2}}[01]?[0-9A-Fa-f])[_{''.join(_ESCAPED)}]"
+_PREFIXES = {prefix: f"_x005F{prefix}" for prefix in ("_x", "_X")}
 
 #: U+FFFE and U+FFFF begin with this byte in UTF-8, and so do U+F000 to U+FFFD.
 _LAST_PLANE_BYTE = 0xEF
@@ -125,5 +127,5 @@ def _escape_look_alikes(values: pl.Series) -> pl.Series:
     suspects = values.str.contains(_LOOK_ALIKE)
     if not suspects.any():
         return values
-    escaped = values.str.replace_all("_x", "_x005F_x", literal=True)
+    escaped = values.str.replace_many(_PREFIXES)
     return pl.select(pl.when(suspects).then(escaped).otherwise(values)).to_series()

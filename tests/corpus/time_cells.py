@@ -1,4 +1,4 @@
-"""C24–C28: dates before Excel's calendar, zones, folds, and durations."""
+"""C24–C28: dates outside Excel's calendar, infinity, zones, folds, and durations."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ _IN_BERLIN = [
     datetime(2026, 3, 29, 3, 0),  # noqa: DTZ001
     None,
 ]
+#: Seconds since 1970.
+_YEAR_10000 = 253_402_300_800
 
 
 def _midnight(day: date | None) -> datetime | None:
@@ -65,6 +67,25 @@ TIME_CELLS: tuple[CellCase, ...] = (
         csv=[datetime(1900, 2, 28, 23, 59, 59), datetime(1582, 10, 15)],  # noqa: DTZ001
         jsonl=[datetime(1900, 2, 28, 23, 59, 59), datetime(1582, 10, 15)],  # noqa: DTZ001
         xlsx_warnings={"date_as_text": 2},
+    ),
+    CellCase(
+        "C25",
+        "dates beyond four digits and infinity",
+        pa.array([2_932_897, -719_529, 2**31 - 1, -(2**31), None], pa.int32()).cast(pa.date32()),
+        *[["+10000-01-01", "-0001-12-31", "infinity", "-infinity", None]] * 3,
+        xlsx_warnings={"date_as_text": 4},
+    ),
+    *(
+        CellCase(
+            "C25",
+            f"timestamps beyond four digits and infinity in {unit}",
+            pa.array(
+                [_YEAR_10000 * many, -(2**63) + 1, 2**63 - 1, -(2**63), None], pa.int64()
+            ).cast(pa.timestamp(unit)),
+            *[["+10000-01-01T00:00:00", "-infinity", "infinity", "-infinity", None]] * 3,
+            xlsx_warnings={"date_as_text": 4},
+        )
+        for unit, many in (("ms", 10**3), ("us", 10**6))
     ),
     *(
         CellCase(
