@@ -148,6 +148,7 @@ def _write_table(
     sheet.freeze_panes(1, 0)
     sheet.repeat_rows(0)
     sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
     for index, column in enumerate(columns):
         sheet.set_column(index, index, column.width, formats[index])
         sheet.write_string(0, index, column.label, headers[index])
