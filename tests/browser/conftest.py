@@ -56,9 +56,13 @@ class Visit:
         return items
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium, for the tests of this package.
+
+    Playwright keeps an event loop running in this thread while it lives, and the tests of other
+    packages bring their own.
+    """
     program = shutil.which("chromium")
     if program is None:
         raise FileNotFoundError("No chromium in PATH. Run `make test`, which installs it.")
