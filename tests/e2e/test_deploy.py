@@ -72,7 +72,12 @@ def test_the_environment_file_works_on_real_servers(installation, rabbitmq_url):
     }
     env = {k: v for k, v in ours.items() if not k.startswith(PREFIX)} | ENV | replaced
     assert run(env, "sample", "--orders", "500").returncode == 0
-    assert run(env, "doctor").returncode == 0
+    before = run(env, "doctor")
+    assert before.returncode == 1
+    assert "BAD broker" in before.stdout
+    assert run(env, "topology").returncode == 0
+    after = run(env, "doctor")
+    assert after.returncode == 0, after.stdout
     with api(env, installation.log) as client, process(env, installation.log, "worker"):
         body = {"type": "orders", "format": "xlsx", "params": {}}
         task = ended(client, client.post("/api/export-tasks", json=body).json()["id"])
