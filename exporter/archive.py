@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from exporter.blocks import Block
+from exporter.blocks import Block, Checksum
+from exporter.errors import IncompleteExport
 from exporter.filenames import part_filename
 from exporter.zipstream import ZipStream
 
@@ -39,27 +40,38 @@ class PartArchive:
         self._zip = ZipStream(zip64=True)
         self._digest = hashlib.sha256()
         self.parts: list[Part] = []
-        #: Data rows and raw bytes of the open part.
+        #: Data rows and uncompressed bytes of the open part.
         self.rows = 0
-        self.size_bytes = 0
+        self.raw = Checksum()
+
+    @property
+    def checksum(self) -> Checksum:
+        """Of everything returned so far."""
+        return self._zip.checksum
 
     def open(self) -> bytes:
         """Begin the next part."""
-        self.rows = self.size_bytes = 0
+        self.rows, self.raw = 0, Checksum()
         self._digest = hashlib.sha256()
         return self._zip.open(self._next_path())
 
     def add(self, block: Block, raw: bytes) -> bytes:
-        """Append `block`, which holds `raw`, to the open part."""
+        """Append `block`, which holds `raw`, to the open part.
+
+        Raises:
+            IncompleteExport: `raw` is not what the block was made of.
+        """
+        if Checksum.of(raw) != block.raw:
+            raise IncompleteExport("A part of the archive was changed after it was rendered.")
         self._digest.update(raw)
         self.rows += block.rows
-        self.size_bytes += block.raw_length
+        self.raw += block.raw
         return self._zip.add(block)
 
     def close(self) -> bytes:
         """End the open part."""
         self.parts.append(
-            Part(self._next_path(), self.rows, self.size_bytes, self._digest.hexdigest())
+            Part(self._next_path(), self.rows, self.raw.size_bytes, self._digest.hexdigest())
         )
         return self._zip.close()
 

@@ -24,35 +24,50 @@ DEFLATE_END = b"\x03\x00"
 
 
 @dataclass(frozen=True, slots=True)
+class Checksum:
+    """Length and CRC-32 of some bytes. Concatenates with others by `+`, as the bytes do."""
+
+    size_bytes: int = 0
+    crc32: int = 0
+
+    @classmethod
+    def of(cls, data: bytes | memoryview) -> Checksum:
+        """Read `data` once, at 30 GB/s. Releases the GIL while it works."""
+        return cls(len(data), isal_zlib.crc32(data))
+
+    def __add__(self, other: Checksum) -> Checksum:
+        """The checksum of both byte strings one after the other, without reading them again."""
+        return Checksum(
+            self.size_bytes + other.size_bytes,
+            isal_zlib.crc32_combine(self.crc32, other.crc32, other.size_bytes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """Some rows of a file, compressed. Concatenates with others by `+`."""
 
-    #: Data rows inside; 0 for headers and the like.
+    #: Data rows found in the uncompressed bytes; 0 for headers and the like.
     rows: int
-    #: Length of the uncompressed bytes.
-    raw_length: int
-    #: CRC-32 of the uncompressed bytes.
-    crc32: int
+    #: Of the uncompressed bytes.
+    raw: Checksum
     #: Deflate data, ended by a full flush.
     data: bytes
+    #: Of `data` when it was made. Files are checked against these and never against `data`.
+    packed: Checksum
 
     @classmethod
     def of(cls, raw: bytes | memoryview, rows: int = 0) -> Block:
         """Compress `raw`, which holds `rows` rows. Releases the GIL while it works."""
         deflate = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _RAW)
         data = deflate.compress(raw) + deflate.flush(isal_zlib.Z_FULL_FLUSH)
-        return cls(rows, len(raw), isal_zlib.crc32(raw), data)
+        return cls(rows, Checksum.of(raw), data, Checksum.of(data))
 
     def __add__(self, other: Block) -> Block:
         """The block that compressing both inputs one after the other stands for."""
         return Block(
             self.rows + other.rows,
-            self.raw_length + other.raw_length,
-            combine_crc32(self.crc32, other.crc32, other.raw_length),
+            self.raw + other.raw,
             self.data + other.data,
+            self.packed + other.packed,
         )
-
-
-def combine_crc32(first: int, second: int, second_length: int) -> int:
-    """CRC-32 of two byte strings one after the other, from their CRCs and a length."""
-    return int(isal_zlib.crc32_combine(first, second, second_length))

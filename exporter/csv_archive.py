@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterable
 import pyarrow as pa
 
 from exporter.archive import PartArchive
-from exporter.blocks import Block
 from exporter.csv_profiles import EXCEL, CsvProfile
 from exporter.csv_text import CsvText
 from exporter.encoding import Encode, Tally
@@ -37,16 +36,12 @@ def csv_archive_encoder(
         header = text.header()
         header.count_in(tally)
         head = header.compress()
-
-        def work(table: pa.Table) -> tuple[Rendered, Block]:
-            rendered = text.rows(table)
-            return rendered, rendered.compress()
-
+        runs = each_run(text.rows, Rendered.compress, batches, stop_every=part_rows)
         yield archive.open() + archive.add(head, header.raw)
-        for rendered, block in each_run(work, batches, stop_every=part_rows):
+        for rendered, block in runs:
             full = archive.rows and (
                 archive.rows + block.rows > part_rows
-                or archive.size_bytes + block.raw_length > part_bytes
+                or archive.raw.size_bytes + block.raw.size_bytes > part_bytes
             )
             if full:
                 yield archive.close() + archive.open() + archive.add(head, header.raw)
@@ -62,6 +57,7 @@ def csv_archive_encoder(
         yield archive.finish(
             manifest_json(archive.parts, resource, schema, layout, tally, csvProfile=profile.name)
         )
+        tally.file = archive.checksum
 
     return encode_csv_archive
 

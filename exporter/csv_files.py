@@ -7,12 +7,13 @@ from itertools import chain
 
 import pyarrow as pa
 
+from exporter.blocks import Checksum
 from exporter.csv_profiles import EXCEL, CsvProfile
 from exporter.csv_text import CsvText
 from exporter.encoding import Encode, Tally
 from exporter.gzip_stream import gzip_file
 from exporter.layout import Layout
-from exporter.text_rows import blocks_of, each_run
+from exporter.text_rows import Rendered, blocks_of, each_run
 
 
 def csv_encoder(profile: CsvProfile = EXCEL) -> Encode:
@@ -22,9 +23,14 @@ def csv_encoder(profile: CsvProfile = EXCEL) -> Encode:
         schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
     ) -> Generator[bytes, None, None]:
         text = CsvText(schema, layout, profile)
-        for rendered in chain([text.header()], each_run(text.rows, batches)):
+        header = text.header()
+        runs = each_run(text.rows, Rendered.checksum, batches)
+        file = Checksum()
+        for rendered, checksum in chain([(header, header.checksum())], runs):
             rendered.count_in(tally)
+            file += checksum
             yield rendered.raw
+        tally.file = file
 
     return encode_csv
 
@@ -36,6 +42,6 @@ def csv_gzip_encoder(profile: CsvProfile = EXCEL) -> Encode:
         schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
     ) -> Generator[bytes, None, None]:
         text = CsvText(schema, layout, profile)
-        yield from gzip_file(blocks_of(text.header(), text.rows, batches, tally))
+        tally.file = yield from gzip_file(blocks_of(text.header(), text.rows, batches, tally))
 
     return encode_csv_gzip

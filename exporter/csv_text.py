@@ -18,6 +18,7 @@ from exporter.csv_profiles import CsvProfile
 from exporter.formula_guard import begins_formula
 from exporter.labels import count_renamed
 from exporter.layout import Layout
+from exporter.row_marks import count_records
 from exporter.text_rows import (
     BINARY_AS_BASE64,
     Counts,
@@ -79,7 +80,8 @@ class CsvText:
         found = count_matches(frame, self._tests(columns))
         cells = frame.select(self._cell(column, found).alias(column.key) for column in columns)
         warnings = changes_among(found, columns, _RULES)
-        return Rendered(frame.height, join_rows(cells, self._profile.line_end), warnings)
+        lines = join_rows(cells, self._profile.line_end)
+        return Rendered(count_records(lines), lines, warnings)
 
     def _tests(self, columns: Sequence[CellColumn]) -> dict[tuple[str, str], pl.Expr]:
         """What to look for, once per batch, so that clean columns are left alone."""

@@ -8,7 +8,7 @@
     │   ├── InvalidRequest          (also ValueError)
     │   ├── PermissionDenied        (also PermissionError)
     │   └── LimitExceeded
-    ├── IncompleteExport            rows counted, rendered and stored disagree
+    ├── IncompleteExport            rows counted, read and rendered disagree
     └── ExportStopped               not a failure: the attempt has to end now
         ├── ExportCancelled         somebody pressed cancel
         ├── LeaseLost               another worker owns the task
@@ -81,7 +81,7 @@ class LimitExceeded(ExportRejected):
 
 
 class IncompleteExport(WaybillError):
-    """Rows counted by the database and rows in the file disagree; nothing was published."""
+    """Rows were lost, repeated, swapped or changed on their way; nothing was published."""
 
     code = "incomplete_export"
 

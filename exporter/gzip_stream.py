@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
-from exporter.blocks import DEFLATE_END, Block
+from exporter.blocks import DEFLATE_END, Block, Checksum
 
 #: Magic, deflate, no flags, no time, no extra flags, unknown system: same rows, same bytes.
 _HEADER = b"\x1f\x8b\x08\x00" + bytes(4) + b"\x00\xff"
@@ -13,14 +13,18 @@ _TRAILER = struct.Struct("<2L")
 _LENGTH_MODULUS = 1 << 32
 
 
-def gzip_file(blocks: Iterable[Block]) -> Iterator[bytes]:
-    """Yield one gzip member. Its trailer, which readers check, comes after the last block.
+def gzip_file(blocks: Iterable[Block]) -> Generator[bytes, None, Checksum]:
+    """Yield one gzip member, and return the checksum of what was yielded.
 
-    The length field wraps at 4 GiB as the format demands; the CRC still covers everything.
+    Its trailer, which readers check, comes after the last block. The length field wraps at
+    4 GiB as the format demands; the CRC still covers everything.
     """
+    raw, file = Checksum(), Checksum.of(_HEADER)
     yield _HEADER
-    done = Block(0, 0, 0, b"")
     for block in blocks:
+        raw += block.raw
+        file += block.packed
         yield block.data
-        done += Block(0, block.raw_length, block.crc32, b"")
-    yield DEFLATE_END + _TRAILER.pack(done.crc32, done.raw_length % _LENGTH_MODULUS)
+    end = DEFLATE_END + _TRAILER.pack(raw.crc32, raw.size_bytes % _LENGTH_MODULUS)
+    yield end
+    return file + Checksum.of(end)

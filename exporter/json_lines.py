@@ -20,6 +20,7 @@ from exporter.encoding import Tally
 from exporter.gzip_stream import gzip_file
 from exporter.labels import count_renamed
 from exporter.layout import Layout
+from exporter.row_marks import count_marks
 from exporter.text_rows import (
     BINARY_AS_BASE64,
     Counts,
@@ -55,7 +56,7 @@ def encode_jsonl_gzip(
     def render(table: pa.Table) -> Rendered:
         return _render(cell_texts(table, columns, layout.timezone), columns)
 
-    yield from gzip_file(blocks_of(None, render, batches, tally))
+    tally.file = yield from gzip_file(blocks_of(None, render, batches, tally))
 
 
 def _render(frame: pl.DataFrame, columns: Sequence[CellColumn]) -> Rendered:
@@ -67,7 +68,9 @@ def _render(frame: pl.DataFrame, columns: Sequence[CellColumn]) -> Rendered:
         member.alias(column.key) for member, column in zip(members, columns, strict=True)
     )
     warnings = changes_among(found, columns, (NOT_FINITE, BINARY_AS_BASE64))
-    return Rendered(frame.height, join_rows(cells, "\n"), warnings)
+    lines = join_rows(cells, "\n")
+    # No value has a line feed of its own: it is escaped in text, and blank in other JSON.
+    return Rendered(count_marks(lines, b"\n"), lines, warnings)
 
 
 def _tests(columns: Sequence[CellColumn]) -> dict[tuple[str, str], pl.Expr]:

@@ -15,10 +15,12 @@ import pyarrow.parquet as pq
 
 from exporter.arrow_conversions import for_parquet
 from exporter.batch_cuts import regroup
+from exporter.blocks import Checksum
 from exporter.encoding import Tally
 from exporter.errors import LimitExceeded
 from exporter.labels import count_renamed, unique_labels
 from exporter.layout import Layout
+from exporter.row_order import RowOrder
 
 #: Rows of a row group, near what DuckDB and Spark expect to hand to one thread.
 GROUP_ROWS = 131_072
@@ -51,13 +53,18 @@ def encode_parquet(
         use_dictionary=False,
         column_encoding={field.name: _DELTA for field in stored if _is_delta_coded(field.type)},
     )
-    for table in regroup(batches, rows=GROUP_ROWS, max_bytes=GROUP_BYTES):
-        group = _as_stored(table, stored, layout.timezone, tally)
+    order = RowOrder()
+    for cut in regroup(batches, rows=GROUP_ROWS, max_bytes=GROUP_BYTES):
+        group = _as_stored(cut.open(), stored, layout.timezone, tally)
+        order.follow(cut.first_row, group.num_rows)
         writer.write_table(group, row_group_size=GROUP_ROWS)
-        tally.rows += table.num_rows
+        tally.rows += group.num_rows
         yield pipe.take()
     writer.close()
-    yield pipe.take()
+    footer = pipe.take()
+    tally.rows = pq.read_metadata(pa.BufferReader(footer)).num_rows
+    yield footer
+    tally.file = pipe.checksum
 
 
 class _Pipe:
@@ -67,14 +74,15 @@ class _Pipe:
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
-        self._position = 0
+        #: Of everything written.
+        self.checksum = Checksum()
 
     def write(self, data: bytes) -> None:
         self._chunks.append(data)
-        self._position += len(data)
+        self.checksum += Checksum.of(data)
 
     def tell(self) -> int:
-        return self._position
+        return self.checksum.size_bytes
 
     def flush(self) -> None:
         """Nothing is held back."""

@@ -35,7 +35,11 @@ class RowStream(Protocol):
         ...
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Batches in the query's order, bounded in rows and in bytes."""
+        """Batches in the query's order, bounded in rows and in bytes.
+
+        Each carries the seal that `exporter.seals.sealed` gives it, as close to the driver as
+        can be: what befalls it from there on is found out.
+        """
         ...
 
     def cancel(self) -> None:
@@ -64,4 +68,11 @@ class Sink(Protocol):
 
     def write(self, data: bytes) -> None:
         """Append `data`. May block while earlier bytes are still on their way."""
+        ...
+
+    def expect(self, size_bytes: int, crc32: int) -> None:
+        """Say what the whole file has to be, by its length and its CRC-32.
+
+        A clean exit then raises instead of publishing a file that is not that.
+        """
         ...

@@ -7,11 +7,14 @@ whose counts agree, or raises and leaves no file behind.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import pyarrow as pa
+
+from exporter.blocks import Checksum
 from exporter.datasets import Query
 from exporter.encoding import Encode, Tally
 from exporter.errors import ExportStopped, IncompleteExport
@@ -57,12 +60,13 @@ def run_export(
     """Export `query` and return what was written.
 
     `open_sink` gets the opened stream, whose row count and schema tell how large the file may
-    become. Rows the database counts in the snapshot and rows in the bytes must agree before the
-    sink may publish anything. With ``count=False`` the end of the cursor is trusted, and
-    `Outcome.rows_source` is None to say so.
+    become. Rows the database counts in the snapshot, rows that were read and rows counted in
+    the rendered bytes must agree, and the sink publishes nothing but exactly those bytes
+    (`docs/decisions/0009-proof-of-completeness.md`). With ``count=False`` the end of the cursor
+    is trusted, and `Outcome.rows_source` is None to say so.
 
     Raises:
-        IncompleteExport: the counts disagree; nothing was published.
+        IncompleteExport: rows were lost, repeated, swapped or changed; nothing was published.
         ExportStopped: `stop` was used.
     """
     progress = progress or Progress()
@@ -96,17 +100,16 @@ def _write(
 ) -> Outcome:
     tally = Tally()
     digest = hashlib.sha256()
-    with closing(encode(stream.schema, stream, layout, tally)) as chunks:
+    reading = _Reading(stream)
+    with closing(encode(stream.schema, reading, layout, tally)) as chunks:
         for chunk in chunks:
             stop.check()
             digest.update(chunk)
             sink.write(chunk)
             progress.bytes_rendered += len(chunk)
             progress.rows_done = tally.rows
-    if stream.rows_expected is not None and stream.rows_expected != tally.rows:
-        raise IncompleteExport(
-            f"The database counted {stream.rows_expected:,} rows; {tally.rows:,} were written."
-        )
+    file = _file_of(stream.rows_expected, reading.rows, tally)
+    sink.expect(file.size_bytes, file.crc32)
     stop.check()
     return Outcome(
         rows_source=stream.rows_expected,
@@ -119,6 +122,32 @@ def _write(
             for (column, rule), times in sorted(tally.warnings.items())
         ],
     )
+
+
+class _Reading:
+    """The batches of a stream, and how many rows they had so far."""
+
+    def __init__(self, stream: RowStream) -> None:
+        self._stream = stream
+        self.rows = 0
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        for batch in self._stream:
+            self.rows += batch.num_rows
+            yield batch
+
+
+def _file_of(rows_expected: int | None, rows_read: int, tally: Tally) -> Checksum:
+    """What the encoder has to have yielded, once every count agrees with it."""
+    if rows_expected not in {None, rows_read}:
+        raise IncompleteExport(
+            f"The database counted {rows_expected:,} rows; {rows_read:,} were read."
+        )
+    if rows_read != tally.rows:
+        raise IncompleteExport(f"{rows_read:,} rows were read; {tally.rows:,} were written.")
+    if tally.file is None:
+        raise IncompleteExport("The encoder did not say what the file has to be.")
+    return tally.file
 
 
 def _describe(layout: Layout, stream: RowStream) -> Layout:

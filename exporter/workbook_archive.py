@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from exporter.archive import PartArchive
 from exporter.batch_cuts import split_rows
-from exporter.blocks import Block
+from exporter.blocks import Block, Checksum
 from exporter.encoding import Encode, Tally
+from exporter.errors import IncompleteExport
 from exporter.layout import Layout
 from exporter.manifest import manifest_json
 
@@ -44,8 +45,11 @@ def workbook_archive_encoder(encode_workbook: Encode, *, part_rows: int = PART_R
                     block = _stored(chunk, part.rows - archive.rows)
                     tally.rows = before + part.rows
                     yield archive.add(block, chunk)
+            if part.file != archive.raw:
+                raise IncompleteExport("A workbook was changed on its way into the archive.")
             yield archive.close()
         yield archive.finish(manifest_json(archive.parts, _RESOURCE, schema, layout, tally))
+        tally.file = archive.checksum
 
     return encode_workbook_archive
 
@@ -54,4 +58,4 @@ def _stored(raw: bytes, rows: int) -> Block:
     """A block of bytes that are compressed already, and would only grow."""
     deflate = zlib.compressobj(0, zlib.DEFLATED, -zlib.MAX_WBITS)
     data = deflate.compress(raw) + deflate.flush(zlib.Z_FULL_FLUSH)
-    return Block(rows, len(raw), zlib.crc32(raw), data)
+    return Block(rows, Checksum.of(raw), data, Checksum.of(data))

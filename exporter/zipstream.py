@@ -9,9 +9,9 @@ Numbers are those of PKWARE's APPNOTE 6.3.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from exporter.blocks import DEFLATE_END, Block, combine_crc32
+from exporter.blocks import DEFLATE_END, Block, Checksum
 from exporter.errors import LimitExceeded
 
 _LOCAL = struct.Struct("<4s5H3L2H")
@@ -39,9 +39,8 @@ class _Entry:
     name: bytes
     offset: int
     flags: int
-    raw_length: int = 0
+    raw: Checksum = field(default_factory=Checksum)
     length: int = 0
-    crc32: int = 0
 
 
 class ZipStream:
@@ -50,7 +49,8 @@ class ZipStream:
     def __init__(self, *, zip64: bool = False) -> None:
         """With `zip64`, the archive may pass 4 GiB; each entry still may not."""
         self._zip64 = zip64
-        self._position = 0
+        #: Of everything returned so far: of blocks by what they say of themselves.
+        self.checksum = Checksum()
         self._done: list[_Entry] = []
         self._names: set[str] = set()
         self._open: _Entry | None = None
@@ -60,7 +60,7 @@ class ZipStream:
         block = Block.of(data)
         entry = self._entry(name, _NAME_IS_UTF8)
         body = block.data + DEFLATE_END
-        entry.raw_length, entry.length, entry.crc32 = block.raw_length, len(body), block.crc32
+        entry.raw, entry.length = block.raw, len(body)
         self._done.append(entry)
         return self._emit(_local_header(entry) + body)
 
@@ -72,12 +72,12 @@ class ZipStream:
     def add(self, block: Block) -> bytes:
         """Append a block to the open entry."""
         entry = self._current()
-        entry.crc32 = combine_crc32(entry.crc32, block.crc32, block.raw_length)
-        entry.raw_length += block.raw_length
-        entry.length += len(block.data)
-        if max(entry.raw_length, entry.length) > MAX_PLAIN:
+        entry.raw += block.raw
+        entry.length += block.packed.size_bytes
+        if max(entry.raw.size_bytes, entry.length) > MAX_PLAIN:
             raise LimitExceeded("One file inside the archive would pass 4 GiB.")
-        return self._emit(block.data)
+        self.checksum += block.packed
+        return block.data
 
     def close(self) -> bytes:
         """End the open entry."""
@@ -87,29 +87,25 @@ class ZipStream:
         self._open = None
         return self._emit(
             DEFLATE_END
-            + _DESCRIPTOR.pack(b"PK\x07\x08", entry.crc32, entry.length, entry.raw_length)
+            + _DESCRIPTOR.pack(b"PK\x07\x08", entry.raw.crc32, entry.length, entry.raw.size_bytes)
         )
 
     def finish(self) -> bytes:
         """The directory: the last bytes of the archive."""
         if self._open is not None:
             raise RuntimeError("an entry is still open")
-        start = self._position
+        start = self.checksum.size_bytes
         directory = b"".join(_central_header(entry) for entry in self._done)
-        self._emit(directory)
-        if self._position > MAX_PLAIN and not self._zip64:
+        if start + len(directory) > MAX_PLAIN and not self._zip64:
             raise LimitExceeded("The file would pass 4 GiB, which this format cannot hold.")
         tail = b""
         if start > MAX_PLAIN:
             tail = _zip64_end(len(self._done), len(directory), start)
         count = len(self._done)
-        return (
-            directory
-            + tail
-            + _END.pack(
-                b"PK\x05\x06", 0, 0, count, count, len(directory), min(start, 0xFFFF_FFFF), 0
-            )
+        end = _END.pack(
+            b"PK\x05\x06", 0, 0, count, count, len(directory), min(start, 0xFFFF_FFFF), 0
         )
+        return self._emit(directory + tail + end)
 
     def _entry(self, name: str, flags: int) -> _Entry:
         if self._open is not None:
@@ -118,10 +114,10 @@ class ZipStream:
             raise ValueError(f"two entries called {name!r}")
         if len(self._done) >= _MAX_ENTRIES:
             raise LimitExceeded("The archive would hold more than 65,534 files.")
-        if self._position > MAX_PLAIN and not self._zip64:
+        if self.checksum.size_bytes > MAX_PLAIN and not self._zip64:
             raise LimitExceeded("The file would pass 4 GiB, which this format cannot hold.")
         self._names.add(name.casefold())
-        return _Entry(name.encode(), self._position, flags)
+        return _Entry(name.encode(), self.checksum.size_bytes, flags)
 
     def _current(self) -> _Entry:
         if self._open is None:
@@ -129,7 +125,7 @@ class ZipStream:
         return self._open
 
     def _emit(self, data: bytes) -> bytes:
-        self._position += len(data)
+        self.checksum += Checksum.of(data)
         return data
 
 
@@ -142,9 +138,9 @@ def _local_header(entry: _Entry) -> bytes:
             _DEFLATED,
             _TIME,
             _DATE,
-            entry.crc32,
+            entry.raw.crc32,
             entry.length,
-            entry.raw_length,
+            entry.raw.size_bytes,
             len(entry.name),
             0,
         )
@@ -165,9 +161,9 @@ def _central_header(entry: _Entry) -> bytes:
             _DEFLATED,
             _TIME,
             _DATE,
-            entry.crc32,
+            entry.raw.crc32,
             entry.length,
-            entry.raw_length,
+            entry.raw.size_bytes,
             len(entry.name),
             len(extra),
             0,

@@ -11,7 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from storage.errors import FileNotWritten
+from isal import isal_zlib
+
+from storage.errors import ChecksumMismatch, FileNotWritten
 
 
 class FileUpload:
@@ -22,7 +24,7 @@ class FileUpload:
     ``/dev/stdout``, cannot be replaced and are written to directly.
 
     Entering, writing and leaving raise `FileNotWritten`: no such directory, no right to
-    it, no space left.
+    it, no space left. Leaving raises `ChecksumMismatch` if not what was expected was written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +33,8 @@ class FileUpload:
         self._target = Path(os.path.realpath(path))
         self._part: Path | None = None
         self._file: BinaryIO | None = None
-        self._bytes_written = 0
+        self._bytes_written = self._crc32 = 0
+        self._expected: tuple[int, int] | None = None
         #: Set by the first error: after it no path leads to a file of that name.
         self._failure: BaseException | None = None
 
@@ -61,9 +64,14 @@ class FileUpload:
             with self._errors():
                 self._open_file().write(data)
             self._bytes_written += len(data)
+            self._crc32 = isal_zlib.crc32(data, self._crc32)
         except BaseException as error:
             self._failure = error
             raise
+
+    def expect(self, size_bytes: int, crc32: int) -> None:
+        """Say what the file has to be; see `storage.store.Upload.expect`."""
+        self._expected = (size_bytes, crc32)
 
     def __exit__(
         self,
@@ -81,6 +89,8 @@ class FileUpload:
     def _publish(self) -> None:
         if self._failure is not None:
             raise self._failure
+        if self._expected not in {None, (self._bytes_written, self._crc32)}:
+            raise ChecksumMismatch("What was written is not the file that was rendered.")
         file = self._open_file()
         with self._errors():
             file.flush()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from storage.config import MAX_LINK_TTL
 from storage.disposition import content_disposition
-from storage.errors import UploadConflict
+from storage.errors import ChecksumMismatch, UploadConflict
 from storage.parts import (
     Part,
     PartCutter,
@@ -26,6 +26,7 @@ from storage.parts import (
     composite_etag,
     crc32_of,
     plan_part_bytes,
+    whole_of,
 )
 from storage.presign import bounded_ttl
 from storage.store import OpenUpload, SignedLink, StoredObject
@@ -38,13 +39,19 @@ class _Object:
     content_type: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    upload: OpenUpload
+    parts: dict[int, bytes] = field(default_factory=dict)
+
+
 class MemoryStore:
     """See `storage.store.ObjectStore`. `read` stands in for following a link."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._objects: dict[str, _Object] = {}
-        self._uploads: dict[str, OpenUpload] = {}
+        self._pending: dict[str, _Pending] = {}
 
     def read(self, key: str) -> bytes:
         """The bytes of an object.
@@ -85,15 +92,15 @@ class MemoryStore:
     def abort_uploads(self, key: str) -> int:
         """Abort every open upload of exactly that key."""
         with self._lock:
-            ids = [item.upload_id for item in self._uploads.values() if item.key == key]
+            ids = [name for name, item in self._pending.items() if item.upload.key == key]
             for upload_id in ids:
-                del self._uploads[upload_id]
+                del self._pending[upload_id]
         return len(ids)
 
     def list_uploads(self, prefix: str = "") -> Iterator[OpenUpload]:
         """Every open upload whose key begins with `prefix`."""
         with self._lock:
-            uploads = list(self._uploads.values())
+            uploads = [item.upload for item in self._pending.values()]
         yield from (item for item in uploads if item.key.startswith(prefix))
 
     def list_keys(self, prefix: str = "") -> Iterator[str]:
@@ -123,21 +130,39 @@ class MemoryStore:
     def _begin(self, key: str) -> OpenUpload:
         upload = OpenUpload(key, uuid4().hex, datetime.now(UTC))
         with self._lock:
-            self._uploads[upload.upload_id] = upload
+            self._pending[upload.upload_id] = _Pending(upload)
         return upload
 
-    def _require(self, upload: OpenUpload) -> None:
+    def _receive(self, upload_id: str, number: int, data: bytes, crc32: str) -> Part:
+        """Keep a part if it arrived as it was sent, and confirm it."""
+        if crc32_of(data) != crc32:
+            raise ChecksumMismatch
         with self._lock:
-            if upload.upload_id not in self._uploads:
-                raise UploadConflict
+            self._require(upload_id).parts[number] = data
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        return Part(number, len(data), md5, crc32, True)
 
-    def _end(self, upload: OpenUpload, finished: _Object | None) -> None:
+    def _complete(self, upload_id: str, parts: Sequence[Part], content_type: str) -> StoredObject:
         with self._lock:
-            was_open = self._uploads.pop(upload.upload_id, None)
-            if finished is not None:
-                if was_open is None:
-                    raise UploadConflict
-                self._objects[upload.key] = finished
+            pending = self._require(upload_id)
+            bodies = [pending.parts.get(part.number, b"") for part in parts]
+            if [crc32_of(body) for body in bodies] != [part.crc32 for part in parts]:
+                raise ChecksumMismatch
+            data = b"".join(bodies)
+            etag, crc32 = composite_etag(parts) or "", composite_crc32(parts)
+            stored = StoredObject(pending.upload.key, len(data), etag, crc32)
+            self._objects[stored.key] = _Object(stored, data, content_type)
+        return stored
+
+    def _forget(self, upload_id: str) -> None:
+        with self._lock:
+            self._pending.pop(upload_id, None)
+
+    def _require(self, upload_id: str) -> _Pending:
+        try:
+            return self._pending[upload_id]
+        except KeyError:
+            raise UploadConflict from None
 
 
 class MemoryUpload:
@@ -149,8 +174,8 @@ class MemoryUpload:
         self._store = store
         self._content_type = content_type
         self._cutter = PartCutter(part_bytes)
-        self._data: list[bytes] = []
         self._parts: list[Part] = []
+        self._expected: tuple[int, int] | None = None
         self._open: OpenUpload | None = None
         self._stored: StoredObject | None = None
         self._failure: BaseException | None = None
@@ -158,7 +183,9 @@ class MemoryUpload:
     @property
     def upload_id(self) -> str:
         """The store's name for this upload."""
-        return self._begun().upload_id
+        if self._open is None:
+            raise RuntimeError("the upload has not begun")
+        return self._open.upload_id
 
     @property
     def stored(self) -> StoredObject:
@@ -182,6 +209,10 @@ class MemoryUpload:
             self._failure = error
             raise
 
+    def expect(self, size_bytes: int, crc32: int) -> None:
+        """Say what the object has to be; see `storage.store.Upload.expect`."""
+        self._expected = (size_bytes, crc32)
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -193,7 +224,7 @@ class MemoryUpload:
                 self._complete()
         finally:
             self._failure = RuntimeError("the upload has ended")
-            self._store._end(self._begun(), None)
+            self._store._forget(self.upload_id)
 
     def _complete(self) -> None:
         if self._failure is not None:
@@ -201,22 +232,13 @@ class MemoryUpload:
         rest = self._cutter.take()
         if rest or not self._parts:
             self._send(rest)
-        etag = composite_etag(self._parts) or ""
-        crc32 = composite_crc32(self._parts)
-        stored = StoredObject(self.key, self.bytes_uploaded, etag, crc32)
-        finished = _Object(stored, b"".join(self._data), self._content_type)
-        self._store._end(self._begun(), finished)
-        self._stored = stored
+        if self._expected not in {None, whole_of(self._parts)}:
+            raise ChecksumMismatch("The parts in the store are not the file that was rendered.")
+        self._stored = self._store._complete(self.upload_id, self._parts, self._content_type)
 
     def _send(self, pieces: Sequence[bytes | memoryview]) -> None:
-        self._store._require(self._begun())
         data = b"".join(pieces)
-        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        self._data.append(data)
-        self._parts.append(Part(len(self._parts) + 1, len(data), md5, crc32_of(data), True))
-        self.bytes_uploaded += len(data)
-
-    def _begun(self) -> OpenUpload:
-        if self._open is None:
-            raise RuntimeError("the upload has not begun")
-        return self._open
+        number = len(self._parts) + 1
+        part = self._store._receive(self.upload_id, number, data, crc32_of(data))
+        self._parts.append(part)
+        self.bytes_uploaded += part.size_bytes

@@ -1,8 +1,8 @@
 """One object written as a multipart upload: in equal parts, a few of them under way at once.
 
 The object appears on the clean exit of the context manager and on no other path. Every
-part is checked by its CRC-32 and the whole by a HEAD, so an upload that ends well holds
-exactly the bytes that were written; anything else aborts it.
+part is checked by the store, by its CRC-32 or else its MD5, and the whole by a HEAD, so an
+upload that ends well holds exactly the bytes that were written; anything else aborts it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,20 @@ from storage.parts import (
     composite_crc32,
     composite_etag,
     crc32_of,
+    md5_of,
+    whole_of,
 )
 from storage.store import StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import (
+        CompletedPartTypeDef,
+        UploadPartOutputTypeDef,
+        UploadPartRequestTypeDef,
+    )
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +61,8 @@ class MultipartUpload:
         self._cutter = PartCutter(part_bytes)
         self._sender = PartSender(self._send_part, in_flight)
         self._bytes_written = 0
+        self._expected: tuple[int, int] | None = None
+        self._sends_md5 = False
         self._upload_id: str | None = None
         self._stored: StoredObject | None = None
         #: Set by the first error: after it no path leads to completion.
@@ -102,6 +111,10 @@ class MultipartUpload:
             self._failure = error
             raise
 
+    def expect(self, size_bytes: int, crc32: int) -> None:
+        """Say what the object has to be; see `storage.store.Upload.expect`."""
+        self._expected = (size_bytes, crc32)
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -128,25 +141,38 @@ class MultipartUpload:
         self._sender.submit(pieces)
 
     def _send_part(self, number: int, body: bytes) -> Part:
-        crc32 = crc32_of(body)
-        answer = self._connection.call(
-            lambda client: client.upload_part(
-                Bucket=self._connection.bucket,
-                Key=self.key,
-                UploadId=self.upload_id,
-                PartNumber=number,
-                # A file is sent in small pieces, each with its own timeout; plain bytes
-                # would all have to leave within one.
-                Body=io.BytesIO(body),
-                # Left to botocore, it would come after the body in an aws-chunked frame,
-                # which MinIO's older code and Swift refuse.
-                ChecksumCRC32=crc32,
-            )
-        )
+        crc32, with_md5 = crc32_of(body), self._sends_md5
+        answer = self._upload_part(number, body, crc32, with_md5=with_md5)
+        if "ChecksumCRC32" not in answer and not with_md5:
+            # The store knows no CRC-32 and has compared nothing. An MD5 it has to compare.
+            self._sends_md5 = True
+            answer = self._upload_part(number, body, crc32, with_md5=True)
         confirmed = answer.get("ChecksumCRC32")
         if confirmed not in {None, crc32}:
             raise ChecksumMismatch
         return Part(number, len(body), answer["ETag"].strip('"'), crc32, confirmed is not None)
+
+    def _upload_part(
+        self, number: int, body: bytes, crc32: str, *, with_md5: bool
+    ) -> UploadPartOutputTypeDef:
+        def request(client: S3Client) -> UploadPartOutputTypeDef:
+            part: UploadPartRequestTypeDef = {
+                "Bucket": self._connection.bucket,
+                "Key": self.key,
+                "UploadId": self.upload_id,
+                "PartNumber": number,
+                # A file is sent in small pieces, each with its own timeout; plain bytes
+                # would all have to leave within one.
+                "Body": io.BytesIO(body),
+                # Left to botocore, it would come after the body in an aws-chunked frame,
+                # which MinIO's older code and Swift refuse.
+                "ChecksumCRC32": crc32,
+            }
+            if with_md5:
+                part["ContentMD5"] = md5_of(body)
+            return client.upload_part(**part)
+
+        return self._connection.call(request)
 
     def _complete(self) -> StoredObject:
         if self._failure is not None:
@@ -155,6 +181,8 @@ class MultipartUpload:
         if rest or not self._sender.count:
             self._submit(rest)
         parts = self._sender.finish()
+        if self._expected not in {None, whole_of(parts)}:
+            raise ChecksumMismatch("The parts in the store are not the file that was rendered.")
         try:
             self._request_completion(parts)
         except StorageError:

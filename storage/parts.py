@@ -63,10 +63,25 @@ def crc32_of(data: bytes) -> str:
     return base64.b64encode(int(isal_zlib.crc32(data)).to_bytes(4, "big")).decode()
 
 
+def md5_of(data: bytes) -> str:
+    """MD5 as the Content-MD5 header wants it."""
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+
+
 def composite_crc32(parts: Iterable[Part]) -> str:
     """The checksum S3 gives the whole object: that of the parts' checksums, and a count."""
     sums = [base64.b64decode(part.crc32) for part in parts]
     return f"{crc32_of(b''.join(sums))}-{len(sums)}"
+
+
+def whole_of(parts: Iterable[Part]) -> tuple[int, int]:
+    """Length and plain CRC-32 of the object that `parts` make, from theirs."""
+    size_bytes = crc32 = 0
+    for part in parts:
+        size_bytes += part.size_bytes
+        own = int.from_bytes(base64.b64decode(part.crc32), "big")
+        crc32 = int(isal_zlib.crc32_combine(crc32, own, part.size_bytes))
+    return size_bytes, crc32
 
 
 def composite_etag(parts: Iterable[Part]) -> str | None:

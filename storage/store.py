@@ -84,6 +84,14 @@ class Upload(Protocol):
         """
         ...
 
+    def expect(self, size_bytes: int, crc32: int) -> None:
+        """Say what the whole object has to be, by its length and its CRC-32.
+
+        The clean exit compares that with the checksums of the parts the store confirmed, and
+        raises `ChecksumMismatch` instead of completing anything else.
+        """
+        ...
+
 
 class ObjectStore(Protocol):
     """One bucket. Each method raises a `StorageError` of the kind its cause calls for."""

@@ -7,8 +7,10 @@ from contextlib import closing
 
 import pyarrow as pa
 
+from exporter.blocks import Checksum
 from exporter.encoding import Encode, Tally
 from exporter.layout import Layout
+from exporter.seals import sealed
 
 
 def encode_table(
@@ -17,14 +19,16 @@ def encode_table(
     """The file `encode` makes of `table`, cut into batches of `batch_rows`."""
     tally = Tally()
     batches = table.to_batches(max_chunksize=batch_rows)
-    chunks = list(encode(table.schema, batches, layout or Layout(), tally))
-    return b"".join(chunks), tally
+    data = b"".join(encode(table.schema, sealed(batches), layout or Layout(), tally))
+    assert tally.file == Checksum.of(data)
+    return data, tally
 
 
 def bytes_before_failure(encode: Encode, table: pa.Table) -> bytes:
     """What `encode` has yielded when its source fails after the rows of `table`."""
     seen = bytearray()
-    with closing(encode(table.schema, _broken(table.to_batches()), Layout(), Tally())) as chunks:
+    batches = sealed(_broken(table.to_batches()))
+    with closing(encode(table.schema, batches, Layout(), Tally())) as chunks:
         try:
             for chunk in chunks:
                 seen += chunk

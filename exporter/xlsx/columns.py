@@ -40,16 +40,14 @@ class SheetColumn:
     width: float
 
 
-def plan_columns(
-    schema: pa.Schema, layout: Layout, sample: pa.RecordBatch
-) -> tuple[SheetColumn, ...]:
+def plan_columns(schema: pa.Schema, layout: Layout, sample: pa.Table) -> tuple[SheetColumn, ...]:
     """The columns of `schema`; `sample` are the first rows, which decide widths and formats."""
     names = unique_labels(schema.names)
     labels = unique_labels(map(one_line, asked_labels(schema, layout)))
     columns = []
     for index, field in enumerate(schema):
         wish = layout.column(field.name)
-        values = sample.column(index).slice(0, _SAMPLE_ROWS)
+        values = sample.column(index).slice(0, _SAMPLE_ROWS).combine_chunks()
         kind = kind_for(field, values, layout.timezone, as_text=wish.as_text)
         columns.append(
             SheetColumn(

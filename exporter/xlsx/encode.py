@@ -12,11 +12,12 @@ from itertools import chain
 
 import pyarrow as pa
 
-from exporter.batch_cuts import regroup
+from exporter.batch_cuts import Cut, regroup
 from exporter.encoding import Tally
 from exporter.labels import count_renamed
 from exporter.layout import Layout
 from exporter.parallel import map_ordered
+from exporter.row_order import RowOrder
 from exporter.xlsx.columns import asked_labels, plan_columns
 from exporter.xlsx.limits import BLOCK_BYTES, BLOCK_CELLS, BLOCK_ROWS, check_columns
 from exporter.xlsx.package import Package
@@ -44,11 +45,12 @@ def encode_xlsx(
     Raises:
         LimitExceeded: no workbook can hold these columns, sheets or bytes.
         ExportRejected: `decorate` cannot be applied to streamed sheets.
+        IncompleteExport: rows were lost, repeated, swapped or changed on their way.
     """
     check_columns(schema)
-    blocks = cut_blocks(schema, batches)
-    first = next(blocks, None)
-    sample = first if first is not None else pa.RecordBatch.from_pylist([], schema)
+    cuts = cut_blocks(schema, batches)
+    first = next(cuts, None)
+    sample = first.open() if first is not None else schema.empty_table()
     columns = plan_columns(schema, layout, sample)
     labels = [column.label for column in columns]
     tally.warnings.update(count_renamed(asked_labels(schema, layout), labels))
@@ -61,30 +63,21 @@ def encode_xlsx(
     package = Package(designer, draft, tally)
 
     yield from package.begin()
-    placed = placement.place(blocks if first is None else chain([first], blocks))
+    placed = placement.place(cuts if first is None else chain([first], cuts))
     threads = min(os.cpu_count() or 1, _MAX_THREADS)
+    order = RowOrder()
     with closing(map_ordered(render, placed, threads=threads)) as rendered:
-        for batch in rendered:
-            tally.warnings.update(batch.warnings)
-            placement.record([block.raw_length for block in batch.blocks])
-            for piece, block in zip(batch.pieces, batch.blocks, strict=True):
+        for cut in rendered:
+            order.follow(cut.first_row, sum(block.rows for _, block in cut.blocks))
+            tally.warnings.update(cut.warnings)
+            placement.record([block.raw.size_bytes for _, block in cut.blocks])
+            for piece, block in cut.blocks:
                 yield from package.add(piece, block)
     placement.ensure_sheet()
     yield from package.finish(placement.sheets)
 
 
-def cut_blocks(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Batches of a size that is rendered at once, never empty."""
+def cut_blocks(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[Cut]:
+    """Cuts of a size that is rendered at once, never empty."""
     rows = min(BLOCK_ROWS, max(1, BLOCK_CELLS // len(schema.names)))
-    for table in regroup(batches, rows=rows, max_bytes=BLOCK_BYTES):
-        yield from _halve(table)
-
-
-def _halve(table: pa.Table) -> Iterator[pa.RecordBatch]:
-    """`table` as one batch, or as smaller ones while its values take too many bytes."""
-    if table.nbytes > BLOCK_BYTES and table.num_rows > 1:
-        middle = table.num_rows // 2
-        yield from _halve(table.slice(0, middle))
-        yield from _halve(table.slice(middle))
-    else:
-        yield from table.combine_chunks().to_batches()
+    return regroup(batches, rows=rows, max_bytes=BLOCK_BYTES)

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from exporter.blocks import Block
 from exporter.encoding import Tally
 from exporter.errors import ExportRejected, LimitExceeded
+from exporter.row_order import RowOrder
 from exporter.xlsx.limits import MAX_HELD_BYTES
-from exporter.xlsx.sheets import Piece, Sheet
+from exporter.xlsx.sheets import FIRST_DATA_ROW, Piece, Sheet
 from exporter.xlsx.skeleton import Design, Designer, part_name
 from exporter.zipstream import ZipStream
 
@@ -31,7 +32,9 @@ class _Entry:
     sheet: Sheet
     number: int
     rows: int = 0
-    held: list[Block] = field(default_factory=list)
+    held: list[tuple[Piece, Block]] = field(default_factory=list)
+    #: Of the rows that were written.
+    order: RowOrder = field(default_factory=lambda: RowOrder(FIRST_DATA_ROW))
     full: bool = False
     #: What was written around the rows; None while it was not.
     prologue: bytes | None = None
@@ -76,9 +79,9 @@ class Package:
             )
         entry.rows += piece.rows
         if entry is self._open:
-            yield self._block(block)
+            yield self._rows(entry, piece, block)
             return
-        entry.held.append(block)
+        entry.held.append((piece, block))
         self._held_bytes += len(block.data)
         if self._open is None or self._open.full or self._held_bytes > self._max_held:
             yield from self._advance()
@@ -100,6 +103,7 @@ class Package:
             if name not in _FIRST_PARTS:
                 yield self._zip.file(name, part)
         yield self._zip.finish()
+        self._tally.file = self._zip.checksum
 
     def _entry(self, sheet: Sheet) -> _Entry:
         return self._entries.setdefault(sheet, _Entry(sheet, len(self._entries) + 1))
@@ -129,18 +133,19 @@ class Package:
             entry.prologue = frame.prologue
             self._open = entry
             yield self._zip.open(part_name(entry.number))
-            yield self._block(Block.of(frame.prologue))
+            yield self._zip.add(Block.of(frame.prologue))
         held, entry.held = entry.held, []
-        for block in held:
+        for piece, block in held:
             self._held_bytes -= len(block.data)
-            yield self._block(block)
+            yield self._rows(entry, piece, block)
 
     def _end(self, entry: _Entry, design: Design) -> bytes:
         entry.epilogue = design.frames[entry.number - 1].epilogue
         self._open = None
-        return self._block(Block.of(entry.epilogue)) + self._zip.close()
+        return self._zip.add(Block.of(entry.epilogue)) + self._zip.close()
 
-    def _block(self, block: Block) -> bytes:
+    def _rows(self, entry: _Entry, piece: Piece, block: Block) -> bytes:
+        entry.order.follow(piece.first_row, block.rows)
         self._tally.rows += block.rows
         return self._zip.add(block)
 

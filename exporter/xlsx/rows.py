@@ -1,4 +1,4 @@
-"""Placed batches to blocks of a sheet's rows: the hot path, run on several threads at once.
+"""Placed rows to blocks of a sheet's rows: the hot path, run on several threads at once.
 
 Each column becomes strings of cells in a few whole-column steps, each row the concatenation
 of its cells. Python sees columns only, never a value, so the interpreter's lock is free.
@@ -15,21 +15,25 @@ import polars as pl
 import pyarrow as pa
 
 from exporter.blocks import Block
+from exporter.row_marks import count_marks
 from exporter.xlsx.cells import Cells
 from exporter.xlsx.columns import SheetColumn
 from exporter.xlsx.kinds import plain_array
-from exporter.xlsx.sheets import Piece, PlacedBatch
+from exporter.xlsx.sheets import Piece, PlacedCut
+
+#: Begins every row and nothing else: a "<" in a value is escaped.
+_ROW_MARK = b"<r"
 
 #: A constant, or one text a row.
 _Part = str | pl.Series
 
 
 @dataclass(frozen=True, slots=True)
-class RenderedBatch:
-    """What became of a placed batch: a block for each piece."""
+class RenderedCut:
+    """What became of a placed cut: a block for each piece, and with it."""
 
-    pieces: tuple[Piece, ...]
-    blocks: tuple[Block, ...]
+    first_row: int
+    blocks: tuple[tuple[Piece, Block], ...]
     warnings: Counter[tuple[str, str]]
 
 
@@ -41,14 +45,17 @@ class RowRenderer:
         self._columns = columns
         self._starts = [_start_tag(style) for style in styles]
 
-    def __call__(self, placed: PlacedBatch) -> RenderedBatch:
-        """Render and compress."""
+    def __call__(self, placed: PlacedCut) -> RenderedCut:
+        """Render and compress.
+
+        Raises:
+            IncompleteExport: the rows are not what the source read.
+        """
+        columns = placed.open()
         warnings: Counter[tuple[str, str]] = Counter()
         numbers = _row_numbers(placed.pieces)
         row: list[_Part] = ['<row r="', numbers, '">']
-        for column, start, array in zip(
-            self._columns, self._starts, placed.batch.columns, strict=True
-        ):
+        for column, start, array in zip(self._columns, self._starts, columns, strict=True):
 
             def warn(rule: str, count: int, name: str = column.name) -> None:
                 warnings[name, rule] += count
@@ -57,7 +64,7 @@ class RowRenderer:
                 row += _cell(f'<c r="{column.letters}', numbers, start, cells)
         row.append("</row>")
         blocks = _blocks(_concat(row), placed.pieces)
-        return RenderedBatch(placed.pieces, blocks, +warnings)
+        return RenderedCut(placed.cut.first_row, blocks, +warnings)
 
 
 def _row_numbers(pieces: Sequence[Piece]) -> pl.Series:
@@ -90,7 +97,7 @@ def _concat(parts: Sequence[_Part], *, skip_nulls: bool = True) -> pl.Series:
     return pl.select(pl.concat_str(expressions, ignore_nulls=skip_nulls)).to_series()
 
 
-def _blocks(rows: pl.Series, pieces: Sequence[Piece]) -> tuple[Block, ...]:
+def _blocks(rows: pl.Series, pieces: Sequence[Piece]) -> tuple[tuple[Piece, Block], ...]:
     """Compress the rows of each piece, reading them in place from the column's one buffer."""
     array = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
     _, offsets, data = array.buffers()
@@ -98,7 +105,7 @@ def _blocks(rows: pl.Series, pieces: Sequence[Piece]) -> tuple[Block, ...]:
     xml = memoryview(data)
     blocks, first = [], 0
     for piece in pieces:
-        start, stop = ends[first].as_py(), ends[first + piece.rows].as_py()
-        blocks.append(Block.of(xml[start:stop], piece.rows))
+        part = xml[ends[first].as_py() : ends[first + piece.rows].as_py()]
+        blocks.append((piece, Block.of(part, count_marks(part, _ROW_MARK))))
         first += piece.rows
     return tuple(blocks)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
-from exporter.errors import InvalidRequest, LimitExceeded
+from exporter.batch_cuts import Cut
+from exporter.errors import IncompleteExport, InvalidRequest, LimitExceeded
 from exporter.layout import Layout
 from exporter.xlsx.kinds import exact_texts
 from exporter.xlsx.limits import MAX_DATA_ROWS, MAX_SHEET_BYTES, MAX_SHEETS
@@ -22,7 +23,7 @@ from exporter.xlsx.sheetnames import SheetNames
 
 #: Excel's number of the first row below the header.
 FIRST_DATA_ROW = 2
-#: Sizes count only once so many more batches have been placed. A fixed lag, longer than any
+#: Sizes count only once so many more cuts have been placed. A fixed lag, longer than any
 #: pool of threads, makes the end of an overlong sheet the same on every machine.
 SETTLE_LAG = 16
 
@@ -44,7 +45,7 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Consecutive rows of a batch on one sheet."""
+    """Consecutive rows of a cut on one sheet."""
 
     sheet: Sheet
     rows: int
@@ -55,15 +56,22 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedBatch:
-    """A batch, in the order of its pieces."""
+class PlacedCut:
+    """Rows, and where each of them belongs."""
 
-    batch: pa.RecordBatch
+    cut: Cut
     pieces: tuple[Piece, ...]
+    #: The numbers of the cut's rows in the order of the pieces; None if that is their own.
+    order: pl.Series | None = None
+
+    def open(self) -> list[pa.Array]:
+        """The columns in the order of the pieces, checked; see `Cut.open`."""
+        arrays = [column.combine_chunks() for column in self.cut.open().columns]
+        return arrays if self.order is None else _reorder(arrays, self.order)
 
 
 class Placement:
-    """Places batches one after the other. One for each file."""
+    """Places cuts one after the other. One for each file."""
 
     def __init__(
         self,
@@ -92,17 +100,17 @@ class Placement:
         #: Every sheet there is, in the order of the workbook's tabs.
         self.sheets: list[Sheet] = []
 
-    def place(self, batches: Iterable[pa.RecordBatch]) -> Iterator[PlacedBatch]:
-        """Yield each batch with the places of its rows."""
-        for batch in batches:
+    def place(self, cuts: Iterable[Cut]) -> Iterator[PlacedCut]:
+        """Yield each cut with the places of its rows."""
+        for cut in cuts:
             if len(self._unsettled) == SETTLE_LAG:
                 self._settle_oldest()
-            placed = self._place(batch)
+            placed = self._place(cut)
             self._unsettled.append(placed.pieces)
             yield placed
 
     def record(self, xml_bytes: Sequence[int]) -> None:
-        """Take note how long the pieces of the next batch in order became."""
+        """Take note how long the pieces of the next cut in order became."""
         self._sizes.append(xml_bytes)
 
     def ensure_sheet(self) -> None:
@@ -114,20 +122,18 @@ class Placement:
         for piece, size in zip(self._unsettled.popleft(), self._sizes.popleft(), strict=True):
             piece.sheet.settled_bytes += size
 
-    def _place(self, batch: pa.RecordBatch) -> PlacedBatch:
+    def _place(self, cut: Cut) -> PlacedCut:
         if self._key is None:
-            return PlacedBatch(batch, tuple(self._pieces(None, self._title, batch.num_rows)))
-        keys = exact_texts(batch.column(self._key), self._zone)
+            return PlacedCut(cut, tuple(self._pieces(None, self._title, cut.rows)))
+        keys = exact_texts(cut.column(self._key), self._zone)
         groups = _row_numbers(keys)
         order = groups["row"].explode()
-        if not order.is_sorted():
-            batch = _reorder(batch, order.to_arrow())
         pieces = (
             piece
             for key, rows in groups.iter_rows()
             for piece in self._pieces(key, _sheet_name(key), len(rows))
         )
-        return PlacedBatch(batch, tuple(pieces))
+        return PlacedCut(cut, tuple(pieces), None if order.is_sorted() else order)
 
     def _pieces(self, key: str | None, name: str, rows: int) -> Iterator[Piece]:
         while rows:
@@ -157,13 +163,14 @@ def _row_numbers(keys: pl.Series) -> pl.DataFrame:
     return frame.group_by("key", maintain_order=True).agg("row")
 
 
-def _reorder(batch: pa.RecordBatch, order: pa.Array) -> pa.RecordBatch:
-    arrays = [
-        array.cast(_TAKEABLE[array.type]) if array.type in _TAKEABLE else array
-        for array in batch.columns
+def _reorder(arrays: Sequence[pa.Array], order: pl.Series) -> list[pa.Array]:
+    if not order.n_unique() == len(order) == len(arrays[0]):
+        raise IncompleteExport("Rows were lost or repeated when they were sorted into sheets.")
+    numbers = order.to_arrow()
+    return [
+        (array.cast(_TAKEABLE[array.type]) if array.type in _TAKEABLE else array).take(numbers)
+        for array in arrays
     ]
-    taken = [array.take(order) for array in arrays]
-    return pa.RecordBatch.from_arrays(taken, names=batch.schema.names)
 
 
 def _sheet_name(key: str | None) -> str:

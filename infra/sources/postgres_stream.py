@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 import adbc_driver_manager as adbc
@@ -20,6 +19,7 @@ from adbc_driver_manager._reader import AdbcRecordBatchReader
 from adbc_driver_postgresql import ConnectionOptions, StatementOptions, dbapi
 from psycopg import sql
 
+from exporter.seals import sealed
 from infra.sources.batches import MAX_BYTES, slices
 from infra.sources.driver_calls import DriverCalls
 from infra.sources.errors import by_sqlstate
@@ -75,6 +75,7 @@ class PostgresStream:
         )
         self._snapshot_at: datetime | None = None
         self._described: list[PostgresColumn] = []
+        self._surveyed: tuple[int, list[bool]] | None = None
 
     def begin(self) -> None:
         """Connect, fix the snapshot, and lock the columns of the query's tables."""
@@ -104,24 +105,31 @@ class PostgresStream:
         """What the server counts in this snapshot, or None when it was not asked to."""
         return self._survey[0] if self._count else None
 
-    @cached_property
+    @property
     def _survey(self) -> tuple[int, list[bool]]:
-        row = self._query(survey(self._statement, self._described))
-        rows, *answers = (column[0].as_py() for column in row.columns)
-        return rows, answers
+        # No `cached_property`: before Python 3.12 it has one lock for all instances, and one
+        # long count would hold up every other export of the process.
+        if self._surveyed is None:
+            row = self._query(survey(self._statement, self._described))
+            rows, *answers = (column[0].as_py() for column in row.columns)
+            self._surveyed = rows, answers
+        return self._surveyed
 
-    @cached_property
+    @property
     def _columns(self) -> list[PostgresColumn]:
         return settle(self._described, self._survey[1]) if self._count else self._described
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Batches in the query's order, of at most `MAX_ROWS` rows.
+        """Sealed batches in the query's order, of at most `MAX_ROWS` rows.
 
         Raises:
             ReadCancelled: `cancel` was called.
             SourceUnavailable: the connection was lost.
             SourceRejected: the query fails for one of its rows.
         """
+        return sealed(self._read())
+
+    def _read(self) -> Iterator[pa.RecordBatch]:
         columns, schema = self._columns, self.schema
         statement = reading_of(self._statement, columns).as_string(None)
         with self._calls.call():

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
 
 from exporter.datasets import Query
+from exporter.seals import sealed
 from infra.sources.driver_calls import DriverCalls
 from infra.sources.errors import by_driver
 from infra.sources.row_columns import batches
@@ -62,6 +63,7 @@ class RowsStream:
         self._driver: Any = None
         self._result: sa.CursorResult[Any] | None = None
         self._snapshot_at: datetime | None = None
+        self._planned: Plan | None = None
 
     def begin(self) -> None:
         """Connect, and fix the snapshot."""
@@ -87,13 +89,19 @@ class RowsStream:
         """What the database counts in this snapshot, or None when it was not asked to."""
         return self._plan.rows
 
-    @cached_property
+    @property
     def _plan(self) -> Plan:
-        with self._calls.call():
-            return self._session.plan(self._open_connection(), self._query, count=self._count)
+        # No `cached_property`: before Python 3.12 it has one lock for all instances, and one
+        # long count would hold up every other export of the process.
+        if self._planned is None:
+            with self._calls.call():
+                self._planned = self._session.plan(
+                    self._open_connection(), self._query, count=self._count
+                )
+        return self._planned
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Batches in the query's order, bounded in rows and bytes.
+        """Sealed batches in the query's order, bounded in rows and bytes.
 
         Raises:
             ReadCancelled: `cancel` was called.
@@ -106,7 +114,7 @@ class RowsStream:
         with self._calls.call():
             self._session.before_reading(connection)
             self._result = stream(connection, self._query)
-        yield from batches(partial(self._fetch, self._result), plan.columns)
+        yield from sealed(batches(partial(self._fetch, self._result), plan.columns))
 
     def _fetch(self, result: sa.CursorResult[Any], rows: int) -> Sequence[Sequence[Any]]:
         with self._calls.call():

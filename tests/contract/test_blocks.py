@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.blocks import DEFLATE_END, Block, combine_crc32
+from exporter.blocks import DEFLATE_END, Block, Checksum
 from exporter.gzip_stream import gzip_file
 from exporter.zipstream import ZipStream
 
@@ -53,14 +53,15 @@ def test_the_sum_of_blocks_is_the_block_of_the_sum(parts: list[tuple[bytes, int]
     total = functools.reduce(operator.add, [Block.of(raw, rows) for raw, rows in parts])
     raw = b"".join(raw for raw, _ in parts)
     assert total.rows == sum(rows for _, rows in parts)
-    assert (total.raw_length, total.crc32) == (len(raw), zlib.crc32(raw))
+    assert total.raw == Checksum(len(raw), zlib.crc32(raw))
+    assert total.packed == Checksum(len(total.data), zlib.crc32(total.data))
     assert _inflate(total.data + DEFLATE_END) == raw
 
 
 @given(st.binary(max_size=100), st.binary(max_size=100))
 def test_checksums_combine_without_reading_again(first: bytes, second: bytes) -> None:
-    combined = combine_crc32(zlib.crc32(first), zlib.crc32(second), len(second))
-    assert combined == zlib.crc32(first + second)
+    combined = Checksum.of(first) + Checksum.of(second)
+    assert combined == Checksum(len(first + second), zlib.crc32(first + second))
 
 
 @given(st.binary(max_size=5_000))
@@ -77,7 +78,7 @@ def test_a_block_depends_on_its_bytes_alone(raw: bytes) -> None:
 def test_a_large_block_is_compressed_whole() -> None:
     raw = b"".join(b"<row r='%d'/>" % number for number in range(300_000))
     block = Block.of(raw)
-    assert block.raw_length == len(raw) > 16 * len(block.data) / 4
+    assert block.raw.size_bytes == len(raw) > 16 * len(block.data) / 4
     assert _inflate(block.data + DEFLATE_END) == raw
 
 

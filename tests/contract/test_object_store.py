@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
+from zlib import crc32
 
 import pytest
 
-from storage import InvalidFilename, MemoryStore, ObjectStore, UploadConflict
+from storage import ChecksumMismatch, InvalidFilename, MemoryStore, ObjectStore, UploadConflict
 from storage.parts import MIN_PART_BYTES, Part, composite_crc32, composite_etag, crc32_of
 
 PART = bytes(range(256)) * (MIN_PART_BYTES // 256)
@@ -79,6 +80,31 @@ def test_any_exception_leaves_nothing(
     with pytest.raises(error):
         give_up(store, key, PART * 2, error())
     assert store.head(key) is None
+    assert list(store.list_uploads(key)) == []
+
+
+def test_an_object_that_was_expected_is_published(store: ObjectStore, key: str) -> None:
+    data = PART + PART[:1000]
+    with store.open_upload(key, content_type="text/plain", part_bytes=MIN_PART_BYTES) as upload:
+        upload.write(data)
+        upload.expect(len(data), crc32(data))
+    assert store.head(key).size_bytes == len(data)
+
+
+@pytest.mark.parametrize("expected", [PART, PART + b"1", PART + b"O", b"0" + PART, b""])
+def test_an_object_that_was_not_expected_never_appears(
+    store: ObjectStore, key: str, expected: bytes
+) -> None:
+    before = put(store, key, b"before")
+
+    def write_something_else() -> None:
+        with store.open_upload(key, content_type="text/plain", part_bytes=MIN_PART_BYTES) as upload:
+            upload.write(PART + b"0")
+            upload.expect(len(expected), crc32(expected))
+
+    with pytest.raises(ChecksumMismatch, match="not the file that was rendered"):
+        write_something_else()
+    assert store.head(key) == before
     assert list(store.list_uploads(key)) == []
 
 

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from exporter.datasets import Query
+from exporter.seals import check_seal, first_row_of, in_order
 from infra.sources.batches import MAX_BYTES, MAX_ROWS
 from infra.sources.errors import SourceRejected
 from infra.sources.tables import text_query
@@ -157,6 +158,13 @@ def test_a_query_written_by_an_operator_is_read_too(database):
     table = read(database, text_query(sql.replace("; -- two", " -- two")))
 
     assert table.to_pylist() == [{"n": 5001, "note": "note 5001"}, {"n": 5000, "note": "note 5000"}]
+
+
+def test_every_batch_is_sealed_with_its_place_in_the_result(database):
+    with database.source.open(sa.select(NUMBERS).order_by(NUMBERS.c.n)) as stream:
+        for batch in in_order(stream):
+            check_seal(batch)
+            assert first_row_of(batch) == batch["n"][0].as_py()
 
 
 def test_batches_are_bounded_in_rows(database):

@@ -130,3 +130,21 @@ def test_an_abort_that_fails_leaves_a_warning_and_the_first_error(
     assert "key" in caplog.text
     assert "http" not in caplog.text
     assert s3_stub.SECRET_KEY not in caplog.text
+
+
+def test_a_store_that_knows_no_crc32_is_made_to_compare_an_md5(
+    stub_store: S3Store, stub: S3Stub
+) -> None:
+    stub.bucket.knows_crc32 = False
+    upload(stub_store)
+    assert stub.bucket.objects["key"].data == DATA
+    with_md5 = [request for request in stub.seen("UploadPart") if "content-md5" in request.headers]
+    assert {request.query["partNumber"] for request in with_md5} == {"1", "2", "3"}
+
+
+def test_such_a_store_finds_damage_all_the_same(stub_store: S3Store, stub: S3Stub) -> None:
+    stub.bucket.knows_crc32 = False
+    stub.script_always("UploadPart", s3_stub.flipped_bit)
+    with pytest.raises(ChecksumMismatch):
+        upload(stub_store, b"one part")
+    assert_nothing_left(stub)

@@ -10,6 +10,7 @@ from python_calamine import CalamineWorkbook
 
 from exporter.encoding import Tally
 from exporter.layout import Layout
+from exporter.seals import sealed
 from exporter.xlsx.encode import encode_xlsx
 
 _ROWS = 2_100_000
@@ -22,7 +23,7 @@ def test_calamine_finds_every_row_of_a_long_export_in_order():
     table = pl.DataFrame([ids, ("row " + ids.cast(pl.String)).alias("text")]).to_arrow()
     tally = Tally()
     batches = table.to_batches(max_chunksize=10_000)
-    data = b"".join(encode_xlsx(table.schema, batches, Layout(title="Long"), tally))
+    data = b"".join(encode_xlsx(table.schema, sealed(batches), Layout(title="Long"), tally))
     assert tally.rows == _ROWS
 
     book = CalamineWorkbook.from_filelike(io.BytesIO(data))

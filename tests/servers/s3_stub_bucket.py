@@ -54,6 +54,8 @@ class StrictBucket:
     """
 
     def __init__(self) -> None:
+        #: Stores from before 2022 do not; they compare an MD5, if they get one.
+        self.knows_crc32 = True
         self.objects: dict[str, Stored] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
         self._lock = threading.Lock()
@@ -73,18 +75,25 @@ class StrictBucket:
 
     def _UploadPart(self, request: Request, body: bytes) -> Answer:
         parts = self._parts(request)
-        if request.headers.get("x-amz-checksum-crc32") != _crc32(body):
+        headers = {"ETag": f'"{_md5(body)}"'}
+        if self.knows_crc32:
+            headers["x-amz-checksum-crc32"] = _crc32(body)
+            intact = request.headers.get("x-amz-checksum-crc32") == _crc32(body)
+        else:
+            sent = base64.b64decode(request.headers.get("content-md5", "")).hex()
+            intact = sent in {"", _md5(body)}
+        if not intact:
             raise Refused(400, "BadDigest")
         parts[int(request.query["partNumber"])] = body
-        tags = {"ETag": f'"{_md5(body)}"', "x-amz-checksum-crc32": _crc32(body)}
-        return Answer(200, headers=tags)
+        return Answer(200, headers=headers)
 
     def _CompleteMultipartUpload(self, request: Request, body: bytes) -> Answer:
         parts = self._parts(request)
         listed = ElementTree.fromstring(body).findall(f"{_NS}Part")  # noqa: S314 - our own XML
         tags = [[item.findtext(f"{_NS}{tag}") for tag in _TAGS] for item in listed]
         bodies = [parts[number] for number in sorted(parts)]
-        if tags != [[str(n), _md5(parts[n]), _crc32(parts[n])] for n in sorted(parts)]:
+        sums = {n: _crc32(parts[n]) if self.knows_crc32 else None for n in parts}
+        if tags != [[str(n), _md5(parts[n]), sums[n]] for n in sorted(parts)]:
             raise Refused(400, "InvalidPart")
         if any(len(part) < MIN_PART for part in bodies[:-1]):
             raise Refused(400, "EntityTooSmall")
@@ -107,14 +116,10 @@ class StrictBucket:
         if request.key not in self.objects:
             raise Refused(404, "NoSuchKey")
         stored = self.objects[request.key]
-        return Answer(
-            200,
-            headers={
-                "Content-Length": str(len(stored.data)),
-                "ETag": f'"{stored.etag}"',
-                "x-amz-checksum-crc32": stored.crc32,
-            },
-        )
+        headers = {"Content-Length": str(len(stored.data)), "ETag": f'"{stored.etag}"'}
+        if self.knows_crc32:
+            headers["x-amz-checksum-crc32"] = stored.crc32
+        return Answer(200, headers=headers)
 
     def _DeleteObject(self, request: Request, _: bytes) -> Answer:
         self.objects.pop(request.key, None)

@@ -20,6 +20,7 @@ from exporter.csv_profiles import EXCEL, MACHINE
 from exporter.encoding import Tally
 from exporter.errors import LimitExceeded
 from exporter.layout import Column, Layout
+from exporter.seals import sealed
 from tests.benchmarks.rows import make_batches
 from tests.encoded import bytes_before_failure, encode_table
 
@@ -166,7 +167,7 @@ def test_an_archive_whose_source_fails_has_no_manifest_and_no_directory():
 def test_rows_of_a_part_are_counted_before_its_bytes_are_yielded():
     tally = Tally()
     encode = csv_archive_encoder(part_rows=40_000)
-    chunks = encode(SHOP.schema, SHOP.to_batches(), Layout(), tally)
+    chunks = encode(SHOP.schema, sealed(SHOP.to_batches()), Layout(), tally)
     counted = [tally.rows for _ in chunks]
     assert counted == sorted(counted)
     assert counted[0] == 0

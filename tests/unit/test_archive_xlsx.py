@@ -12,8 +12,10 @@ import pyarrow as pa
 import pytest
 from python_calamine import load_workbook
 
+from exporter.blocks import Checksum
 from exporter.encoding import Tally
 from exporter.layout import Layout
+from exporter.seals import sealed
 from exporter.workbook_archive import workbook_archive_encoder
 from exporter.xlsx.encode import encode_xlsx
 from tests.benchmarks.rows import make_batches
@@ -94,13 +96,16 @@ def test_warnings_of_all_workbooks_are_added_up():
 
 def test_bytes_of_a_workbook_are_passed_on_before_it_is_complete():
     def encode_slowly(schema, batches, layout, tally):
+        tally.file = Checksum()
         for batch in batches:
             tally.rows += batch.num_rows
+            tally.file += Checksum.of(bytes(200_000))
             yield bytes(200_000)
 
     tally = Tally()
     encode = workbook_archive_encoder(encode_slowly, part_rows=600)
-    chunks = encode(ROWS.schema, ROWS.to_batches(max_chunksize=300), Layout(), tally)
+    batches = sealed(ROWS.to_batches(max_chunksize=300))
+    chunks = encode(ROWS.schema, batches, Layout(), tally)
     seen = [(tally.rows, len(chunk) > 200_000) for chunk in chunks]
     assert [rows for rows, large in seen if large] == [
         300,

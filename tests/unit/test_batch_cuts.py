@@ -8,23 +8,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.batch_cuts import regroup, split_rows
+from exporter.seals import sealed
 
 sizes = st.lists(st.integers(0, 12), max_size=12)
 
 
 def batches_of(sizes: list[int]) -> list[pa.RecordBatch]:
     ends = [sum(sizes[: n + 1]) for n in range(len(sizes))]
-    return [
-        pa.record_batch({"n": pa.array(range(start, end), pa.int64())})
-        for start, end in pairwise([0, *ends])
-    ]
+    return list(
+        sealed(
+            pa.record_batch({"n": pa.array(range(start, end), pa.int64())})
+            for start, end in pairwise([0, *ends])
+        )
+    )
 
 
 @given(sizes=sizes, rows=st.integers(1, 10), stop_every=st.none() | st.integers(1, 15))
 def test_groups_hold_every_row_in_order_and_depend_on_the_rows_alone(sizes, rows, stop_every):
     def cut(batches):
         groups = regroup(batches, rows=rows, max_bytes=1 << 20, stop_every=stop_every)
-        return [group["n"].to_pylist() for group in groups]
+        return [group.open()["n"].to_pylist() for group in groups]
 
     groups = cut(batches_of(sizes))
 
@@ -38,8 +41,8 @@ def test_groups_hold_every_row_in_order_and_depend_on_the_rows_alone(sizes, rows
 @given(sizes=st.lists(st.integers(1, 12), max_size=12), max_bytes=st.integers(1, 200))
 def test_wide_rows_end_a_group_before_it_is_too_large(sizes, max_bytes):
     groups = list(regroup(batches_of(sizes), rows=100, max_bytes=max_bytes))
-    assert sum(group.num_rows for group in groups) == sum(sizes)
-    assert all(group.nbytes <= max_bytes or group["n"].num_chunks == 1 for group in groups)
+    assert sum(group.rows for group in groups) == sum(sizes)
+    assert all(group.open().nbytes <= max_bytes or group.rows == 1 for group in groups)
 
 
 @given(sizes=sizes, rows=st.integers(1, 10))

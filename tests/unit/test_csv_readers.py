@@ -20,6 +20,7 @@ from exporter.csv_files import csv_encoder, csv_gzip_encoder
 from exporter.csv_profiles import EXCEL, MACHINE, CsvProfile
 from exporter.encoding import Tally
 from exporter.layout import Layout
+from exporter.seals import sealed
 from tests.benchmarks.rows import make_batches
 from tests.csv_fields import csv_fields
 from tests.encoded import bytes_before_failure, encode_table
@@ -125,13 +126,13 @@ def test_a_gzip_whose_source_fails_cannot_be_taken_for_a_whole_one():
 def test_rows_are_counted_no_later_than_their_bytes_are_yielded():
     tally = Tally()
     lines = 0
-    for chunk in csv_encoder(MACHINE)(SHOP.schema, SHOP.to_batches(), Layout(), tally):
+    for chunk in csv_encoder(MACHINE)(SHOP.schema, sealed(SHOP.to_batches()), Layout(), tally):
         lines += chunk.count(b"\n")
         assert tally.rows == lines - 1
 
 
 def test_an_abandoned_encoder_leaves_no_thread_behind():
-    chunks = csv_gzip_encoder()(SHOP.schema, SHOP.to_batches(), Layout(), Tally())
+    chunks = csv_gzip_encoder()(SHOP.schema, sealed(SHOP.to_batches()), Layout(), Tally())
     next(chunks), next(chunks), next(chunks)
     chunks.close()
     assert not [thread for thread in threading.enumerate() if "render" in thread.name]

@@ -16,6 +16,7 @@ from exporter.encoding import Tally
 from exporter.errors import LimitExceeded
 from exporter.layout import Layout
 from exporter.parquet import encode_parquet
+from exporter.seals import sealed
 from tests.benchmarks.rows import make_batches
 from tests.corpus.cells import CELLS, CellCase
 from tests.encoded import bytes_before_failure, encode_table
@@ -67,7 +68,7 @@ def test_dictionaries_that_differ_between_batches_are_all_kept():
         pa.record_batch([pa.array(part).dictionary_encode()], schema=pa.schema([field]))
         for part in words
     ]
-    data = b"".join(encode_parquet(pa.schema([field]), batches, Layout(), Tally()))
+    data = b"".join(encode_parquet(pa.schema([field]), sealed(batches), Layout(), Tally()))
     assert read(data)["word"].to_pylist() == ["a", "b", "c", None, "b", "d"]
 
 
@@ -88,7 +89,7 @@ def test_duckdb_and_polars_read_the_same_rows(tmp_path):
 
 
 def test_row_groups_are_bounded_and_yielded_one_by_one():
-    chunks = list(encode_parquet(SHOP.schema, SHOP.to_batches(), Layout(), Tally()))
+    chunks = list(encode_parquet(SHOP.schema, sealed(SHOP.to_batches()), Layout(), Tally()))
 
     metadata = pq.ParquetFile(io.BytesIO(b"".join(chunks))).metadata
 
@@ -120,7 +121,7 @@ def test_a_file_whose_source_fails_has_no_footer(rows: int):
 
 
 def test_an_abandoned_encoder_yields_no_footer_either():
-    chunks = encode_parquet(SHOP.schema, SHOP.to_batches(), Layout(), Tally())
+    chunks = encode_parquet(SHOP.schema, sealed(SHOP.to_batches()), Layout(), Tally())
     partial = next(chunks)
     chunks.close()
     with pytest.raises(pa.ArrowInvalid):

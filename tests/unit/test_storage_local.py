@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
-from storage import FileNotWritten, FileUpload
+from storage import ChecksumMismatch, FileNotWritten, FileUpload
 
 
 def files_in(directory: Path) -> list[str]:
@@ -42,6 +43,25 @@ def test_any_exception_keeps_the_old_file_and_leaves_no_other(
         give_up()
     assert target.read_bytes() == b"old"
     assert files_in(tmp_path) == ["out.csv"]
+
+
+@pytest.mark.parametrize("expected", [b"one,two", b"one,tw", b"one,twO", b"two,one"])
+def test_a_file_that_is_not_what_was_expected_never_appears(
+    tmp_path: Path, expected: bytes
+) -> None:
+    def write() -> None:
+        with FileUpload(tmp_path / "out.csv") as upload:
+            upload.write(b"one,")
+            upload.write(b"two")
+            upload.expect(len(expected), crc32(expected))
+
+    if expected == b"one,two":
+        write()
+        assert (tmp_path / "out.csv").read_bytes() == expected
+    else:
+        with pytest.raises(ChecksumMismatch):
+            write()
+        assert files_in(tmp_path) == []
 
 
 def test_a_replaced_file_keeps_who_may_read_it(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from exporter.encoding import Tally
 from exporter.layout import Layout
+from exporter.seals import sealed
 from exporter.xlsx.encode import encode_xlsx
 from tests.benchmarks.rows import make_batches
 from tests.unit.workbooks import SHEET, encode, parts, read_calamine, read_openpyxl
@@ -125,7 +126,8 @@ def test_no_workbook_is_a_zip_bomb() -> None:
 
 def test_a_consumer_may_stop_early_and_no_thread_goes_on() -> None:
     before = threading.active_count()
-    chunks = encode_xlsx(_TABLE.schema, repeat(_TABLE.to_batches()[0]), Layout(), Tally())
+    endless = sealed(repeat(_TABLE.to_batches()[0]))
+    chunks = encode_xlsx(_TABLE.schema, endless, Layout(), Tally())
     for _ in range(12):
         next(chunks)
     chunks.close()
@@ -138,4 +140,4 @@ def test_an_error_of_the_source_comes_out_unchanged() -> None:
         raise ConnectionError("the database is gone")
 
     with pytest.raises(ConnectionError, match="gone"):
-        list(encode_xlsx(_TABLE.schema, source(), Layout(), Tally()))
+        list(encode_xlsx(_TABLE.schema, sealed(source()), Layout(), Tally()))

@@ -13,6 +13,7 @@ from python_calamine import CalamineWorkbook
 from exporter.encoding import Tally
 from exporter.errors import LimitExceeded
 from exporter.layout import Layout
+from exporter.seals import sealed
 from exporter.xlsx.encode import cut_blocks, encode_xlsx
 from exporter.xlsx.limits import BLOCK_BYTES, MAX_SHEETS
 from tests.unit.workbooks import encode, parts, read_calamine, read_openpyxl
@@ -90,9 +91,9 @@ def test_long_texts_are_rendered_a_few_rows_at_a_time() -> None:
     """C32: what is rendered at once is bounded in bytes, not only in rows."""
     texts = ["x" * (1_000_000 if number % 3 else 10) for number in range(60)]
     batch = pa.RecordBatch.from_pydict({"t": texts})
-    cut = list(cut_blocks(batch.schema, [batch]))
-    assert pa.Table.from_batches(cut)["t"].to_pylist() == texts
-    assert all(block.nbytes <= BLOCK_BYTES or block.num_rows == 1 for block in cut)
+    cuts = [cut.open() for cut in cut_blocks(batch.schema, sealed([batch]))]
+    assert pa.concat_tables(cuts)["t"].to_pylist() == texts
+    assert all(cut.nbytes <= BLOCK_BYTES or cut.num_rows == 1 for cut in cuts)
     data, tally = encode(pa.Table.from_batches([batch]))
     assert tally.warnings == {("t", "truncated_text"): 40}
     assert len(read_calamine(data)["Export"]) == 61
@@ -100,4 +101,5 @@ def test_long_texts_are_rendered_a_few_rows_at_a_time() -> None:
 
 def test_wide_tables_are_rendered_a_few_rows_at_a_time() -> None:
     table = pa.table({f"c{n}": pa.nulls(1_000, pa.int8()) for n in range(1_000)})
-    assert {block.num_rows for block in cut_blocks(table.schema, table.to_batches())} == {163, 22}
+    cuts = cut_blocks(table.schema, sealed(table.to_batches()))
+    assert {cut.rows for cut in cuts} == {163, 22}

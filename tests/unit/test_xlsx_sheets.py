@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.batch_cuts import Cut
 from exporter.encoding import Tally
 from exporter.errors import InvalidRequest, LimitExceeded
 from exporter.layout import Layout
+from exporter.seals import sealed
 from exporter.xlsx.columns import plan_columns
 from exporter.xlsx.package import Package
 from exporter.xlsx.rows import RowRenderer
@@ -35,7 +37,7 @@ def _encode_small(batches: list[pa.RecordBatch], layout: Layout, **limits: int) 
     """What `encode_xlsx` does, on one thread and with limits a test can reach."""
     schema, tally = batches[0].schema, Tally()
     max_held = limits.pop("max_held", 1 << 20)
-    columns = plan_columns(schema, layout, batches[0])
+    columns = plan_columns(schema, layout, pa.Table.from_batches(batches[:1]))
     designer = Designer(columns, layout, tally)
     draft = designer.design([("Draft", 0)])
     placement = Placement(schema, layout, SheetNames(draft.other_sheets), **limits)
@@ -43,10 +45,10 @@ def _encode_small(batches: list[pa.RecordBatch], layout: Layout, **limits: int) 
     styles = [draft.frames[0].styles.get(column.letters, 0) for column in columns]
     render = RowRenderer(columns, styles)
     chunks = list(package.begin())
-    for placed in placement.place(batches):
+    for placed in placement.place(map(Cut.of, sealed(batches))):
         batch = render(placed)
-        placement.record([block.raw_length for block in batch.blocks])
-        for piece, block in zip(batch.pieces, batch.blocks, strict=True):
+        placement.record([block.raw.size_bytes for _, block in batch.blocks])
+        for piece, block in batch.blocks:
             chunks += package.add(piece, block)
     chunks += package.finish(placement.sheets)
     assert tally.rows == sum(batch.num_rows for batch in batches)
@@ -141,18 +143,19 @@ def test_a_sheet_ends_when_its_xml_is_too_long() -> None:
 
 
 def test_the_end_of_a_long_sheet_does_not_depend_on_the_threads() -> None:
-    batches = _table(["a"] * 60).to_batches(max_chunksize=2)
-    placement = Placement(batches[0].schema, Layout(), SheetNames(), max_bytes=100)
+    table = _table(["a"] * 60)
+    cuts = list(map(Cut.of, sealed(table.to_batches(max_chunksize=2))))
+    placement = Placement(table.schema, Layout(), SheetNames(), max_bytes=100)
     places = []
-    for placed in placement.place(batches):
+    for placed in placement.place(cuts):
         # Two results come in at once, as with a pool of two threads.
         if len(places) % 2:
             placement.record([60])
             placement.record([60])
         places.append([(piece.sheet.name, piece.first_row) for piece in placed.pieces])
-    again = Placement(batches[0].schema, Layout(), SheetNames(), max_bytes=100)
+    again = Placement(table.schema, Layout(), SheetNames(), max_bytes=100)
     expected = []
-    for placed in again.place(batches):
+    for placed in again.place(cuts):
         again.record([60])
         expected.append([(piece.sheet.name, piece.first_row) for piece in placed.pieces])
     assert places == expected

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.blocks import Block
+from exporter.blocks import Block, Checksum
 from exporter.errors import LimitExceeded
 from exporter.zipstream import MAX_PLAIN, ZipStream
 
@@ -133,9 +133,9 @@ def test_calls_out_of_order_are_a_mistake() -> None:
 def test_an_entry_may_be_almost_four_gib_and_no_more() -> None:
     stream = ZipStream(zip64=True)
     stream.open("a")
-    stream.add(Block(0, MAX_PLAIN, 0, b""))
+    stream.add(Block(0, Checksum(MAX_PLAIN), b"", Checksum()))
     with pytest.raises(LimitExceeded, match="4 GiB"):
-        stream.add(Block(0, 1, 0, b""))
+        stream.add(Block(0, Checksum(1), b"", Checksum()))
 
 
 def _with_gibibytes(stream: ZipStream, count: int) -> list[bytes]:
@@ -143,7 +143,7 @@ def _with_gibibytes(stream: ZipStream, count: int) -> list[bytes]:
     for number in range(count):
         chunks += [
             stream.open(f"big {number}"),
-            stream.add(Block(0, 0, 0, _Gibibyte())),
+            stream.add(Block(0, Checksum(), _Gibibyte(), Checksum(_GIB))),
             stream.close(),
         ]
     return chunks

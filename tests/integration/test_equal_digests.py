@@ -1,0 +1,68 @@
+"""The same rows make the same file, whatever the machine and the driver are like."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from exporter.formats import FORMATS
+from exporter.layout import Layout
+from exporter.run import Outcome, run_export
+from infra.sources import postgres_stream
+from storage import MemoryStore
+from tests.contract.source_databases import (
+    NUMBERS,
+    NUMBERS_ROWS,
+    SourceDatabase,
+    source_database,
+)
+
+
+@pytest.fixture(scope="module")
+def database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SourceDatabase]:
+    folder: Path = tmp_path_factory.mktemp("source")
+    with source_database("postgres-adbc", request, folder) as filled:
+        yield filled
+
+
+def export(database: SourceDatabase, name: str) -> Outcome:
+    store = MemoryStore()
+    outcome = run_export(
+        database.source,
+        sa.select(NUMBERS).order_by(NUMBERS.c.n),
+        FORMATS[name].encode,
+        Layout(),
+        lambda stream: store.open_upload("numbers", content_type="text/plain"),
+    )
+    assert sha256(store.read("numbers")).hexdigest() == outcome.sha256
+    assert outcome.rows_source == outcome.rows_written == NUMBERS_ROWS
+    return outcome
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_two_runs_over_the_same_rows_give_one_digest(
+    database: SourceDatabase, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = export(database, name).sha256
+    assert export(database, name).sha256 == digest
+    # Another number of cores, and a driver that hands over other batches.
+    monkeypatch.setattr(os, "cpu_count", lambda: 5)
+    monkeypatch.setattr(postgres_stream, "MAX_BYTES", 100_000)
+    assert export(database, name).sha256 == digest
+
+
+def test_one_other_value_gives_another_digest(database: SourceDatabase) -> None:
+    digest = export(database, "csv").sha256
+    changed = NUMBERS.update().where(NUMBERS.c.n == 7)
+    database.execute(changed.values(note="changed"))
+    try:
+        assert export(database, "csv").sha256 != digest
+    finally:
+        database.execute(changed.values(note=None))
