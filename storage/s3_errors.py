@@ -69,6 +69,9 @@ _NO_ANSWER = (
     ResponseParserError,
 )
 
+#: How botocore's RefreshableCredentials words it. (botocore/credentials.py, 1.44.)
+_STILL_EXPIRED = "Credentials were refreshed"
+
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
@@ -77,6 +80,11 @@ def storage_errors() -> Iterator[None]:
         yield
     except (boto.BotoCoreError, boto.ClientError, ResponseParserError) as error:
         raise translate(error) from error
+    except RuntimeError as error:
+        # botocore has no class of its own for credentials that expire while it fetches them.
+        if not str(error).startswith(_STILL_EXPIRED):
+            raise
+        raise StorageUnavailable("The object store's credentials have expired.") from error
 
 
 def translate(

@@ -117,6 +117,13 @@ def test_credentials_in_their_last_second_sign_nothing(role) -> None:
     store.close()
 
 
+def test_credentials_that_are_fetched_too_late_sign_nothing(role) -> None:
+    store = role(-timedelta(seconds=5))
+    with pytest.raises((StorageUnavailable, StorageRejected)):
+        store.presign("k", filename="a", content_type="b", ttl=timedelta(days=1))
+    store.close()
+
+
 def test_the_public_names_are_sorted_and_there() -> None:
     names = storage.__all__
     constants = [name for name in names if name.isupper()]
