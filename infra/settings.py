@@ -95,10 +95,19 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         60, ge=1, le=3600, description="A silent worker loses its task after this."
     )
+    stall_seconds: float = Field(
+        3600,
+        ge=1,
+        le=86_400,
+        description="An attempt that gets no further for this long is ended and tried again. "
+        "Longer than the longest sort or count of any query.",
+    )
     retry_delays: str = Field(
         "2,8,30,120", description="Seconds before the second, third … attempt; the last repeats."
     )
-    concurrency: int = Field(2, ge=1, le=64, description="Exports one worker runs at once.")
+    concurrency: int = Field(
+        2, ge=1, le=64, description="Exports of each queue one worker runs at once."
+    )
     shutdown_grace: Seconds = Field(
         timedelta(seconds=10),
         ge=timedelta(0),
@@ -158,6 +167,11 @@ class Settings(BaseSettings):
     def lease(self) -> timedelta:
         """How long a claim holds without a heartbeat."""
         return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def stall(self) -> timedelta:
+        """How long an attempt may get no further."""
+        return timedelta(seconds=self.stall_seconds)
 
     @property
     def task_database_url(self) -> str:

@@ -97,6 +97,7 @@ class Stack:
             source=self.source,
             registry=self.registry,
             lease=settings.lease,
+            stall=settings.stall,
             retention=timedelta(days=settings.retention_days),
             link_ttl=settings.link_ttl,
             retry_ladder=settings.retry_ladder,

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 from exporter.principal import Principal
 from exporter.tasks import LIVE, TaskStatus
 from infra.database import database_now, reading, writing
+from infra.failpoints import failpoint
 from infra.tasks.journal import audit
 from infra.tasks.model import NewTask, Task, TaskConflict
 from infra.tasks.owned import follows, load, matching, newest
@@ -51,7 +52,10 @@ class TaskRequests:
             IdempotencyMismatch: the key was used before with another request.
         """
         with writing(self._engine) as connection:
-            return submit(connection, user, new)
+            submitted = submit(connection, user, new)
+            failpoint("api.before_commit")
+        failpoint("api.after_commit")
+        return submitted
 
     def get(self, user: Principal, task_id: UUID) -> Task:
         """One task of `user`'s, or `TaskNotFound`."""

@@ -19,8 +19,8 @@ _t = export_task.c
 _s = storage_object.c
 _o = outbox.c
 
-#: A task this long PENDING past its time has lost its message, and is published again.
-_NUDGE_AFTER = timedelta(seconds=60)
+#: After so many intervals a task in a long queue is nudged so many times more rarely.
+_PATIENT = 10
 #: Published outbox rows are kept this long for people who ask what happened.
 _KEEP_PUBLISHED = timedelta(days=1)
 _BATCH = 100
@@ -74,19 +74,30 @@ class Upkeep:
                 )
         return rescued
 
-    def nudge_forgotten(self, after: timedelta = _NUDGE_AFTER) -> int:
-        """Publish again what is PENDING and due since `after`: its message seems to be lost."""
+    def nudge_forgotten(self, after: timedelta) -> int:
+        """Publish again what is PENDING and due since `after`: its message seems to be lost.
+
+        Or it waits in a long queue. A task is nudged no sooner than `after` since its last
+        wake-up, and more rarely once it has waited long, so a backlog does not grow by itself.
+        """
         with writing(self._engine) as connection:
             now = database_now(connection)
             due = sa.func.coalesce(_t.next_attempt_at, _t.updated_at)
-            waiting = sa.exists().where(_o.task_id == _t.id, _o.published_at.is_(None))
+            patient = now - _PATIENT * after
+            recent = sa.case(
+                (due > patient, sa.literal(now - after, _t.created_at.type)),
+                else_=sa.literal(patient, _t.created_at.type),
+            )
+            waiting = sa.exists().where(
+                _o.task_id == _t.id, sa.or_(_o.published_at.is_(None), _o.available_at > recent)
+            )
             forgotten = connection.execute(
                 sa.select(_t.id, _t.fence, _t.queue)
                 .where(_t.status == TaskStatus.PENDING, due <= now - after, ~waiting)
                 .limit(_BATCH)
             ).all()
-            # One nudge per task and minute: the kind holds the minute, the index the rest.
-            kind = f"nudge-{now:%Y%m%d%H%M}"
+            # The kind holds the second, and the index keeps sweepers that race to one nudge.
+            kind = f"nudge-{now:%Y%m%d%H%M%S}"
             for task_id, fence, queue in forgotten:
                 wake(connection, now, task_id, kind=kind, fence=fence, queue=queue)
             return len(forgotten)

@@ -11,8 +11,8 @@ import asyncio
 import hashlib
 import logging
 import secrets
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,21 +23,19 @@ from exporter.csv_profiles import CsvProfile
 from exporter.datasets import Dataset, Registry
 from exporter.errors import ExportCancelled, ExportStopped, LeaseLost, WorkerStopping
 from exporter.formats import Format, format_named
-from exporter.ports import RowStream, Source
+from exporter.ports import RowStream, Sink, Source
 from exporter.run import Outcome, Progress, run_export
 from exporter.stop import StopToken
+from infra.failpoints import failing, failpoint
 from infra.tasks.model import Claim, Task
-from infra.tasks.runs import Finished, Pulse, Reading, TaskRuns
+from infra.tasks.runs import Finished, Reading, TaskRuns
+from infra.worker.keep_alive import KeepAlive
 from infra.worker.layouts import layout_for
 from infra.worker.verdicts import Verdict, judge
 from storage.store import ObjectStore, Upload
 
 log = logging.getLogger(__name__)
 
-#: Progress is shown this often at most; the lease is renewed at least four times in its life.
-_PULSE = timedelta(seconds=2)
-#: A worker that could not renew for this part of its lease stops by itself.
-_GIVE_UP = 2 / 3
 #: Bytes an XLSX takes per cell on our sample rows (measured: 6 to 9); decides the part size.
 _BYTES_PER_CELL = 10
 
@@ -51,6 +49,7 @@ class WorkerDoors:
     source: Source
     registry: Registry
     lease: timedelta
+    stall: timedelta
     retention: timedelta
     link_ttl: timedelta
     retry_ladder: tuple[timedelta, ...]
@@ -68,13 +67,17 @@ class Attempt:
     progress: Progress = field(default_factory=Progress)
     _upload: Upload | None = None
 
+    @property
+    def _identity(self) -> dict[str, object]:
+        """What every line of the log says about this attempt."""
+        return {"task": str(self.claim.task.id), "attempt": self.claim.task.attempt}
+
     async def run(self) -> None:
         """Export, and record the end. Never raises for a failed export."""
         task = self.claim.task
-        pulse = asyncio.create_task(self._keep_alive(), name=f"lease-{task.id}")
+        pulse = asyncio.create_task(self._keep_alive().run(), name=f"lease-{task.id}")
         try:
-            finished = await asyncio.to_thread(self._export)
-            await self._settle(finished)
+            await self._settle(await self._exported())
         except ExportStopped as reason:
             await self._give_up(reason)
         except Exception as error:
@@ -83,13 +86,25 @@ class Attempt:
                 logging.ERROR if verdict.unforeseen else logging.WARNING,
                 "export attempt failed",
                 exc_info=error if verdict.unforeseen else None,
-                extra={"task": str(task.id), "attempt": task.attempt, "code": verdict.code},
+                extra={**self._identity, "code": verdict.code},
             )
             await self._fail(verdict)
         finally:
             pulse.cancel()
             with suppress(asyncio.CancelledError):
                 await pulse
+
+    async def _exported(self) -> Finished:
+        """Export in a thread of its own.
+
+        The event loop's own threads are few, and heartbeats need them: exports that took them
+        all would starve the leases they run under.
+        """
+        thread = ThreadPoolExecutor(1, thread_name_prefix="waybill-export")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(thread, self._export)
+        finally:
+            thread.shutdown(wait=False)
 
     def _export(self) -> Finished:
         task, doors = self.claim.task, self.doors
@@ -111,14 +126,16 @@ class Attempt:
         return self._finished(task, dataset, chosen, outcome)
 
     @contextmanager
-    def _sink(self, key: str, chosen: Format, stream: RowStream) -> Iterator[Upload]:
+    def _sink(self, key: str, chosen: Format, stream: RowStream) -> Iterator[Sink]:
         self.doors.runs.reserve_object(self.claim, key)
         cells = (stream.rows_expected or 0) * len(stream.schema)
         with self.doors.store.open_upload(
             key, content_type=chosen.media_type, expected_bytes=cells * _BYTES_PER_CELL
         ) as upload:
             self._upload = upload
-            yield upload
+            yield failing(upload)
+            failpoint("w.before_complete")
+        failpoint("w.after_complete")
 
     def _finished(self, task: Task, dataset: Dataset, chosen: Format, outcome: Outcome) -> Finished:
         if self._upload is None:
@@ -128,7 +145,8 @@ class Attempt:
             stored.key,
             filename=task.filename,
             content_type=chosen.media_type,
-            ttl=self.doors.link_ttl,
+            # A link must not outlive its file.
+            ttl=min(self.doors.link_ttl, self.doors.retention),
         )
         return Finished(
             object_key=stored.key,
@@ -147,10 +165,11 @@ class Attempt:
     async def _settle(self, finished: Finished) -> None:
         """Record SUCCESS, or take the object away again if the task is no longer ours."""
         if await asyncio.to_thread(self.doors.runs.finish, self.claim, finished):
+            failpoint("w.after_success")
             log.info(
                 "export finished",
                 extra={
-                    "task": str(self.claim.task.id),
+                    **self._identity,
                     "rows": finished.rows_written,
                     "bytes": finished.size_bytes,
                 },
@@ -161,47 +180,47 @@ class Attempt:
 
     async def _give_up(self, reason: ExportStopped) -> None:
         if isinstance(reason, LeaseLost):
-            log.warning("lease lost", extra={"task": str(self.claim.task.id)})
+            log.warning("lease lost", extra=self._identity)
         elif isinstance(reason, WorkerStopping):
-            await asyncio.to_thread(self.doors.runs.release, self.claim)
+            await self._record(lambda: self.doors.runs.release(self.claim))
         else:
             await self._fail(Verdict(reason.code, reason.message, retry=False))
 
     async def _fail(self, verdict: Verdict) -> None:
         ladder = self.doors.retry_ladder
         rung = ladder[min(self.claim.task.attempt - 1, len(ladder) - 1)]
-        await asyncio.to_thread(
-            self.doors.runs.fail,
-            self.claim,
-            code=verdict.code,
-            message=verdict.message,
-            retry_in=rung if verdict.retry else None,
+        await self._record(
+            lambda: self.doors.runs.fail(
+                self.claim,
+                code=verdict.code,
+                message=verdict.message,
+                retry_in=rung if verdict.retry else None,
+            )
         )
 
-    async def _keep_alive(self) -> None:
-        """Renew the lease until cancelled; ask the export to stop when it is over."""
-        interval = min(self.doors.lease / 4, _PULSE).total_seconds()
-        patience = self.doors.lease.total_seconds() * _GIVE_UP
-        renewed = time.monotonic()
-        while True:
-            await asyncio.sleep(interval)
-            begun = time.monotonic()
-            try:
-                pulse = await asyncio.to_thread(
-                    self.doors.runs.heartbeat, self.claim, self._reading()
-                )
-            except SQLAlchemyError:
-                if time.monotonic() - renewed > patience:
-                    self.stop.request(LeaseLost())
-                    return
-                continue
-            if pulse is Pulse.ALIVE:
-                renewed = begun
-                continue
-            self.stop.request(ExportCancelled() if pulse is Pulse.CANCELLED else LeaseLost())
-            if pulse is Pulse.LOST:
-                return
-            renewed = begun
+    async def _record(self, ending: Callable[[], object]) -> None:
+        """Tell the database how this ended. If it is away, the end of the lease says it."""
+        try:
+            await asyncio.to_thread(ending)
+        except SQLAlchemyError:
+            log.warning("an attempt's end is left to its lease", extra=self._identity)
+
+    def _keep_alive(self) -> KeepAlive:
+        doors = self.doors
+        return KeepAlive(
+            doors.runs,
+            self.claim,
+            doors.lease,
+            doors.stall,
+            self.stop,
+            read=self._reading,
+            on_stall=self._stalled,
+        )
+
+    async def _stalled(self) -> None:
+        """Give the task to somebody else now. What hangs holds a fence that is too small."""
+        log.error("export stalled", extra={"alert": True, **self._identity})
+        await self._fail(Verdict("stalled", "The export got no further.", retry=True))
 
     def _reading(self) -> Reading:
         return Reading(

@@ -8,6 +8,7 @@ import logging
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.broker.port import Broker, BrokerUnavailable
+from infra.failpoints import failpoint
 from infra.tasks.outbox import Outbox, Outgoing
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Relay:
             return False
         confirmed = await asyncio.gather(*(self._publish(item) for item in batch))
         if done := [item for item, ok in zip(batch, confirmed, strict=True) if ok]:
+            failpoint("relay.after_ack")
             await asyncio.to_thread(self._outbox.mark_published, done)
         return bool(done)
 

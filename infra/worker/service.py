@@ -8,16 +8,25 @@ import os
 import secrets
 import socket
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from exporter.errors import WorkerStopping
-from infra.broker.port import Broker, WakeUp, Work
+from infra.broker.port import Broker, TryLater, WakeUp, Work
+from infra.broker.running import wait_for_event
+from infra.failpoints import failpoint
 from infra.tasks.dead_letters import DeadLetters
+from infra.tasks.model import Claim
 from infra.worker.attempt import Attempt, WorkerDoors
 from infra.worker.relay import Relay
 from infra.worker.sweeper import Sweeper
 
 log = logging.getLogger(__name__)
+
+#: Between two tries to claim while the database is away.
+_CLAIM_PAUSE_SECONDS = 1.0
 
 
 def worker_name() -> str:
@@ -50,41 +59,55 @@ class WorkerService:
         self._grace = grace
         self._name = worker_name()
         self._running: set[Attempt] = set()
+        self._leave = asyncio.Event()
+        self._grace_is_over = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish or give back what runs, and return.
 
         Running exports have the grace period to finish. Those that do not are given back to
         the database at once, so another worker takes them without waiting for the lease.
+
+        Raises:
+            ConsumersLost: the broker was away for too long.
         """
-        background = [
+        leave = self._leave
+        helpers = [
             asyncio.create_task(self._relay.run(), name="relay"),
             asyncio.create_task(self._sweeper.run(), name="sweeper"),
+            asyncio.create_task(stop.wait(), name="stop"),
         ]
-        stopping = asyncio.create_task(stop.wait(), name="stop")
+        # A context for each queue: what runs of one takes no slot from another.
+        contexts = [
+            self._broker.consume_dead_letters(self._record),
+            *(
+                self._broker.consume([queue], self._claim, concurrency=self._concurrency)
+                for queue in self._queues
+            ),
+        ]
+        consumers = [asyncio.create_task(_inside(context, leave)) for context in contexts]
+        log.info("worker ready", extra={"worker": self._name, "queues": self._queues})
         try:
-            async with (
-                self._broker.consume_dead_letters(self._record),
-                self._broker.consume(self._queues, self._claim, concurrency=self._concurrency),
-            ):
-                log.info("worker ready", extra={"worker": self._name, "queues": self._queues})
-                done, _ = await asyncio.wait(
-                    [stopping, *background], return_when=asyncio.FIRST_COMPLETED
-                )
-                deadline = asyncio.create_task(self._stop_after_grace())
-            deadline.cancel()
-            for task in done - {stopping}:
-                task.result()
+            await asyncio.wait([*helpers, *consumers], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (*background, stopping):
+            # Every consumer stops taking messages now, and waits for its own exports.
+            leave.set()
+            grace = asyncio.create_task(self._stop_after_grace())
+            await asyncio.gather(*consumers, return_exceptions=True)
+            ended = [task for task in (*helpers, *consumers) if task.done()]
+            for task in (grace, *helpers):
                 task.cancel()
-            await asyncio.gather(*background, stopping, return_exceptions=True)
+            await asyncio.gather(grace, *helpers, return_exceptions=True)
+        for task in ended:
+            task.result()
 
     async def _claim(self, wake_up: WakeUp) -> Work | None:
-        claim = await asyncio.to_thread(self._doors.runs.claim, wake_up.task_id, self._name)
+        claim = await self._claim_patiently(wake_up)
         if claim is None:
             return None
         attempt = Attempt(self._doors, claim)
+        if self._grace_is_over:
+            attempt.stop.request(WorkerStopping())
 
         async def work() -> None:
             self._running.add(attempt)
@@ -95,7 +118,20 @@ class WorkerService:
                 # A failed attempt or a release has put a wake-up into the outbox.
                 self._relay.nudge()
 
+        failpoint("w.after_claim")
         return work
+
+    async def _claim_patiently(self, wake_up: WakeUp) -> Claim | None:
+        """Claim, and wait for a database that is away: that is no fault of the message."""
+        failpoint("w.before_claim")
+        while True:
+            try:
+                return await asyncio.to_thread(self._doors.runs.claim, wake_up.task_id, self._name)
+            except SQLAlchemyError:
+                log.warning("a claim waits for the database", extra={"worker": self._name})
+            await wait_for_event(self._leave, _CLAIM_PAUSE_SECONDS)
+            if self._leave.is_set():
+                raise TryLater
 
     async def _record(self, body: bytes, queue: str, reason: str) -> None:
         """Keep a dead letter where people see it, and raise the alert once."""
@@ -104,5 +140,12 @@ class WorkerService:
 
     async def _stop_after_grace(self) -> None:
         await asyncio.sleep(self._grace.total_seconds())
+        self._grace_is_over = True
         for attempt in tuple(self._running):
-            attempt.stop.request(WorkerStopping())
+            # Interrupting a read may take seconds, and the others have leases to keep.
+            await asyncio.to_thread(attempt.stop.request, WorkerStopping())
+
+
+async def _inside(context: AbstractAsyncContextManager[None], leave: asyncio.Event) -> None:
+    async with context:
+        await leave.wait()

@@ -32,6 +32,7 @@ class Sweeper:
     ) -> None:
         self._upkeep = upkeep
         self._store = store
+        self._lease = lease
         self._interval = min(_INTERVAL, lease / 2).total_seconds()
         self._retry_in = retry_in
 
@@ -45,7 +46,7 @@ class Sweeper:
         """One scan. A step that fails is logged and does not keep the others from running."""
         steps: tuple[Callable[[], object], ...] = (
             self._rescue,
-            self._upkeep.nudge_forgotten,
+            self._nudge,
             self._expire,
             self._collect_orphans,
             self._upkeep.prune_outbox,
@@ -62,6 +63,10 @@ class Sweeper:
     def _rescue(self) -> None:
         if count := self._upkeep.rescue_expired_leases(self._retry_in):
             log.warning("tasks of silent workers rescued", extra={"count": count})
+
+    def _nudge(self) -> None:
+        # A message that was lost costs as much time as a worker that was.
+        self._upkeep.nudge_forgotten(self._lease)
 
     def _expire(self) -> None:
         for task_id, key in self._upkeep.expired():

@@ -1,0 +1,61 @@
+"""Places where a test may kill the process, to prove that nothing is lost there.
+
+``FAILPOINT=name:hit`` in the environment names one of them, and the process ends itself with
+SIGKILL when it passes that place for the hit-th time. Without the variable a failpoint is one
+comparison. It is no setting: nobody but a test has a use for it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+
+from exporter.ports import Sink
+from storage.store import Upload
+
+#: Every failpoint, and what is true when the process dies there. A test holds each of them to
+#: a call in the code and to a crash of its own.
+FAILPOINTS: dict[str, str] = {
+    "api.before_commit": "the task is written with its wake-up, and not committed",
+    "api.after_commit": "the task is committed, and nobody was told",
+    "relay.after_ack": "the broker has the wake-ups, and the outbox does not say so",
+    "w.before_claim": "a message was delivered, and nothing done about it",
+    "w.after_claim": "the task is claimed, and its message not acknowledged",
+    "w.batch": "some bytes of the file are written",
+    "w.part": "the store has a part of the file, and its upload is open",
+    "w.before_complete": "every byte is written, and the object not complete",
+    "w.after_complete": "the object is there, and no task refers to it",
+    "w.after_success": "the task is SUCCESS, and the worker has not said so",
+}
+
+_name, _, _hit = os.environ.get("FAILPOINT", "").partition(":")
+_last_hit = int(_hit or 1)
+_hits = itertools.count(1)
+
+
+def failpoint(name: str) -> None:
+    """Die here, if the environment asks for it. `name` is one of `FAILPOINTS`."""
+    if name == _name and next(_hits) == _last_hit:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def failing(upload: Upload) -> Sink:
+    """`upload` itself; with a failpoint set, a sink in front of it that passes two of them."""
+    return _FailingSink(upload) if _name else upload
+
+
+class _FailingSink:
+    def __init__(self, upload: Upload) -> None:
+        self._upload = upload
+        self._confirmed = 0
+
+    def write(self, data: bytes) -> None:
+        self._upload.write(data)
+        failpoint("w.batch")
+        if self._upload.bytes_uploaded > self._confirmed:
+            self._confirmed = self._upload.bytes_uploaded
+            failpoint("w.part")
+
+    def expect(self, size_bytes: int, crc32: int) -> None:
+        self._upload.expect(size_bytes, crc32)
