@@ -1,0 +1,52 @@
+"""What the fault bench exports: quick, slow and deadly. Loaded by Waybill's own processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+
+from exporter import dataset
+
+#: Every row has the same version in every snapshot: a writer changes all of them at once.
+ledger_table = sa.table("ledger", sa.column("id"), sa.column("version"))
+
+
+class Numbers(BaseModel):
+    rows: int = 1000
+    #: Makes equal requests different ones.
+    tag: str = ""
+
+
+class Seconds(BaseModel):
+    seconds: float = 1.0
+    tag: str = ""
+
+
+@dataset("numbers", params=Numbers, queue="quick")
+def numbers(params, user):
+    """64 bytes and more for each row, so 100,000 of them are more than one part."""
+    series = sa.func.generate_series(1, params.rows).table_valued("n", name="g").render_derived()
+    return sa.select(series.c.n, sa.func.repeat("x", 64).label("text"))
+
+
+@dataset("ledger", params=Numbers, queue="quick")
+def ledger(params, user):
+    return sa.select(ledger_table).order_by(ledger_table.c.id)
+
+
+@dataset("slow", params=Seconds, queue="slow")
+def slow(params, user):
+    """Ten rows, over which the database takes `seconds`: one half counting, the other reading."""
+    series = sa.func.generate_series(1, 10).table_valued("n", name="g").render_derived()
+    return sa.select(series.c.n).where(
+        sa.cast(sa.func.pg_sleep(params.seconds / 20), sa.Text).is_not(None)
+    )
+
+
+@dataset("deadly", params=Numbers, queue="slow")
+def deadly(params, user):
+    """What the kernel does to a process that ran out of memory."""
+    os.kill(os.getpid(), signal.SIGKILL)

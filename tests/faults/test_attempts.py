@@ -1,0 +1,141 @@
+"""Faults of one attempt: cancelled (F29), hung (F25), starved, rescued while alive (F23)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from infra.tasks.model import TaskConflict
+from infra.tasks.runs import TaskRuns
+from infra.tasks.upkeep import Upkeep
+from infra.worker.sweeper import Sweeper
+from tests.contract.task_store import ANN
+from tests.eventually import eventually
+from tests.faults.lab import LEASE_SECONDS, ROWS, GatedSource, open_lab
+from tests.servers.tcp_proxy import TcpProxy
+
+
+@pytest.fixture
+def lab(tmp_path, postgres_url):
+    with open_lab(tmp_path, postgres_url) as lab:
+        yield lab
+
+
+async def test_f29_a_cancelled_export_stops_in_the_middle_of_its_rows(lab, caplog):
+    task_id = lab.submit()
+    async with lab.worker():
+        await lab.at_the_gate()
+        asked = datetime.now(UTC)
+        assert lab.requests.cancel(ANN, task_id).status == "PROCESSING"
+        row = await lab.ended(task_id)
+    # One heartbeat, and one batch: the gate was never opened for it.
+    assert row["finished_at"] - asked < timedelta(seconds=LEASE_SECONDS)
+    assert (row["status"], row["attempt"]) == ("CANCELLED", 1)
+    assert not list(lab.store.list_uploads())
+    lab.audit(caplog.text)
+
+
+async def test_f29_a_cancel_between_complete_and_commit_wins_and_the_object_goes(lab, monkeypatch):
+    finish = TaskRuns.finish
+
+    def cancelled_just_before(runs, claim, done):
+        assert lab.store.head(done.object_key)
+        lab.requests.cancel(ANN, claim.task.id)
+        return finish(runs, claim, done)
+
+    monkeypatch.setattr(TaskRuns, "finish", cancelled_just_before)
+    lab.source.gate.set()
+    task_id = lab.submit()
+    async with lab.worker():
+        row = await lab.ended(task_id)
+    assert row["status"] == "CANCELLED"
+    assert not list(lab.store.list_keys())
+    lab.audit()
+
+
+async def test_f29_a_finished_export_cannot_be_cancelled_and_keeps_its_file(lab):
+    lab.source.gate.set()
+    task_id = lab.submit()
+    async with lab.worker():
+        row = await lab.ended(task_id)
+    with pytest.raises(TaskConflict):
+        lab.requests.cancel(ANN, task_id)
+    assert lab.store.head(row["object_key"])
+    lab.audit()
+
+
+async def test_f25_a_hung_export_with_a_living_heartbeat_is_given_to_another_attempt(
+    tmp_path, postgres_url, caplog
+):
+    with open_lab(tmp_path, postgres_url, source=GatedSource(deaf=True), stall_seconds=1) as lab:
+        task_id = lab.submit()
+        async with lab.worker():
+            await lab.at_the_gate(2)
+            assert lab.row(task_id)["error_code"] == "stalled"
+            # The first read comes back to life as well, and finds that its task is another's.
+            lab.source.gate.set()
+            row = await lab.ended(task_id)
+        assert (row["status"], row["attempt"], row["rows_written"]) == ("SUCCESS", 2, ROWS)
+        assert "export stalled" in caplog.text
+        lab.audit(caplog.text)
+
+
+async def test_exports_that_fill_every_slot_do_not_starve_their_leases(tmp_path, postgres_url):
+    """The event loop's pool has six threads on two cores, and a heartbeat needs one of them."""
+    with open_lab(tmp_path, postgres_url, concurrency=16) as lab:
+        tasks = [lab.submit() for _ in range(16)]
+        async with lab.worker():
+            await lab.at_the_gate(16)
+            await asyncio.sleep(2 * LEASE_SECONDS)
+            lab.source.gate.set()
+            rows = [await lab.ended(task_id) for task_id in tasks]
+        assert {(row["status"], row["attempt"]) for row in rows} == {("SUCCESS", 1)}
+        lab.audit()
+
+
+async def test_f23_a_scanner_never_rescues_a_slow_worker_that_renews(
+    tmp_path, postgres_server, postgres_url
+):
+    with TcpProxy(postgres_server.port) as proxy:
+        proxy.delay(0.02)
+        way = postgres_url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
+        with open_lab(tmp_path, postgres_url, workers_way=way) as lab:
+            task_id, upkeep = lab.submit(), Upkeep(lab.engine)
+            async with lab.worker():
+                await lab.at_the_gate()
+                for _ in range(40):
+                    assert upkeep.rescue_expired_leases(timedelta(0)) == 0
+                    await asyncio.sleep(0.1)
+                lab.source.gate.set()
+                row = await lab.ended(task_id)
+            assert (row["status"], row["attempt"], row["fence"]) == ("SUCCESS", 1, 1)
+            lab.audit()
+
+
+async def test_f58_collecting_orphans_leaves_a_slow_upload_alone_until_it_lost_its_claim(lab):
+    task_id = lab.submit()
+    sweeper = Sweeper(
+        Upkeep(lab.engine), lab.store, lease=timedelta(minutes=1), retry_in=timedelta(0)
+    )
+    async with lab.worker():
+        await lab.at_the_gate()
+        await asyncio.to_thread(sweeper.sweep)
+        (upload,) = lab.store.list_uploads()
+        assert lab.row(task_id)["status"] == "PROCESSING"
+        lab.source.gate.set()
+        row = await lab.ended(task_id)
+        await eventually(lambda: not list(lab.store.list_uploads()))
+    assert (row["status"], row["object_key"]) == ("SUCCESS", upload.key)
+    lab.audit()
+
+
+async def test_f57_a_recorded_link_never_outlives_its_file(tmp_path, postgres_url):
+    week = timedelta(days=7)
+    with open_lab(tmp_path, postgres_url, link_ttl=week, retention_days=1) as lab:
+        lab.source.gate.set()
+        task_id = lab.submit()
+        async with lab.worker():
+            row = await lab.ended(task_id)
+        assert row["url_expires_at"] <= row["expires_at"]

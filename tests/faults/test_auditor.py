@@ -1,0 +1,120 @@
+"""The auditor finds what it is there to find: each violation is planted once, and named."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from infra.database import writing
+from infra.tasks.schema import audit_log, dead_letter, export_task, storage_object
+from tests.contract.task_store import ANN
+from tests.faults.lab import QUEUES, open_lab
+
+
+@pytest.fixture
+async def lab(tmp_path, postgres_url):
+    """One finished task, and one that was cancelled."""
+    with open_lab(tmp_path, postgres_url) as lab:
+        lab.source.gate.set()
+        lab.done, lab.cancelled = lab.submit(), lab.submit(QUEUES[1])
+        lab.requests.cancel(ANN, lab.cancelled)
+        async with lab.worker():
+            await lab.ended(lab.done)
+        lab.audit()
+        yield lab
+
+
+def change(lab, statement: sa.Executable) -> None:
+    with writing(lab.engine) as connection:
+        connection.execute(statement)
+
+
+def change_task(lab, **values) -> None:
+    change(lab, sa.update(export_task).where(export_task.c.id == lab.done).values(**values))
+
+
+def add_history(lab, **values) -> None:
+    entry = {
+        "at": datetime.now(UTC),
+        "tenant_id": "acme",
+        "actor": "w",
+        "action": "claim",
+        "task_id": lab.done,
+        "fence": 9,
+    }
+    change(lab, audit_log.insert().values(**entry | values))
+
+
+def add_object(lab, key: str) -> None:
+    with lab.store.open_upload(key, content_type="text/csv") as upload:
+        upload.write(b"x")
+
+
+def add_dead_letter(lab) -> None:
+    letter = {"queue": "q", "reason": "why", "body": "", "message_hash": "h", "task_id": lab.done}
+    change(lab, dead_letter.insert().values(at=datetime.now(UTC), **letter))
+
+
+PLANTED = {
+    "A1 {done} is still PENDING": lambda lab: change_task(lab, status="PENDING"),
+    "A2 the object of {done} is not there": lambda lab: lab.store.delete(
+        lab.row(lab.done)["object_key"]
+    ),
+    "A2 the object of {done} has 1 bytes": lambda lab: add_object(
+        lab, lab.row(lab.done)["object_key"]
+    ),
+    "A2 the object of {done} has another SHA-256": lambda lab: change_task(lab, sha256="0" * 64),
+    "A3 {done} went from SUCCESS by": lambda lab: add_history(
+        lab, from_status="SUCCESS", to_status="PROCESSING"
+    ),
+    "A3 {done} is not what its history says": lambda lab: change_task(lab, fence=7),
+    "A4 claim of {done} has fence 1": lambda lab: add_history(lab, fence=1),
+    "A5 2 live tasks": lambda lab: [
+        change(lab, sa.text("DROP INDEX uq_export_task_dedupe")),
+        change(
+            lab, sa.update(export_task).values(status="PENDING", dedupe_key="same", task_type="t")
+        ),
+    ],
+    "A6 {done} had 9 attempts": lambda lab: [
+        change(lab, sa.text("ALTER TABLE export_task DROP CONSTRAINT ck_export_task_attempt")),
+        change_task(lab, attempt=9),
+    ],
+    "A7 the upload of stray is open": lambda lab: lab.store.open_upload(
+        "stray", content_type="text/csv"
+    ).__enter__(),
+    "A7 no task refers to stray": lambda lab: add_object(lab, "stray"),
+    "A7 the record of objects": lambda lab: change(lab, sa.delete(storage_object)),
+    "A8 export_task holds X-Amz-Si": lambda lab: change_task(
+        lab, error_message="see http://s3/x?X-Amz-Signature=1"
+    ),
+    "A10 a dead letter of {done}": add_dead_letter,
+}
+
+
+@pytest.mark.parametrize("finding", PLANTED)
+async def test_a_planted_violation_is_named(lab, finding):
+    PLANTED[finding](lab)
+    with pytest.raises(AssertionError) as found:
+        lab.audit()
+    assert finding.format(done=lab.done) in str(found.value)
+
+
+async def test_a8_a_secret_in_the_log_is_named(lab):
+    with pytest.raises(AssertionError, match="A8 the log holds X-Amz-Si"):
+        lab.audit("GET /x?X-Amz-Signature=1")
+
+
+async def test_a1_an_accepted_task_that_is_gone_is_named(lab):
+    lost = str(uuid4())
+    with pytest.raises(AssertionError, match=f"A1 {lost} was accepted and is gone"):
+        lab.audit(accepted=[lost])
+
+
+async def test_a11_an_open_transaction_is_named(lab):
+    with lab.engine.connect() as connection:
+        connection.execute(sa.text("SELECT 1"))
+        with pytest.raises(AssertionError, match="A11"):
+            lab.audit()

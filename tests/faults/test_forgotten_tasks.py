@@ -1,0 +1,94 @@
+"""Tasks whose message is lost, and tasks that only wait long: who is published again, and when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from infra.database import create_engine, reading, writing
+from infra.migrate import upgrade
+from infra.tasks.outbox import Outbox
+from infra.tasks.requests import TaskRequests
+from infra.tasks.schema import export_task, outbox
+from infra.tasks.upkeep import Upkeep
+from tests.contract.task_store import ANN, new_task
+
+AFTER = timedelta(seconds=60)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request, tmp_path):
+    postgres = request.param == "postgresql"
+    url = request.getfixturevalue("postgres_url") if postgres else f"sqlite:///{tmp_path}/t.db"
+    engine = create_engine(url)
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+def submit(engine, count: int) -> None:
+    store = TaskRequests(engine)
+    for number in range(count):
+        store.submit(ANN, new_task(params={"n": number}))
+
+
+def publish(engine) -> int:
+    """What a relay does with everything there is, and a broker that loses it all."""
+    box, count = Outbox(engine), 0
+    while batch := box.take():
+        box.mark_published(batch)
+        count += len(batch)
+    return count
+
+
+def pass_time(engine, by: timedelta) -> None:
+    """Make everything that has happened so far older."""
+    with writing(engine) as connection:
+        for table, column in ((export_task, "updated_at"), (outbox, "available_at")):
+            rows = connection.execute(sa.select(table.c.id, table.c[column])).all()
+            for row_id, at in rows:
+                change = sa.update(table).where(table.c.id == row_id)
+                connection.execute(change.values({column: at - by}))
+        # The kind of a nudge holds its second, which has not passed in truth.
+        connection.execute(sa.update(outbox).values(kind=sa.cast(outbox.c.id, sa.Text)))
+
+
+def test_a_whole_backlog_that_was_lost_is_published_again_in_a_few_scans(engine):
+    submit(engine, 250)
+    publish(engine)
+    pass_time(engine, 2 * AFTER)
+    upkeep = Upkeep(engine)
+    assert [upkeep.nudge_forgotten(AFTER) for _ in range(3)] == [100, 100, 50]
+    assert publish(engine) == 250
+    with reading(engine) as connection:
+        nudged = connection.execute(
+            sa.select(sa.func.count(sa.distinct(outbox.c.task_id))).where(
+                outbox.c.kind.like("nudge-%")
+            )
+        ).scalar_one()
+    assert nudged == 250
+
+
+def test_a_task_that_waits_in_a_long_queue_is_nudged_ever_more_rarely(engine):
+    submit(engine, 1)
+    publish(engine)
+    upkeep, nudges = Upkeep(engine), []
+    for minute in range(60):
+        pass_time(engine, timedelta(seconds=61))
+        if upkeep.nudge_forgotten(AFTER):
+            nudges.append(minute)
+            # In the same second, and by any other sweeper: nothing.
+            assert upkeep.nudge_forgotten(AFTER) == 0
+            publish(engine)
+    assert len(nudges) < 16
+    assert nudges[-1] - nudges[-2] >= 9
+
+
+def test_a_wake_up_that_is_not_published_yet_is_not_doubled(engine):
+    submit(engine, 1)
+    pass_time(engine, HOUR)
+    assert Upkeep(engine).nudge_forgotten(AFTER) == 0
+    assert publish(engine) == 1
