@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.servers.task_api import TaskApi, running_api
+
+# The page looks again after 15 s at the latest; on a busy machine that takes a little more.
+expect.set_options(timeout=30_000)
 
 #: Offline and quiet: a browser under test has nobody to talk to but the page.
 _ARGUMENTS = [
