@@ -156,6 +156,8 @@ def test_a_lost_connection_is_said_and_forgotten(visit: Visit, centre: TaskApi) 
     page = visit.page
     ask(centre.person(visit.tenant))
     visit.log_in()
+    # The list is there, and so is the script that has to notice.
+    expect(page.locator("#tasks > *")).to_have_count(1)
 
     visit.context.set_offline(True)
     expect(page.get_by_text("No connection. Trying again")).to_be_visible()
