@@ -42,6 +42,14 @@ fix: $(DEV_STAMP) ## Format, and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+bench: $(DEV_STAMP) ## Measure against peers in the same run; writes bench.json (QUICK=1 for less)
+	@tests/install-servers
+	$(BIN)/python -m tests.benchmarks
+
+soak: $(DEV_STAMP) ## Break everything in turn for SOAK_MINUTES=15, and look for what was lost
+	@tests/install-servers
+	$(BIN)/python -m tests.soak
+
 docs: $(DEV_STAMP) ## Write the generated pages
 	$(BIN)/python -m infra.settings_table > docs/settings.md
 
@@ -49,4 +57,4 @@ lock: ## Pin every dependency by version and hash, naming no index
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 
-.PHONY: help setup demo test check fix docs lock
+.PHONY: help setup demo test check fix bench soak docs lock

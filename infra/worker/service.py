@@ -141,9 +141,13 @@ class WorkerService:
     async def _stop_after_grace(self) -> None:
         await asyncio.sleep(self._grace.total_seconds())
         self._grace_is_over = True
-        for attempt in tuple(self._running):
-            # Interrupting a read may take seconds, and the others have leases to keep.
-            await asyncio.to_thread(attempt.stop.request, WorkerStopping())
+        # Interrupting a read may take seconds: not in the event loop, which has leases to keep.
+        await asyncio.gather(
+            *(
+                asyncio.to_thread(attempt.stop.request, WorkerStopping())
+                for attempt in self._running
+            )
+        )
 
 
 async def _inside(context: AbstractAsyncContextManager[None], leave: asyncio.Event) -> None:

@@ -6,9 +6,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from infra.database import writing
 from infra.tasks.model import TaskConflict
 from infra.tasks.runs import TaskRuns
+from infra.tasks.schema import export_task
 from infra.tasks.upkeep import Upkeep
 from infra.worker.sweeper import Sweeper
 from tests.contract.task_store import ANN
@@ -139,3 +142,20 @@ async def test_f57_a_recorded_link_never_outlives_its_file(tmp_path, postgres_ur
         async with lab.worker():
             row = await lab.ended(task_id)
         assert row["url_expires_at"] <= row["expires_at"]
+
+
+async def test_f57_a_file_is_there_until_its_retention_ends(lab):
+    lab.source.gate.set()
+    task_id = lab.submit()
+    async with lab.worker():
+        row = await lab.ended(task_id)
+    upkeep = Upkeep(lab.engine)
+    sweeper = Sweeper(upkeep, lab.store, lease=timedelta(minutes=1), retry_in=timedelta(0))
+    sweeper.sweep()
+    assert lab.store.head(row["object_key"])
+    with writing(lab.engine) as connection:
+        connection.execute(sa.update(export_task).values(expires_at=datetime.now(UTC)))
+    sweeper.sweep()
+    assert lab.store.head(row["object_key"]) is None
+    assert (lab.row(task_id)["status"], lab.row(task_id)["download_url"]) == ("EXPIRED", None)
+    lab.audit()

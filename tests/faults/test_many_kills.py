@@ -8,8 +8,10 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.tasks import LIVE
 from infra.tasks.schema import outbox
@@ -52,7 +54,9 @@ def test_two_hundred_tasks_survive_kill_9_at_random_moments(api, clean):
 def rewrite(bench: Bench, stop: threading.Event) -> None:
     """Change every row of the ledger in one commit, over and over."""
     while not stop.wait(0.02):
-        bench.execute(sa.text("UPDATE ledger SET version = version + 1"))
+        # The soak crashes this database as well.
+        with suppress(SQLAlchemyError):
+            bench.execute(sa.text("UPDATE ledger SET version = version + 1"))
 
 
 def live(bench: Bench) -> int:
