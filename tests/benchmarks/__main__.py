@@ -1,0 +1,84 @@
+"""``make bench``: every figure as a ratio against a peer, measured in one run on the same rows.
+
+Each case is a process of its own. A missed target is said and is no failure: speed belongs
+to a machine and its other users.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from tests.benchmarks import report
+from tests.benchmarks.figures import QUICK, Scale, all_figures
+from tests.benchmarks.process import run_side
+from tests.benchmarks.runs import Runs
+from tests.benchmarks.servers import Servers, private_servers
+from tests.benchmarks.tables import fill_table
+
+Run = Callable[..., None]
+
+
+def main() -> None:
+    """Measure, show, write."""
+    console = Console(width=None if os.environ.get("COLUMNS") else 150)
+    scale = QUICK if os.environ.get("QUICK") else Scale()
+    machine = report.describe_machine() | {"load_before": report.load_average()}
+    runs = Runs()
+    with private_servers() as servers, console.status("") as status:
+
+        def run(case: str, **options: Any) -> None:
+            name, _, _ = case.partition("@")
+            status.update(case)
+            figures = run_side(*name.split("."), **options)
+            runs.add(case, figures)
+            shown = {key: round(value, 3) for key, value in figures.items()}
+            console.print(f"[dim]{case}: {shown}[/]", highlight=False)
+
+        _encode(run, scale)
+        _read(run, servers, scale)
+        _serve(run, servers, scale)
+    machine["load_after"] = report.load_average()
+    figures = all_figures(runs, scale)
+    report.show(console, figures, machine)
+    report.write(Path("bench.json"), figures, runs, scale, machine)
+
+
+def _encode(run: Run, scale: Scale) -> None:
+    for _ in range(scale.rounds):
+        run("xlsx_encode.ours", rows=scale.rows)
+        run("xlsx_encode.peer", rows=scale.rows)
+
+
+def _read(run: Run, servers: Servers, scale: Scale) -> None:
+    url, s3 = servers.postgres.url(), servers.s3
+    base, large = scale.growth
+    tables = {rows: fill_table(url, rows) for rows in {scale.rows, base, large}}
+    for _ in range(scale.many_rounds):
+        for side in ("ours", "peer"):
+            run(f"csv_gzip.{side}", database=url, table=tables[scale.rows])
+            run(f"parquet_copy.{side}", database=url, table=tables[scale.rows])
+    for _ in range(scale.rounds):
+        for side in ("ours", "peer"):
+            case = f"signed_link.{side}@{scale.rows}"
+            run(case, database=url, s3=s3, table=tables[scale.rows])
+    for _ in range(scale.few_rounds):
+        for rows in {base, large} - {scale.rows}:
+            run(f"signed_link.ours@{rows}", database=url, s3=s3, table=tables[rows])
+
+
+def _serve(run: Run, servers: Servers, scale: Scale) -> None:
+    for _ in range(scale.rounds):
+        for side in ("ours", "peer"):
+            with servers.postgres.database() as url:
+                run(f"api_submit.{side}", database=url, requests=scale.requests)
+    with servers.postgres.database() as url:
+        run("task_list.ours", database=url, tasks=scale.tasks)
+
+
+if __name__ == "__main__":
+    main()

