@@ -135,12 +135,16 @@ class Bench:
 
     def ended(self, *task_ids: str, seconds: float = 60) -> list[sa.RowMapping]:
         """Wait until all these tasks have ended."""
+        wait_for(lambda: not self.live(*task_ids), seconds)
+        return self.rows(*task_ids)
 
-        def look() -> list[sa.RowMapping] | None:
-            rows = self.rows(*task_ids)
-            return None if any(row["status"] in LIVE for row in rows) else rows
-
-        return wait_for(look, seconds)
+    def live(self, *task_ids: str) -> int:
+        """How many of these tasks have not ended; of all tasks, when none is named."""
+        query = sa.select(sa.func.count()).where(export_task.c.status.in_(LIVE))
+        if task_ids:
+            query = query.where(export_task.c.id.in_([UUID(task_id) for task_id in task_ids]))
+        with reading(self.engine) as connection:
+            return connection.execute(query).scalar_one()
 
     def is_running(self, task_id: str) -> bool:
         """Whether a worker holds the task."""

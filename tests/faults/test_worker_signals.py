@@ -11,7 +11,7 @@ from tests.faults.bench import end, kill_at
 def test_f22_a_frozen_worker_that_thaws_changes_nothing_and_takes_only_its_own_away(api, clean):
     # One slot: a frozen worker with a free one would also hold the next message for a while.
     with clean.worker("--concurrency", "1") as zombie:
-        task_id = clean.submit("numbers", rows=3_000_000)
+        task_id = clean.submit("numbers", rows=1_500_000)
         wait_for(lambda: any(item.endswith("(open)") for item in clean.files()))
         zombie.send_signal(signal.SIGSTOP)
         try:

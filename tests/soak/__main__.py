@@ -18,7 +18,6 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from exporter.tasks import LIVE
 from infra.database import reading
 from infra.tasks.schema import audit_log
 from tests.faults.bench import Bench
@@ -84,13 +83,9 @@ def supervised(installation: Installation) -> Iterator[None]:
 def wait_for_the_end(bench: Bench) -> int:
     """How many tasks are still alive when time is up."""
     deadline = time.monotonic() + _RECOVERY_SECONDS
-    while (alive := live(bench)) and time.monotonic() < deadline:
+    while (alive := bench.live()) and time.monotonic() < deadline:
         time.sleep(0.5)
     return alive
-
-
-def live(bench: Bench) -> int:
-    return sum(row["status"] in LIVE for row in bench.rows())
 
 
 def report(bench: Bench, visitors: Visitors, nemesis: Nemesis, stuck: int) -> int:
