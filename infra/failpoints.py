@@ -30,7 +30,7 @@ FAILPOINTS: dict[str, str] = {
 }
 
 _name, _, _hit = os.environ.get("FAILPOINT", "").partition(":")
-_last_hit = int(_hit or 1)
+_last_hit = int(_hit) if _hit.isdecimal() else 1
 _hits = itertools.count(1)
 
 
