@@ -7,25 +7,29 @@ cannot be opened, so a file whose source failed midway cannot be taken for a who
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from exporter.arrow_conversions import for_parquet
-from exporter.batch_cuts import regroup
+from exporter.batch_cuts import Cut, regroup
 from exporter.blocks import Checksum
 from exporter.encoding import Tally
 from exporter.errors import LimitExceeded
 from exporter.labels import count_renamed, unique_labels
 from exporter.layout import Layout
+from exporter.parallel import map_ordered
 from exporter.row_order import RowOrder
 
 #: Rows of a row group, near what DuckDB and Spark expect to hand to one thread.
 GROUP_ROWS = 131_072
-#: Arrow bytes of a row group where rows are wide; one group is in memory at a time.
-GROUP_BYTES = 64 << 20
+#: Arrow bytes of a row group where rows are wide; two groups are in memory at a time.
+GROUP_BYTES = 32 << 20
 
 #: The rule under which a value of a type that Parquet lacks is counted among the warnings.
 TYPE_AS_TEXT = "type_as_text"
@@ -53,18 +57,36 @@ def encode_parquet(
         use_dictionary=False,
         column_encoding={field.name: _DELTA for field in stored if _is_delta_coded(field.type)},
     )
-    order = RowOrder()
-    for cut in regroup(batches, rows=GROUP_ROWS, max_bytes=GROUP_BYTES):
-        group = _as_stored(cut.open(), stored, layout.timezone, tally)
-        order.follow(cut.first_row, group.num_rows)
+
+    def write(cut: Cut) -> _Written:
+        group, changes = _as_stored(cut.open(), stored, layout.timezone)
         writer.write_table(group, row_group_size=GROUP_ROWS)
-        tally.rows += group.num_rows
-        yield pipe.take()
+        return _Written(cut.first_row, group.num_rows, pipe.take(), changes)
+
+    order = RowOrder()
+    cuts = regroup(batches, rows=GROUP_ROWS, max_bytes=GROUP_BYTES)
+    # The next group is read while one is written.
+    with closing(map_ordered(write, cuts, threads=1)) as groups:
+        for group in groups:
+            order.follow(group.first_row, group.rows)
+            tally.warnings.update(group.warnings)
+            tally.rows += group.rows
+            yield group.data
     writer.close()
     footer = pipe.take()
     tally.rows = pq.read_metadata(pa.BufferReader(footer)).num_rows
     yield footer
     tally.file = pipe.checksum
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A row group, as it goes into the file."""
+
+    first_row: int
+    rows: int
+    data: bytes
+    warnings: Counter[tuple[str, str]]
 
 
 class _Pipe:
@@ -102,12 +124,18 @@ def _stored_schema(schema: pa.Schema, zone: ZoneInfo) -> pa.Schema:
     return pa.schema(fields, schema.metadata)
 
 
-def _as_stored(table: pa.Table, stored: pa.Schema, zone: ZoneInfo, tally: Tally) -> pa.Table:
+def _as_stored(
+    table: pa.Table, stored: pa.Schema, zone: ZoneInfo
+) -> tuple[pa.Table, Counter[tuple[str, str]]]:
     arrays = [for_parquet(array, zone) for array in table.columns]
-    for before, after, name in zip(table.columns, arrays, stored.names, strict=True):
-        if after.type == pa.large_string() != before.type:
-            tally.warnings[name, TYPE_AS_TEXT] += before.length() - before.null_count
-    return pa.Table.from_arrays(arrays, schema=stored)
+    warnings = Counter(
+        {
+            (name, TYPE_AS_TEXT): before.length() - before.null_count
+            for before, after, name in zip(table.columns, arrays, stored.names, strict=True)
+            if after.type == pa.large_string() != before.type
+        }
+    )
+    return pa.Table.from_arrays(arrays, schema=stored), warnings
 
 
 def _is_delta_coded(kind: pa.DataType) -> bool:

@@ -45,6 +45,7 @@ def main() -> None:
     machine["load_after"] = report.load_average()
     figures = all_figures(runs, scale)
     report.show(console, figures, machine)
+    report.show_stages(console, runs)
     report.write(Path("bench.json"), figures, runs, scale, machine)
 
 
@@ -69,6 +70,8 @@ def _read(run: Run, servers: Servers, scale: Scale) -> None:
     for _ in range(scale.few_rounds):
         for rows in {base, large} - {scale.rows}:
             run(f"signed_link.ours@{rows}", database=url, s3=s3, table=tables[rows])
+    for _ in range(scale.rounds):
+        run("stages.ours", database=url, s3=s3, table=tables[scale.rows])
 
 
 def _serve(run: Run, servers: Servers, scale: Scale) -> None:

