@@ -19,6 +19,7 @@ from exporter.principal import Principal
 from exporter.tasks import LIVE, TaskStatus
 from infra.database import database_now, reading, writing
 from infra.failpoints import failpoint
+from infra.tasks.endings import after_end
 from infra.tasks.journal import audit
 from infra.tasks.model import NewTask, Task, TaskConflict
 from infra.tasks.owned import follows, load, matching, newest
@@ -137,6 +138,7 @@ class TaskRequests:
                 actor=user.user,
                 change=edge if edge[0] != edge[1] else None,
             )
+            after_end(connection, now, row)
             return Task.from_row(row)
 
     def retry(self, user: Principal, task_id: UUID, *, max_attempts: int) -> Submitted:

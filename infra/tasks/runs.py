@@ -16,6 +16,7 @@ from sqlalchemy.engine import Engine
 
 from exporter.tasks import TaskStatus
 from infra.database import database_now, writing
+from infra.tasks.endings import after_end
 from infra.tasks.journal import audit, wake
 from infra.tasks.model import Claim, Task
 from infra.tasks.schema import export_task, storage_object
@@ -188,6 +189,7 @@ class TaskRuns:
                 change=(TaskStatus.PROCESSING, TaskStatus.SUCCESS),
                 detail={"rows": done.rows_written, "bytes": done.size_bytes},
             )
+            after_end(connection, now, row)
             return True
 
     def fail(
@@ -234,6 +236,7 @@ class TaskRuns:
                 return False
             edge = (TaskStatus.PROCESSING, TaskStatus(row["status"]))
             audit(connection, now, "release", row, actor=claim.worker, change=edge)
+            after_end(connection, now, row)
             if edge[1] == TaskStatus.PENDING:
                 wake(
                     connection,

@@ -77,6 +77,16 @@ export_task = sa.Table(
     sa.Column("started_at", UtcDateTime()),
     sa.Column("finished_at", UtcDateTime()),
     sa.Column("expires_at", UtcDateTime()),
+    # Who wants to be told of the end, as asked for.
+    sa.Column("notify", _json),
+    # SHA-256 of dataset, format and compiled query: equal keys of one tenant mean equal rows.
+    sa.Column("flight_key", sa.Text()),
+    # The live task whose file this one will get. It is never claimed itself.
+    sa.Column("joined_id", sa.Uuid()),
+    # What was foretold; what came true calibrates the next estimate.
+    sa.Column("predicted_rows", sa.BigInteger()),
+    sa.Column("predicted_bytes", sa.BigInteger()),
+    sa.Column("predicted_seconds", sa.Float()),
     sa.CheckConstraint(f"status IN ({_statuses})", name="status"),
     sa.CheckConstraint("0 <= attempt AND attempt <= max_attempts", name="attempt"),
     sa.CheckConstraint(
@@ -125,6 +135,41 @@ export_task = sa.Table(
         postgresql_where=sa.text("status = 'SUCCESS'"),
         sqlite_where=sa.text("status = 'SUCCESS'"),
     ),
+    sa.Index(
+        "ix_export_task_flight",
+        "tenant_id",
+        "flight_key",
+        postgresql_where=sa.text("flight_key IS NOT NULL"),
+        sqlite_where=sa.text("flight_key IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_export_task_joined",
+        "joined_id",
+        postgresql_where=sa.text("joined_id IS NOT NULL"),
+        sqlite_where=sa.text("joined_id IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_export_task_object",
+        "object_key",
+        postgresql_where=sa.text("object_key IS NOT NULL"),
+        sqlite_where=sa.text("object_key IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_export_task_queue",
+        "queue",
+        "created_at",
+        postgresql_where=sa.text("status = 'PENDING'"),
+        sqlite_where=sa.text("status = 'PENDING'"),
+    ),
+    sa.Index(
+        "ix_export_task_running",
+        "tenant_id",
+        "created_by",
+        postgresql_where=sa.text("status = 'PROCESSING'"),
+        sqlite_where=sa.text("status = 'PROCESSING'"),
+    ),
+    # What an event stream asks for: everything that changed since it last looked.
+    sa.Index("ix_export_task_updated", "updated_at"),
 )
 
 # One row per wake-up. UNIQUE (task, kind, fence) lets sweepers run any number of times.

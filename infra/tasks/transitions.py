@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from exporter.tasks import TaskStatus
+from infra.tasks.endings import after_end
 from infra.tasks.journal import audit, wake
 from infra.tasks.schema import export_task
 
@@ -103,4 +104,5 @@ def end_attempt(
             queue=row["queue"],
             reason=f"{code}: {message}",
         )
+    after_end(connection, now, row)
     return status

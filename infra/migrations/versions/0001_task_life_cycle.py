@@ -82,20 +82,18 @@ def upgrade() -> None:
         sa.Column("expires_at", UtcDateTime(), nullable=True),
         sa.CheckConstraint(
             "(status = 'PROCESSING') = (lease_expires_at IS NOT NULL)",
-            name="ck_export_task_lease_while_processing",
+            name="lease_while_processing",
         ),
         sa.CheckConstraint(
             "status <> 'SUCCESS' OR (object_key IS NOT NULL AND etag IS NOT NULL"
             " AND size_bytes IS NOT NULL AND sha256 IS NOT NULL)",
-            name="ck_export_task_success_has_object",
+            name="success_has_object",
         ),
         sa.CheckConstraint(
             "status IN ('PENDING', 'PROCESSING', 'SUCCESS', 'FAILED', 'CANCELLED', 'EXPIRED')",
-            name="ck_export_task_status",
+            name="status",
         ),
-        sa.CheckConstraint(
-            "0 <= attempt AND attempt <= max_attempts", name="ck_export_task_attempt"
-        ),
+        sa.CheckConstraint("0 <= attempt AND attempt <= max_attempts", name="attempt"),
         sa.PrimaryKeyConstraint("id", name="pk_export_task"),
     )
     op.create_index(
@@ -147,7 +145,7 @@ def upgrade() -> None:
         sa.Column("fence", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
-        sa.CheckConstraint("state IN ('OPEN', 'STORED')", name="ck_storage_object_state"),
+        sa.CheckConstraint("state IN ('OPEN', 'STORED')", name="state"),
         sa.PrimaryKeyConstraint("key", name="pk_storage_object"),
     )
     op.create_index(

@@ -1,0 +1,110 @@
+"""Single flight, estimates, share links, and telling people how their tasks ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+from infra.database import UtcDateTime
+
+revision = "0002"
+down_revision = "0001"
+
+JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+
+_NEW_COLUMNS: dict[str, sa.types.TypeEngine[Any]] = {
+    "notify": JSON,
+    "flight_key": sa.Text(),
+    "joined_id": sa.Uuid(),
+    "predicted_rows": sa.BigInteger(),
+    "predicted_bytes": sa.BigInteger(),
+    "predicted_seconds": sa.Float(),
+}
+_NEW_INDEXES: dict[str, tuple[list[str], str | None]] = {
+    "flight": (["tenant_id", "flight_key"], "flight_key IS NOT NULL"),
+    "joined": (["joined_id"], "joined_id IS NOT NULL"),
+    "object": (["object_key"], "object_key IS NOT NULL"),
+    "queue": (["queue", "created_at"], "status = 'PENDING'"),
+    "running": (["tenant_id", "created_by"], "status = 'PROCESSING'"),
+    "updated": (["updated_at"], None),
+}
+
+
+def upgrade() -> None:
+    """Apply the change."""
+    for name, kind in _NEW_COLUMNS.items():
+        op.add_column("export_task", sa.Column(name, kind, nullable=True))
+    for name, (columns, condition) in _NEW_INDEXES.items():
+        op.create_index(f"ix_export_task_{name}", "export_task", columns, **_where(condition))
+
+    op.create_table(
+        "share_link",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("task_id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("token_hash", sa.Text(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=True),
+        sa.Column("max_uses", sa.Integer(), nullable=True),
+        sa.Column("uses", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("last_used_at", UtcDateTime(), nullable=True),
+        sa.Column("revoked_at", UtcDateTime(), nullable=True),
+        sa.CheckConstraint("max_uses IS NULL OR uses <= max_uses", name="uses"),
+        sa.ForeignKeyConstraint(["task_id"], ["export_task.id"], name="fk_share_link_task_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_share_link"),
+        sa.UniqueConstraint("token_hash", name="uq_share_link_token_hash"),
+    )
+    op.create_index("ix_share_link_task", "share_link", ["task_id"])
+
+    op.create_table(
+        "notification",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("task_id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("available_at", UtcDateTime(), nullable=False),
+        sa.Column("claimed_until", UtcDateTime(), nullable=True),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("last_status", sa.Integer(), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("delivered_at", UtcDateTime(), nullable=True),
+        sa.Column("given_up_at", UtcDateTime(), nullable=True),
+        sa.Column("read_at", UtcDateTime(), nullable=True),
+        sa.CheckConstraint("channel IN ('webhook', 'email', 'notice')", name="channel"),
+        sa.PrimaryKeyConstraint("id", name="pk_notification"),
+        sa.UniqueConstraint(
+            "task_id", "channel", "event", name="uq_notification_task_id_channel_event"
+        ),
+    )
+    op.create_index("ix_notification_user", "notification", ["tenant_id", "user_id", "created_at"])
+    op.create_index(
+        "ix_notification_due",
+        "notification",
+        ["available_at"],
+        **_where("delivered_at IS NULL AND given_up_at IS NULL"),
+    )
+
+
+def downgrade() -> None:
+    """Undo the change."""
+    op.drop_table("notification")
+    op.drop_table("share_link")
+    for name in _NEW_INDEXES:
+        op.drop_index(f"ix_export_task_{name}", "export_task")
+    for name in _NEW_COLUMNS:
+        op.drop_column("export_task", name)
+
+
+def _where(condition: str | None) -> dict[str, Any]:
+    """A partial index, said once for both databases."""
+    if condition is None:
+        return {}
+    return {"postgresql_where": sa.text(condition), "sqlite_where": sa.text(condition)}

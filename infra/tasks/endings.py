@@ -1,0 +1,20 @@
+"""What else happens in the commit that ends a task: once for each end, or not at all."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from exporter.tasks import LIVE, TaskStatus
+
+
+def after_end(connection: Connection, now: datetime, row: sa.RowMapping) -> None:
+    """Do what the end of a task brings about, in the transaction that changed `row`.
+
+    Every update that may end a task calls this with the row it returned; a row that is
+    still live is left alone.
+    """
+    if TaskStatus(row["status"]) in LIVE:
+        return
