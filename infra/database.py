@@ -24,6 +24,17 @@ from infra.settings import BadSettings
 #: How long a SQLite writer waits for another one before giving up.
 _BUSY_TIMEOUT_MS = 15_000
 _READ_ONLY = "waybill_read_only"
+#: For libpq. Without them, a database host that vanishes without a word holds a query for the
+#: kernel's patience: 15 minutes on Linux (`tcp_retries2`), two hours for a silent connection.
+_POSTGRES: dict[str, Any] = {
+    "application_name": "waybill",
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    # Milliseconds that sent bytes may stay unacknowledged; half a default lease.
+    "tcp_user_timeout": 30_000,
+}
 
 
 def create_engine(url: str, *, pool_size: int = 10) -> Engine:
@@ -44,7 +55,7 @@ def create_engine(url: str, *, pool_size: int = 10) -> Engine:
             max_overflow=pool_size,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"application_name": "waybill", "connect_timeout": 10},
+            connect_args=_POSTGRES,
         )
     if backend == "sqlite":
         if parsed.database:
