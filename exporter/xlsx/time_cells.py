@@ -62,9 +62,9 @@ def duration_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     """Days and fractions; text where negative or too long, for which Excel shows ``####``."""
     spans = _microseconds(array, warn)
     serials = _serials(spans, 0)
-    inside = spans.is_between(0, _END_SERIAL * _DAY, closed="left")
-    if inside.all():
+    if _within(spans, 0, _END_SERIAL * _DAY - 1):
         return [Cells(Form.NUMBER, serials)]
+    inside = spans.is_between(0, _END_SERIAL * _DAY, closed="left")
     warn(_DURATION_AS_TEXT, count(~inside))
     texts = keep(_clock_texts(spans), ~inside)
     return [Cells(Form.NUMBER, keep(serials, inside)), Cells(Form.TEXT, texts)]
@@ -84,7 +84,16 @@ def _microseconds(array: pa.Array, warn: Warn) -> pl.Series:
         warn(_NANOSECONDS, count(values % 1_000 != 0))
         return values // 1_000
     factor = _MICROSECONDS[array.type.unit]
-    return values.clip(-_HORIZON // factor, _HORIZON // factor) * factor
+    limit = _HORIZON // factor
+    if not _within(values, -limit, limit):
+        values = values.clip(-limit, limit)
+    return values * factor if factor > 1 else values
+
+
+def _within(values: pl.Series, low: int, high: int) -> bool:
+    """Whether all values lie there, at a fraction of what it costs to look at each."""
+    lowest, highest = values.min(), values.max()
+    return lowest is None or (low <= lowest and highest <= high)  # type: ignore[operator]
 
 
 def _serials(microseconds: pl.Series, epoch_serial: int) -> pl.Series:
@@ -95,9 +104,9 @@ def _serials(microseconds: pl.Series, epoch_serial: int) -> pl.Series:
 
 def _calendar_cells(serials: pl.Series, local: pl.Series, text: str, warn: Warn) -> list[Cells]:
     """Serials inside Excel's calendar; outside it, `local` microseconds in the format `text`."""
-    inside = local.is_between(_FIRST, _END, closed="left")
-    if inside.all():
+    if _within(local, _FIRST, _END - 1):
         return [Cells(Form.NUMBER, serials)]
+    inside = local.is_between(_FIRST, _END, closed="left")
     warn(_DATE_AS_TEXT, count(~inside))
     near = pl.lit(local.cast(pl.Datetime("us"))).dt.to_string(text)
     texts = pl.select(
