@@ -125,6 +125,9 @@ def _translate_answer(error: boto.ClientError) -> StorageError:
         return UploadConflict()
     if code == "EntityTooLarge":
         return UploadTooLarge()
+    if code == "NotImplemented":
+        # A 501, which asking again does not change.
+        return StorageRejected("The object store does not know this operation.")
     if code in _BUSY or status >= 500 or status in {408, 429}:
         return StorageUnavailable(retry_after=_retry_after(error.response))
     if code in _SETTINGS | _NO_BUCKET or status in {301, 307, 401, 403}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 pytest_plugins = [
+    "tests.servers.juicefs",
     "tests.servers.mariadb",
     "tests.servers.postgres",
     "tests.servers.rabbitmq",

@@ -15,6 +15,12 @@ from storage import S3Config, S3Store
 DATA = bytes(range(256)) * 40
 
 
+@pytest.fixture(scope="module", params=["seaweedfs", "minio's code"])
+def s3_config(request: pytest.FixtureRequest, s3_config: S3Config) -> S3Config:
+    """Each test below runs against both servers."""
+    return s3_config if request.param == "seaweedfs" else request.getfixturevalue("juicefs_config")
+
+
 @pytest.fixture
 def key(s3_store: S3Store, key_prefix: str) -> str:
     key = f"{key_prefix}report 1%.csv"
