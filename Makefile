@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 T ?= tests
+# Test processes. Each starts its own servers, and waits for them more than it computes.
+N ?= 2
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,7 +31,7 @@ demo: $(STAMP) ## Start everything, export 200,000 orders, print the link (ONCE=
 
 test: $(DEV_STAMP) ## Run the whole test suite (T=path for a part of it)
 	@tests/install-servers
-	$(BIN)/python -m pytest $(T)
+	$(BIN)/python -m pytest --numprocesses $(N) --dist loadfile $(T)
 
 check: $(DEV_STAMP) ## Format, lint, types, import rules, docs
 	$(BIN)/ruff format --check .

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
+# A busy machine is slow at times, and no fault of the example that meets it.
+settings.register_profile("waybill", deadline=None)
+settings.load_profile("waybill")
+
 pytest_plugins = [
     "tests.servers.juicefs",
     "tests.servers.mariadb",

@@ -168,7 +168,6 @@ def test_g16_no_interleaving_breaks_the_store(engine):
         settings=settings(
             max_examples=150,
             stateful_step_count=25,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -63,6 +63,7 @@ class MariadbServer:
         done = subprocess.run(
             [
                 *(_program("mariadb-install-db"), "--no-defaults", f"--datadir={self._data}"),
+                f"--tmpdir={folder}",
                 *("--auth-root-authentication-method=normal", "--skip-test-db"),
                 "--innodb-log-file-size=8M",
             ],
@@ -81,6 +82,7 @@ class MariadbServer:
             self._process = subprocess.Popen(
                 [
                     *(_program("mariadbd"), "--no-defaults", f"--datadir={self._data}"),
+                    f"--tmpdir={self._folder}",
                     *(f"--socket={self._socket}", f"--port={self.port}"),
                     *("--bind-address=127.0.0.1", f"--pid-file={self._folder / 'pid'}"),
                     *("--skip-log-bin", "--skip-name-resolve", "--innodb-log-file-size=8M"),

@@ -35,7 +35,7 @@ columns = st.lists(st.none() | texts, min_size=1, max_size=20)
 
 
 @given(values=columns, profile=st.sampled_from([EXCEL, MACHINE]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_csv_module_reads_back_any_text(values: list[str | None], profile: CsvProfile):
     table = pa.table({"text": pa.array(values, pa.string()), "row": range(len(values))})
 
@@ -58,7 +58,7 @@ def test_csv_module_reads_back_any_text(values: list[str | None], profile: CsvPr
 
 
 @given(values=columns, delimiter=st.sampled_from(",;\t"))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_field_begins_a_formula_whatever_delimiter_a_reader_splits_at(values, delimiter):
     table = pa.table({"a": pa.array(values, pa.string()), "b": pa.array(values, pa.string())})
 

@@ -151,7 +151,7 @@ _ROWS = st.lists(
 
 
 @given(_ROWS, st.integers(0, 6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_json_reads_back_whatever_was_nested(rows: list[Any], start: int):
     kind = pa.list_(pa.struct({"名": pa.int64(), "deep": pa.list_(pa.string())}))
     assert shown(pa.array(rows, kind)[start:]) == rows[start:]

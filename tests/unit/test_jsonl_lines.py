@@ -39,7 +39,7 @@ values = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=
     names=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), min_size=1),
     data=st.data(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_json_reads_back_any_text_under_any_names(names: list[str], data: st.DataObject):
     rows = data.draw(st.integers(1, 5))
     columns = [data.draw(st.lists(values, min_size=rows, max_size=rows)) for _ in names]

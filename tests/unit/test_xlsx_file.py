@@ -103,7 +103,7 @@ def test_the_same_rows_make_the_same_bytes(file: bytes) -> None:
 
 
 @given(st.lists(st.integers(0, 20_000), max_size=6))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_bytes_do_not_depend_on_where_the_source_cuts_its_batches(cuts: list[int]) -> None:
     borders = sorted({0, *cuts, 20_000})
     batches = [

@@ -88,7 +88,7 @@ def _close(found: Any, wanted: Any) -> bool:
 
 
 @given(_tables(), st.integers(1, 12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_openpyxl_reads_back_every_table(
     made: tuple[pa.Table, list[list[Any]]], batch_rows: int
 ) -> None:

@@ -60,7 +60,7 @@ def _numbers(book: dict[str, list[list[Any]]]) -> dict[str, list[int]]:
 
 
 @given(st.lists(st.sampled_from(["Berlin", "Paris", "上海", "", None]), min_size=1, max_size=60))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_each_value_has_its_own_sheet_in_the_order_of_the_rows(cities: list[str | None]) -> None:
     data, tally = encode(_table(cities), _BY_CITY, batch_rows=7)
     wanted: dict[str, list[int]] = {}
