@@ -25,6 +25,11 @@ P = TypeVar("P", bound=BaseModel)
 Query = sa.Select[Any] | sa.TextClause
 
 
+#: The databases a dataset may read, by name: the one of the rows, and Waybill's own.
+ROWS = "rows"
+TASKS = "tasks"
+
+
 class NoParams(BaseModel, extra="forbid"):
     """A dataset without parameters."""
 
@@ -45,6 +50,8 @@ class Dataset:
     decorate: Decorate | None = None
     about: bool = False
     reuse_for: timedelta = timedelta(0)
+    #: The name of the database it reads. `TASKS` is for what Waybill ships itself.
+    reads: str = ROWS
 
     def allows(self, user: Principal) -> bool:
         """True when no role is asked for, or the caller has one of them. Admins may all."""

@@ -9,13 +9,17 @@ from pathlib import Path
 
 from exporter.datasets import DECLARED, Registry
 from infra.settings import BadSettings
+from infra.tasks.audit_dataset import AUDIT
 
 
 def load_datasets(where: str) -> Registry:
     """Import `where` (``package.module`` or ``path/to/file.py``) and return what it declares.
 
+    The audit log of Waybill itself comes with it, as `AUDIT`.
+
     Raises:
-        BadSettings: it cannot be imported, or declares nothing. The cause is chained.
+        BadSettings: it cannot be imported, declares nothing, or takes the name of `AUDIT`.
+            The cause is chained.
     """
     try:
         if where.endswith(".py"):
@@ -28,7 +32,10 @@ def load_datasets(where: str) -> Registry:
         ) from error
     if not DECLARED.queues:
         raise BadSettings(f"WAYBILL_DATASETS: {where} declares no dataset.")
-    return DECLARED
+    declared = {item.name: item for item in DECLARED}
+    if AUDIT.name in declared:
+        raise BadSettings(f"WAYBILL_DATASETS: {where} declares {AUDIT.name}, which is taken.")
+    return Registry({**declared, AUDIT.name: AUDIT})
 
 
 def _import_file(path: Path) -> None:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from exporter.csv_profiles import PROFILES
-from exporter.datasets import Query
+from exporter.datasets import TASKS, Dataset, Query
 from exporter.errors import InvalidRequest
 from exporter.formats import FORMATS, Format, format_named
 from exporter.layout import Layout
@@ -59,8 +59,9 @@ def export(
     settings = load()
     name_of_format = format_name or _format_of(output)
     chosen = format_named(name_of_format, csv_profile=PROFILES[settings.csv_profile])
-    url = source or settings.rows_database_url
-    statement, layout = _what(settings, url, name, table, query, param or [])
+    dataset = load_datasets(settings.datasets)[name] if name is not None else None
+    url = source or _database_of(settings, dataset)
+    statement, layout = _what(settings, url, dataset, table, query, param or [])
     with _target(settings, output, chosen) as target:
         outcome = _run(open_source(url), statement, layout, chosen, target.open)
         link = target.link()
@@ -85,18 +86,17 @@ def export(
 def _what(
     settings: Settings,
     url: str,
-    name: str | None,
+    dataset: Dataset | None,
     table: str | None,
     query: str | None,
     params: list[str],
 ) -> tuple[Query, Layout]:
     zone = ZoneInfo(settings.timezone)
-    if name is None:
+    if dataset is None:
         if params:
             raise InvalidRequest("--param belongs to a dataset, not to --table or --query.")
         statement = table_query(url, table) if table else text_query(query or "")
         return statement, Layout(title=table or "Query", timezone=zone)
-    dataset = load_datasets(settings.datasets)[name]
     chosen = dataset.parse(dict(_pair(item) for item in params))
     layout = Layout(
         title=dataset.title,
@@ -106,6 +106,12 @@ def _what(
         decorate=dataset.decorate,
     )
     return dataset.query(chosen, _OPERATOR), layout
+
+
+def _database_of(settings: Settings, dataset: Dataset | None) -> str:
+    if dataset is not None and dataset.reads == TASKS:
+        return settings.task_database_url
+    return settings.rows_database_url
 
 
 def _run(

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from exporter.datasets import ROWS, TASKS
 from exporter.ports import Source
 from infra.sources.databases import parse_url, row_session
 from infra.sources.postgres import PostgresSource
 from infra.sources.rows import RowsSource
+
+#: The databases of one process, by the names that datasets know them by.
+Sources = Mapping[str, Source]
+
+
+def open_sources(rows_url: str, tasks_url: str) -> Sources:
+    """A source for every name in `Dataset.reads`. Connects to nothing yet.
+
+    Raises:
+        InvalidRequest: as `open_source`.
+    """
+    return {ROWS: open_source(rows_url), TASKS: open_source(tasks_url)}
 
 
 def open_source(url: str) -> Source:

@@ -23,10 +23,11 @@ from exporter.csv_profiles import CsvProfile
 from exporter.datasets import Dataset, Registry
 from exporter.errors import ExportCancelled, ExportStopped, LeaseLost, WorkerStopping
 from exporter.formats import Format, format_named
-from exporter.ports import RowStream, Sink, Source
+from exporter.ports import RowStream, Sink
 from exporter.run import Outcome, Progress, run_export
 from exporter.stop import StopToken
 from infra.failpoints import failing, failpoint
+from infra.sources import Sources
 from infra.tasks.model import Claim, Task
 from infra.tasks.runs import Finished, Reading, TaskRuns
 from infra.worker.keep_alive import KeepAlive
@@ -46,7 +47,7 @@ class WorkerDoors:
 
     runs: TaskRuns
     store: ObjectStore
-    source: Source
+    sources: Sources
     registry: Registry
     lease: timedelta
     stall: timedelta
@@ -115,7 +116,7 @@ class Attempt:
         chosen = format_named(task.format, csv_profile=doors.csv_profile)
         key = _object_key(self.claim, chosen)
         outcome = run_export(
-            doors.source,
+            doors.sources[dataset.reads],
             dataset.query(params, task.owner),
             chosen.encode,
             layout_for(dataset, task, doors.timezone),

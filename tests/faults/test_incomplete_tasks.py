@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from exporter.csv_profiles import EXCEL
-from exporter.datasets import Dataset, Registry
+from exporter.datasets import ROWS, Dataset, Registry
 from exporter.tasks import TaskStatus
 from infra.database import create_engine
 from infra.migrate import upgrade
@@ -96,7 +96,7 @@ def run_task(tasks: Engine, store: SmallParts, source: Any) -> Task:
     doors = WorkerDoors(
         runs=TaskRuns(tasks, LEASE),
         store=store,
-        source=source,
+        sources={ROWS: source},
         registry=Registry({"orders": orders}),
         lease=LEASE,
         stall=LEASE,

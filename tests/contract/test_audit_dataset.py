@@ -1,0 +1,131 @@
+"""The audit log leaves through the same pipeline as everything else, complete and the same."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from exporter.csv_profiles import MACHINE
+from exporter.datasets import TASKS
+from exporter.errors import PermissionDenied
+from exporter.formats import format_named
+from exporter.layout import Layout
+from exporter.principal import Principal
+from exporter.run import Outcome, run_export
+from infra.dataset_loader import load_datasets
+from infra.sources import open_sources
+from infra.tasks.audit_dataset import AUDIT
+from infra.tasks.oversight import Oversight
+from infra.tasks.requests import TaskRequests
+from tests.contract.task_store import ANN, BOB, new_task
+
+ADMIN = Principal("root", "acme", frozenset({"admin"}))
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    def expect(self, size_bytes: int, crc32: int) -> None:
+        assert size_bytes == len(self.data)
+
+
+@pytest.fixture
+def log(engine: Engine) -> Engine:
+    """A log of two people's doings."""
+    requests = TaskRequests(engine)
+    for user, city in ((ANN, "Berlin"), (BOB, "Rome"), (ANN, "Oslo")):
+        task = requests.submit(user, new_task(params={"city": city})).task
+        requests.cancel(user, task.id)
+    return engine
+
+
+def export(engine: Engine, tmp_path: Path, **params: object) -> tuple[bytes, Outcome]:
+    """The dataset as a worker runs it, where the rows' own database is another one."""
+    tasks_url = engine.url.render_as_string(hide_password=False)
+    sources = open_sources(f"sqlite:///{tmp_path}/rows.db", tasks_url)
+    file = Memory()
+
+    @contextmanager
+    def sink(_: object) -> Iterator[Memory]:
+        yield file
+
+    AUDIT.authorise(ADMIN)
+    outcome = run_export(
+        sources[AUDIT.reads],
+        AUDIT.query(AUDIT.parse(params), ADMIN),
+        format_named("csv", csv_profile=MACHINE).encode,
+        Layout(title=AUDIT.title),
+        sink,
+    )
+    return bytes(file.data), outcome
+
+
+def rows_of(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode())))
+
+
+def test_the_file_holds_every_entry_in_order_as_the_api_shows_it(log: Engine, tmp_path: Path):
+    entries = list(reversed(Oversight(log).audit(limit=1000)))
+
+    data, outcome = export(log, tmp_path)
+
+    rows = rows_of(data)
+    assert outcome.rows_source == outcome.rows_written == len(entries) == 6
+    shown = ("id", "tenant_id", "actor", "action", "task_id")
+    assert [tuple(row[name] for name in shown) for row in rows] == [
+        tuple(str(getattr(entry, name)) for name in shown) for entry in entries
+    ]
+    assert [datetime.fromisoformat(row["at"]) for row in rows] == [item.at for item in entries]
+
+
+def test_a_range_of_the_past_gives_the_same_bytes_again(log: Engine, tmp_path: Path):
+    newest = Oversight(log).audit(limit=1)[0].at
+    until = (newest + timedelta(microseconds=1)).isoformat()
+    first, _ = export(log, tmp_path, until=until)
+
+    TaskRequests(log).submit(ANN, new_task(params={"city": "Later"}))
+    second, _ = export(log, tmp_path, until=until)
+
+    assert len(rows_of(first)) == 6
+    assert hashlib.sha256(first).digest() == hashlib.sha256(second).digest()
+
+
+def test_it_is_narrowed_like_the_page_of_the_log(log: Engine, tmp_path: Path):
+    oversight = Oversight(log)
+    [bobs_submit] = oversight.audit(actor="bob", action="submit")
+
+    for params, expected in (
+        ({"actor": "bob"}, 2),
+        ({"action": "cancel", "tenant": "acme"}, 3),
+        ({"tenant": "umbrella"}, 0),
+        ({"task_id": str(bobs_submit.task_id)}, 2),
+        ({"since": bobs_submit.at.isoformat()}, 4),
+        ({"until": bobs_submit.at.isoformat()}, 2),
+    ):
+        data, _ = export(log, tmp_path, **params)
+        assert len(rows_of(data)) == expected, params
+
+
+def test_nobody_but_an_admin_may_export_it():
+    with pytest.raises(PermissionDenied):
+        AUDIT.authorise(ANN)
+
+
+def test_every_installation_has_it_and_it_reads_the_task_database():
+    loaded = load_datasets("infra.sample.datasets")
+
+    assert loaded["waybill-audit"].reads == TASKS
+    assert {item.reads for item in loaded if item.name != "waybill-audit"} == {"rows"}
+    assert "waybill-audit" in loaded.queues
