@@ -54,6 +54,7 @@ soak: $(DEV_STAMP) ## Break everything in turn for SOAK_MINUTES=15, and look for
 
 docs: $(DEV_STAMP) ## Write the generated pages
 	$(BIN)/python -m infra.settings_table > docs/settings.md
+	$(BIN)/python -m api.explanations.document > docs/errors.md
 
 lock: ## Pin every dependency by version and hash, naming no index
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml

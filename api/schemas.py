@@ -57,6 +57,9 @@ class LastError(BaseModel):
 
     code: str
     message: str
+    cause: str = Field(description="What happened, in plain words; by `Accept-Language`.")
+    remedy: str = Field(description="What to do about it.")
+    retry_helps: bool = Field(description="Whether the same export may pass when tried again.")
 
 
 class Completeness(BaseModel):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from api.context import Context
 from api.cursors import ListFilter
+from api.explanations import Language
 from api.schemas import TaskPage
 from api.task_view import body_of
 from exporter.errors import InvalidRequest
@@ -33,7 +34,9 @@ class ListQuery(BaseModel):
     cursor: str | None = Field(None, max_length=500, description="`next` of the part before.")
 
 
-def read_list(context: Context, user: Principal, query: ListQuery) -> TaskPage:
+def read_list(
+    context: Context, user: Principal, query: ListQuery, language: Language = "en"
+) -> TaskPage:
     """The part of `user`'s tasks that `query` asks for.
 
     Raises:
@@ -42,7 +45,7 @@ def read_list(context: Context, user: Principal, query: ListQuery) -> TaskPage:
     """
     chosen = ListFilter(tuple(query.status), query.type)
     if query.cursor is None:
-        return _read_page(context, user, query, chosen)
+        return _read_page(context, user, query, chosen, language)
     if query.page is not None:
         raise InvalidRequest("Use either a page or a cursor.")
     position = context.cursors.read(user, chosen, query.cursor) if query.cursor else None
@@ -54,10 +57,13 @@ def read_list(context: Context, user: Principal, query: ListQuery) -> TaskPage:
         limit=query.page_size + 1,
     )
     more = len(tasks) > query.page_size
-    return _part(context, user, query, chosen, tasks[: query.page_size], more=more)
+    tasks = tasks[: query.page_size]
+    return _part(context, user, query, chosen, tasks, language, more=more)
 
 
-def _read_page(context: Context, user: Principal, query: ListQuery, chosen: ListFilter) -> TaskPage:
+def _read_page(
+    context: Context, user: Principal, query: ListQuery, chosen: ListFilter, language: Language
+) -> TaskPage:
     page = query.page or 1
     offset = (page - 1) * query.page_size
     found = context.services.requests.page(
@@ -68,7 +74,7 @@ def _read_page(context: Context, user: Principal, query: ListQuery, chosen: List
         limit=query.page_size,
     )
     more = offset + len(found.tasks) < found.total
-    part = _part(context, user, query, chosen, found.tasks, more=more)
+    part = _part(context, user, query, chosen, found.tasks, language, more=more)
     return part.model_copy(update={"total": found.total, "page": page})
 
 
@@ -78,6 +84,7 @@ def _part(
     query: ListQuery,
     chosen: ListFilter,
     tasks: list[Task],
+    language: Language,
     *,
     more: bool,
 ) -> TaskPage:
@@ -88,7 +95,7 @@ def _part(
         else None
     )
     return TaskPage(
-        items=[body_of(task, now) for task in tasks],
+        items=[body_of(task, now, language) for task in tasks],
         total=None,
         page=None,
         page_size=query.page_size,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from api.explanations import Language, explain
 from api.schemas import Completeness, LastError, Progress, TaskBody
 from exporter.tasks import LIVE, TaskStatus
 from infra.tasks.model import Task
@@ -12,7 +13,7 @@ from infra.tasks.model import Task
 _POLL_SECONDS = (2, 4, 8, 15)
 
 
-def body_of(task: Task, now: datetime) -> TaskBody:
+def body_of(task: Task, now: datetime, language: Language = "en") -> TaskBody:
     """The body of `task`. Only its owner may get it: a living link is part of it."""
     link_lives = _link_lives(task, now)
     return TaskBody(
@@ -30,11 +31,7 @@ def body_of(task: Task, now: datetime) -> TaskBody:
         attempt=task.attempt,
         max_attempts=task.max_attempts,
         retry_count=task.retry_count,
-        last_error=(
-            LastError(code=task.error_code, message=task.error_message or "")
-            if task.error_code
-            else None
-        ),
+        last_error=_last_error(task, language),
         filename=task.filename,
         size_bytes=task.size_bytes,
         sha256=task.sha256,
@@ -52,19 +49,34 @@ def body_of(task: Task, now: datetime) -> TaskBody:
     )
 
 
-def etag_of(task: Task, now: datetime) -> str:
+def etag_of(task: Task, now: datetime, language: Language = "en") -> str:
     """A strong validator of `body_of`. A renewed or ended link changes it, too."""
     if task.url_expires_at and _link_lives(task, now):
         return f'"{task.version}-{task.url_expires_at.timestamp():.0f}"'
+    if task.error_code:
+        return f'"{task.version}-{language}"'
     return f'"{task.version}"'
 
 
-def headers_of(task: Task, now: datetime) -> dict[str, str]:
+def headers_of(task: Task, now: datetime, language: Language = "en") -> dict[str, str]:
     """Headers of every answer that holds `task`."""
-    headers = {"ETag": etag_of(task, now)}
+    headers = {"ETag": etag_of(task, now, language), "Vary": "Accept-Language"}
     if task.status in LIVE:
         headers["Retry-After"] = str(_wait_seconds(now - task.created_at))
     return headers
+
+
+def _last_error(task: Task, language: Language) -> LastError | None:
+    if not task.error_code:
+        return None
+    words = explain(task.error_code, language)
+    return LastError(
+        code=task.error_code,
+        message=task.error_message or "",
+        cause=words.cause,
+        remedy=words.remedy,
+        retry_helps=words.retry_helps,
+    )
 
 
 def _wait_seconds(age: timedelta) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from api.explanations.document import document
 from infra.cli.main import app
 from infra.settings_table import settings_table
 
@@ -27,6 +28,10 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_settings_page_is_the_generated_one():
     assert (ROOT / "docs/settings.md").read_text() == settings_table(), "run `make docs`"
+
+
+def test_the_errors_page_is_the_generated_one():
+    assert (ROOT / "docs/errors.md").read_text() == document(), "run `make docs`"
 
 
 @pytest.mark.parametrize("name", sorted(typer.main.get_command(app).commands))

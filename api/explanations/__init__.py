@@ -1,0 +1,35 @@
+"""Failures in plain words: for each stable code a cause, a remedy, and whether to try again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from api.explanations.chinese import CHINESE
+from api.explanations.codes import RETRY_HELPS
+from api.explanations.english import ENGLISH
+from api.explanations.languages import Language, LanguageDep
+
+__all__ = ["WORDS", "Explanation", "Language", "LanguageDep", "explain"]
+
+#: Cause and remedy of every code, by language.
+WORDS: Mapping[Language, Mapping[str, tuple[str, str]]] = {"en": ENGLISH, "zh": CHINESE}
+
+#: For a code that another version wrote.
+_UNKNOWN = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a person is told about one code."""
+
+    cause: str
+    remedy: str
+    retry_helps: bool
+
+
+def explain(code: str, language: Language = "en") -> Explanation:
+    """The explanation of `code`; that of an unforeseen error for a code nobody knows."""
+    known = code if code in RETRY_HELPS else _UNKNOWN
+    cause, remedy = WORDS[language][known]
+    return Explanation(cause, remedy, RETRY_HELPS[known])
