@@ -37,7 +37,8 @@ class JsonLines(logging.Formatter):
         entry |= {k: v for k, v in record.__dict__.items() if k not in _PLAIN_FIELDS}
         if record.exc_info:
             entry["stack"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=True, default=str)
+        # JSON leaves this one control character as it is.
+        return json.dumps(entry, ensure_ascii=True, default=str).replace("\x7f", "\\u007f")
 
 
 def configure_logging(level: int = logging.INFO) -> None:
