@@ -15,7 +15,7 @@ from api.error_handling import handle_errors
 from api.middleware import BodyLimit, Envelope
 from api.problems import problem_schemas
 from api.readiness import Readiness
-from api.routes import admin, datasets, export_tasks, health, page, session
+from api.routes import admin, datasets, export_tasks, health, links, page, session
 from api.static_files import mount_static
 from api.tokens import TokenVerifier
 from infra.services import Services
@@ -62,7 +62,7 @@ def create_app(services: Services) -> FastAPI:
         static_address=mount_static(app),
     )
     handle_errors(app)
-    for module in (export_tasks, datasets, admin, health, session, page):
+    for module in (export_tasks, links, datasets, admin, health, session, page):
         app.include_router(module.router)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit)

@@ -57,6 +57,35 @@ def authenticate(
 Caller = Annotated[Principal, Depends(authenticate)]
 
 
+def authenticate_visitor(
+    request: Request,
+    context: ContextDep,
+    _bearer: Annotated[object, Security(_bearer_docs)] = None,
+    _cookie: Annotated[object, Security(_cookie_docs)] = None,
+) -> Principal | None:
+    """The caller, or None for a browser without a session, which gets a page to log in.
+
+    Raises:
+        As `authenticate` does; `Unauthenticated` for programs only.
+    """
+    try:
+        return authenticate(request, context)
+    except Unauthenticated:
+        if wants_page(request):
+            return None
+        raise
+
+
+Visitor = Annotated[Principal | None, Depends(authenticate_visitor)]
+
+
+def wants_page(request: Request) -> bool:
+    """True for a browser that shows what it gets; programs send a token or want no HTML."""
+    if "authorization" in request.headers:
+        return False
+    return "text/html" in request.headers.get("accept", "")
+
+
 def session_identity(request: Request, context: ContextDep) -> Identity | None:
     """Who is logged in to the page, or None when nobody is."""
     try:

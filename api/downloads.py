@@ -28,19 +28,32 @@ def sign_link(services: Services, user: Principal, task_id: UUID) -> SignedLink:
     """
     task = services.requests.get(user, task_id)
     authorise_again(services, user, task)
-    key, ttl = _file_of(task, services.settings.link_ttl)
-    link = services.store.presign(
-        key,
-        filename=task.filename,
-        content_type=format_named(task.format).media_type,
-        ttl=ttl,
-    )
+    link = presigned(services, task, services.settings.link_ttl)
     services.requests.record_link(user, task, link.url, link.expires_at)
     return link
 
 
-def _file_of(task: Task, wanted: timedelta) -> tuple[str, timedelta]:
-    """The key of the file, and how long a link to it may live."""
+def presigned(services: Services, task: Task, ttl: timedelta) -> SignedLink:
+    """A link to the file of `task` for `ttl`, or until the file's end. The caller audits it.
+
+    Raises:
+        FileNotReady, FileExpired: there is no file.
+    """
+    key, life = file_of(task, ttl)
+    return services.store.presign(
+        key,
+        filename=task.filename,
+        content_type=format_named(task.format).media_type,
+        ttl=life,
+    )
+
+
+def file_of(task: Task, wanted: timedelta) -> tuple[str, timedelta]:
+    """The key of the file, and how long a link to it may live.
+
+    Raises:
+        FileNotReady, FileExpired: there is no file.
+    """
     if task.status == TaskStatus.EXPIRED:
         raise FileExpired
     if task.status in LIVE:

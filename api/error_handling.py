@@ -18,7 +18,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.log_paths import loggable
 from api.problems import FieldError, problem_response, status_of
+from api.refusals import note_refusal
 from exporter.errors import InvalidRequest, UnknownDataset, WaybillError
 from storage.errors import StorageError
 
@@ -88,14 +90,16 @@ def _answer_ours(request: Request, error: WaybillError | StorageError) -> Respon
             "request_id": request.state.request_id,
             "code": error.code,
             "method": request.method,
-            "path": request.url.path,
+            "path": loggable(request.url.path),
             "user": caller.user if caller else None,
             "tenant": caller.tenant if caller else None,
         },
     )
-    return problem_response(
+    response = problem_response(
         request.state.request_id, status, error.code, error.message, fields=_wrong_fields(error)
     )
+    response.background = note_refusal(request, error)
+    return response
 
 
 def _wrong_fields(error: Exception) -> list[FieldError]:

@@ -10,6 +10,7 @@
     ├── BadCursor               a cursor was made up, or belongs to another list
     ├── FileNotReady            there is no file yet, or there will be none
     ├── FileExpired             there was a file
+    ├── PrefetchRefused         a browser looked ahead at what a click would count
     └── IdentityProviderDown    the keys that tokens are checked with cannot be had
 """
 
@@ -64,6 +65,12 @@ class FileExpired(WaybillError):
     """The file was deleted at the end of its retention; retry the export to get a new one."""
 
     code = "file_expired"
+
+
+class PrefetchRefused(WaybillError):
+    """A share link is followed by a click, and not by looking ahead."""
+
+    code = "prefetch_refused"
 
 
 class IdentityProviderDown(WaybillError):

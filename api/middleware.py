@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.log_paths import loggable
 from api.problems import problem_response
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class Envelope:
                 extra={
                     "request_id": request_id,
                     "method": scope["method"],
-                    "path": scope["path"],
+                    "path": loggable(scope["path"]),
                 },
             )
             if started:

@@ -26,13 +26,17 @@ _templates = Environment(
 _HEADERS = {"Referrer-Policy": "same-origin"}
 
 
-def sign_in_page(static: str, problem: str | None = None) -> HTMLResponse:
-    """The form that asks for a token; `problem` names the text that says what was wrong."""
-    return _render(
+def sign_in_page(static: str, problem: str | None = None, after: str = "") -> HTMLResponse:
+    """The form that asks for a token; `problem` names the text that says what was wrong.
+
+    `after` is the share link to go on to; give only what `api.link_pages.own_link` let pass.
+    """
+    return render(
         "sign_in.html",
-        HTTPStatus.UNAUTHORIZED if problem else HTTPStatus.OK,
+        HTTPStatus.UNAUTHORIZED if problem or after else HTTPStatus.OK,
         static=static,
         problem=problem,
+        after=after,
     )
 
 
@@ -43,11 +47,12 @@ def task_centre_page(static: str, services: Services, user: Principal) -> HTMLRe
         for dataset in services.registry
         if dataset.allows(user)
     ]
-    return _render(
+    return render(
         "task_centre.html", HTTPStatus.OK, static=static, user=user, forms=forms, formats=FORMATS
     )
 
 
-def _render(template: str, status: HTTPStatus, **values: object) -> HTMLResponse:
+def render(template: str, status: HTTPStatus, **values: object) -> HTMLResponse:
+    """A page from its template; `t` holds the texts."""
     html = _templates.get_template(template).render(t=ENGLISH, **values)
     return HTMLResponse(html, status, headers=_HEADERS)

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse
 from api import errors
 from exporter.errors import ExportRejected, PermissionDenied
 from infra.tasks.dead_letters import DeadLetterNotFound
+from infra.tasks.links import LinkNotFound, TooManyLinks
 from infra.tasks.model import TaskConflict, TaskNotFound
 from storage.errors import InvalidFilename, StorageError
 
@@ -32,9 +33,12 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     PermissionDenied: HTTPStatus.FORBIDDEN,
     TaskNotFound: HTTPStatus.NOT_FOUND,
     DeadLetterNotFound: HTTPStatus.NOT_FOUND,
+    LinkNotFound: HTTPStatus.NOT_FOUND,
     TaskConflict: HTTPStatus.CONFLICT,
+    TooManyLinks: HTTPStatus.CONFLICT,
     errors.FileNotReady: HTTPStatus.CONFLICT,
     errors.FileExpired: HTTPStatus.GONE,
+    errors.PrefetchRefused: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidFilename: HTTPStatus.UNPROCESSABLE_ENTITY,
     ExportRejected: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from exporter.datasets import Registry
 from infra.settings import Settings
 from infra.tasks.dead_letters import DeadLetters
+from infra.tasks.links import ShareLinks
 from infra.tasks.oversight import Oversight
+from infra.tasks.refusals import Refusals
 from infra.tasks.requests import TaskRequests
 from storage.store import ObjectStore
 
@@ -25,6 +27,8 @@ class Services:
     requests: TaskRequests
     oversight: Oversight
     dead_letters: DeadLetters
+    links: ShareLinks
+    refusals: Refusals
     store: ObjectStore
     #: Tell a relay in this process that the outbox has something new. Thread-safe, cheap.
     nudge: Callable[[], None]

@@ -11,6 +11,7 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
@@ -82,6 +83,11 @@ class Settings(BaseSettings):
         description="Python module or file that declares datasets. Default: the sample shop.",
     )
     home: Path = Field(Path(".waybill"), description="Local state of the embedded stack.")
+    public_url: OptionalText = Field(
+        None,
+        description="Where people reach this API, such as `https://exports.example.com`; made "
+        "into the addresses of share links. Without it they are relative.",
+    )
     link_ttl: Seconds = Field(
         timedelta(seconds=900),
         gt=timedelta(0),
@@ -134,6 +140,17 @@ class Settings(BaseSettings):
         if value is not None and len(value.get_secret_value().encode()) < _MIN_SECRET_BYTES:
             raise ValueError(f"must have at least {_MIN_SECRET_BYTES} bytes")
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url_is_a_host(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        more = (parts.username, parts.query, parts.fragment, parts.path.rstrip("/"))
+        if parts.scheme not in ("http", "https") or not parts.hostname or any(more):
+            raise ValueError("must be http:// or https:// and a host, without a path")
+        return value.rstrip("/")
 
     @field_validator("timezone")
     @classmethod

@@ -17,7 +17,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from exporter.csv_profiles import PROFILES
 from exporter.datasets import Registry
 from exporter.errors import WaybillError
-from exporter.ports import Source
 from infra.broker.memory import MemoryBroker
 from infra.broker.port import Broker
 from infra.broker.rabbitmq import RabbitBroker
@@ -26,10 +25,12 @@ from infra.dataset_loader import load_datasets
 from infra.migrate import upgrade
 from infra.services import Services
 from infra.settings import AWS, EMBEDDED, BadSettings, Settings
-from infra.sources import open_source
+from infra.sources import Sources, open_sources
 from infra.tasks.dead_letters import DeadLetters
+from infra.tasks.links import ShareLinks
 from infra.tasks.outbox import Outbox
 from infra.tasks.oversight import Oversight
+from infra.tasks.refusals import Refusals
 from infra.tasks.requests import TaskRequests
 from infra.tasks.runs import TaskRuns
 from infra.tasks.upkeep import Upkeep
@@ -57,7 +58,7 @@ class Stack:
     registry: Registry
     engine: Engine
     store: ObjectStore
-    source: Source
+    sources: Sources
 
     def services(self, nudge: Callable[[], None] = lambda: None) -> Services:
         """What the API gets."""
@@ -67,6 +68,8 @@ class Stack:
             requests=TaskRequests(self.engine),
             oversight=Oversight(self.engine),
             dead_letters=DeadLetters(self.engine),
+            links=ShareLinks(self.engine),
+            refusals=Refusals(self.engine),
             store=self.store,
             nudge=nudge,
             checks={"database": self.check_database, "storage": self.check_storage},
@@ -94,7 +97,7 @@ class Stack:
         doors = WorkerDoors(
             runs=TaskRuns(self.engine, settings.lease),
             store=self.store,
-            source=self.source,
+            sources=self.sources,
             registry=self.registry,
             lease=settings.lease,
             stall=settings.stall,
@@ -144,7 +147,8 @@ def open_stack(settings: Settings, *, migrate: bool = True) -> Iterator[Stack]:
             upgrade(engine)
         with object_store(settings) as store:
             store.ensure_bucket(retention_days=settings.retention_days)
-            yield Stack(settings, registry, engine, store, open_source(settings.rows_database_url))
+            sources = open_sources(settings.rows_database_url, settings.task_database_url)
+            yield Stack(settings, registry, engine, store, sources)
     finally:
         engine.dispose()
 

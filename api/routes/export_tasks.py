@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse
 from api.auth import Caller
 from api.context import ContextDep, ServicesDep
 from api.downloads import sign_link
+from api.explanations import Language, LanguageDep
 from api.problems import problem_docs
 from api.schemas import DownloadLink, ExportRequest, SubmittedTask, TaskBody, TaskPage
 from api.strict_json import StrictRoute
@@ -53,13 +54,18 @@ def submit(
 ) -> SubmittedTask:
     """Ask for an export."""
     submitted = submit_export(services, user, body, idempotency_key)
-    return _submitted(submitted, response, HTTPStatus.ACCEPTED)
+    return submitted_body(submitted, response, HTTPStatus.ACCEPTED)
 
 
 @router.get("", response_model=TaskPage, responses=problem_docs(401, 403, 422))
-def list_tasks(user: Caller, context: ContextDep, query: Annotated[ListQuery, Query()]) -> TaskPage:
+def list_tasks(
+    user: Caller,
+    context: ContextDep,
+    query: Annotated[ListQuery, Query()],
+    language: LanguageDep,
+) -> TaskPage:
     """The caller's tasks, newest first."""
-    return read_list(context, user, query)
+    return read_list(context, user, query, language)
 
 
 @router.get(
@@ -72,15 +78,16 @@ def get_task(
     user: Caller,
     services: ServicesDep,
     response: Response,
+    language: LanguageDep,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> TaskBody | Response:
     """One task. Poll it with `If-None-Match`, as often as `Retry-After` says."""
     task, now = services.requests.get(user, task_id), datetime.now(UTC)
-    headers = headers_of(task, now)
+    headers = headers_of(task, now, language)
     if headers["ETag"] in _tags(if_none_match):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     response.headers.update(headers)
-    return body_of(task, now)
+    return body_of(task, now, language)
 
 
 @router.get(
@@ -113,9 +120,11 @@ def download(
     response_model=TaskBody,
     responses=problem_docs(401, 403, 404, 409, 422),
 )
-def cancel(task_id: UUID, user: Caller, services: ServicesDep, response: Response) -> TaskBody:
+def cancel(
+    task_id: UUID, user: Caller, services: ServicesDep, response: Response, language: LanguageDep
+) -> TaskBody:
     """Cancel a live task. Cancelling it again changes nothing."""
-    return _told(services.requests.cancel(user, task_id), response)
+    return _told(services.requests.cancel(user, task_id), response, language)
 
 
 @router.post(
@@ -129,7 +138,7 @@ def cancel(task_id: UUID, user: Caller, services: ServicesDep, response: Respons
 )
 def retry(task_id: UUID, user: Caller, services: ServicesDep, response: Response) -> SubmittedTask:
     """Ask again for an export that ended without a file, as a new task."""
-    return _submitted(retry_export(services, user, task_id), response, HTTPStatus.CREATED)
+    return submitted_body(retry_export(services, user, task_id), response, HTTPStatus.CREATED)
 
 
 @router.delete(
@@ -142,7 +151,8 @@ def delete(task_id: UUID, user: Caller, services: ServicesDep) -> None:
     services.requests.delete(user, task_id)
 
 
-def _submitted(submitted: Submitted, response: Response, created: HTTPStatus) -> SubmittedTask:
+def submitted_body(submitted: Submitted, response: Response, created: HTTPStatus) -> SubmittedTask:
+    """The answer to a request for an export, with its headers and its status."""
     response.status_code = HTTPStatus.OK if submitted.deduplicated else created
     # Relative, so that no Host header can lead a client astray.
     response.headers["Location"] = f"{PATH}/{submitted.task.id}"
@@ -150,10 +160,10 @@ def _submitted(submitted: Submitted, response: Response, created: HTTPStatus) ->
     return SubmittedTask(**dict(body), deduplicated=submitted.deduplicated)
 
 
-def _told(task: Task, response: Response) -> TaskBody:
+def _told(task: Task, response: Response, language: Language = "en") -> TaskBody:
     now = datetime.now(UTC)
-    response.headers.update(headers_of(task, now))
-    return body_of(task, now)
+    response.headers.update(headers_of(task, now, language))
+    return body_of(task, now, language)
 
 
 def _tags(if_none_match: str | None) -> set[str]:

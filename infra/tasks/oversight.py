@@ -73,22 +73,42 @@ class Oversight:
         tenant: str | None = None,
         actor: str | None = None,
         action: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: int | None = None,
         limit: int = 50,
     ) -> list[AuditEntry]:
-        """Entries of the audit log, newest first; `before` continues after an entry's id."""
-        wanted: list[sa.ColumnElement[bool]] = [
-            column == value
-            for column, value in (
-                (_a.task_id, task_id),
-                (_a.tenant_id, tenant),
-                (_a.actor, actor),
-                (_a.action, action),
-            )
-            if value is not None
-        ]
+        """Entries of the audit log, newest first.
+
+        `since` is included and `until` is not. `before` continues after an entry's id: entries
+        are never changed or deleted, so no part shows one twice, whatever is added meanwhile.
+        """
+        wanted = audit_conditions(
+            task_id=task_id, tenant=tenant, actor=actor, action=action, since=since, until=until
+        )
         if before is not None:
             wanted.append(_a.id < before)
         query = sa.select(audit_log).where(*wanted).order_by(_a.id.desc()).limit(limit)
         with reading(self._engine) as connection:
             return [AuditEntry(**row) for row in connection.execute(query).mappings()]
+
+
+def audit_conditions(
+    *,
+    task_id: UUID | None = None,
+    tenant: str | None = None,
+    actor: str | None = None,
+    action: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[sa.ColumnElement[bool]]:
+    """What an entry of the audit log has to be; None asks for nothing."""
+    equal = ((_a.task_id, task_id), (_a.tenant_id, tenant), (_a.actor, actor), (_a.action, action))
+    wanted: list[sa.ColumnElement[bool]] = [
+        column == value for column, value in equal if value is not None
+    ]
+    if since is not None:
+        wanted.append(_a.at >= since)
+    if until is not None:
+        wanted.append(_a.at < until)
+    return wanted

@@ -21,6 +21,7 @@ from infra.database import database_now, reading, writing
 from infra.failpoints import failpoint
 from infra.tasks.endings import after_end
 from infra.tasks.journal import audit
+from infra.tasks.links import forget_links
 from infra.tasks.model import NewTask, Task, TaskConflict
 from infra.tasks.owned import follows, load, matching, newest
 from infra.tasks.schema import export_task, outbox, storage_object
@@ -148,19 +149,27 @@ class TaskRequests:
             raise TaskConflict(
                 f"Only an ended export without a file can be retried: {task.status}."
             )
-        return self.submit(
-            user,
-            NewTask(
-                task_type=task.task_type,
-                queue=task.queue,
-                format=task.format,
-                params=task.params,
-                filename=task.filename,
-                asked_filename=task.filename,
-                max_attempts=max_attempts,
-                parent_id=task.id,
-            ),
+        new = NewTask(
+            task_type=task.task_type,
+            queue=task.queue,
+            format=task.format,
+            params=task.params,
+            filename=task.filename,
+            asked_filename=task.filename,
+            max_attempts=max_attempts,
+            parent_id=task.id,
         )
+        with writing(self._engine) as connection:
+            submitted = submit(connection, user, new)
+            audit(
+                connection,
+                database_now(connection),
+                "retry",
+                _identity(task),
+                actor=user.user,
+                detail={"task": str(submitted.task.id)},
+            )
+            return submitted
 
     def delete(self, user: Principal, task_id: UUID) -> None:
         """Forget an ended task. Its file becomes an orphan, which the sweeper removes.
@@ -179,6 +188,7 @@ class TaskRequests:
                 .where(storage_object.c.task_id == task.id)
                 .values(state="OPEN")
             )
+            forget_links(connection, task.id)
             connection.execute(sa.delete(outbox).where(outbox.c.task_id == task.id))
             connection.execute(sa.delete(export_task).where(_t.id == task.id))
 

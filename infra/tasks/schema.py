@@ -212,6 +212,9 @@ audit_log = sa.Table(
     sa.Column("fence", sa.BigInteger()),
     sa.Column("detail", _json),
     sa.Index("ix_audit_log_task", "task_id", "id"),
+    sa.Index("ix_audit_log_tenant", "tenant_id", "id"),
+    sa.Index("ix_audit_log_actor", "actor", "id"),
+    sa.Index("ix_audit_log_at", "at"),
 )
 
 # Written before an upload begins, so collecting orphans never has to guess. OPEN: no task

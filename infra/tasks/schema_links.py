@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from infra.database import UtcDateTime
-from infra.tasks.schema import metadata
+from infra.tasks.schema import export_task, metadata
 
 share_link = sa.Table(
     "share_link",
@@ -14,6 +14,8 @@ share_link = sa.Table(
     sa.Column("task_id", sa.Uuid(), sa.ForeignKey("export_task.id"), nullable=False),
     sa.Column("tenant_id", sa.Text(), nullable=False),
     sa.Column("created_by", sa.Text(), nullable=False),
+    # What the sharer might do then; see `ShareLinks.find` for what is made of it.
+    sa.Column("roles", export_task.c.roles.type, nullable=False),
     # SHA-256 of the token: whoever reads this table cannot follow the links.
     sa.Column("token_hash", sa.Text(), nullable=False),
     sa.Column("created_at", UtcDateTime(), nullable=False),
@@ -25,4 +27,5 @@ share_link = sa.Table(
     sa.CheckConstraint("max_uses IS NULL OR uses <= max_uses", name="uses"),
     sa.UniqueConstraint("token_hash"),
     sa.Index("ix_share_link_task", "task_id"),
+    sa.Index("ix_share_link_sharer", "tenant_id", "created_by", "created_at"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.broker.port import WakeUp
+from tests.e2e.processes import wait_for
 from tests.servers.task_api import TASKS, TaskApi, ask
 
 ROUTES = [
@@ -51,6 +52,87 @@ def test_the_audit_log_is_read_by_filter_and_part(api: TaskApi):
     assert [item["action"] for item in (*newest["items"], *older["items"])] == ["cancel", "submit"]
     assert [item["action"] for item in entries(action="submit")["items"]] == ["submit"]
     assert entries(task_id=task["id"], actor="nobody")["items"] == []
+
+
+def test_the_audit_log_is_narrowed_by_time_and_its_parts_do_not_shift(api: TaskApi):
+    tenant = api.tenant()
+    owner = api.person(tenant)
+    admin = api.person(roles=("admin",))
+
+    def read(**query: object) -> dict:
+        answer = admin.get("/api/admin/audit-log", params={"tenant": tenant, **query})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    for city in ("Berlin", "Rome", "Oslo"):
+        ask(owner, params={"city": city})
+    third, second, first = read()["items"]
+
+    assert read(since=second["at"])["items"] == [third, second]
+    assert read(until=second["at"])["items"] == [first]
+    assert read(since=second["at"], until=third["at"])["items"] == [second]
+
+    part = read(limit=2)
+    ask(owner, params={"city": "Later"})
+    rest = read(limit=2, before=part["next"])
+    assert [*part["items"], *rest["items"]] == [third, second, first]
+    assert rest["next"] is None
+
+
+@pytest.mark.parametrize("bad", ["yesterday", "2026-01-01T00:00:00", "9" * 400])
+def test_a_time_without_a_zone_is_no_time(api: TaskApi, bad: str):
+    answer = api.person(roles=("admin",)).get("/api/admin/audit-log", params={"since": bad})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+def test_the_log_knows_of_everything_that_people_do(api: TaskApi):
+    tenant = api.tenant()
+    owner, admin = api.person(tenant), api.person(roles=("admin",))
+    done, failed = ask(owner), ask(owner, params={"city": "Rome"})
+    api.finish(done)
+    claim = api.begin(failed)
+    api.runs.fail(claim, code="stalled", message="Stalled.", retry_in=None)
+    link = owner.post(f"{TASKS}/{done['id']}/links", json={}).json()
+    api.person(tenant, "bob").get(f"/d/{link['token']}")
+    owner.get(f"{TASKS}/{done['id']}/download")
+    again = owner.post(f"{TASKS}/{failed['id']}/retry").json()
+    owner.post(f"{TASKS}/{again['id']}/cancel")
+    owner.delete(f"{TASKS}/{done['id']}")
+    api.services.dead_letters.record(WakeUp(claim.task.id, 2, "dead").encode(), "q", "stalled")
+    [letter] = [
+        item
+        for item in admin.get("/api/admin/dead-letters").json()["items"]
+        if item["task_id"] == failed["id"]
+    ]
+    admin.post(f"/api/admin/dead-letters/{letter['id']}/replay")
+
+    entries = admin.get("/api/admin/audit-log", params={"tenant": tenant, "limit": 100}).json()
+
+    assert {item["action"] for item in entries["items"]} >= {
+        "submit", "claim", "finish", "attempt_failed", "download", "share", "follow_link",
+        "retry", "cancel", "delete", "replay",
+    }  # fmt: skip
+    [retried] = [item for item in entries["items"] if item["action"] == "retry"]
+    assert (retried["task_id"], retried["detail"]) == (failed["id"], {"task": again["id"]})
+
+
+def test_who_is_refused_for_a_missing_role_is_in_the_log(api: TaskApi):
+    tenant = api.tenant()
+    mallory = api.person(tenant, "mallory", roles=("support",))
+    for _ in range(3):
+        mallory.post(TASKS, json={"type": "orders", "format": "csv", "params": {}})
+        mallory.get("/api/admin/audit-log")
+
+    def refused() -> list[tuple[str, str]]:
+        entries = api.services.oversight.audit(tenant=tenant, action="refused")
+        return sorted((entry.actor, (entry.detail or {})["route"]) for entry in entries)
+
+    wait_for(lambda: len(refused()) >= 2)
+    assert refused() == [
+        ("mallory", "GET /api/admin/audit-log"),
+        ("mallory", "POST /api/export-tasks"),
+    ]
 
 
 def test_r33_a_dead_letter_is_replayed_once_and_in_its_owners_name(api: TaskApi):

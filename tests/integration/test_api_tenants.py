@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
+from tests.e2e.processes import wait_for
 from tests.servers.task_api import TASKS, TaskApi, ask
 
 #: Every route that names a task. `test_r1_no_route_is_left_out` fails for one missing here.
@@ -18,7 +20,12 @@ TASK_ROUTES = [
     ("POST", "/api/export-tasks/{task_id}/cancel"),
     ("POST", "/api/export-tasks/{task_id}/retry"),
     ("DELETE", "/api/export-tasks/{task_id}"),
+    ("POST", "/api/export-tasks/{task_id}/links"),
+    ("GET", "/api/export-tasks/{task_id}/links"),
+    ("DELETE", "/api/export-tasks/{task_id}/links/{link_id}"),
 ]
+#: Named by a secret instead of by a task; test_api_links.py tries them as another tenant.
+LINK_ROUTES = [("GET", "/d/{token}"), ("POST", "/d/{token}")]
 
 #: Routes that anybody may call, and routes that show only what the caller owns or may do.
 OPEN_ROUTES = {"/healthz", "/readyz", "/metrics"}
@@ -38,7 +45,7 @@ def routes_of(app: FastAPI) -> list[tuple[str, str]]:
 def test_r1_no_route_is_left_out(api: TaskApi) -> None:
     routes = [item for item in routes_of(create_app(api.services)) if ADMIN not in item[1]]
 
-    assert sorted(item for item in routes if "{" in item[1]) == sorted(TASK_ROUTES)
+    assert sorted(item for item in routes if "{" in item[1]) == sorted(TASK_ROUTES + LINK_ROUTES)
     assert {path for _, path in routes if "{" not in path} == OPEN_ROUTES | OWN_ROUTES
 
 
@@ -65,14 +72,28 @@ def test_r1_a_task_of_somebody_else_is_a_task_that_never_was(
         "a colleague": lambda: api.person(tenant, user="bob"),
         "an admin of another tenant": lambda: api.person(roles=("admin",)),
     }[stranger]()
+    link = owner.post(f"{TASKS}/{task['id']}/links", json={}).json()
     before = owner.get(f"{TASKS}/{task['id']}").json()
+    # A body where one is asked for.
+    body = {} if (method, path.endswith("/links")) == ("POST", True) else None
 
-    answer = other.request(method, path.format(task_id=task["id"]))
-    unknown = other.request(method, path.format(task_id=uuid4()))
+    answer = other.request(method, path.format(task_id=task["id"], link_id=link["id"]), json=body)
+    unknown = other.request(method, path.format(task_id=uuid4(), link_id=uuid4()), json=body)
 
     assert visible(answer) == visible(unknown)
     assert (answer.status_code, answer.json()["code"]) == (404, "task_not_found")
     assert owner.get(f"{TASKS}/{task['id']}").json() == before
+    [kept] = owner.get(f"{TASKS}/{task['id']}/links").json()["items"]
+    assert kept["revoked_at"] is None
+    assert [item["code"] for item in refusals_of(api, task)] == ["task_not_found"]
+
+
+def refusals_of(api: TaskApi, task: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the audit log says about refused attempts at a task. Written after the answer."""
+    entries = wait_for(
+        lambda: api.services.oversight.audit(task_id=UUID(task["id"]), action="refused")
+    )
+    return [entry.detail or {} for entry in entries]
 
 
 def test_r1_the_same_name_in_two_tenants_is_two_people(api: TaskApi) -> None:

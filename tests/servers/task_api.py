@@ -34,7 +34,9 @@ from infra.migrate import upgrade
 from infra.services import Services
 from infra.settings import load
 from infra.tasks.dead_letters import DeadLetters
+from infra.tasks.links import ShareLinks
 from infra.tasks.oversight import Oversight
+from infra.tasks.refusals import Refusals
 from infra.tasks.requests import TaskRequests
 from infra.tasks.runs import Finished, Reading, TaskRuns
 from infra.tokens import mint
@@ -220,6 +222,8 @@ def running_api(
         requests=TaskRequests(engine),
         oversight=Oversight(engine),
         dead_letters=DeadLetters(engine),
+        links=ShareLinks(engine),
+        refusals=Refusals(engine),
         store=store or MemoryStore(),
         nudge=lambda: nudges.append(None),
         checks=checks or {},

@@ -31,6 +31,8 @@ _NEW_INDEXES: dict[str, tuple[list[str], str | None]] = {
     "running": (["tenant_id", "created_by"], "status = 'PROCESSING'"),
     "updated": (["updated_at"], None),
 }
+#: What the log is filtered by.
+_AUDIT_INDEXES = {"tenant": ["tenant_id", "id"], "actor": ["actor", "id"], "at": ["at"]}
 
 
 def upgrade() -> None:
@@ -46,6 +48,7 @@ def upgrade() -> None:
         sa.Column("task_id", sa.Uuid(), nullable=False),
         sa.Column("tenant_id", sa.Text(), nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("roles", JSON, nullable=False),
         sa.Column("token_hash", sa.Text(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=True),
@@ -59,6 +62,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_hash", name="uq_share_link_token_hash"),
     )
     op.create_index("ix_share_link_task", "share_link", ["task_id"])
+    op.create_index("ix_share_link_sharer", "share_link", ["tenant_id", "created_by", "created_at"])
+
+    for name, columns in _AUDIT_INDEXES.items():
+        op.create_index(f"ix_audit_log_{name}", "audit_log", columns)
 
     op.create_table(
         "notification",
@@ -97,6 +104,8 @@ def downgrade() -> None:
     """Undo the change."""
     op.drop_table("notification")
     op.drop_table("share_link")
+    for name in _AUDIT_INDEXES:
+        op.drop_index(f"ix_audit_log_{name}", "audit_log")
     for name in _NEW_INDEXES:
         op.drop_index(f"ix_export_task_{name}", "export_task")
     for name in _NEW_COLUMNS:

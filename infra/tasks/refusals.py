@@ -1,0 +1,108 @@
+"""The audit log's memory of who was refused, bounded so that nobody can fill the log.
+
+Told after the answer was sent: a refused caller can measure nothing, and waits for nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from threading import Lock
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from exporter.principal import Principal
+from infra.database import database_now, reading, writing
+from infra.tasks.journal import audit
+from infra.tasks.schema import export_task
+
+log = logging.getLogger(__name__)
+
+#: Rows one person can cause in an hour, per process of the API; the last one says so.
+MAX_PER_HOUR = 20
+_HOUR_SECONDS = 3600
+#: Callers have valid tokens, so this many at odds with us in one hour are an outage, not people.
+_MAX_ACTORS = 10_000
+
+_Key = tuple[str, str, UUID | None]
+
+
+class Refusals:
+    """Records refused attempts: the same one once an hour, and few of one person's."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = Lock()
+        self._hour = 0
+        self._noted: defaultdict[tuple[str, str], set[_Key]] = defaultdict(set)
+
+    def note(self, user: Principal, *, code: str, route: str, task_id: UUID | None) -> None:
+        """Record that `user` was refused with `code` at `route`, a template without values.
+
+        An id of no task is not recorded: guesses at random must not crowd out real findings.
+        Never raises for a database that is away: the answer was given already.
+        """
+        key = (code, route, task_id)
+        if self._known(user, key):
+            return
+        try:
+            task = self._task(task_id)
+            if task_id is not None and task is None:
+                return
+            place = self._admit(user, key)
+            if place is not None:
+                self._record(user, code, route, task, last=place == MAX_PER_HOUR)
+        except SQLAlchemyError:
+            log.warning("a refusal could not be recorded", extra={"code": code})
+
+    def _known(self, user: Principal, key: _Key) -> bool:
+        with self._lock:
+            noted = self._noted.get((user.tenant, user.user), ())
+            return self._hour == _this_hour() and (key in noted or len(noted) >= MAX_PER_HOUR)
+
+    def _admit(self, user: Principal, key: _Key) -> int | None:
+        """The place of this refusal among the hour's, or None when it is not to be recorded."""
+        with self._lock:
+            if self._hour != _this_hour():
+                self._hour = _this_hour()
+                self._noted.clear()
+            who = (user.tenant, user.user)
+            if who not in self._noted and len(self._noted) >= _MAX_ACTORS:
+                return None
+            noted = self._noted[who]
+            if key in noted or len(noted) >= MAX_PER_HOUR:
+                return None
+            noted.add(key)
+            return len(noted)
+
+    def _task(self, task_id: UUID | None) -> sa.RowMapping | None:
+        if task_id is None:
+            return None
+        t = export_task.c
+        query = sa.select(t.id, t.tenant_id, t.fence).where(t.id == task_id)
+        with reading(self._engine) as connection:
+            return connection.execute(query).mappings().one_or_none()
+
+    def _record(
+        self, user: Principal, code: str, route: str, task: sa.RowMapping | None, *, last: bool
+    ) -> None:
+        detail = {"code": code, "route": route, "tenant": user.tenant}
+        if last:
+            detail["note"] = "further refusals of this hour are not recorded"
+        with writing(self._engine) as connection:
+            audit(
+                connection,
+                database_now(connection),
+                "refused",
+                task or {"id": None, "tenant_id": user.tenant, "fence": None},
+                actor=user.user,
+                detail=detail,
+            )
+
+
+def _this_hour() -> int:
+    return int(time.time() // _HOUR_SECONDS)
