@@ -79,7 +79,7 @@ def _refuse_prefetch(request: Request) -> None:
     dependencies=[Depends(_refuse_prefetch)],
     responses={
         302: {"description": "To a signed link that lives for a minute."},
-        **problem_docs(400, 401, 403, 404, 410, 503),
+        **problem_docs(400, 401, 403, 404, 410, 422, 503),
     },
 )
 def follow_link(
