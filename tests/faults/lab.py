@@ -20,6 +20,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from exporter.datasets import ROWS as SOURCE
 from exporter.datasets import Dataset, Query, Registry
 from exporter.seals import sealed
 from exporter.tasks import LIVE
@@ -191,7 +192,7 @@ def open_lab(
         Registry(datasets),
         workers,
         store,
-        source,
+        {SOURCE: source},
     )
     try:
         yield Lab(stack, ours, source, store)
