@@ -12,10 +12,11 @@ from fastapi import FastAPI
 from api.context import Context
 from api.cursors import Cursors
 from api.error_handling import handle_errors
+from api.events import EventHub
 from api.middleware import BodyLimit, Envelope
 from api.problems import problem_schemas
 from api.readiness import Readiness
-from api.routes import admin, datasets, export_tasks, health, links, page, session
+from api.routes import admin, datasets, events, export_tasks, health, links, page, session
 from api.static_files import mount_static
 from api.tokens import TokenVerifier
 from infra.services import Services
@@ -41,6 +42,7 @@ def create_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        await context.events.close()
         context.readiness.close()
 
     app = _Application(
@@ -59,10 +61,12 @@ def create_app(services: Services) -> FastAPI:
         verifier=TokenVerifier(services.settings),
         cursors=Cursors(services.settings.signing_secret()),
         readiness=Readiness(services.checks),
+        events=EventHub(services.changes, services.stopping),
         static_address=mount_static(app),
     )
     handle_errors(app)
-    for module in (export_tasks, links, datasets, admin, health, session, page):
+    # `/events` would be a task's id to the routes of one task.
+    for module in (events, export_tasks, links, datasets, admin, health, session, page):
         app.include_router(module.router)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit)

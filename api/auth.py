@@ -28,13 +28,13 @@ _bearer_docs = HTTPBearer(auto_error=False, bearerFormat="JWT")
 _cookie_docs = APIKeyCookie(name=SESSION_COOKIE, auto_error=False)
 
 
-def authenticate(
+def identify(
     request: Request,
     context: ContextDep,
     _bearer: Annotated[object, Security(_bearer_docs)] = None,
     _cookie: Annotated[object, Security(_cookie_docs)] = None,
-) -> Principal:
-    """The caller, as a route's parameter.
+) -> Identity:
+    """The caller and the token that says so, as a route's parameter.
 
     Raises:
         Unauthenticated, TokenInQuery, ForeignOrigin, IdentityProviderDown.
@@ -49,9 +49,17 @@ def authenticate(
         raise Unauthenticated("Two different tokens were sent.")
     if bearer is None:
         require_own_origin(request)
-    caller = context.verifier.verify(bearer or session or "").principal
-    request.state.caller = caller
-    return caller
+    identity = context.verifier.verify(bearer or session or "")
+    request.state.caller = identity.principal
+    return identity
+
+
+Identified = Annotated[Identity, Depends(identify)]
+
+
+def authenticate(identity: Identified) -> Principal:
+    """The caller, as a route's parameter; raises what `identify` raises."""
+    return identity.principal
 
 
 Caller = Annotated[Principal, Depends(authenticate)]

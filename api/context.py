@@ -9,6 +9,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from api.cursors import Cursors
+from api.events import EventHub
 from api.readiness import Readiness
 from api.tokens import TokenVerifier
 from infra.services import Services
@@ -22,6 +23,7 @@ class Context:
     verifier: TokenVerifier
     cursors: Cursors
     readiness: Readiness
+    events: EventHub
     #: Where the page's scripts and styles are.
     static_address: str
 

@@ -11,6 +11,7 @@
     ├── FileNotReady            there is no file yet, or there will be none
     ├── FileExpired             there was a file
     ├── PrefetchRefused         a browser looked ahead at what a click would count
+    ├── TooManyStreams          one user holds too many event streams
     └── IdentityProviderDown    the keys that tokens are checked with cannot be had
 """
 
@@ -71,6 +72,12 @@ class PrefetchRefused(WaybillError):
     """A share link is followed by a click, and not by looking ahead."""
 
     code = "prefetch_refused"
+
+
+class TooManyStreams(WaybillError):
+    """Too many event streams of yours are open; close one, or watch all tasks by one stream."""
+
+    code = "too_many_streams"
 
 
 class IdentityProviderDown(WaybillError):

@@ -39,6 +39,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     errors.FileNotReady: HTTPStatus.CONFLICT,
     errors.FileExpired: HTTPStatus.GONE,
     errors.PrefetchRefused: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TooManyStreams: HTTPStatus.TOO_MANY_REQUESTS,
     errors.NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidFilename: HTTPStatus.UNPROCESSABLE_ENTITY,
     ExportRejected: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -46,10 +47,11 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     StorageError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
-#: How long a client that meets a 503 should wait.
+#: How long a client that meets a 429 or a 503 should wait.
 _RETRY_SECONDS = 5
 _HEADERS: Mapping[HTTPStatus, Mapping[str, str]] = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": str(_RETRY_SECONDS)},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(_RETRY_SECONDS)},
 }
 _REFERENCE = "#/components/schemas/{model}"

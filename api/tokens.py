@@ -7,7 +7,7 @@ Algorithms are pinned here and keys come from the settings, so nothing inside a 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,8 @@ class Identity:
 
     principal: Principal
     expires_at: datetime
+    #: To verify it again, where a request lasts. It never shows in a repr.
+    token: str = field(repr=False)
 
 
 class TokenVerifier:
@@ -57,7 +59,7 @@ class TokenVerifier:
         if len(token) > _MAX_TOKEN_CHARS:
             raise Unauthenticated
         try:
-            return _identity(self._claims(token))
+            return _identity(self._claims(token), token)
         except jwt.PyJWKClientConnectionError:
             raise IdentityProviderDown from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
@@ -81,7 +83,7 @@ class TokenVerifier:
         )
 
 
-def _identity(claims: dict[str, Any]) -> Identity:
+def _identity(claims: dict[str, Any], token: str) -> Identity:
     roles = claims.get("roles", [])
     if not isinstance(roles, list):
         raise Unauthenticated
@@ -92,6 +94,7 @@ def _identity(claims: dict[str, Any]) -> Identity:
             roles=frozenset(_text(role) for role in roles),
         ),
         expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC),
+        token=token,
     )
 
 

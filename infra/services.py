@@ -5,11 +5,13 @@ The composition root of each process builds one of these; nothing else connects 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exporter.datasets import Registry
 from infra.settings import Settings
+from infra.tasks.changes import TaskChanges
 from infra.tasks.dead_letters import DeadLetters
 from infra.tasks.links import ShareLinks
 from infra.tasks.oversight import Oversight
@@ -25,6 +27,7 @@ class Services:
     settings: Settings
     registry: Registry
     requests: TaskRequests
+    changes: TaskChanges
     oversight: Oversight
     dead_letters: DeadLetters
     links: ShareLinks
@@ -34,3 +37,5 @@ class Services:
     nudge: Callable[[], None]
     #: What `/readyz` asks, by name; each returns, or raises with one line that says why.
     checks: Mapping[str, Callable[[], None]]
+    #: Set when this process is about to end: what would go on for ever ends at once.
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)

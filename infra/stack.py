@@ -6,6 +6,7 @@ dataset shows here, at start, as one line.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from infra.migrate import upgrade
 from infra.services import Services
 from infra.settings import AWS, EMBEDDED, BadSettings, Settings
 from infra.sources import Sources, open_sources
+from infra.tasks.changes import TaskChanges
 from infra.tasks.dead_letters import DeadLetters
 from infra.tasks.links import ShareLinks
 from infra.tasks.outbox import Outbox
@@ -60,12 +62,15 @@ class Stack:
     store: ObjectStore
     sources: Sources
 
-    def services(self, nudge: Callable[[], None] = lambda: None) -> Services:
+    def services(
+        self, nudge: Callable[[], None] = lambda: None, stopping: asyncio.Event | None = None
+    ) -> Services:
         """What the API gets."""
         return Services(
             settings=self.settings,
             registry=self.registry,
             requests=TaskRequests(self.engine),
+            changes=TaskChanges(self.engine),
             oversight=Oversight(self.engine),
             dead_letters=DeadLetters(self.engine),
             links=ShareLinks(self.engine),
@@ -73,6 +78,7 @@ class Stack:
             store=self.store,
             nudge=nudge,
             checks={"database": self.check_database, "storage": self.check_storage},
+            stopping=stopping or asyncio.Event(),
         )
 
     def check_database(self) -> None:

@@ -10,9 +10,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from api.context import ContextDep, ServicesDep
+from api.context import Context, ContextDep
 from api.schemas import Health
-from infra.services import Services
 
 router = APIRouter(tags=["operations"])
 
@@ -37,18 +36,19 @@ def ready(context: ContextDep, response: Response) -> Health:
 
 
 @router.get("/metrics", response_class=Response)
-def metrics(services: ServicesDep) -> Response:
+def metrics(context: ContextDep) -> Response:
     """Figures in the text format of Prometheus, read from the database when asked."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(services))
+    registry.register(_Figures(context))
     return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 class _Figures(Collector):
     """Counts over all tenants; labels hold no name of anybody."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, context: Context) -> None:
+        self._services = context.services
+        self._events = context.events
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily("waybill_tasks", "Export tasks by status.", labels=["status"])
@@ -59,4 +59,9 @@ class _Figures(Collector):
             "waybill_dead_letters",
             "Dead letters that wait for somebody; alert on more than 0.",
             value=self._services.dead_letters.count_open(),
+        )
+        yield GaugeMetricFamily(
+            "waybill_event_streams",
+            "Event streams open in this process.",
+            value=self._events.open_streams,
         )

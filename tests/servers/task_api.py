@@ -33,6 +33,7 @@ from infra.database import create_engine
 from infra.migrate import upgrade
 from infra.services import Services
 from infra.settings import load
+from infra.tasks.changes import TaskChanges
 from infra.tasks.dead_letters import DeadLetters
 from infra.tasks.links import ShareLinks
 from infra.tasks.oversight import Oversight
@@ -220,6 +221,7 @@ def running_api(
         settings=load(home=home, jwt_secret=SECRET, database_url=database_url),
         registry=registry or sample_registry(),
         requests=TaskRequests(engine),
+        changes=TaskChanges(engine),
         oversight=Oversight(engine),
         dead_letters=DeadLetters(engine),
         links=ShareLinks(engine),
