@@ -99,19 +99,20 @@ class EventHub:
         self._close_streams()
 
     async def _watch(self) -> None:
-        pause = _INTERVAL_SECONDS
+        pause, away = _INTERVAL_SECONDS, False
         while self._streams:
             try:
                 await self._look()
             except Exception as error:
-                if pause == _INTERVAL_SECONDS:
+                if not away:
                     _report(error)
+                away = True
                 pause = min(2 * pause, _LONGEST_INTERVAL_SECONDS)
                 await asyncio.sleep(pause)
                 continue
-            if pause > _INTERVAL_SECONDS:
+            if away:
                 log.info("event streams go on")
-                pause = _INTERVAL_SECONDS
+                pause, away = _INTERVAL_SECONDS, False
             if not self._beginning:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):

@@ -42,6 +42,7 @@ def _stream_docs(description: str, example: str) -> dict[int | str, dict[str, An
 
 @router.get(
     "/events",
+    status_code=HTTPStatus.OK,
     response_class=EventStream,
     responses={
         **_stream_docs(
@@ -68,6 +69,7 @@ def all_events(
 
 @router.get(
     "/{task_id}/events",
+    status_code=HTTPStatus.OK,
     response_class=EventStream,
     responses={
         **_stream_docs(

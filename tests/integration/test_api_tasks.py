@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 
+from infra.database import writing
 from infra.tasks.runs import Reading
 from infra.tasks.schema import audit_log, export_task
 from tests.servers.task_api import SHA256, TASKS, TaskApi, ask
@@ -91,6 +93,34 @@ def test_an_unchanged_task_costs_a_304_and_a_changed_one_does_not(api: TaskApi) 
     assert same.headers["retry-after"] == "2"
     assert changed.status_code == 200
     assert changed.headers["etag"] != tag
+
+
+@pytest.mark.parametrize(("age_seconds", "wait"), [(0, "2"), (3, "4"), (10, "8"), (900, "15")])
+def test_the_wait_grows_in_the_queue_as_well_and_is_on_every_answer(
+    api: TaskApi, age_seconds: int, wait: str
+) -> None:
+    client = api.person()
+    task = ask(client)
+    with writing(api.engine) as connection:
+        connection.execute(
+            sa.update(export_task)
+            .where(export_task.c.id == UUID(task["id"]))
+            .values(created_at=datetime.now(UTC) - timedelta(seconds=age_seconds))
+        )
+    path = f"{TASKS}/{task['id']}"
+    looked = client.get(path)
+    unchanged = client.get(path, headers={"If-None-Match": looked.headers["etag"]})
+    asked_again = client.post(TASKS, json={"type": "orders", "format": "xlsx", "params": {}})
+
+    answers = [looked, unchanged, asked_again]
+    assert looked.json()["status"] == "PENDING"
+    assert [answer.status_code for answer in answers] == [200, 304, 200]
+    assert [answer.headers["retry-after"] for answer in answers] == [wait] * 3
+
+
+def test_an_accepted_request_says_when_to_look(api: TaskApi) -> None:
+    answer = api.person().post(TASKS, json={"type": "orders", "format": "csv", "params": {}})
+    assert (answer.status_code, answer.headers["retry-after"]) == (202, "2")
 
 
 def test_a_renewed_link_is_a_changed_task(api: TaskApi) -> None:

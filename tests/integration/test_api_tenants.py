@@ -17,6 +17,7 @@ from tests.servers.task_api import TASKS, TaskApi, ask
 TASK_ROUTES = [
     ("GET", "/api/export-tasks/{task_id}"),
     ("GET", "/api/export-tasks/{task_id}/download"),
+    ("GET", "/api/export-tasks/{task_id}/events"),
     ("POST", "/api/export-tasks/{task_id}/cancel"),
     ("POST", "/api/export-tasks/{task_id}/retry"),
     ("DELETE", "/api/export-tasks/{task_id}"),
@@ -29,7 +30,7 @@ LINK_ROUTES = [("GET", "/d/{token}"), ("POST", "/d/{token}")]
 
 #: Routes that anybody may call, and routes that show only what the caller owns or may do.
 OPEN_ROUTES = {"/healthz", "/readyz", "/metrics"}
-OWN_ROUTES = {TASKS, "/api/datasets"}
+OWN_ROUTES = {TASKS, f"{TASKS}/events", "/api/datasets"}
 #: Routes for the role `admin`, who sees all tenants; test_api_admin.py tries them without it.
 ADMIN = "/api/admin/"
 

@@ -47,7 +47,7 @@ from storage.store import ObjectStore
 SECRET = "a secret of the tests, long enough for HS256"
 TASKS = "/api/export-tasks"
 #: Never used over plain HTTP, but every client would load the system's certificates anew.
-_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
@@ -138,7 +138,7 @@ class TaskApi:
     def client(self, token: str | None = None, **more: Any) -> httpx.Client:
         """A client with `token`, or one nobody knows."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        options = {"base_url": self.url, "headers": headers, "timeout": 30, "verify": _TLS}
+        options = {"base_url": self.url, "headers": headers, "timeout": 30, "verify": NO_TLS}
         options |= more
         return self._clients.enter_context(httpx.Client(**options))
 
@@ -161,6 +161,7 @@ class TaskApi:
         task: dict[str, Any],
         *,
         key: str = "exports/some/key.xlsx",
+        sha256: str = SHA256,
         rows: int = 1200,
         retention: timedelta = timedelta(days=7),
         link_life: timedelta = timedelta(minutes=15),
@@ -170,7 +171,7 @@ class TaskApi:
         done = Finished(
             object_key=key,
             etag="etag",
-            sha256=SHA256,
+            sha256=sha256,
             size_bytes=65_536,
             rows_source=rows,
             rows_written=rows,

@@ -49,6 +49,8 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
         ("infra/settings.py", "import api"),
         ("api/app.py", "import exporter.run"),
         ("api/app.py", "import infra.worker.service"),
+        ("api/client.py", "import exporter.tasks"),
+        ("api/client_answers.py", "import api.schemas"),
     ],
 )
 def test_a_planted_forbidden_import_is_refused(copy, module, forbidden):

@@ -1,0 +1,129 @@
+"""The Python client and files: whole and checked, or not there, from a real object store."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.app import create_app
+from api.client import Waybill
+from api.client_answers import DamagedDownload, ExportTask, Unreachable
+from infra.tasks.runs import Reading
+from storage.config import S3Config
+from storage.s3 import S3Store
+from tests.client_waits import running, while_waiting
+from tests.servers.task_api import NO_TLS, TaskApi, running_api, serve
+from tests.servers.tcp_proxy import Direction, TcpProxy
+
+CONTENT = "id,city\r\n1,Łódź\r\n".encode() * 50_000
+
+
+@pytest.fixture(scope="module")
+def api(s3_config: S3Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaskApi]:
+    """An API whose files are in a real object store."""
+    home = tmp_path_factory.mktemp("client")
+    store = S3Store(s3_config)
+    with running_api(f"sqlite:///{home}/tasks.db", home, store=store) as api:
+        yield api
+    store.close()
+
+
+@pytest.fixture
+def waybill(api: TaskApi) -> Iterator[Waybill]:
+    with Waybill(api.url, api.token(api.tenant()), tls=NO_TLS) as client:
+        yield client
+
+
+def store_file(api: TaskApi, task: ExportTask, content: bytes = CONTENT) -> None:
+    """What a worker does: the bytes into the store, their checksum onto the row."""
+    key = f"exports/{task.id}.csv"
+    with api.services.store.open_upload(key, content_type="text/csv") as upload:
+        upload.write(content)
+    api.finish(running(task), key=key, sha256=hashlib.sha256(CONTENT).hexdigest())
+
+
+def test_from_submit_to_the_file(
+    api: TaskApi, waybill: Waybill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = waybill.submit("orders", format="csv", params={"city": "Łódź"}, filename="cities")
+    shown: list[ExportTask] = []
+    claims: list[Any] = []
+    pauses = while_waiting(
+        monkeypatch,
+        lambda: claims.append(api.begin(running(task), Reading(3, 9, 7, None))),
+        lambda: None,
+        lambda: api.runs.release(claims[0]),
+        lambda: store_file(api, task),
+    )
+
+    done = waybill.wait(task.id, on_change=shown.append)
+    path = waybill.download(task.id, tmp_path)
+
+    assert pauses == [2, 2, 2, 2]
+    assert [item.status for item in shown] == ["PENDING", "PROCESSING", "PENDING", "SUCCESS"]
+    assert shown[1].progress.rows_done == 3
+    assert (done.params["city"], done.completeness and done.completeness.rows_written) == (
+        "Łódź", 1200
+    )  # fmt: skip
+    assert path == tmp_path / "cities.csv"
+    assert path.read_bytes() == CONTENT
+    assert [item.name for item in tmp_path.iterdir()] == ["cities.csv"]
+
+
+def test_a_damaged_file_replaces_nothing(api: TaskApi, waybill: Waybill, tmp_path: Path) -> None:
+    task = waybill.submit("orders", format="csv")
+    store_file(api, task, CONTENT[:-1] + b"x")
+    target = tmp_path / "orders.csv"
+    target.write_text("of yesterday")
+    with pytest.raises(DamagedDownload):
+        waybill.download(task.id, target)
+    assert [item.name for item in tmp_path.iterdir()] == ["orders.csv"]
+    assert target.read_text() == "of yesterday"
+
+
+def test_a_download_that_breaks_off_replaces_nothing_and_takes_no_token_along(
+    api: TaskApi, waybill: Waybill, s3_config: S3Config, tmp_path: Path
+) -> None:
+    port = httpx.URL(s3_config.endpoint_url or "").port or 0
+    with TcpProxy(port) as network:
+        public = replace(s3_config, public_endpoint_url=f"http://127.0.0.1:{network.port}")
+        store = S3Store(public)
+        services = replace(api.services, store=store)
+        with serve(create_app(services)) as url:
+            token = api.token(api.tenant())
+            with Waybill(url, token, tls=NO_TLS) as far:
+                task = far.submit("orders", format="csv")
+                store_file(api, task)
+                network.cut_after(100_000, Direction.TO_CLIENT)
+                with pytest.raises(Unreachable):
+                    far.download(task.id, tmp_path / "orders.csv")
+                assert list(tmp_path.iterdir()) == []
+                network.heal()
+                # SeaweedFS refuses a request that has both a signature and a token.
+                assert far.download(task.id, tmp_path / "orders.csv").read_bytes() == CONTENT
+        store.close()
+
+
+def test_the_readme_s_client_works(
+    api: TaskApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    [example] = re.findall(r"```python\n(from [^`]*api\.client.*?)```", readme, re.DOTALL)
+    token = api.token(api.tenant())
+    monkeypatch.chdir(tmp_path)
+
+    def work() -> None:
+        with Waybill(api.url, token, tls=NO_TLS) as near:
+            store_file(api, next(near.list()))
+
+    while_waiting(monkeypatch, work)
+    code = compile(example.replace("http://127.0.0.1:8000", api.url), "README.md", "exec")
+    exec(code, {"token": token})
+    assert (tmp_path / "berlin.csv").read_bytes() == CONTENT
