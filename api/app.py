@@ -13,6 +13,7 @@ from api.context import Context
 from api.cursors import Cursors
 from api.error_handling import handle_errors
 from api.events import EventHub
+from api.examples import add_examples
 from api.middleware import BodyLimit, Envelope
 from api.problems import problem_schemas
 from api.readiness import Readiness
@@ -28,11 +29,12 @@ pass through this API. Errors are `application/problem+json` with a stable `code
 
 
 class _Application(FastAPI):
-    """An application whose OpenAPI document knows what a problem looks like."""
+    """An application whose OpenAPI document knows problems and has examples."""
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
         document["components"]["schemas"].update(problem_schemas())
+        add_examples(document)
         return document
 
 

@@ -10,9 +10,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from exporter.tasks import TaskStatus
 
-_TASK_ID = "0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10"
-_DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-
 
 def _refuse_notify(value: object) -> object:
     if value is not None:
@@ -77,47 +74,6 @@ class Completeness(BaseModel):
 
 class TaskBody(BaseModel):
     """One export task, as its owner sees it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "id": _TASK_ID,
-                "type": "orders",
-                "format": "xlsx",
-                "params": {"city": "Lisbon"},
-                "status": "SUCCESS",
-                "progress": {
-                    "rows_done": 1200,
-                    "rows_total": 1200,
-                    "bytes_uploaded": 65536,
-                    "eta_seconds": None,
-                },
-                "attempt": 1,
-                "max_attempts": 3,
-                "retry_count": 0,
-                "last_error": None,
-                "filename": "orders-2026-03-01.xlsx",
-                "size_bytes": 65536,
-                "sha256": _DIGEST,
-                "rows": 1200,
-                "completeness": {
-                    "rows_source": 1200,
-                    "rows_written": 1200,
-                    "digest": _DIGEST,
-                    "snapshot_at": "2026-03-01T09:00:01Z",
-                },
-                "warnings": [],
-                "download_url": "https://files.example.com/exports/…",
-                "url_expires_at": "2026-03-01T09:15:02Z",
-                "expires_at": "2026-03-08T09:00:02Z",
-                "created_by": "ana",
-                "created_at": "2026-03-01T09:00:00Z",
-                "updated_at": "2026-03-01T09:00:02Z",
-                "started_at": "2026-03-01T09:00:01Z",
-                "finished_at": "2026-03-01T09:00:02Z",
-            }
-        }
-    )
 
     id: UUID
     type: str
