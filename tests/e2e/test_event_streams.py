@@ -101,7 +101,7 @@ def busy_connections(database: str) -> int:
     return count
 
 
-async def test_a_thousand_idle_streams_hold_no_connection_and_little_memory(
+async def test_f38_a_thousand_idle_streams_hold_no_connection_and_little_memory(
     installation: Installation, server: tuple[int, int]
 ) -> None:
     port, pid = server

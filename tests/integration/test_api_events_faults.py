@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import socket
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,7 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+import infra.cli.serve
 from api import events, events_stream
+from infra.cli.serve import listen
 from tests.event_reader import listening
 from tests.servers.postgres import PostgresServer
 from tests.servers.task_api import TASKS, TaskApi, ask, running_api
@@ -126,3 +130,17 @@ def test_streams_end_at_once_when_the_process_is_about_to(tmp_path: Path) -> Non
         # Whoever comes now is sent on at once, too.
         with listening(client, ALL) as mine:
             assert list(mine) == []
+
+
+def test_f55_a_client_that_takes_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a cable that was pulled: no FIN, no RST, and nothing is acknowledged."""
+    monkeypatch.setattr(infra.cli.serve, "_SILENT_CLIENT_MS", 300)
+    with listen("127.0.0.1", 0) as listener, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(listener.getsockname())
+        connection, _ = listener.accept()
+        connection.settimeout(10)
+        with connection, pytest.raises(TimeoutError) as dropped:
+            connection.sendall(bytes(64 * 2**20))
+        # By the kernel, and not by the ten seconds of this test.
+        assert dropped.value.errno == errno.ETIMEDOUT
