@@ -77,7 +77,7 @@ def authenticate_visitor(
         As `authenticate` does; `Unauthenticated` for programs only.
     """
     try:
-        return authenticate(request, context)
+        return identify(request, context).principal
     except Unauthenticated:
         if wants_page(request):
             return None

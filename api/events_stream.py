@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -15,6 +15,7 @@ from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
 from api.errors import IdentityProviderDown, Unauthenticated
+from api.explanations.languages import DEFAULT, LANGUAGES, Language
 from api.task_view import body_of
 from api.tokens import Identity, TokenVerifier
 from exporter.tasks import LIVE
@@ -33,10 +34,10 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An event, rendered once for every stream that gets it."""
+    """An event, rendered once in each language for every stream that gets it."""
 
     kind: str
-    data: str
+    data: Mapping[Language, str]
     task_id: UUID | None = None
     version: int = 0
     #: The task will not change any more, but for its file's end.
@@ -47,10 +48,14 @@ def message_of(change: Change, now: datetime) -> Message:
     """The event that tells `change`. A task looks as `GET /{id}` shows it."""
     task = change.task
     if task is None:
-        data = json.dumps({"id": str(change.task_id)})
-        return Message("deleted", data, change.task_id, final=True)
-    body = body_of(task, now).model_dump_json()
-    return Message("task", body, task.id, task.version, final=task.status not in LIVE)
+        return Message("deleted", _same({"id": str(change.task_id)}), change.task_id, final=True)
+    data = {language: body_of(task, now, language).model_dump_json() for language in LANGUAGES}
+    return Message("task", data, task.id, task.version, final=task.status not in LIVE)
+
+
+def _same(data: Mapping[str, str]) -> Mapping[Language, str]:
+    """Data without words in it."""
+    return dict.fromkeys(LANGUAGES, json.dumps(data))
 
 
 def position_text(position: datetime) -> str:
@@ -103,8 +108,11 @@ class Stream:
     All methods belong to the event loop.
     """
 
-    def __init__(self, wanted: Wanted, permission: Permission) -> None:
+    def __init__(
+        self, wanted: Wanted, permission: Permission, language: Language = DEFAULT
+    ) -> None:
         self.wanted = wanted
+        self._language = language
         #: Whether it has what it begins with; only then are changes of use to it.
         self.begun = False
         #: Everything before this was told, once nothing is pending.
@@ -124,7 +132,7 @@ class Stream:
         self.begun = True
         if self.wanted.task_id is None and state.whole:
             # First, so that a reader forgets before it learns.
-            self._pending[None] = Message("reset", "{}")
+            self._pending[None] = Message("reset", _same({}))
             self._news.set()
         for message in messages:
             self.put(message)
@@ -176,7 +184,8 @@ class Stream:
         event_id = str(message.version) if message.kind == "task" else None
         if self.wanted.task_id is None:
             event_id = self._list_id(position)
-        return format_sse_event(event=message.kind, data_str=message.data, id=event_id)
+        data = message.data[self._language]
+        return format_sse_event(event=message.kind, data_str=data, id=event_id)
 
     def _list_id(self, position: datetime | None) -> str | None:
         if self.wanted.task_id or position is None:

@@ -84,6 +84,16 @@ _AUDIT_ENTRY = {
     "fence": 1,
     "detail": {},
 }
+_LINK = {
+    "id": _OTHER_ID,
+    "created_by": "ana",
+    "created_at": "2026-03-01T09:10:00Z",
+    "expires_at": "2026-03-08T09:00:02Z",
+    "max_uses": 3,
+    "uses": 1,
+    "last_used_at": "2026-03-01T09:12:00Z",
+    "revoked_at": None,
+}
 _DATASET = {
     "name": "orders",
     "title": "Orders",
@@ -107,6 +117,14 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "DownloadLink": {
         "url": "https://files.example.com/exports/…",
         "expires_at": "2026-03-01T09:15:02Z",
+    },
+    "LinkList": {"items": [_LINK]},
+    "NewLinkBody": {
+        **_LINK,
+        "uses": 0,
+        "last_used_at": None,
+        "url": "https://exports.example.com/d/…",
+        "token": "…",
     },
     "DatasetBody": _DATASET,
     "DatasetList": {"items": [_DATASET]},

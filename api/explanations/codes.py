@@ -69,6 +69,7 @@ PROBLEM_CODES: Mapping[str, tuple[HTTPStatus, bool]] = {
     "task_not_found": (HTTPStatus.NOT_FOUND, False),
     "token_in_query": (HTTPStatus.BAD_REQUEST, False),
     "too_many_links": (HTTPStatus.CONFLICT, False),
+    "too_many_streams": (HTTPStatus.TOO_MANY_REQUESTS, True),
     "unauthenticated": (HTTPStatus.UNAUTHORIZED, False),
     "unknown_dataset": (HTTPStatus.UNPROCESSABLE_ENTITY, False),
 }

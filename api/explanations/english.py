@@ -221,6 +221,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "This export has as many share links as one may have.",
         "Share one of the links that are there; an export run again starts with none.",
     ),
+    "too_many_streams": (
+        "Too many event streams of yours are open.",
+        "Close other pages, or watch all exports by one stream.",
+    ),
     "try_later": (
         "The message came too early, or this worker is full.",
         "Nothing has to be done; it is delivered again.",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeGuard
+from typing import Annotated, Literal, TypeGuard, get_args
 
 from fastapi import Depends
 from starlette.requests import Request
 
 Language = Literal["en", "zh"]
 
-_DEFAULT: Language = "en"
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+DEFAULT: Language = "en"
 #: More entries than any browser sends; the rest is not read.
 _MAX_RANGES = 20
 
@@ -22,7 +23,7 @@ def preferred_language(accept_language: str) -> Language:
         primary = tag.partition("-")[0].lower()
         if weight > 0 and _spoken(primary):
             return primary
-    return _DEFAULT
+    return DEFAULT
 
 
 def language_of(request: Request) -> Language:
@@ -34,7 +35,7 @@ LanguageDep = Annotated[Language, Depends(language_of)]
 
 
 def _spoken(tag: str) -> TypeGuard[Language]:
-    return tag in ("en", "zh")
+    return tag in LANGUAGES
 
 
 def _weighed(item: str) -> tuple[str, float]:

@@ -14,6 +14,7 @@ from api.context import Context, ContextDep
 from api.errors import Unauthenticated
 from api.events import EventStream
 from api.events_stream import Permission, Stream, position_in
+from api.explanations.languages import Language, LanguageDep
 from api.problems import problem_docs
 from api.routes.export_tasks import PATH
 from api.tokens import Identity
@@ -54,7 +55,10 @@ def _stream_docs(description: str, example: str) -> dict[int | str, dict[str, An
     },
 )
 def all_events(
-    identity: Identified, context: ContextDep, last_event_id: LastEventId = None
+    identity: Identified,
+    context: ContextDep,
+    language: LanguageDep,
+    last_event_id: LastEventId = None,
 ) -> Response:
     """All tasks of the caller, as they change.
 
@@ -64,7 +68,7 @@ def all_events(
     The stream ends with the token.
     """
     wanted = Wanted(identity.principal, since=position_in(last_event_id))
-    return _stream(context, identity, wanted)
+    return _stream(context, identity, language, wanted)
 
 
 @router.get(
@@ -81,7 +85,11 @@ def all_events(
     },
 )
 def task_events(
-    task_id: UUID, identity: Identified, context: ContextDep, last_event_id: LastEventId = None
+    task_id: UUID,
+    identity: Identified,
+    context: ContextDep,
+    language: LanguageDep,
+    last_event_id: LastEventId = None,
 ) -> Response:
     """One task, as it changes: its state now, and again after each change.
 
@@ -92,12 +100,12 @@ def task_events(
     if task.status not in LIVE and last_event_id == str(task.version):
         # Tells a browser to stop connecting again. (HTML, 9.2.3.)
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    return _stream(context, identity, Wanted(identity.principal, task_id))
+    return _stream(context, identity, language, Wanted(identity.principal, task_id))
 
 
-def _stream(context: Context, identity: Identity, wanted: Wanted) -> Response:
+def _stream(context: Context, identity: Identity, language: Language, wanted: Wanted) -> Response:
     permission = Permission(context.verifier, identity)
     if permission.seconds_left <= 0:
         # Good enough for a request within the leeway, not for what would end at once.
         raise Unauthenticated
-    return EventStream(context.events, Stream(wanted, permission))
+    return EventStream(context.events, Stream(wanted, permission, language))

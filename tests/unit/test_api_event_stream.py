@@ -12,6 +12,7 @@ import pytest
 from api import events_stream
 from api.errors import IdentityProviderDown
 from api.events_stream import Message, Permission, Stream, position_in, position_text
+from api.explanations.languages import LANGUAGES, Language
 from api.tokens import TokenVerifier
 from exporter.principal import Principal
 from infra.settings import load
@@ -45,7 +46,7 @@ def stream() -> Stream:
 
 
 def about(task_id: UUID, text: str, **more: Any) -> Message:
-    return Message("task", text, task_id, **more)
+    return Message("task", dict.fromkeys(LANGUAGES, text), task_id, **more)
 
 
 async def sent(stream: Stream, frames: Any) -> list[str]:
@@ -92,6 +93,16 @@ async def test_what_changes_while_a_batch_is_sent_is_not_covered_by_its_id(strea
     stream.position = NOON + timedelta(seconds=1)
 
     assert f"id: {NOON_ID}\n" in (await anext(frames)).decode()
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Late."), ("zh", "晚了。")])
+async def test_a_stream_speaks_the_language_it_was_opened_in(language: Language, words: str):
+    stream = Stream(Wanted(ANA), permission(), language)
+    stream.begin(REST, [Message("task", {"en": "Late.", "zh": "晚了。"}, ONE)])
+
+    _greeting, frame = await sent(stream, stream.frames())
+
+    assert f"data: {words}\n" in frame
 
 
 async def test_a_heartbeat_carries_the_position_along(
