@@ -17,7 +17,18 @@ from api.examples import add_examples
 from api.middleware import BodyLimit, Envelope
 from api.problems import problem_schemas
 from api.readiness import Readiness
-from api.routes import admin, datasets, events, export_tasks, health, links, page, session
+from api.routes import (
+    admin,
+    admin_notices,
+    datasets,
+    events,
+    export_tasks,
+    health,
+    links,
+    notices,
+    page,
+    session,
+)
 from api.static_files import mount_static
 from api.tokens import TokenVerifier
 from infra.services import Services
@@ -67,8 +78,20 @@ def create_app(services: Services) -> FastAPI:
         static_address=mount_static(app),
     )
     handle_errors(app)
-    # `/events` would be a task's id to the routes of one task.
-    for module in (events, export_tasks, links, datasets, admin, health, session, page):
+    routers = (
+        # `/events` would be a task's id to the routes of one task.
+        events,
+        export_tasks,
+        links,
+        notices,
+        datasets,
+        admin,
+        admin_notices,
+        health,
+        session,
+        page,
+    )
+    for module in routers:
         app.include_router(module.router)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit)

@@ -94,6 +94,14 @@ def wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
+def _email_of_caller(identity: Identified) -> str | None:
+    return identity.email
+
+
+#: The caller's own mail address, or None.
+CallerEmail = Annotated[str | None, Depends(_email_of_caller)]
+
+
 def session_identity(request: Request, context: ContextDep) -> Identity | None:
     """Who is logged in to the page, or None when nobody is."""
     try:

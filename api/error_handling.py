@@ -22,6 +22,7 @@ from api.log_paths import loggable
 from api.problems import FieldError, problem_response, status_of
 from api.refusals import note_refusal
 from exporter.errors import InvalidRequest, UnknownDataset, WaybillError
+from infra.notices.rules import BadNotify
 from storage.errors import StorageError
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,8 @@ def _answer_ours(request: Request, error: WaybillError | StorageError) -> Respon
 def _wrong_fields(error: Exception) -> list[FieldError]:
     if isinstance(error, UnknownDataset):
         return [FieldError(pointer="#/type", detail=error.message)]
+    if isinstance(error, BadNotify):
+        return [FieldError(pointer=f"#/notify/{error.channel}", detail=error.message)]
     if isinstance(error, InvalidRequest):
         return [
             FieldError(pointer=_pointer(filter(None, ["params", *name.split(".")])), detail=why)

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from exporter.tasks import TaskStatus
+from infra.notices.mail_server import MAX_ADDRESS_CHARS
+from infra.notices.targets import MAX_URL_CHARS
 
 
-def _refuse_notify(value: object) -> object:
-    if value is not None:
-        raise ValueError("Notifications are not available yet; leave this out")
-    return value
+class Notify(BaseModel):
+    """Who is told when the export has ended, besides its owner's notices."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"webhook": "https://hooks.example.com/exports"}},
+    )
+
+    webhook: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_URL_CHARS,
+        description="An https URL with public addresses only, on port 443 or 8443. It gets a "
+        "signed `POST` as Standard Webhooks describes.",
+    )
+    email: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_ADDRESS_CHARS,
+        description="The caller's own address, or one of a domain the operator allows.",
+    )
 
 
 class ExportRequest(BaseModel):
@@ -35,8 +54,8 @@ class ExportRequest(BaseModel):
     filename: str | None = Field(
         None, min_length=1, max_length=255, description="Name of the file; made safe."
     )
-    notify: Annotated[None, BeforeValidator(_refuse_notify)] = Field(
-        None, description="Reserved. Anything but null is refused until notifications exist."
+    notify: Notify | None = Field(
+        None, description="Who is told of the end. A retry tells the same."
     )
 
 

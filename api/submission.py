@@ -17,12 +17,16 @@ from infra.tasks.submission import Submitted
 
 
 def submit_export(
-    services: Services, user: Principal, request: ExportRequest, idempotency_key: str | None
+    services: Services,
+    user: Principal,
+    request: ExportRequest,
+    idempotency_key: str | None,
+    own_address: str | None = None,
 ) -> Submitted:
     """Check `request`, store it as a task, and tell the relay.
 
     Raises:
-        UnknownDataset, PermissionDenied, InvalidRequest, IdempotencyMismatch.
+        UnknownDataset, PermissionDenied, InvalidRequest, BadNotify, IdempotencyMismatch.
     """
     dataset = services.registry[request.type]
     dataset.authorise(user)
@@ -34,6 +38,8 @@ def submit_export(
         today=datetime.now(ZoneInfo(services.settings.timezone)).date(),
         extension=chosen.extension,
     )
+    notify = request.notify.model_dump(exclude_none=True) if request.notify else {}
+    services.notify_rules.check(notify, own_address)
     submitted = services.requests.submit(
         user,
         NewTask(
@@ -46,6 +52,7 @@ def submit_export(
             asked_filename=request.filename or "",
             max_attempts=services.settings.max_attempts,
             idempotency_key=idempotency_key,
+            notify=notify,
         ),
     )
     services.nudge()

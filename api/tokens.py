@@ -34,6 +34,8 @@ class Identity:
     expires_at: datetime
     #: To verify it again, where a request lasts. It never shows in a repr.
     token: str = field(repr=False)
+    #: Where this person gets mail, when the identity provider says so.
+    email: str | None = None
 
 
 class TokenVerifier:
@@ -95,7 +97,16 @@ def _identity(claims: dict[str, Any], token: str) -> Identity:
         ),
         expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC),
         token=token,
+        email=_email(claims),
     )
+
+
+def _email(claims: dict[str, Any]) -> str | None:
+    """The `email` claim, unless the provider says that nobody has verified it."""
+    email = claims.get("email")
+    if not isinstance(email, str) or claims.get("email_verified", True) is not True:
+        return None
+    return email
 
 
 def _text(claim: object) -> str:

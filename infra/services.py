@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from exporter.datasets import Registry
+from infra.notices.rules import NotifyRules
 from infra.settings import Settings
 from infra.tasks.changes import TaskChanges
 from infra.tasks.dead_letters import DeadLetters
 from infra.tasks.links import ShareLinks
+from infra.tasks.notices import Notices
 from infra.tasks.oversight import Oversight
 from infra.tasks.refusals import Refusals
 from infra.tasks.requests import TaskRequests
@@ -32,6 +34,8 @@ class Services:
     dead_letters: DeadLetters
     links: ShareLinks
     refusals: Refusals
+    notices: Notices
+    notify_rules: NotifyRules
     store: ObjectStore
     #: Tell a relay in this process that the outbox has something new. Thread-safe, cheap.
     nudge: Callable[[], None]

@@ -10,15 +10,17 @@ import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from exporter.errors import InvalidRequest
+from infra.setting_types import Delays, OptionalSecret, OptionalText, Seconds, ladder
+from infra.settings_notices import NoticeSettings
 
 PREFIX = "WAYBILL_"
 EMBEDDED = "embedded"
@@ -33,25 +35,7 @@ class BadSettings(InvalidRequest):
     code = "bad_settings"
 
 
-def _empty_is_none(value: object) -> object:
-    return None if value == "" else value
-
-
-def _seconds(value: object) -> object:
-    if isinstance(value, timedelta):
-        return value
-    try:
-        return timedelta(seconds=float(str(value)))
-    except (ValueError, OverflowError):
-        raise ValueError("must be a number of seconds") from None
-
-
-Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
-OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_none)]
-
-
-class Settings(BaseSettings):
+class Settings(NoticeSettings, BaseSettings):
     """The settings of one process. Build it with `load`, which explains what is wrong."""
 
     model_config = SettingsConfigDict(
@@ -85,8 +69,9 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".waybill"), description="Local state of the embedded stack.")
     public_url: OptionalText = Field(
         None,
-        description="Where people reach this API, such as `https://exports.example.com`; made "
-        "into the addresses of share links. Without it they are relative.",
+        description="Where people reach this API and page, such as "
+        "`https://exports.example.com`; put into share links, webhooks and mails. Without it "
+        "share links are relative, and the others name the task without a link.",
     )
     link_ttl: Seconds = Field(
         timedelta(seconds=900),
@@ -108,7 +93,7 @@ class Settings(BaseSettings):
         description="An attempt that gets no further for this long is ended and tried again. "
         "Longer than the longest sort or count of any query.",
     )
-    retry_delays: str = Field(
+    retry_delays: Delays = Field(
         "2,8,30,120", description="Seconds before the second, third … attempt; the last repeats."
     )
     concurrency: int = Field(
@@ -164,21 +149,10 @@ class Settings(BaseSettings):
             raise ValueError("must be the name of a time zone, such as Europe/Berlin") from None
         return value
 
-    @field_validator("retry_delays")
-    @classmethod
-    def _delays_are_positive(cls, value: str) -> str:
-        try:
-            delays = [float(item) for item in value.split(",")]
-        except ValueError:
-            raise ValueError("must be seconds separated by commas") from None
-        if not all(0 < delay <= 86_400 for delay in delays) or delays != sorted(delays):
-            raise ValueError("must be growing numbers of seconds, each up to a day")
-        return value
-
     @property
     def retry_ladder(self) -> tuple[timedelta, ...]:
         """The delays before the second, third … attempt."""
-        return tuple(timedelta(seconds=float(item)) for item in self.retry_delays.split(","))
+        return ladder(self.retry_delays)
 
     @property
     def lease(self) -> timedelta:

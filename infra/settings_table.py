@@ -18,7 +18,10 @@ def settings_table() -> str:
         "| name | default | meaning |",
         "|---|---|---|",
     ]
-    for name, item in Settings.model_fields.items():
+    # Those of the class itself first: the ones everybody needs.
+    for name, item in sorted(
+        Settings.model_fields.items(), key=lambda field: field[0] not in Settings.__annotations__
+    ):
         lines.append(f"| `{PREFIX}{name.upper()}` | {_shown(item.default)} | {item.description} |")
     return "\n".join(lines) + "\n"
 

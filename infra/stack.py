@@ -24,12 +24,17 @@ from infra.broker.rabbitmq import RabbitBroker
 from infra.database import create_engine, reading
 from infra.dataset_loader import load_datasets
 from infra.migrate import upgrade
+from infra.notices.delivery import Deliverer
+from infra.notices.rules import NotifyRules
+from infra.notices.senders import senders_of
 from infra.services import Services
 from infra.settings import AWS, EMBEDDED, BadSettings, Settings
 from infra.sources import Sources, open_sources
 from infra.tasks.changes import TaskChanges
 from infra.tasks.dead_letters import DeadLetters
 from infra.tasks.links import ShareLinks
+from infra.tasks.notice_queue import NoticeQueue
+from infra.tasks.notices import Notices
 from infra.tasks.outbox import Outbox
 from infra.tasks.oversight import Oversight
 from infra.tasks.refusals import Refusals
@@ -75,6 +80,8 @@ class Stack:
             dead_letters=DeadLetters(self.engine),
             links=ShareLinks(self.engine),
             refusals=Refusals(self.engine),
+            notices=Notices(self.engine),
+            notify_rules=NotifyRules(self.settings),
             store=self.store,
             nudge=nudge,
             checks={"database": self.check_database, "storage": self.check_storage},
@@ -114,13 +121,21 @@ class Stack:
             csv_profile=PROFILES[settings.csv_profile],
         )
         sweeper = Sweeper(
-            upkeep, self.store, lease=settings.lease, retry_in=settings.retry_ladder[0]
+            upkeep,
+            self.store,
+            lease=settings.lease,
+            retry_in=settings.retry_ladder[0],
+            keep_notices=timedelta(days=settings.notice_days),
+        )
+        deliverer = Deliverer(
+            NoticeQueue(self.engine, settings.notify_ladder), senders_of(settings)
         )
         return WorkerService(
             doors,
             broker,
             relay,
             sweeper,
+            deliverer,
             DeadLetters(self.engine),
             queues=queues or self.registry.queues,
             concurrency=settings.concurrency,

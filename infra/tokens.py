@@ -16,6 +16,7 @@ def mint(
     tenant: str,
     roles: Set[str],
     ttl: timedelta = timedelta(hours=12),
+    email: str | None = None,
 ) -> str:
     """A bearer token for `user`, in force from now on for `ttl`.
 
@@ -36,5 +37,6 @@ def mint(
         "iss": settings.jwt_issuer,
         "iat": now,
         "exp": now + ttl,
+        **({"email": email} if email else {}),
     }
     return jwt.encode(claims, settings.signing_secret(), algorithm="HS256")

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import RedirectResponse
 
-from api.auth import Caller
+from api.auth import Caller, CallerEmail
 from api.context import ContextDep, ServicesDep
 from api.downloads import sign_link
 from api.explanations import Language, LanguageDep
@@ -50,10 +50,11 @@ def submit(
     user: Caller,
     services: ServicesDep,
     response: Response,
+    email: CallerEmail,
     idempotency_key: IdempotencyKey = None,
 ) -> SubmittedTask:
     """Ask for an export."""
-    submitted = submit_export(services, user, body, idempotency_key)
+    submitted = submit_export(services, user, body, idempotency_key, email)
     return submitted_body(submitted, response, HTTPStatus.ACCEPTED)
 
 

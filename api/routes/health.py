@@ -65,3 +65,11 @@ class _Figures(Collector):
             "Event streams open in this process.",
             value=self._events.open_streams,
         )
+        told = GaugeMetricFamily(
+            "waybill_notifications",
+            "Webhooks and mails on record, by result; alert on given_up.",
+            labels=["channel", "result"],
+        )
+        for labels, count in self._services.notices.count_by_result().items():
+            told.add_metric(labels, count)
+        yield told

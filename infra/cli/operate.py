@@ -14,8 +14,9 @@ from infra.cli.console import emit, progress_bar
 from infra.database import create_engine
 from infra.dataset_loader import load_datasets
 from infra.migrate import upgrade
+from infra.notices.rules import signer_of
 from infra.sample.fill import ORDERS, fill_sample, sample_size
-from infra.settings import load
+from infra.settings import BadSettings, load
 from infra.stack import check_database
 from infra.tokens import mint
 
@@ -71,11 +72,25 @@ def token(
     tenant: Annotated[str, typer.Option(help="Tenant of the user.")],
     role: Annotated[list[str] | None, typer.Option(help="A role; may be repeated.")] = None,
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 30, help="Life in hours.")] = 12,
+    email: Annotated[str | None, typer.Option(help="Mail address of the user.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Print a token for development, and nothing else."""
-    text = mint(load(), user, tenant, frozenset(role or ()), timedelta(hours=hours))
+    ttl = timedelta(hours=hours)
+    text = mint(load(), user, tenant, frozenset(role or ()), ttl, email)
     emit({"token": text}, text, as_json=as_json)
+
+
+def webhook_secret(
+    tenant: Annotated[str, typer.Option(help="Tenant whose webhooks are verified with it.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Print the secrets that webhooks of a tenant are signed with; the current one first."""
+    signer = signer_of(load())
+    if signer is None:
+        raise BadSettings("WAYBILL_WEBHOOK_SECRETS is not set: no webhooks are signed.")
+    secrets = signer.secrets_of(tenant)
+    emit({"secrets": secrets}, "\n".join(secrets), as_json=as_json)
 
 
 async def _declare(broker: RabbitBroker) -> None:

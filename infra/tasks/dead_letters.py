@@ -188,6 +188,7 @@ def _again(task: Task) -> NewTask:
         asked_filename=task.filename,
         max_attempts=task.max_attempts,
         parent_id=task.id,
+        notify=task.notify,
     )
 
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from exporter.tasks import LIVE, TaskStatus
+from infra.tasks.announcements import announce
 
 
 def after_end(connection: Connection, now: datetime, row: sa.RowMapping) -> None:
@@ -18,3 +19,4 @@ def after_end(connection: Connection, now: datetime, row: sa.RowMapping) -> None
     """
     if TaskStatus(row["status"]) in LIVE:
         return
+    announce(connection, now, row)

@@ -75,6 +75,8 @@ class Task:
     started_at: datetime | None
     finished_at: datetime | None
     expires_at: datetime | None
+    # Addresses, and URLs whose paths are often secrets.
+    notify: dict[str, str] | None = field(default=None, repr=False)
 
     @property
     def owner(self) -> Principal:
@@ -107,6 +109,8 @@ class NewTask:
     asked_filename: str = ""
     idempotency_key: str | None = None
     parent_id: UUID | None = None
+    #: Who is told of the end: a target for each channel, see `infra.tasks.announcements`.
+    notify: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from exporter.principal import Principal
 from exporter.tasks import LIVE, TaskStatus
 from infra.database import database_now, reading, writing
 from infra.failpoints import failpoint
+from infra.tasks.announcements import forget_notices
 from infra.tasks.endings import after_end
 from infra.tasks.journal import audit
 from infra.tasks.links import forget_links
@@ -158,6 +159,7 @@ class TaskRequests:
             asked_filename=task.filename,
             max_attempts=max_attempts,
             parent_id=task.id,
+            notify=task.notify,
         )
         with writing(self._engine) as connection:
             submitted = submit(connection, user, new)
@@ -190,6 +192,7 @@ class TaskRequests:
             )
             forget_links(connection, task.id)
             connection.execute(sa.delete(outbox).where(outbox.c.task_id == task.id))
+            forget_notices(connection, task.id)
             connection.execute(sa.delete(export_task).where(_t.id == task.id))
 
     def record_link(self, user: Principal, task: Task, url: str, expires_at: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from infra.database import UtcDateTime
-from infra.tasks.schema import metadata
+from infra.tasks.schema import export_task, metadata
 
 # One row for each way of telling, written in the commit that ends the task. No foreign key:
 # a webhook is still owed when its task has been deleted.
@@ -19,8 +19,10 @@ notification = sa.Table(
     # webhook, email, or notice: the list on the page.
     sa.Column("channel", sa.Text(), nullable=False),
     sa.Column("event", sa.Text(), nullable=False),
-    # An address or a URL; None for a notice.
+    # An address or a URL, whose path may be a secret; None for a notice.
     sa.Column("target", sa.Text()),
+    # Dataset, file name, and why it failed: the task may be gone when people read this.
+    sa.Column("detail", export_task.c.params.type, nullable=False),
     sa.Column("created_at", UtcDateTime(), nullable=False),
     sa.Column("available_at", UtcDateTime(), nullable=False),
     sa.Column("claimed_until", UtcDateTime()),
@@ -33,6 +35,7 @@ notification = sa.Table(
     sa.CheckConstraint("channel IN ('webhook', 'email', 'notice')", name="channel"),
     sa.UniqueConstraint("task_id", "channel", "event"),
     sa.Index("ix_notification_user", "tenant_id", "user_id", "created_at"),
+    sa.Index("ix_notification_age", "created_at"),
     sa.Index(
         "ix_notification_due",
         "available_at",

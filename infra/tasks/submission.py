@@ -67,6 +67,7 @@ def _insert(
         request_hash=digest,
         status=TaskStatus.PENDING,
         max_attempts=new.max_attempts,
+        notify=dict(new.notify) if new.notify else None,
         version=1,
         created_at=now,
         updated_at=now,
@@ -96,9 +97,10 @@ def _find_twin(connection: Connection, user: Principal, new: NewTask, digest: st
 
 
 def _digest(new: NewTask) -> str:
-    """SHA-256 over everything that was asked for."""
+    """SHA-256 over everything that was asked for, being told included."""
+    notify = [dict(new.notify)] if new.notify else []
     canonical = json.dumps(
-        [new.task_type, new.format, dict(new.params), new.asked_filename],
+        [new.task_type, new.format, dict(new.params), new.asked_filename, *notify],
         sort_keys=True,
         ensure_ascii=False,
         separators=(",", ":"),

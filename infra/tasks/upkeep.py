@@ -13,6 +13,7 @@ from exporter.tasks import TaskStatus
 from infra.database import database_now, reading, writing
 from infra.tasks.journal import SYSTEM, audit, wake
 from infra.tasks.schema import export_task, outbox, storage_object
+from infra.tasks.schema_notices import notification
 from infra.tasks.transitions import change_task, end_attempt
 
 _t = export_task.c
@@ -157,3 +158,12 @@ class Upkeep:
         with writing(self._engine) as connection:
             old = database_now(connection) - _KEEP_PUBLISHED
             return connection.execute(sa.delete(outbox).where(_o.published_at < old)).rowcount
+
+    def prune_notifications(self, keep: timedelta) -> int:
+        """Delete notices and delivery logs older than `keep`; what is still owed stays."""
+        n = notification.c
+        with writing(self._engine) as connection:
+            old = database_now(connection) - keep
+            over = sa.or_(n.delivered_at.is_not(None), n.given_up_at.is_not(None))
+            statement = sa.delete(notification).where(n.created_at < old, over)
+            return connection.execute(statement).rowcount

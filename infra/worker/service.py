@@ -1,4 +1,4 @@
-"""A worker process: consumers, relay and sweeper, and how they end together."""
+"""A worker process: consumers, relay, sweeper and deliverer, and how they end together."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from exporter.errors import WorkerStopping
 from infra.broker.port import Broker, TryLater, WakeUp, Work
 from infra.broker.running import wait_for_event
 from infra.failpoints import failpoint
+from infra.notices.delivery import Deliverer
 from infra.tasks.dead_letters import DeadLetters
 from infra.tasks.model import Claim
 from infra.worker.attempt import Attempt, WorkerDoors
@@ -43,6 +44,7 @@ class WorkerService:
         broker: Broker,
         relay: Relay,
         sweeper: Sweeper,
+        deliverer: Deliverer,
         dead_letters: DeadLetters,
         *,
         queues: Sequence[str],
@@ -53,6 +55,7 @@ class WorkerService:
         self._broker = broker
         self._relay = relay
         self._sweeper = sweeper
+        self._deliverer = deliverer
         self._dead_letters = dead_letters
         self._queues = queues
         self._concurrency = concurrency
@@ -75,6 +78,7 @@ class WorkerService:
         helpers = [
             asyncio.create_task(self._relay.run(), name="relay"),
             asyncio.create_task(self._sweeper.run(), name="sweeper"),
+            asyncio.create_task(self._deliverer.run(), name="deliverer"),
             asyncio.create_task(stop.wait(), name="stop"),
         ]
         # A context for each queue: what runs of one takes no slot from another.

@@ -28,13 +28,20 @@ class Sweeper:
     """Scans at an interval, with jitter so that several do not scan together."""
 
     def __init__(
-        self, upkeep: Upkeep, store: ObjectStore, *, lease: timedelta, retry_in: timedelta
+        self,
+        upkeep: Upkeep,
+        store: ObjectStore,
+        *,
+        lease: timedelta,
+        retry_in: timedelta,
+        keep_notices: timedelta = timedelta(days=30),
     ) -> None:
         self._upkeep = upkeep
         self._store = store
         self._lease = lease
         self._interval = min(_INTERVAL, lease / 2).total_seconds()
         self._retry_in = retry_in
+        self._keep_notices = keep_notices
 
     async def run(self) -> None:
         """Sweep for ever."""
@@ -50,6 +57,7 @@ class Sweeper:
             self._expire,
             self._collect_orphans,
             self._upkeep.prune_outbox,
+            self._prune_notifications,
         )
         for step in steps:
             try:
@@ -78,3 +86,6 @@ class Sweeper:
             self._store.abort_uploads(orphan.key)
             self._store.delete(orphan.key)
             self._upkeep.forget_orphan(orphan)
+
+    def _prune_notifications(self) -> None:
+        self._upkeep.prune_notifications(self._keep_notices)

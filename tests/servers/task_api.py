@@ -31,11 +31,13 @@ from api.app import create_app
 from exporter.datasets import Dataset, Registry
 from infra.database import create_engine
 from infra.migrate import upgrade
+from infra.notices.rules import NotifyRules
 from infra.services import Services
 from infra.settings import load
 from infra.tasks.changes import TaskChanges
 from infra.tasks.dead_letters import DeadLetters
 from infra.tasks.links import ShareLinks
+from infra.tasks.notices import Notices
 from infra.tasks.oversight import Oversight
 from infra.tasks.refusals import Refusals
 from infra.tasks.requests import TaskRequests
@@ -132,8 +134,15 @@ class TaskApi:
         """The name of a tenant nobody else has."""
         return f"tenant-{next(self._names)}-{secrets.token_hex(3)}"
 
-    def token(self, tenant: str, user: str = "ana", roles: tuple[str, ...] = ("sales",)) -> str:
-        return mint(self.services.settings, user, tenant, frozenset(roles), timedelta(minutes=5))
+    def token(
+        self,
+        tenant: str,
+        user: str = "ana",
+        roles: tuple[str, ...] = ("sales",),
+        email: str | None = None,
+    ) -> str:
+        ttl = timedelta(minutes=5)
+        return mint(self.services.settings, user, tenant, frozenset(roles), ttl, email)
 
     def client(self, token: str | None = None, **more: Any) -> httpx.Client:
         """A client with `token`, or one nobody knows."""
@@ -205,6 +214,13 @@ def ask(client: httpx.Client, **changes: Any) -> dict[str, Any]:
     return task
 
 
+def resolve(host: str, port: int) -> list[str]:
+    """What names mean to the API of the tests: those that begin with `inside` are private."""
+    if host.startswith("nowhere"):
+        raise OSError
+    return ["8.8.8.8", "10.0.0.7"] if host.startswith("inside") else ["8.8.8.8", "2606:4700::1"]
+
+
 @contextmanager
 def running_api(
     database_url: str,
@@ -218,8 +234,17 @@ def running_api(
     engine = create_engine(database_url)
     upgrade(engine)
     nudges: list[None] = []
+    settings = load(
+        home=home,
+        jwt_secret=SECRET,
+        database_url=database_url,
+        public_url="https://exports.example",
+        smtp_url="smtp://mail.example",
+        smtp_from="exports@acme.example",
+        mail_domains="acme.example",
+    )
     services = Services(
-        settings=load(home=home, jwt_secret=SECRET, database_url=database_url),
+        settings=settings,
         registry=registry or sample_registry(),
         requests=TaskRequests(engine),
         changes=TaskChanges(engine),
@@ -227,6 +252,8 @@ def running_api(
         dead_letters=DeadLetters(engine),
         links=ShareLinks(engine),
         refusals=Refusals(engine),
+        notices=Notices(engine),
+        notify_rules=NotifyRules(settings, resolve),
         store=store or MemoryStore(),
         nudge=lambda: nudges.append(None),
         checks=checks or {},

@@ -76,6 +76,7 @@ def upgrade() -> None:
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
         sa.Column("target", sa.Text(), nullable=True),
+        sa.Column("detail", JSON, nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("available_at", UtcDateTime(), nullable=False),
         sa.Column("claimed_until", UtcDateTime(), nullable=True),
@@ -92,6 +93,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_notification_user", "notification", ["tenant_id", "user_id", "created_at"])
+    op.create_index("ix_notification_age", "notification", ["created_at"])
     op.create_index(
         "ix_notification_due",
         "notification",
