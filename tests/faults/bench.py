@@ -29,6 +29,7 @@ from infra.database import create_engine, reading, writing
 from infra.migrate import upgrade
 from infra.settings import load
 from infra.tasks.schema import audit_log, dead_letter, export_task, outbox, storage_object
+from infra.tasks.schema_notices import notification
 from infra.tokens import mint
 from storage.config import S3Config
 from storage.s3 import S3Store
@@ -175,7 +176,7 @@ class Bench:
 
     def clear(self) -> None:
         """Forget all tasks and files. The audit log cannot be cleared, which is its point."""
-        for table in (outbox, dead_letter, export_task, storage_object):
+        for table in (outbox, dead_letter, export_task, storage_object, notification):
             self.execute(sa.delete(table))
         for upload in self.store.list_uploads():
             self.store.abort_uploads(upload.key)

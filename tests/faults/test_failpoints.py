@@ -8,14 +8,19 @@ from pathlib import Path
 import pytest
 
 from infra.failpoints import FAILPOINTS
-from tests.faults import test_api_crash_points, test_worker_crash_points
+from tests.faults import (
+    test_api_crash_points,
+    test_notice_crash_points,
+    test_worker_crash_points,
+)
 
+CRASHES = (test_api_crash_points, test_notice_crash_points, test_worker_crash_points)
 INFRA = Path(__file__).parents[2] / "infra"
 
 
 @pytest.mark.parametrize("name", FAILPOINTS)
 def test_every_failpoint_has_a_crash_test(name):
-    assert name in crashed_at(test_api_crash_points) | crashed_at(test_worker_crash_points)
+    assert name in set().union(*(crashed_at(module) for module in CRASHES))
 
 
 def test_every_failpoint_is_in_the_code_and_every_one_in_the_code_is_registered():

@@ -14,6 +14,8 @@ ROUTES = [
     ("GET", "/api/admin/dead-letters/1"),
     ("POST", "/api/admin/dead-letters/1/replay"),
     ("GET", "/api/admin/audit-log"),
+    ("GET", "/api/admin/notifications"),
+    ("GET", "/api/admin/webhook-secrets"),
 ]
 
 

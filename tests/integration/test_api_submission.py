@@ -163,14 +163,6 @@ def test_what_cannot_be_exported_is_refused_with_a_stable_code(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_notify_is_refused_in_words_until_it_works(api: TaskApi) -> None:
-    answer = api.person().post(TASKS, json={"type": "orders", "format": "csv", "notify": "me"})
-
-    [error] = answer.json()["errors"]
-    assert error["pointer"] == "#/notify"
-    assert "not available yet" in error["detail"]
-
-
 @pytest.mark.parametrize(
     ("asked", "given"),
     [

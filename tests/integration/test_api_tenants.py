@@ -24,13 +24,20 @@ TASK_ROUTES = [
     ("POST", "/api/export-tasks/{task_id}/links"),
     ("GET", "/api/export-tasks/{task_id}/links"),
     ("DELETE", "/api/export-tasks/{task_id}/links/{link_id}"),
+    ("GET", "/api/export-tasks/{task_id}/notifications"),
 ]
 #: Named by a secret instead of by a task; test_api_links.py tries them as another tenant.
 LINK_ROUTES = [("GET", "/d/{token}"), ("POST", "/d/{token}")]
 
 #: Routes that anybody may call, and routes that show only what the caller owns or may do.
 OPEN_ROUTES = {"/healthz", "/readyz", "/metrics"}
-OWN_ROUTES = {TASKS, f"{TASKS}/events", "/api/datasets"}
+OWN_ROUTES = {
+    TASKS,
+    f"{TASKS}/events",
+    "/api/datasets",
+    "/api/notices",
+    "/api/notices/read",
+}
 #: Routes for the role `admin`, who sees all tenants; test_api_admin.py tries them without it.
 ADMIN = "/api/admin/"
 
