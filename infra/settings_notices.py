@@ -26,8 +26,8 @@ class NoticeSettings(BaseModel):
     webhook_secrets: OptionalSecret = Field(
         None,
         description="`whsec_…` of 24 to 64 bytes; several, separated by commas, while they are "
-        "rotated. Default: derived from the secret of the tokens; with WAYBILL_JWKS_URL there is "
-        "none, and no webhooks.",
+        "rotated. Default: derived from WAYBILL_JWT_SECRET; no webhooks where processes have "
+        "none in common.",
     )
     webhook_denied: str = Field(
         "",

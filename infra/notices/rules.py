@@ -35,7 +35,9 @@ def signer_of(settings: Settings) -> Signer | None:
     """The signer of webhooks; None when processes have no secret in common to sign with."""
     if settings.webhook_secrets:
         return Signer(parse_secrets(settings.webhook_secrets.get_secret_value()))
-    if settings.jwks_url:
+    # A secret that a process makes up for itself is shared only where there is one process.
+    alone = settings.amqp_url is None
+    if settings.jwks_url or not (settings.jwt_secret or alone):
         return None
     return Signer([settings.signing_secret().encode()])
 

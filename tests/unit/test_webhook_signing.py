@@ -84,4 +84,8 @@ def test_without_secrets_of_their_own_webhooks_are_signed_by_what_every_process_
     assert signer_of(load(**shared)).secrets_of("a") == signer_of(load(**shared)).secrets_of("a")
     keys = {"jwks_url": "https://id.example/keys", "home": tmp_path}
     assert signer_of(load(**keys)) is None
+    broker = {"amqp_url": "amqp://mq.example", "home": tmp_path}
+    assert signer_of(load(**broker)) is None
+    assert signer_of(load(**broker, jwt_secret=shared["jwt_secret"])).secrets_of("a")
+    assert signer_of(load(home=tmp_path)).secrets_of("a")
     assert signer_of(load(**keys, webhook_secrets=secret(NEW))).secrets_of("a")

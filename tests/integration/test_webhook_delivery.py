@@ -1,0 +1,177 @@
+"""The delivery loop over real connections: the ladder, its end, many at once, fair shares."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from standardwebhooks import Webhook
+
+from infra.database import create_engine, reading
+from infra.migrate import upgrade
+from infra.notices.delivery import Deliverer
+from infra.notices.signing import Signer
+from infra.notices.targets import TargetRules
+from infra.notices.webhooks import WebhookSender
+from infra.tasks.notice_queue import NoticeQueue
+from infra.tasks.requests import TaskRequests
+from infra.tasks.runs import TaskRuns
+from infra.tasks.schema_notices import notification
+from infra.telemetry import JsonLines
+from tests.contract.task_store import ANN, LEASE, finished, new_task
+from tests.eventually import eventually
+from tests.servers.webhook_receiver import Receiver, hang, hang_up
+
+KEY = b"some key of thirty-two bytes, ok"
+SIGNER = Signer([KEY])
+LOCAL = TargetRules(allow_private=True)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+@pytest.fixture
+def engine(tmp_path) -> Iterator[Engine]:
+    engine = create_engine(f"sqlite:///{tmp_path}/tasks.db")
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+def end_tasks(engine: Engine, url: str, count: int = 1) -> list[UUID]:
+    store, runs, ids = TaskRequests(engine), TaskRuns(engine, LEASE), []
+    for number in range(count):
+        new = new_task(params={"n": number}, notify={"webhook": url})
+        task = store.submit(ANN, new).task
+        assert runs.finish(runs.claim(task.id, "w"), finished(f"key-{task.id}"))
+        ids.append(task.id)
+    return ids
+
+
+def log_of(engine: Engine) -> list[sa.RowMapping]:
+    with reading(engine) as connection:
+        query = sa.select(notification).where(notification.c.channel == "webhook")
+        return list(connection.execute(query).mappings())
+
+
+@asynccontextmanager
+async def delivering(
+    engine: Engine, threads: ThreadPoolExecutor, *delays: float, **options: Any
+) -> AsyncIterator[None]:
+    queue = NoticeQueue(engine, [timedelta(seconds=delay) for delay in delays])
+    sender = WebhookSender(options.pop("signer", SIGNER), LOCAL, threads, **options)
+    running = asyncio.create_task(Deliverer(queue, {"webhook": sender}).run())
+    yield
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_receiver_that_is_down_is_tried_along_the_ladder(receiver, engine, threads):
+    receiver.script.extend([500, 503, hang_up])
+    end_tasks(engine, receiver.url())
+    async with delivering(engine, threads, 0.1, 0.2, 0.3, 0.4):
+        (row,) = await eventually(
+            lambda: [row for row in log_of(engine) if row["delivered_at"]], within_seconds=15
+        )
+    assert row["attempts"] == len(receiver.requests) == 4
+    assert (row["last_status"], row["last_error"]) == (204, None)
+    # The same message each time, whose signature is fresh.
+    assert len({item.headers["webhook-id"] for item in receiver.requests}) == 1
+    assert len({item.body for item in receiver.requests}) == 1
+    (secret,) = SIGNER.secrets_of(ANN.tenant)
+    for item in receiver.requests:
+        assert Webhook(secret).verify(item.body, item.headers)["type"] == "export.succeeded"
+
+
+async def test_after_the_ladder_it_is_given_up_and_on_record(receiver, engine, threads, caplog):
+    receiver.always = 500
+    end_tasks(engine, receiver.url())
+    with caplog.at_level(logging.INFO):
+        async with delivering(engine, threads, 0.05, 0.05):
+            (row,) = await eventually(
+                lambda: [row for row in log_of(engine) if row["given_up_at"]], within_seconds=15
+            )
+            await asyncio.sleep(0.2)
+    assert len(receiver.requests) == row["attempts"] == 3
+    assert (row["last_status"], row["last_error"]) == (500, "http_status")
+    assert [getattr(record, "given_up", False) for record in caplog.records][-1]
+
+
+async def test_a_receiver_that_wants_no_more_gets_no_more(receiver, engine, threads):
+    receiver.always = 410
+    end_tasks(engine, receiver.url())
+    async with delivering(engine, threads, 0.05, 0.05):
+        await eventually(lambda: log_of(engine)[0]["given_up_at"], within_seconds=15)
+        await asyncio.sleep(0.2)
+    assert len(receiver.requests) == 1
+
+
+async def test_two_hundred_ends_at_once_are_told_once_each_by_two_workers(
+    receiver, engine, threads
+):
+    tasks = end_tasks(engine, receiver.url(), 200)
+    async with delivering(engine, threads, 5), delivering(engine, threads, 5):
+        await eventually(
+            lambda: all(row["delivered_at"] for row in log_of(engine)), within_seconds=60
+        )
+    told = [json.loads(item.body)["data"]["task_id"] for item in receiver.requests]
+    assert sorted(told) == sorted(str(task) for task in tasks)
+
+
+async def test_a_receiver_that_hangs_leaves_room_for_the_others(receiver, engine, threads):
+    with Receiver() as slow:
+        slow.always = hang
+        end_tasks(engine, slow.url(), 6)
+        store, runs = TaskRequests(engine), TaskRuns(engine, LEASE)
+        other = replace(ANN, tenant="other")
+        task = store.submit(other, new_task(notify={"webhook": receiver.url()})).task
+        runs.finish(runs.claim(task.id, "w"), finished("key"))
+        async with delivering(engine, threads, 5, seconds=3):
+            await eventually(lambda: receiver.requests, within_seconds=2.5)
+            assert len(slow.requests) == 4
+
+
+async def test_what_is_on_its_way_at_the_end_of_a_worker_arrives(receiver, engine, threads):
+    def answer_late(handler: Any) -> None:
+        handler.server.receiver.closing.wait(0.5)
+        handler.reply(204)
+
+    receiver.always = answer_late
+    end_tasks(engine, receiver.url())
+    async with delivering(engine, threads, 5):
+        await eventually(lambda: receiver.requests)
+    assert log_of(engine)[0]["delivered_at"] is not None
+
+
+async def test_no_log_line_holds_a_path_a_query_or_a_secret(receiver, engine, threads, caplog):
+    receiver.script.extend([500, hang_up])
+    end_tasks(engine, receiver.url("/services/canary-7c1f?token=canary-7c1f"))
+    with caplog.at_level(logging.DEBUG, logger="infra"):
+        async with delivering(engine, threads, 0.05, 0.05):
+            await eventually(lambda: log_of(engine)[0]["delivered_at"], within_seconds=15)
+    lines = [JsonLines().format(record) for record in caplog.records]
+    assert any(f'"to": "http://127.0.0.1:{receiver.port}/' in line for line in lines)
+    secrets = [*SIGNER.secrets_of("acme"), KEY.decode(), "canary", "v1,"]
+    assert [line for line in lines for secret in secrets if secret in line] == []
+    assert "canary" not in str(log_of(engine)[0]["last_error"])
