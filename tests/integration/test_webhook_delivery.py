@@ -147,9 +147,12 @@ async def test_a_receiver_that_hangs_leaves_room_for_the_others(receiver, engine
         other = replace(ANN, tenant="other")
         task = store.submit(other, new_task(notify={"webhook": receiver.url()})).task
         runs.finish(runs.claim(task.id, "w"), finished("key"))
-        async with delivering(engine, threads, 5, seconds=3):
-            await eventually(lambda: receiver.requests, within_seconds=2.5)
+        async with delivering(engine, threads, 5):
+            # The six tries of the other tenant would take a whole deadline of fifteen seconds.
+            await eventually(lambda: receiver.requests, within_seconds=10)
+            await eventually(lambda: len(slow.requests) >= 4, within_seconds=10)
             assert len(slow.requests) == 4
+            slow.closing.set()
 
 
 async def test_what_is_on_its_way_at_the_end_of_a_worker_arrives(receiver, engine, threads):
