@@ -16,6 +16,10 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "队列中的一条消息不是由 Waybill 发出的，或已损坏。",
         "请用 `waybill dead-letters show` 查看，并找出是谁向该队列发送消息。",
     ),
+    "bad_notify": (
+        "无法按要求的方式发送通知。",
+        "消息中说明了原因；请去掉 notify，或换一个地址。",
+    ),
     "bad_request": ("无法读取该请求。", "请对照 /openapi.json 中的接口说明。"),
     "bad_settings": (
         "某项设置的值不可用，或该设置不存在。",

@@ -40,6 +40,7 @@ TASK_CODES: Mapping[str, bool] = {
 PROBLEM_CODES: Mapping[str, tuple[HTTPStatus, bool]] = {
     "bad_cursor": (HTTPStatus.FORBIDDEN, False),
     "bad_json": (HTTPStatus.BAD_REQUEST, False),
+    "bad_notify": (HTTPStatus.UNPROCESSABLE_ENTITY, False),
     "bad_request": (HTTPStatus.BAD_REQUEST, False),
     "checksum_mismatch": (HTTPStatus.SERVICE_UNAVAILABLE, True),
     "content_too_large": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, False),

@@ -25,6 +25,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "A message in the queue does not come from Waybill, or is damaged.",
         "Look at it with `waybill dead-letters show`, and find out who publishes into the queue.",
     ),
+    "bad_notify": (
+        "Nobody can be told in the way that was asked for.",
+        "The message says why; leave `notify` out, or name another address.",
+    ),
     "bad_request": (
         "The request cannot be read.",
         "Compare it with the API's description at /openapi.json.",

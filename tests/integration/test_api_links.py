@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,14 +16,14 @@ import sqlalchemy as sa
 from infra.tasks.schema_links import share_link
 from tests.e2e.processes import wait_for
 from tests.servers.shared_links import Shared
-from tests.servers.task_api import TASKS, TaskApi, ask
+from tests.servers.task_api import TASKS, TaskApi, ask, running_api
 
 
 def test_a_link_is_made_with_a_token_that_is_shown_once(api: TaskApi) -> None:
     shared = Shared(api, max_uses=3)
 
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", shared.link["token"])
-    assert shared.link["url"] == shared.path
+    assert shared.link["url"] == f"https://exports.example{shared.path}"
     [listed] = shared.owner.get(shared.links).json()["items"]
     assert "token" not in listed
     assert "url" not in listed
@@ -30,6 +31,12 @@ def test_a_link_is_made_with_a_token_that_is_shown_once(api: TaskApi) -> None:
     assert (
         listed["max_uses"], listed["uses"], listed["revoked_at"], listed["expires_at"]
     ) == expected  # fmt: skip
+
+
+def test_without_a_public_address_a_link_is_relative(tmp_path: Path) -> None:
+    with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path, public_url="") as api:
+        shared = Shared(api)
+        assert shared.link["url"] == shared.path
 
 
 def test_a_click_is_counted_audited_and_sent_on_to_a_link_of_a_minute(api: TaskApi) -> None:

@@ -229,6 +229,7 @@ def running_api(
     checks: dict[str, Callable[[], None]] | None = None,
     store: ObjectStore | None = None,
     registry: Registry | None = None,
+    public_url: str = "https://exports.example",
 ) -> Iterator[TaskApi]:
     """An API on the task tables of `database_url`."""
     engine = create_engine(database_url)
@@ -238,7 +239,7 @@ def running_api(
         home=home,
         jwt_secret=SECRET,
         database_url=database_url,
-        public_url="https://exports.example",
+        public_url=public_url,
         smtp_url="smtp://mail.example",
         smtp_from="exports@acme.example",
         mail_domains="acme.example",
