@@ -47,10 +47,13 @@ class Progress(_Answer):
 
 
 class LastError(_Answer):
-    """Why the last attempt ended."""
+    """Why the last attempt ended: for programs, for operators, and in plain words."""
 
     code: str
     message: str
+    cause: str = ""
+    remedy: str = ""
+    retry_helps: bool | None = None
 
 
 class Completeness(_Answer):

@@ -47,6 +47,22 @@ def test_one_task_is_told_from_its_state_now_to_its_end(api: TaskApi) -> None:
     assert shown.headers["ETag"] == f'"{rest[-1].id}-en"'
 
 
+def test_each_reader_is_told_in_their_own_language(api: TaskApi) -> None:
+    tenant = api.tenant()
+    english, chinese = api.person(tenant), api.person(tenant)
+    chinese.headers["Accept-Language"] = "zh-CN"
+    task = ask(english)
+    path = events_of(task)
+    with listening(english, path) as here, listening(chinese, path) as there:
+        here.next(), there.next()
+        api.fail(task)
+        told_here, told_there = here.next(), there.next()
+
+    assert told_here.data == english.get(f"{TASKS}/{task['id']}").json()
+    assert told_there.data == chinese.get(f"{TASKS}/{task['id']}").json()
+    assert told_here.data["last_error"]["cause"] != told_there.data["last_error"]["cause"]
+
+
 def test_the_stream_of_an_ended_task_is_its_state_and_then_no_content(api: TaskApi) -> None:
     client = api.person()
     task = ask(client)
