@@ -6,6 +6,7 @@ What it does not know goes on to `api.middleware.Envelope`, which logs it and an
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
@@ -23,6 +24,7 @@ from api.problems import FieldError, problem_response, status_of
 from api.refusals import note_refusal
 from exporter.errors import InvalidRequest, UnknownDataset, WaybillError
 from infra.notices.rules import BadNotify
+from infra.tasks.quotas import NotNow
 from storage.errors import StorageError
 
 log = logging.getLogger(__name__)
@@ -97,10 +99,21 @@ def _answer_ours(request: Request, error: WaybillError | StorageError) -> Respon
         },
     )
     response = problem_response(
-        request.state.request_id, status, error.code, error.message, fields=_wrong_fields(error)
+        request.state.request_id,
+        status,
+        error.code,
+        error.message,
+        fields=_wrong_fields(error),
+        headers=_retry_after(error),
     )
     response.background = note_refusal(request, error)
     return response
+
+
+def _retry_after(error: Exception) -> dict[str, str]:
+    if not isinstance(error, NotNow):
+        return {}
+    return {"Retry-After": str(math.ceil(error.retry_after.total_seconds()))}
 
 
 def _wrong_fields(error: Exception) -> list[FieldError]:

@@ -18,6 +18,7 @@ from exporter.errors import ExportRejected, PermissionDenied
 from infra.tasks.dead_letters import DeadLetterNotFound
 from infra.tasks.links import LinkNotFound, TooManyLinks
 from infra.tasks.model import TaskConflict, TaskNotFound
+from infra.tasks.quotas import BacklogFull, NotNow
 from storage.errors import InvalidFilename, StorageError
 
 MEDIA_TYPE = "application/problem+json"
@@ -41,6 +42,8 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     errors.PrefetchRefused: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyStreams: HTTPStatus.TOO_MANY_REQUESTS,
     errors.NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    NotNow: HTTPStatus.TOO_MANY_REQUESTS,
+    BacklogFull: HTTPStatus.SERVICE_UNAVAILABLE,
     InvalidFilename: HTTPStatus.UNPROCESSABLE_ENTITY,
     ExportRejected: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.IdentityProviderDown: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from pydantic import BaseModel
+
 from api.rights import authorise_again
 from api.schemas import ExportRequest
+from exporter.datasets import Dataset
+from exporter.errors import WaybillError
 from exporter.filenames import render_filename
 from exporter.formats import format_named
 from exporter.principal import Principal
+from infra.flight_keys import flight_keys
 from infra.services import Services
-from infra.tasks.model import NewTask
+from infra.tasks.model import Flight, NewTask
 from infra.tasks.submission import Submitted
+
+log = logging.getLogger(__name__)
 
 
 def submit_export(
@@ -26,7 +34,7 @@ def submit_export(
     """Check `request`, store it as a task, and tell the relay.
 
     Raises:
-        UnknownDataset, PermissionDenied, InvalidRequest, BadNotify, IdempotencyMismatch.
+        UnknownDataset, PermissionDenied, InvalidRequest, BadNotify, IdempotencyMismatch, NotNow.
     """
     dataset = services.registry[request.type]
     dataset.authorise(user)
@@ -53,6 +61,7 @@ def submit_export(
             max_attempts=services.settings.max_attempts,
             idempotency_key=idempotency_key,
             notify=notify,
+            flight=_flight(services, user, dataset, params, chosen.name),
         ),
     )
     services.nudge()
@@ -63,10 +72,34 @@ def retry_export(services: Services, user: Principal, task_id: UUID) -> Submitte
     """Ask again for an ended export, if the caller still may.
 
     Raises:
-        TaskNotFound, TaskConflict, PermissionDenied.
+        TaskNotFound, TaskConflict, PermissionDenied, InvalidRequest, NotNow.
     """
     task = services.requests.get(user, task_id)
     authorise_again(services, user, task)
-    submitted = services.requests.retry(user, task_id, max_attempts=services.settings.max_attempts)
+    dataset = services.registry[task.task_type]
+    submitted = services.requests.retry(
+        user,
+        task_id,
+        max_attempts=services.settings.max_attempts,
+        flight=_flight(services, user, dataset, dataset.parse(task.params), task.format),
+    )
     services.nudge()
     return submitted
+
+
+def _flight(
+    services: Services, user: Principal, dataset: Dataset, params: BaseModel, format_name: str
+) -> Flight | None:
+    """What equal requests share, or None where that cannot be told."""
+    try:
+        query = dataset.query(params, user)
+    except WaybillError:
+        raise
+    except Exception:
+        # A fault of the declaration. The worker meets it again, and puts it on the task.
+        log.warning("a query cannot be built", exc_info=True, extra={"dataset": dataset.name})
+        return None
+    settings = services.settings
+    told = params.model_dump(mode="json")
+    key = flight_keys(settings).of(dataset, query, told, user, format_name)
+    return Flight(key, dataset.reuse_for, settings.link_ttl) if key else None

@@ -142,6 +142,12 @@ def dataset(
     returns a `sqlalchemy.Select`. Its parameters become bound values; never format them
     into SQL. `queue` keeps slow types from blocking quick ones and defaults to the name.
 
+    The function is called in the API and again in the worker, so it should be quick. Users of
+    one tenant for whom it returns an equal query share one run and its file, and within
+    `reuse_for` of the moment its rows were read, a finished file. So whatever a user may not
+    see has to be a condition of the query; lists taken from `user.roles` should be sorted, to
+    be equal. `about` and `decorate` files are never shared between users.
+
     Raises:
         InvalidRequest: `filename` holds a placeholder other than ``{name}`` and ``{today}``.
     """

@@ -9,6 +9,8 @@
        │         CANCELLED│
        └──error or expired lease, with next_attempt_at ─┘
 
+A task that joined the run of an equal request goes from PENDING to SUCCESS when that run
+has its file, without being claimed; one for which a fresh file is there begins as SUCCESS.
 Terminal states are final. A person's retry makes a new task with ``parent_id``, so the
 audit trail and the dedupe index stay simple.
 """
@@ -34,6 +36,8 @@ TRANSITIONS: frozenset[tuple[TaskStatus, TaskStatus]] = frozenset(
     {
         (TaskStatus.PENDING, TaskStatus.PROCESSING),
         (TaskStatus.PENDING, TaskStatus.CANCELLED),
+        # Another task's run has made its file.
+        (TaskStatus.PENDING, TaskStatus.SUCCESS),
         (TaskStatus.PROCESSING, TaskStatus.SUCCESS),
         (TaskStatus.PROCESSING, TaskStatus.FAILED),
         (TaskStatus.PROCESSING, TaskStatus.PENDING),

@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from exporter.errors import InvalidRequest
+from infra.limits import LimitSettings
 from infra.setting_types import Delays, OptionalSecret, OptionalText, Seconds, ladder
 from infra.settings_notices import NoticeSettings
 
@@ -35,7 +36,7 @@ class BadSettings(InvalidRequest):
     code = "bad_settings"
 
 
-class Settings(NoticeSettings, BaseSettings):
+class Settings(NoticeSettings, LimitSettings):
     """The settings of one process. Build it with `load`, which explains what is wrong."""
 
     model_config = SettingsConfigDict(

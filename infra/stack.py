@@ -23,6 +23,7 @@ from infra.broker.port import Broker
 from infra.broker.rabbitmq import RabbitBroker
 from infra.database import create_engine, reading
 from infra.dataset_loader import load_datasets
+from infra.flight_keys import flight_keys
 from infra.migrate import upgrade
 from infra.notices.delivery import Deliverer
 from infra.notices.rules import NotifyRules
@@ -74,7 +75,7 @@ class Stack:
         return Services(
             settings=self.settings,
             registry=self.registry,
-            requests=TaskRequests(self.engine),
+            requests=TaskRequests(self.engine, self.settings.limits),
             changes=TaskChanges(self.engine),
             oversight=Oversight(self.engine),
             dead_letters=DeadLetters(self.engine),
@@ -108,7 +109,7 @@ class Stack:
             # What an earlier process held in memory is gone; the rows say what it was.
             upkeep.nudge_forgotten(after=timedelta(0))
         doors = WorkerDoors(
-            runs=TaskRuns(self.engine, settings.lease),
+            runs=TaskRuns(self.engine, settings.lease, settings.limits),
             store=self.store,
             sources=self.sources,
             registry=self.registry,
@@ -119,6 +120,8 @@ class Stack:
             retry_ladder=settings.retry_ladder,
             timezone=settings.timezone,
             csv_profile=PROFILES[settings.csv_profile],
+            flights=flight_keys(settings),
+            max_rows=settings.max_rows_per_export,
         )
         sweeper = Sweeper(
             upkeep,

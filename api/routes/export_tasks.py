@@ -42,7 +42,7 @@ IdempotencyKey = Annotated[
     response_model=SubmittedTask,
     responses={
         200: {"model": SubmittedTask, "description": "The same export was there already."},
-        **problem_docs(400, 401, 403, 409, 413, 415, 422, 503),
+        **problem_docs(400, 401, 403, 409, 413, 415, 422, 429, 503),
     },
 )
 def submit(
@@ -134,7 +134,7 @@ def cancel(
     response_model=SubmittedTask,
     responses={
         200: {"model": SubmittedTask, "description": "The same export is running already."},
-        **problem_docs(401, 403, 404, 409, 422),
+        **problem_docs(401, 403, 404, 409, 422, 429, 503),
     },
 )
 def retry(task_id: UUID, user: Caller, services: ServicesDep, response: Response) -> SubmittedTask:

@@ -9,6 +9,8 @@ from sqlalchemy.engine import Connection
 
 from exporter.tasks import LIVE, TaskStatus
 from infra.tasks.announcements import announce
+from infra.tasks.flights import land
+from infra.tasks.quotas import count_rows
 
 
 def after_end(connection: Connection, now: datetime, row: sa.RowMapping) -> None:
@@ -19,4 +21,8 @@ def after_end(connection: Connection, now: datetime, row: sa.RowMapping) -> None
     """
     if TaskStatus(row["status"]) in LIVE:
         return
-    announce(connection, now, row)
+    # Whoever shares the file ends here as well.
+    ended = [row, *land(connection, now, row)]
+    count_rows(connection, now, [task for task in ended if task["status"] == TaskStatus.SUCCESS])
+    for task in ended:
+        announce(connection, now, task)

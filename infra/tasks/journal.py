@@ -23,9 +23,14 @@ TaskRow = sa.RowMapping | Mapping[str, Any]
 _INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
+def insert(connection: Connection, table: Any) -> Any:
+    """An INSERT in the database's own dialect, which knows ``ON CONFLICT``."""
+    return _INSERT[connection.dialect.name](table)
+
+
 def insert_ignoring(connection: Connection, table: Any) -> Any:
     """An INSERT that does nothing where a unique index already holds the row."""
-    return _INSERT[connection.dialect.name](table).on_conflict_do_nothing()
+    return insert(connection, table).on_conflict_do_nothing()
 
 
 def audit(

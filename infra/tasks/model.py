@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -75,6 +75,9 @@ class Task:
     started_at: datetime | None
     finished_at: datetime | None
     expires_at: datetime | None
+    flight_key: str | None
+    #: The task whose file this one gets, or got.
+    joined_id: UUID | None
     # Addresses, and URLs whose paths are often secrets.
     notify: dict[str, str] | None = field(default=None, repr=False)
 
@@ -95,6 +98,17 @@ TASK_FIELDS: tuple[str, ...] = tuple(item.name for item in fields(Task))
 
 
 @dataclass(frozen=True, slots=True)
+class Flight:
+    """Which requests of a tenant make the same file, and how long a made one may serve."""
+
+    key: str
+    #: A finished file whose rows were read no longer ago than this is given at once.
+    reuse_for: timedelta = timedelta(0)
+    #: And only if it is kept for at least so long from now.
+    least_life: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
 class NewTask:
     """A validated request for an export, ready to be stored."""
 
@@ -111,6 +125,8 @@ class NewTask:
     parent_id: UUID | None = None
     #: Who is told of the end: a target for each channel, see `infra.tasks.announcements`.
     notify: Mapping[str, str] | None = field(default=None, repr=False)
+    #: None: it shares its run and its file with nobody.
+    flight: Flight | None = None
 
 
 @dataclass(frozen=True, slots=True)

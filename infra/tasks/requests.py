@@ -19,13 +19,15 @@ from exporter.principal import Principal
 from exporter.tasks import LIVE, TaskStatus
 from infra.database import database_now, reading, writing
 from infra.failpoints import failpoint
+from infra.limits import Limits
 from infra.tasks.announcements import forget_notices
 from infra.tasks.endings import after_end
 from infra.tasks.journal import audit
 from infra.tasks.links import forget_links
-from infra.tasks.model import NewTask, Task, TaskConflict
+from infra.tasks.model import Flight, NewTask, Task, TaskConflict
+from infra.tasks.objects import let_go
 from infra.tasks.owned import follows, load, matching, newest
-from infra.tasks.schema import export_task, outbox, storage_object
+from infra.tasks.schema import export_task, outbox
 from infra.tasks.submission import Submitted, submit
 
 _t = export_task.c
@@ -42,20 +44,24 @@ class Page:
 class TaskRequests:
     """The task store, as seen from the API."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, limits: Limits | None = None) -> None:
+        """`limits` refuse new exports where too many are there; without, none is refused."""
         self._engine = engine
+        self._limits = limits
 
     def submit(self, user: Principal, new: NewTask) -> Submitted:
         """Store a task with its audit row and its wake-up in one commit.
 
         A live task of the same user with the same type, format, parameters and name answers
-        instead of a new one; so does the task of the same idempotency key, live or not.
+        instead of a new one; so does the task of the same idempotency key, live or not. With a
+        `Flight`, a new task may share the run or the file of an equal request of its tenant.
 
         Raises:
             IdempotencyMismatch: the key was used before with another request.
+            NotNow: a quota is used up, or too much waits for the broker.
         """
         with writing(self._engine) as connection:
-            submitted = submit(connection, user, new)
+            submitted = submit(connection, user, new, self._limits)
             failpoint("api.before_commit")
         failpoint("api.after_commit")
         return submitted
@@ -143,8 +149,20 @@ class TaskRequests:
             after_end(connection, now, row)
             return Task.from_row(row)
 
-    def retry(self, user: Principal, task_id: UUID, *, max_attempts: int) -> Submitted:
-        """Ask again for a task that failed, was cancelled or has expired, as a new task."""
+    def retry(
+        self,
+        user: Principal,
+        task_id: UUID,
+        *,
+        max_attempts: int,
+        flight: Flight | None = None,
+    ) -> Submitted:
+        """Ask again for a task that failed, was cancelled or has expired, as a new task.
+
+        Raises:
+            TaskConflict: the task is live, or has a file.
+            NotNow: as for any new task.
+        """
         task = self.get(user, task_id)
         if task.status in (*LIVE, TaskStatus.SUCCESS):
             raise TaskConflict(
@@ -160,9 +178,10 @@ class TaskRequests:
             max_attempts=max_attempts,
             parent_id=task.id,
             notify=task.notify,
+            flight=flight,
         )
         with writing(self._engine) as connection:
-            submitted = submit(connection, user, new)
+            submitted = submit(connection, user, new, self._limits)
             audit(
                 connection,
                 database_now(connection),
@@ -174,7 +193,7 @@ class TaskRequests:
             return submitted
 
     def delete(self, user: Principal, task_id: UUID) -> None:
-        """Forget an ended task. Its file becomes an orphan, which the sweeper removes.
+        """Forget an ended task. The sweeper removes its file when no other task shares it.
 
         Raises:
             TaskConflict: the task is still live; cancel it first.
@@ -185,11 +204,8 @@ class TaskRequests:
                 raise TaskConflict("The export is still running; cancel it first.")
             now = database_now(connection)
             audit(connection, now, "delete", _identity(task), actor=user.user)
-            connection.execute(
-                sa.update(storage_object)
-                .where(storage_object.c.task_id == task.id)
-                .values(state="OPEN")
-            )
+            if task.object_key is not None:
+                let_go(connection, task.object_key, task.id)
             forget_links(connection, task.id)
             connection.execute(sa.delete(outbox).where(outbox.c.task_id == task.id))
             forget_notices(connection, task.id)

@@ -6,7 +6,8 @@ or lives on the wrong side of a network cut changes no row: its fence is too sma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -15,18 +16,19 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from exporter.tasks import TaskStatus
-from infra.database import database_now, writing
+from infra.database import database_now, reading, writing
+from infra.limits import Limits
+from infra.tasks.claims import next_of, take, turns, wake_elsewhere
 from infra.tasks.endings import after_end
+from infra.tasks.flights import show_progress
 from infra.tasks.journal import audit, wake
+from infra.tasks.locks import lock_out
 from infra.tasks.model import Claim, Task
 from infra.tasks.schema import export_task, storage_object
-from infra.tasks.transitions import LEASE_OVER, change_task, end_attempt
+from infra.tasks.transitions import end_attempt
+from infra.tasks.updates import LEASE_OVER, change_task
 
 _t = export_task.c
-
-#: A rung's timer and the database's clock differ by milliseconds; a message that comes this
-#: early is let in, since turning it away would wait for the sweeper.
-_EARLY = timedelta(seconds=1)
 
 
 class Pulse(StrEnum):
@@ -62,56 +64,52 @@ class Finished:
     download_url: str
     url_expires_at: datetime
     retention: timedelta
+    #: Made from the query that ran: the file is for those who have this key, and no others.
+    flight_key: str | None = None
 
 
 class TaskRuns:
     """The task store, as seen from a worker."""
 
-    def __init__(self, engine: Engine, lease: timedelta) -> None:
+    def __init__(self, engine: Engine, lease: timedelta, limits: Limits | None = None) -> None:
+        """`limits` cap what runs at once; without, nothing is held back."""
         self._engine = engine
         self._lease = lease
+        self._limits = limits or Limits()
 
     def claim(self, task_id: UUID, worker: str) -> Claim | None:
-        """Take a task, or None: taken, ended, cancelled, used up, unknown, or not due yet."""
+        """Take this very task, or None: taken, ended, joined, used up, unknown, or not due yet.
+
+        No cap holds it back: workers use `claim_next`.
+        """
         with writing(self._engine) as connection:
             now = database_now(connection)
-            due = sa.or_(_t.next_attempt_at.is_(None), _t.next_attempt_at <= now + _EARLY)
-            row = change_task(
-                connection,
-                now,
-                (
-                    _t.id == task_id,
-                    _t.status == TaskStatus.PENDING,
-                    _t.attempt < _t.max_attempts,
-                    _t.cancel_requested_at.is_(None),
-                    due,
-                ),
-                status=TaskStatus.PROCESSING,
-                fence=_t.fence + 1,
-                attempt=_t.attempt + 1,
-                lease_owner=worker,
-                lease_expires_at=now + self._lease,
-                next_attempt_at=None,
-                started_at=sa.func.coalesce(_t.started_at, now),
-                rows_done=0,
-                rows_total=None,
-                bytes_uploaded=0,
-            )
-            if row is None:
-                return None
-            audit(
-                connection,
-                now,
-                "claim",
-                row,
-                actor=worker,
-                change=(TaskStatus.PENDING, TaskStatus.PROCESSING),
-                detail={"attempt": row["attempt"]},
-            )
-            return Claim(Task.from_row(row), row["fence"], worker)
+            return take(connection, now, worker, self._lease, _t.id == task_id)
 
-    def heartbeat(self, claim: Claim, reading: Reading) -> Pulse:
+    def claim_next(self, queue: str, worker: str) -> Claim | None:
+        """Take the task of `queue` whose turn it is, or None when there is none to take now."""
+        with reading(self._engine) as connection:
+            tenants = turns(connection, queue, self._limits)
+        # What somebody has locked is passed over first. It may only be looked at, though, and
+        # there may be no other wake-up for it: so the second time we wait.
+        for skip_locked, tenant in itertools.product((True, False), tenants):
+            with writing(self._engine) as connection:
+                # One transaction for each: holding two such locks could wait in a circle.
+                lock_out(connection, "claim", tenant)
+                now = database_now(connection)
+                which = next_of(tenant, queue, now, self._limits, skip_locked=skip_locked)
+                if claim := take(connection, now, worker, self._lease, which):
+                    return claim
+        return None
+
+    def wake_elsewhere(self, ended: Task) -> None:
+        """Tell workers of other queues when the end of `ended` lets its owner run another."""
+        with writing(self._engine) as connection:
+            wake_elsewhere(connection, database_now(connection), ended, self._limits)
+
+    def heartbeat(self, claim: Claim, progress: Reading) -> Pulse:
         """Renew the lease, show progress, and learn whether to go on."""
+        shown = asdict(progress)
         with writing(self._engine) as connection:
             now = database_now(connection)
             row = change_task(
@@ -119,13 +117,12 @@ class TaskRuns:
                 now,
                 _held(claim),
                 lease_expires_at=now + self._lease,
-                rows_done=reading.rows_done,
-                rows_total=reading.rows_total,
-                bytes_uploaded=reading.bytes_uploaded,
-                snapshot_at=reading.snapshot_at,
+                **shown,
             )
-        if row is None:
-            return Pulse.LOST
+            if row is None:
+                return Pulse.LOST
+            if row["flight_key"] is not None:
+                show_progress(connection, now, row["id"], shown)
         return Pulse.CANCELLED if row["cancel_requested_at"] else Pulse.ALIVE
 
     def reserve_object(self, claim: Claim, key: str) -> None:
@@ -171,6 +168,7 @@ class TaskRuns:
                 finished_at=now,
                 error_code=None,
                 error_message=None,
+                flight_key=done.flight_key,
                 **LEASE_OVER,
             )
             if row is None:

@@ -81,7 +81,7 @@ export_task = sa.Table(
     sa.Column("notify", _json),
     # SHA-256 of dataset, format and compiled query: equal keys of one tenant mean equal rows.
     sa.Column("flight_key", sa.Text()),
-    # The live task whose file this one will get. It is never claimed itself.
+    # The task whose file this one gets or got. While it waits for it, it is never claimed.
     sa.Column("joined_id", sa.Uuid()),
     # What was foretold; what came true calibrates the next estimate.
     sa.Column("predicted_rows", sa.BigInteger()),
@@ -135,12 +135,22 @@ export_task = sa.Table(
         postgresql_where=sa.text("status = 'SUCCESS'"),
         sqlite_where=sa.text("status = 'SUCCESS'"),
     ),
+    # One live leader of each flight; others join it.
     sa.Index(
-        "ix_export_task_flight",
+        "uq_export_task_flight",
         "tenant_id",
         "flight_key",
-        postgresql_where=sa.text("flight_key IS NOT NULL"),
-        sqlite_where=sa.text("flight_key IS NOT NULL"),
+        unique=True,
+        postgresql_where=sa.text(f"flight_key IS NOT NULL AND joined_id IS NULL AND {_live}"),
+        sqlite_where=sa.text(f"flight_key IS NOT NULL AND joined_id IS NULL AND {_live}"),
+    ),
+    sa.Index(
+        "ix_export_task_fresh",
+        "tenant_id",
+        "flight_key",
+        "snapshot_at",
+        postgresql_where=sa.text("flight_key IS NOT NULL AND status = 'SUCCESS'"),
+        sqlite_where=sa.text("flight_key IS NOT NULL AND status = 'SUCCESS'"),
     ),
     sa.Index(
         "ix_export_task_joined",
@@ -154,12 +164,14 @@ export_task = sa.Table(
         postgresql_where=sa.text("object_key IS NOT NULL"),
         sqlite_where=sa.text("object_key IS NOT NULL"),
     ),
+    # What a worker may claim: of each tenant in a queue, the oldest first.
     sa.Index(
         "ix_export_task_queue",
         "queue",
+        "tenant_id",
         "created_at",
-        postgresql_where=sa.text("status = 'PENDING'"),
-        sqlite_where=sa.text("status = 'PENDING'"),
+        postgresql_where=sa.text("status = 'PENDING' AND joined_id IS NULL"),
+        sqlite_where=sa.text("status = 'PENDING' AND joined_id IS NULL"),
     ),
     sa.Index(
         "ix_export_task_running",
@@ -168,9 +180,26 @@ export_task = sa.Table(
         postgresql_where=sa.text("status = 'PROCESSING'"),
         sqlite_where=sa.text("status = 'PROCESSING'"),
     ),
+    # Whose last turn is how long ago.
+    sa.Index(
+        "ix_export_task_started",
+        "tenant_id",
+        "started_at",
+        postgresql_where=sa.text("started_at IS NOT NULL"),
+        sqlite_where=sa.text("started_at IS NOT NULL"),
+    ),
     # What an event stream asks for: everything that changed since it last looked.
     sa.Index("ix_export_task_updated", "updated_at"),
 )
+
+
+def in_status(*statuses: TaskStatus, table: sa.FromClause = export_task) -> sa.ColumnElement[bool]:
+    """The condition that a task is in one of `statuses`, as literal text.
+
+    With bound values PostgreSQL may plan once for all of them, and use no partial index then.
+    """
+    return table.c.status.in_([sa.literal_column(f"'{status}'") for status in statuses])
+
 
 # One row per wake-up. UNIQUE (task, kind, fence) lets sweepers run any number of times.
 outbox = sa.Table(

@@ -7,7 +7,6 @@ try at once cannot both succeed, whatever they believe.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -16,27 +15,9 @@ from exporter.tasks import TaskStatus
 from infra.tasks.endings import after_end
 from infra.tasks.journal import audit, wake
 from infra.tasks.schema import export_task
+from infra.tasks.updates import LEASE_OVER, change_task
 
 _t = export_task.c
-
-#: What every end of a claim sets.
-LEASE_OVER: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}
-
-
-def change_task(
-    connection: Connection,
-    now: datetime,
-    conditions: tuple[sa.ColumnElement[bool], ...],
-    **values: Any,
-) -> sa.RowMapping | None:
-    """One conditional UPDATE: the only way a task changes. None when no row matched."""
-    statement = (
-        sa.update(export_task)
-        .where(*conditions)
-        .values(**values, version=_t.version + 1, updated_at=now)
-        .returning(*export_task.c)
-    )
-    return connection.execute(statement).mappings().one_or_none()
 
 
 def end_attempt(

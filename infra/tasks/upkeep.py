@@ -11,10 +11,14 @@ from sqlalchemy.engine import Engine
 
 from exporter.tasks import TaskStatus
 from infra.database import database_now, reading, writing
+from infra.tasks.flights import hand_over, strays
 from infra.tasks.journal import SYSTEM, audit, wake
-from infra.tasks.schema import export_task, outbox, storage_object
+from infra.tasks.objects import let_go, referred_to
+from infra.tasks.schema import export_task, in_status, outbox, storage_object
 from infra.tasks.schema_notices import notification
-from infra.tasks.transitions import change_task, end_attempt
+from infra.tasks.schema_usage import row_usage
+from infra.tasks.transitions import end_attempt
+from infra.tasks.updates import change_task
 
 _t = export_task.c
 _s = storage_object.c
@@ -24,6 +28,8 @@ _o = outbox.c
 _PATIENT = 10
 #: Published outbox rows are kept this long for people who ask what happened.
 _KEEP_PUBLISHED = timedelta(days=1)
+#: A day's quota needs the day; a week lets people ask who used it up.
+_KEEP_USAGE = timedelta(days=7)
 _BATCH = 100
 
 
@@ -94,7 +100,12 @@ class Upkeep:
             )
             forgotten = connection.execute(
                 sa.select(_t.id, _t.fence, _t.queue)
-                .where(_t.status == TaskStatus.PENDING, due <= now - after, ~waiting)
+                .where(
+                    in_status(TaskStatus.PENDING),
+                    _t.joined_id.is_(None),
+                    due <= now - after,
+                    ~waiting,
+                )
                 .limit(_BATCH)
             ).all()
             # The kind holds the second, and the index keeps sweepers that race to one nudge.
@@ -103,19 +114,29 @@ class Upkeep:
                 wake(connection, now, task_id, kind=kind, fence=fence, queue=queue)
             return len(forgotten)
 
-    def expired(self) -> list[tuple[UUID, str]]:
-        """Tasks whose file is past its retention, with the keys to delete."""
+    def lead_strays(self) -> int:
+        """Let followers of leaders that are no longer live lead themselves."""
+        with reading(self._engine) as connection:
+            leaders = strays(connection, _BATCH)
+        moved = 0
+        for leader_id in leaders:
+            with writing(self._engine) as connection:
+                moved += hand_over(connection, database_now(connection), leader_id)
+        return moved
+
+    def expired(self) -> list[UUID]:
+        """Tasks whose file is past its retention."""
         with reading(self._engine) as connection:
             now = database_now(connection)
             rows = connection.execute(
-                sa.select(_t.id, _t.object_key)
-                .where(_t.status == TaskStatus.SUCCESS, _t.expires_at < now)
+                sa.select(_t.id)
+                .where(in_status(TaskStatus.SUCCESS), _t.expires_at < now)
                 .limit(_BATCH)
             )
-            return [(row.id, row.object_key) for row in rows]
+            return list(rows.scalars())
 
     def mark_expired(self, task_id: UUID) -> None:
-        """Record that the file of `task_id` is gone."""
+        """Take the file of `task_id` from its owner; an orphan, unless other tasks share it."""
         with writing(self._engine) as connection:
             now = database_now(connection)
             row = change_task(
@@ -128,7 +149,7 @@ class Upkeep:
             )
             if row is None:
                 return
-            connection.execute(sa.delete(storage_object).where(_s.key == row["object_key"]))
+            let_go(connection, row["object_key"], task_id)
             audit(
                 connection,
                 now,
@@ -144,7 +165,9 @@ class Upkeep:
         )
         with reading(self._engine) as connection:
             rows = connection.execute(
-                sa.select(_s.key).where(_s.state == "OPEN", ~being_written).limit(_BATCH)
+                sa.select(_s.key)
+                .where(_s.state == "OPEN", ~being_written, ~referred_to())
+                .limit(_BATCH)
             )
             return [Orphan(row.key) for row in rows]
 
@@ -152,6 +175,12 @@ class Upkeep:
         """Strike a key from the record, once the store holds nothing under it."""
         with writing(self._engine) as connection:
             connection.execute(sa.delete(storage_object).where(_s.key == orphan.key))
+
+    def prune_usage(self) -> int:
+        """Delete counts of rows that no quota asks for any more."""
+        with writing(self._engine) as connection:
+            old = database_now(connection).date() - _KEEP_USAGE
+            return connection.execute(sa.delete(row_usage).where(row_usage.c.day < old)).rowcount
 
     def prune_outbox(self) -> int:
         """Delete published wake-ups that are older than a day."""

@@ -21,12 +21,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.csv_profiles import CsvProfile
 from exporter.datasets import Dataset, Registry
-from exporter.errors import ExportCancelled, ExportStopped, LeaseLost, WorkerStopping
+from exporter.errors import (
+    ExportCancelled,
+    ExportStopped,
+    LeaseLost,
+    LimitExceeded,
+    WorkerStopping,
+)
 from exporter.formats import Format, format_named
 from exporter.ports import RowStream, Sink
 from exporter.run import Outcome, Progress, run_export
 from exporter.stop import StopToken
 from infra.failpoints import failing, failpoint
+from infra.flight_keys import FlightKeys
 from infra.sources import Sources
 from infra.tasks.model import Claim, Task
 from infra.tasks.runs import Finished, Reading, TaskRuns
@@ -56,6 +63,8 @@ class WorkerDoors:
     retry_ladder: tuple[timedelta, ...]
     timezone: str
     csv_profile: CsvProfile
+    flights: FlightKeys
+    max_rows: int
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +76,7 @@ class Attempt:
     stop: StopToken = field(default_factory=StopToken)
     progress: Progress = field(default_factory=Progress)
     _upload: Upload | None = None
+    _flight_key: str | None = None
 
     @property
     def _identity(self) -> dict[str, object]:
@@ -115,9 +125,11 @@ class Attempt:
         params = dataset.parse(task.params)
         chosen = format_named(task.format, csv_profile=doors.csv_profile)
         key = _object_key(self.claim, chosen)
+        query = dataset.query(params, task.owner)
+        self._flight_key = doors.flights.of(dataset, query, task.params, task.owner, chosen.name)
         outcome = run_export(
             doors.sources[dataset.reads],
-            dataset.query(params, task.owner),
+            query,
             chosen.encode,
             layout_for(dataset, task, doors.timezone),
             lambda stream: self._sink(key, chosen, stream),
@@ -128,6 +140,8 @@ class Attempt:
 
     @contextmanager
     def _sink(self, key: str, chosen: Format, stream: RowStream) -> Iterator[Sink]:
+        if (stream.rows_expected or 0) > self.doors.max_rows:
+            raise LimitExceeded(f"The export has more than {self.doors.max_rows} rows.")
         self.doors.runs.reserve_object(self.claim, key)
         cells = (stream.rows_expected or 0) * len(stream.schema)
         with self.doors.store.open_upload(
@@ -161,6 +175,7 @@ class Attempt:
             download_url=link.url,
             url_expires_at=link.expires_at,
             retention=self.doors.retention,
+            flight_key=self._flight_key,
         )
 
     async def _settle(self, finished: Finished) -> None:

@@ -8,13 +8,14 @@ import os
 import secrets
 import socket
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.errors import WorkerStopping
-from infra.broker.port import Broker, TryLater, WakeUp, Work
+from infra.broker.port import Broker, Handler, TryLater, WakeUp, Work
 from infra.broker.running import wait_for_event
 from infra.failpoints import failpoint
 from infra.notices.delivery import Deliverer
@@ -85,7 +86,7 @@ class WorkerService:
         contexts = [
             self._broker.consume_dead_letters(self._record),
             *(
-                self._broker.consume([queue], self._claim, concurrency=self._concurrency)
+                self._broker.consume([queue], self._handler(queue), concurrency=self._concurrency)
                 for queue in self._queues
             ),
         ]
@@ -105,34 +106,59 @@ class WorkerService:
         for task in ended:
             task.result()
 
-    async def _claim(self, wake_up: WakeUp) -> Work | None:
-        claim = await self._claim_patiently(wake_up)
-        if claim is None:
-            return None
-        attempt = Attempt(self._doors, claim)
-        if self._grace_is_over:
-            attempt.stop.request(WorkerStopping())
+    def _handler(self, queue: str) -> Handler:
+        """A wake-up is a token: it says that `queue` has something, and not what is next."""
 
-        async def work() -> None:
+        async def claim(_wake_up: WakeUp) -> Work | None:
+            claim = await self._claim_patiently(queue)
+            return partial(self._work, queue, claim) if claim else None
+
+        return claim
+
+    async def _work(self, queue: str, claim: Claim) -> None:
+        """Run this export, and then whatever else of the queue may begin now.
+
+        The end of an export lets another one of its owner begin, whose own wake-up may have
+        been spent while a cap held it back.
+        """
+        following: Claim | None = claim
+        while following is not None:
+            attempt = Attempt(self._doors, following)
+            if self._grace_is_over:
+                attempt.stop.request(WorkerStopping())
             self._running.add(attempt)
             try:
                 await attempt.run()
+                following = await self._next(queue, following)
             finally:
                 self._running.discard(attempt)
                 # A failed attempt or a release has put a wake-up into the outbox.
                 self._relay.nudge()
 
-        failpoint("w.after_claim")
-        return work
+    async def _next(self, queue: str, ended: Claim) -> Claim | None:
+        try:
+            await asyncio.to_thread(self._doors.runs.wake_elsewhere, ended.task)
+        except SQLAlchemyError:
+            log.warning("other queues are left to the sweeper", extra={"worker": self._name})
+        if self._leave.is_set():
+            return None
+        with suppress(TryLater):
+            return await self._claim_patiently(queue)
+        return None
 
-    async def _claim_patiently(self, wake_up: WakeUp) -> Claim | None:
+    async def _claim_patiently(self, queue: str) -> Claim | None:
         """Claim, and wait for a database that is away: that is no fault of the message."""
         failpoint("w.before_claim")
         while True:
             try:
-                return await asyncio.to_thread(self._doors.runs.claim, wake_up.task_id, self._name)
+                runs = self._doors.runs
+                claim = await asyncio.to_thread(runs.claim_next, queue, self._name)
             except SQLAlchemyError:
                 log.warning("a claim waits for the database", extra={"worker": self._name})
+            else:
+                if claim is not None:
+                    failpoint("w.after_claim")
+                return claim
             await wait_for_event(self._leave, _CLAIM_PAUSE_SECONDS)
             if self._leave.is_set():
                 raise TryLater

@@ -53,11 +53,13 @@ class Sweeper:
         """One scan. A step that fails is logged and does not keep the others from running."""
         steps: tuple[Callable[[], object], ...] = (
             self._rescue,
+            self._lead_strays,
             self._nudge,
             self._expire,
             self._collect_orphans,
             self._upkeep.prune_outbox,
             self._prune_notifications,
+            self._upkeep.prune_usage,
         )
         for step in steps:
             try:
@@ -76,9 +78,12 @@ class Sweeper:
         # A message that was lost costs as much time as a worker that was.
         self._upkeep.nudge_forgotten(self._lease)
 
+    def _lead_strays(self) -> None:
+        if count := self._upkeep.lead_strays():
+            log.warning("followers of ended tasks lead themselves", extra={"count": count})
+
     def _expire(self) -> None:
-        for task_id, key in self._upkeep.expired():
-            self._store.delete(key)
+        for task_id in self._upkeep.expired():
             self._upkeep.mark_expired(task_id)
 
     def _collect_orphans(self) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 
 from infra.database import create_engine
 from infra.migrate import upgrade
+from tests.contract.flight_desk import Desk
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -22,3 +23,9 @@ def engine(request: pytest.FixtureRequest, tmp_path) -> Iterator[Engine]:
     upgrade(engine)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Desk:
+    """Users who ask for shared files, and a worker."""
+    return Desk(engine)

@@ -38,22 +38,23 @@ def reading_of(done: int, total: int) -> Reading:
     return Reading(done, total, bytes_uploaded=done * 10, snapshot_at=None)
 
 
-def finished(key: str) -> Finished:
-    """A good end, with the object `key`."""
+def finished(key: str, **change: Any) -> Finished:
+    """A good end, with the object `key`, or with something changed."""
     now = datetime.now(UTC)
-    return Finished(
-        object_key=key,
-        etag="etag",
-        sha256="0" * 64,
-        size_bytes=100,
-        rows_source=5,
-        rows_written=5,
-        snapshot_at=now,
-        warnings=[],
-        download_url="https://store.invalid/x?X-Amz-Signature=canary",
-        url_expires_at=now + timedelta(minutes=15),
-        retention=timedelta(days=7),
-    )
+    values: dict[str, Any] = {
+        "object_key": key,
+        "etag": "etag",
+        "sha256": "0" * 64,
+        "size_bytes": 100,
+        "rows_source": 5,
+        "rows_written": 5,
+        "snapshot_at": now,
+        "warnings": [],
+        "download_url": "https://store.invalid/x?X-Amz-Signature=canary",
+        "url_expires_at": now + timedelta(minutes=15),
+        "retention": timedelta(days=7),
+    }
+    return Finished(**values | change)
 
 
 def expire_lease(engine: Engine, task_id: UUID) -> None:

@@ -1,12 +1,16 @@
 """Any interleaving of claim, heartbeat, rescue, cancel, finish, fail, release and expiry (G16).
 
-A small model says what each call must answer; hypothesis looks for a sequence where the store
-disagrees, on both databases. Old claims are kept and used again on purpose: they are zombies.
+Three users ask for the same file, so their tasks lead and follow each other. A small model says
+what each call must answer; hypothesis looks for a sequence where the store disagrees, on both
+databases. Old claims are kept and used again on purpose: they are zombies.
 """
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
@@ -21,145 +25,239 @@ from hypothesis.stateful import (
 )
 from sqlalchemy.engine import Engine
 
+from exporter.principal import Principal
 from exporter.tasks import LIVE, TRANSITIONS, TaskStatus
 from infra.database import reading, writing
-from infra.tasks.model import Claim, TaskConflict
+from infra.tasks.model import Claim, Flight, TaskConflict
 from infra.tasks.requests import TaskRequests
 from infra.tasks.runs import Pulse, TaskRuns
 from infra.tasks.schema import audit_log, export_task
 from infra.tasks.upkeep import Upkeep
-from tests.contract.task_store import ANN, LEASE, expire_lease, finished, new_task, reading_of
+from tests.contract.task_store import LEASE, expire_lease, finished, new_task, reading_of
 
 MAX_ATTEMPTS = 3
+USERS = ("ann", "bob", "cid")
+
+
+@dataclass(eq=False)
+class Expected:
+    """What the model says of one user's task."""
+
+    id: UUID
+    leader: Expected | None = None
+    status: TaskStatus = TaskStatus.PENDING
+    attempt: int = 0
+    fence: int = 0
+    cancelled: bool = False
+    highest: int = 0
+
+    @property
+    def live(self) -> bool:
+        return self.status in LIVE
 
 
 class TaskMachine(RuleBasedStateMachine):
     engine: Engine
     claims = Bundle("claims")
+    users = st.sampled_from(USERS)
 
     def __init__(self) -> None:
         super().__init__()
         self.requests, self.runs = TaskRequests(self.engine), TaskRuns(self.engine, LEASE)
         self.upkeep = Upkeep(self.engine)
-        # One task is enough: rows of different tasks never meet in a WHERE clause.
-        new = new_task(max_attempts=MAX_ATTEMPTS, params={"run": str(datetime.now(UTC))})
-        self.id = self.requests.submit(ANN, new).task.id
-        self.status, self.attempt, self.fence = TaskStatus.PENDING, 0, 0
-        self.cancelled = self.due = False
-        self.highest = 0
+        # Another run is another tenant: rows of the two never meet.
+        self.tenant, self.key = secrets.token_hex(8), secrets.token_hex(8)
+        #: The latest task of each user, in the order in which they asked.
+        self.tasks: dict[str, Expected] = {}
 
-    def holds(self, claim: Claim) -> bool:
-        return self.status == TaskStatus.PROCESSING and claim.fence == self.fence
+    def person(self, user: str) -> Principal:
+        return Principal(user, self.tenant)
 
-    def lose_claim(self, *, retry: bool) -> TaskStatus:
-        self.fence += 1
-        if self.cancelled:
-            self.status = TaskStatus.CANCELLED
-        elif not retry or self.attempt >= MAX_ATTEMPTS:
-            self.status = TaskStatus.FAILED
+    def followers(self, leader: Expected) -> list[Expected]:
+        return [task for task in self.tasks.values() if task.live and task.leader is leader]
+
+    def of(self, claim: Claim) -> Expected | None:
+        """The task this claim holds, or None: then it is a zombie's."""
+        for task in self.tasks.values():
+            if task.id == claim.task.id and task.status == TaskStatus.PROCESSING:
+                return task if task.fence == claim.fence else None
+        return None
+
+    def hand_over(self, leader: Expected) -> None:
+        heir, *others = self.followers(leader) or [None]
+        if heir is not None:
+            heir.leader = None
+        for task in others:
+            task.leader = heir
+
+    def lose_claim(self, task: Expected, *, retry: bool) -> TaskStatus:
+        task.fence += 1
+        if task.cancelled:
+            task.status = TaskStatus.CANCELLED
+        elif not retry or task.attempt >= MAX_ATTEMPTS:
+            task.status = TaskStatus.FAILED
         else:
-            self.status = TaskStatus.PENDING
-        return self.status
+            task.status = TaskStatus.PENDING
+        if not task.live:
+            self.hand_over(task)
+        return task.status
 
-    @rule(target=claims, worker=st.sampled_from(["one", "two"]))
-    def claim(self, worker):
-        claim = self.runs.claim(self.id, worker)
-        allowed = self.status == TaskStatus.PENDING and self.attempt < MAX_ATTEMPTS
+    @rule(user=users)
+    def submit(self, user):
+        flight = Flight(self.key)
+        new = new_task(max_attempts=MAX_ATTEMPTS, flight=flight)
+        submitted = self.requests.submit(self.person(user), new)
+        mine = self.tasks.get(user)
+        assert submitted.deduplicated == (mine is not None and mine.live)
+        if submitted.deduplicated:
+            assert submitted.task.id == mine.id
+            return
+        leaders = [task for task in self.tasks.values() if task.live and task.leader is None]
+        # Asked anew is asked last.
+        self.tasks.pop(user, None)
+        self.tasks[user] = Expected(submitted.task.id, leader=leaders[0] if leaders else None)
+
+    @rule(target=claims, user=users, worker=st.sampled_from(["one", "two"]))
+    def claim(self, user, worker):
+        task = self.tasks.get(user)
+        if task is None:
+            self.submit(user)
+            task = self.tasks[user]
+        claim = self.runs.claim(task.id, worker)
+        allowed = (
+            task.status == TaskStatus.PENDING
+            and task.attempt < MAX_ATTEMPTS
+            and task.leader is None
+        )
         assert (claim is not None) == allowed
         if claim is None:
-            return Claim(self.requests.get(ANN, self.id), -1, worker)
-        self.status, self.fence = TaskStatus.PROCESSING, self.fence + 1
-        self.attempt += 1
-        assert (claim.fence, claim.task.attempt) == (self.fence, self.attempt)
+            return Claim(self.requests.get(self.person(user), task.id), -1, worker)
+        task.status, task.fence = TaskStatus.PROCESSING, task.fence + 1
+        task.attempt += 1
+        assert (claim.fence, claim.task.attempt) == (task.fence, task.attempt)
         return claim
 
     @rule(claim=claims)
     def heartbeat(self, claim):
-        wanted = Pulse.LOST
-        if self.holds(claim):
-            wanted = Pulse.CANCELLED if self.cancelled else Pulse.ALIVE
+        wanted, task = Pulse.LOST, self.of(claim)
+        if task:
+            wanted = Pulse.CANCELLED if task.cancelled else Pulse.ALIVE
         assert self.runs.heartbeat(claim, reading_of(1, 2)) is wanted
 
-    @rule(claim=claims)
-    def finish(self, claim):
-        allowed = self.holds(claim) and not self.cancelled
-        assert self.runs.finish(claim, finished(f"key-{claim.fence}")) == allowed
-        if allowed:
-            self.status = TaskStatus.SUCCESS
+    @rule(claim=claims, same=st.sampled_from([True, True, False]))
+    def finish(self, claim, same):
+        """`same`: under the key that the followers joined by."""
+        task = self.of(claim)
+        allowed = task is not None and not task.cancelled
+        key = f"{claim.task.id}-{claim.fence}"
+        done = finished(key, flight_key=self.key if same else "another")
+        assert self.runs.finish(claim, done) == allowed
+        if not allowed:
+            return
+        followers = self.followers(task)
+        task.status = TaskStatus.SUCCESS
+        for follower in followers:
+            if same:
+                follower.status = TaskStatus.SUCCESS
+            else:
+                # It shares with nobody from now on, not even with who asks later.
+                follower.leader = follower
 
     @rule(claim=claims, retry=st.booleans())
     def fail(self, claim, retry):
-        wanted = self.lose_claim(retry=retry) if self.holds(claim) else None
+        task = self.of(claim)
+        wanted = self.lose_claim(task, retry=retry) if task else None
         delay = timedelta(0) if retry else None
         assert self.runs.fail(claim, code="c", message="m", retry_in=delay) == wanted
 
     @rule(claim=consumes(claims))
     def release(self, claim):
-        held = self.holds(claim)
-        assert self.runs.release(claim) == held
-        if held:
-            back = TaskStatus.CANCELLED if self.cancelled else TaskStatus.PENDING
-            self.status, self.fence = back, self.fence + 1
-            self.attempt -= 1
+        task = self.of(claim)
+        assert self.runs.release(claim) == (task is not None)
+        if task:
+            task.status = TaskStatus.CANCELLED if task.cancelled else TaskStatus.PENDING
+            task.fence += 1
+            task.attempt -= 1
+            if not task.live:
+                self.hand_over(task)
 
-    @rule()
-    def cancel(self):
-        if self.status not in (*LIVE, TaskStatus.CANCELLED):
+    @rule(user=users)
+    def cancel(self, user):
+        task = self.tasks.get(user)
+        if task is None:
+            return
+        if task.status not in (*LIVE, TaskStatus.CANCELLED):
             try:
-                self.requests.cancel(ANN, self.id)
+                self.requests.cancel(self.person(user), task.id)
             except TaskConflict:
                 return
             raise AssertionError("an ended task was cancelled")
-        self.requests.cancel(ANN, self.id)
-        if self.status == TaskStatus.PENDING:
-            self.status, self.fence = TaskStatus.CANCELLED, self.fence + 1
-        self.cancelled = True
+        self.requests.cancel(self.person(user), task.id)
+        if task.status == TaskStatus.PENDING:
+            task.status, task.fence = TaskStatus.CANCELLED, task.fence + 1
+            self.hand_over(task)
+        task.cancelled = True
 
     @rule()
     def sweep_while_alive(self):
         assert self.upkeep.rescue_expired_leases(timedelta(0)) == 0
+        assert self.upkeep.lead_strays() == 0
 
-    @rule()
-    def worker_falls_silent(self):
-        if self.status == TaskStatus.PROCESSING:
-            expire_lease(self.engine, self.id)
+    @rule(user=users)
+    def worker_falls_silent(self, user):
+        task = self.tasks.get(user)
+        if task and task.status == TaskStatus.PROCESSING:
+            expire_lease(self.engine, task.id)
             assert self.upkeep.rescue_expired_leases(timedelta(0)) == 1
-            self.lose_claim(retry=True)
+            self.lose_claim(task, retry=True)
 
-    @rule()
-    def retention_ends(self):
+    @rule(user=users)
+    def retention_ends(self, user):
+        task = self.tasks.get(user)
+        if task is None:
+            return
         with writing(self.engine) as connection:
             connection.execute(
                 sa.update(export_task)
-                .where(export_task.c.id == self.id, export_task.c.expires_at.is_not(None))
+                .where(export_task.c.id == task.id, export_task.c.expires_at.is_not(None))
                 .values(expires_at=datetime.now(UTC) - timedelta(seconds=1))
             )
-        self.upkeep.mark_expired(self.id)
-        if self.status == TaskStatus.SUCCESS:
-            self.status = TaskStatus.EXPIRED
+        self.upkeep.mark_expired(task.id)
+        if task.status == TaskStatus.SUCCESS:
+            task.status = TaskStatus.EXPIRED
 
     @invariant()
-    def the_row_is_what_the_model_says(self):
-        task = self.requests.get(ANN, self.id)
-        assert (task.status, task.fence, task.attempt) == (
-            self.status,
-            self.fence,
-            self.attempt,
-        )
-        assert task.fence >= self.highest
-        assert (task.object_key is not None) == (
-            task.status in (TaskStatus.SUCCESS, TaskStatus.EXPIRED)
-        )
-        self.highest = task.fence
+    def the_rows_are_what_the_model_says(self):
+        for user, expected in self.tasks.items():
+            task = self.requests.get(self.person(user), expected.id)
+            assert (task.status, task.fence, task.attempt) == (
+                expected.status,
+                expected.fence,
+                expected.attempt,
+            )
+            assert task.fence >= expected.highest
+            assert (task.object_key is not None) == (
+                task.status in (TaskStatus.SUCCESS, TaskStatus.EXPIRED)
+            )
+            follows = expected.leader if expected.leader is not expected else None
+            if expected.live:
+                assert task.joined_id == (follows.id if follows else None)
+            expected.highest = task.fence
 
     def teardown(self):
+        a = audit_log.c
         with reading(self.engine) as connection:
             edges = connection.execute(
-                sa.select(audit_log.c.from_status, audit_log.c.to_status).where(
-                    audit_log.c.task_id == self.id, audit_log.c.from_status.is_not(None)
+                sa.select(a.from_status, a.to_status).where(
+                    a.tenant_id == self.tenant, a.from_status.is_not(None)
                 )
             ).all()
         assert {(TaskStatus(a), TaskStatus(b)) for a, b in edges} <= TRANSITIONS
+        # The next run's sweeper finds nothing of this one.
+        with writing(self.engine) as connection:
+            mine = export_task.c.tenant_id == self.tenant
+            ended = {"status": TaskStatus.CANCELLED, "lease_expires_at": None}
+            connection.execute(sa.update(export_task).where(mine).values(**ended))
 
 
 def test_g16_no_interleaving_breaks_the_store(engine):

@@ -1,4 +1,4 @@
-"""The auditor: what must hold after every fault, whatever happened before (A1 to A11).
+"""The auditor: what must hold after every fault, whatever happened before (A1 to A12).
 
 It sweeps first, as some worker would sooner or later, and then looks at everything: the
 tables, the bucket, the log. It returns sentences, so that a failure says what is wrong.
@@ -71,6 +71,7 @@ class Auditor:
             *self._objects(),
             *self._histories(),
             *self._twins(),
+            *self._shared(),
             *self._leftovers(),
             *self._secrets(),
             *self._dead_letters(),
@@ -140,6 +141,21 @@ class Auditor:
             if task["status"] in LIVE
         )
         yield from (f"A5 {count} live tasks of {key}" for key, count in keys.items() if count > 1)
+
+    def _shared(self) -> Iterator[str]:
+        """A12: tasks of one file agree about it; who joined another's run never ran itself."""
+        files: dict[str, set[tuple[object, ...]]] = defaultdict(set)
+        for task in self._tasks:
+            joined = task["joined_id"] is not None
+            if joined and task["attempt"]:
+                yield f"A12 {task['id']} joined a run and was claimed as well"
+            edges = {(e["from_status"], e["to_status"]) for e in self._audit[task["id"]]}
+            if not joined and (TaskStatus.PENDING, TaskStatus.SUCCESS) in edges:
+                yield f"A12 {task['id']} got a file without a run"
+            if task["status"] == TaskStatus.SUCCESS:
+                names = ("tenant_id", "flight_key", "sha256", "size_bytes", "rows_written")
+                files[task["object_key"]].add(tuple(task[name] for name in names))
+        yield from (f"A12 {key} is not one file" for key, told in files.items() if len(told) > 1)
 
     def _leftovers(self) -> Iterator[str]:
         """A7: the bucket holds the files of finished tasks, and nothing else."""

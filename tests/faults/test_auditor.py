@@ -58,6 +58,11 @@ def add_dead_letter(lab) -> None:
     change(lab, dead_letter.insert().values(at=datetime.now(UTC), **letter))
 
 
+def copy_done(lab, **values) -> None:
+    row = {**lab.row(lab.done), "id": uuid4()}
+    change(lab, export_task.insert().values(**row | values))
+
+
 #: The tables themselves refuse most of what is planted here.
 DROP_CHECKS = """
 DO $$ DECLARE name text; BEGIN
@@ -100,6 +105,11 @@ PLANTED = {
         lab, error_message="see http://s3/x?X-Amz-Signature=1"
     ),
     "A10 a dead letter of {done}": add_dead_letter,
+    "A12 {done} joined a run": lambda lab: change_task(lab, joined_id=lab.cancelled),
+    "A12 {done} got a file without a run": lambda lab: add_history(
+        lab, from_status="PENDING", to_status="SUCCESS"
+    ),
+    "is not one file": lambda lab: copy_done(lab, tenant_id="other"),
 }
 
 

@@ -18,6 +18,7 @@ from exporter.csv_profiles import EXCEL
 from exporter.datasets import ROWS, Dataset, Registry
 from exporter.tasks import TaskStatus
 from infra.database import create_engine
+from infra.flight_keys import FlightKeys
 from infra.migrate import upgrade
 from infra.sources import open_source
 from infra.tasks.model import Task
@@ -105,6 +106,8 @@ def run_task(tasks: Engine, store: SmallParts, source: Any) -> Task:
         retry_ladder=(timedelta(0),),
         timezone="UTC",
         csv_profile=EXCEL,
+        flights=FlightKeys({ROWS: tasks.dialect}, "UTC", EXCEL.name),
+        max_rows=10_000,
     )
     requests = TaskRequests(tasks)
     task = requests.submit(ANN, new_task(params={}, max_attempts=1)).task

@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from threading import Thread
@@ -80,7 +80,7 @@ def sample_registry() -> Registry:
     """Two datasets: one for the role `sales`, one for `finance`."""
 
     def build(params: BaseModel, user: object) -> sa.Select[Any]:
-        return sa.select(sa.literal(1))
+        return sa.select(sa.literal(params.model_dump_json()))
 
     registry = Registry()
     registry.add(
@@ -190,7 +190,8 @@ class TaskApi:
             url_expires_at=now + link_life,
             retention=retention,
         )
-        assert self.runs.finish(self.begin(task), done)
+        claim = self.begin(task)
+        assert self.runs.finish(claim, replace(done, flight_key=claim.task.flight_key))
 
     def fail(self, task: dict[str, Any], *, retry_in: timedelta | None = None) -> None:
         """What a worker does when it cannot."""
@@ -229,32 +230,32 @@ def running_api(
     checks: dict[str, Callable[[], None]] | None = None,
     store: ObjectStore | None = None,
     registry: Registry | None = None,
-    public_url: str = "https://exports.example",
+    **settings: Any,
 ) -> Iterator[TaskApi]:
     """An API on the task tables of `database_url`."""
+    defaults = {
+        "public_url": "https://exports.example",
+        "smtp_url": "smtp://mail.example",
+        "smtp_from": "exports@acme.example",
+        "mail_domains": "acme.example",
+    }
+    loaded = load(
+        home=home, jwt_secret=SECRET, database_url=database_url, **{**defaults, **settings}
+    )
     engine = create_engine(database_url)
     upgrade(engine)
     nudges: list[None] = []
-    settings = load(
-        home=home,
-        jwt_secret=SECRET,
-        database_url=database_url,
-        public_url=public_url,
-        smtp_url="smtp://mail.example",
-        smtp_from="exports@acme.example",
-        mail_domains="acme.example",
-    )
     services = Services(
-        settings=settings,
+        settings=loaded,
         registry=registry or sample_registry(),
-        requests=TaskRequests(engine),
+        requests=TaskRequests(engine, loaded.limits),
         changes=TaskChanges(engine),
         oversight=Oversight(engine),
         dead_letters=DeadLetters(engine),
         links=ShareLinks(engine),
         refusals=Refusals(engine),
         notices=Notices(engine),
-        notify_rules=NotifyRules(settings, resolve),
+        notify_rules=NotifyRules(loaded, resolve),
         store=store or MemoryStore(),
         nudge=lambda: nudges.append(None),
         checks=checks or {},

@@ -1,4 +1,4 @@
-"""Single flight, estimates, share links, and telling people how their tasks ended."""
+"""Single flight, quotas, estimates, share links, and telling people how their tasks ended."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ _NEW_COLUMNS: dict[str, sa.types.TypeEngine[Any]] = {
     "predicted_bytes": sa.BigInteger(),
     "predicted_seconds": sa.Float(),
 }
+_LIVE = "status IN ('PENDING', 'PROCESSING')"
 _NEW_INDEXES: dict[str, tuple[list[str], str | None]] = {
-    "flight": (["tenant_id", "flight_key"], "flight_key IS NOT NULL"),
+    "fresh": (
+        ["tenant_id", "flight_key", "snapshot_at"],
+        "flight_key IS NOT NULL AND status = 'SUCCESS'",
+    ),
     "joined": (["joined_id"], "joined_id IS NOT NULL"),
     "object": (["object_key"], "object_key IS NOT NULL"),
-    "queue": (["queue", "created_at"], "status = 'PENDING'"),
+    "queue": (["queue", "tenant_id", "created_at"], "status = 'PENDING' AND joined_id IS NULL"),
     "running": (["tenant_id", "created_by"], "status = 'PROCESSING'"),
+    "started": (["tenant_id", "started_at"], "started_at IS NOT NULL"),
     "updated": (["updated_at"], None),
 }
 #: What the log is filtered by.
@@ -41,6 +46,22 @@ def upgrade() -> None:
         op.add_column("export_task", sa.Column(name, kind, nullable=True))
     for name, (columns, condition) in _NEW_INDEXES.items():
         op.create_index(f"ix_export_task_{name}", "export_task", columns, **_where(condition))
+    op.create_index(
+        "uq_export_task_flight",
+        "export_task",
+        ["tenant_id", "flight_key"],
+        unique=True,
+        **_where(f"flight_key IS NOT NULL AND joined_id IS NULL AND {_LIVE}"),
+    )
+
+    op.create_table(
+        "row_usage",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "day", "user_id", name="pk_row_usage"),
+    )
 
     op.create_table(
         "share_link",
@@ -106,8 +127,10 @@ def downgrade() -> None:
     """Undo the change."""
     op.drop_table("notification")
     op.drop_table("share_link")
+    op.drop_table("row_usage")
     for name in _AUDIT_INDEXES:
         op.drop_index(f"ix_audit_log_{name}", "audit_log")
+    op.drop_index("uq_export_task_flight", "export_task")
     for name in _NEW_INDEXES:
         op.drop_index(f"ix_export_task_{name}", "export_task")
     for name in _NEW_COLUMNS:

@@ -1,0 +1,138 @@
+"""Which requests make the same file: equal keys for equal queries, and for nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from exporter.datasets import ROWS, Dataset
+from exporter.layout import Column
+from exporter.principal import Principal
+from infra.flight_keys import FlightKeys, flight_keys
+from infra.settings import load
+
+ANN = Principal("ann", "acme", frozenset({"sales"}))
+BOB = Principal("bob", "acme", frozenset({"sales"}))
+orders = sa.table("orders", sa.column("id"), sa.column("region"), sa.column("cost"))
+
+
+class Region(StrEnum):
+    NORTH = "north"
+    SOUTH = "south"
+
+
+def all_orders(params, user):
+    return sa.select(orders.c.id)
+
+
+ORDERS = Dataset("orders", all_orders)
+KEYS = FlightKeys({ROWS: postgresql.dialect()}, "UTC", "excel")
+
+
+def key(user=ANN, *, dataset=ORDERS, keys=KEYS, format_name="xlsx", params=None):
+    params = params or {}
+    return keys.of(dataset, dataset.query(params, user), params, user, format_name)
+
+
+def test_colleagues_with_the_same_query_have_the_same_key():
+    assert key(ANN) == key(BOB) is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"user": replace(ANN, tenant="other")},
+        {"format_name": "csv"},
+        {"keys": replace(KEYS, timezone="Asia/Shanghai")},
+        {"keys": replace(KEYS, csv_profile="machine")},
+        {"dataset": replace(ORDERS, name="other")},
+        {"dataset": replace(ORDERS, title="Other")},
+        {"dataset": replace(ORDERS, sheet_by="region")},
+        {"dataset": replace(ORDERS, columns={"id": Column(label="Number")})},
+        {"dataset": replace(ORDERS, build=lambda params, user: sa.select(orders.c.region))},
+    ],
+)
+def test_whatever_changes_the_bytes_changes_the_key(change):
+    assert key(**change) != key()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda params, user: sa.select(orders).where(orders.c.region == user.user),
+        lambda params, user: sa.select(orders, sa.literal(user.user)),
+        lambda params, user: sa.select(*(c for c in orders.c if c.name != user.user)),
+        lambda params, user: sa.text("SELECT * FROM orders WHERE region = :r").bindparams(
+            r=user.user
+        ),
+    ],
+)
+def test_r4_a_condition_on_the_user_is_in_the_key(build):
+    """A row-level condition, a watermark, a column kept back, an operator's own text."""
+    dataset = replace(ORDERS, build=build)
+    assert key(ANN, dataset=dataset) != key(replace(ANN, user="cost"), dataset=dataset)
+    assert key(ANN, dataset=dataset) == key(ANN, dataset=dataset)
+
+
+def test_a_narrower_role_has_another_key():
+    def build(params, user):
+        return all_orders(params, user).where(orders.c.region.in_(sorted(user.roles)))
+
+    dataset = replace(ORDERS, build=build)
+    both, north = frozenset({"north", "south"}), frozenset({"north"})
+    wide, narrow = (Principal(name, "acme", roles) for name, roles in (("a", both), ("b", north)))
+    assert key(wide, dataset=dataset) != key(narrow, dataset=dataset)
+    assert key(wide, dataset=dataset) == key(replace(wide, user="c"), dataset=dataset)
+
+
+@pytest.mark.parametrize("change", [{"about": True}, {"decorate": lambda workbook, sheets: None}])
+def test_a_file_that_may_show_who_asked_is_nobody_elses(change):
+    dataset = replace(ORDERS, **change)
+    assert key(ANN, dataset=dataset) == key(ANN, dataset=dataset)
+    assert key(ANN, dataset=dataset) != key(BOB, dataset=dataset)
+    assert key(ANN, dataset=dataset) != key(replace(ANN, roles=frozenset()), dataset=dataset)
+    assert key(dataset=dataset, params={"city": "Rome"}) != key(dataset=dataset)
+
+
+VALUES = [
+    *(1, "1", True, 1.0, None, b"1", Decimal("1"), Decimal("1.0")),
+    *(date(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC), timedelta(1), UUID(int=1)),
+    *(Region.NORTH, Region.SOUTH, "north", [1], [1, 2], ["1"], (), "[1]"),
+]
+
+
+@pytest.mark.parametrize("dialect", [postgresql, sqlite, mysql])
+def test_values_that_differ_have_different_keys(dialect):
+    def keyed(value):
+        query = sa.text("SELECT :v").bindparams(sa.bindparam("v", value, sa.types.NullType()))
+        return replace(KEYS, dialects={ROWS: dialect.dialect()}).of(ORDERS, query, {}, ANN, "csv")
+
+    keys = [keyed(value) for value in VALUES]
+    assert None not in keys
+    assert len(set(keys)) == len(VALUES)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        sa.text("SELECT :v").bindparams(sa.bindparam("v", object(), sa.types.NullType())),
+        sa.text("SELECT :nobody_said"),
+    ],
+)
+def test_what_nobody_can_compare_is_not_shared(query):
+    assert KEYS.of(ORDERS, query, {}, ANN, "csv") is None
+
+
+@pytest.mark.parametrize("url", ["postgresql://h/d", "sqlite:///x.db", "mysql+pymysql://h/d"])
+def test_the_keys_of_an_installation_speak_its_sources_dialect(tmp_path, url):
+    keys = flight_keys(load(home=tmp_path, source_url=url, timezone="Asia/Shanghai"))
+    assert keys.dialects[ROWS].name == url.split(":")[0].split("+")[0]
+    assert (keys.timezone, keys.csv_profile) == ("Asia/Shanghai", "excel")
+    assert key(keys=keys) is not None
