@@ -74,7 +74,7 @@ def authenticate_visitor(
     """The caller, or None for a browser without a session, which gets a page to log in.
 
     Raises:
-        As `authenticate` does; `Unauthenticated` for programs only.
+        As `identify` does; `Unauthenticated` for programs only.
     """
     try:
         return identify(request, context).principal
