@@ -35,7 +35,7 @@ def test_a_cut_network_loses_nothing(api: TaskApi, network: TcpProxy) -> None:
     client = api.person()
     token = client.headers["Authorization"].removeprefix("Bearer ")
     far = api.client(token, base_url=f"http://127.0.0.1:{network.port}")
-    tasks = [ask(client, filename=str(number)) for number in range(5)]
+    tasks = [ask(client, params={"at_least": number}) for number in range(5)]
     seen: dict[str, str] = {}
 
     def listen(last_id: str | None) -> str | None:

@@ -52,6 +52,8 @@ RUNNING = Task(
     started_at=NOON + timedelta(seconds=10),
     finished_at=None,
     expires_at=None,
+    flight_key=None,
+    joined_id=None,
 )
 
 
