@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from exporter.tasks import TaskStatus
 from infra.database import writing
 from infra.tasks.announcements import announce
 from infra.tasks.model import Task, TaskNotFound
@@ -19,6 +20,7 @@ from infra.tasks.runs import TaskRuns
 from infra.tasks.schema import export_task
 from infra.tasks.schema_notices import notification
 from infra.tasks.upkeep import Upkeep
+from tests.contract.flight_desk import CID, HOUR, Desk
 from tests.contract.notice_rows import (
     BOTH,
     DELIVERED,
@@ -114,6 +116,21 @@ def test_an_end_that_is_rolled_back_is_told_to_nobody(engine, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         runs.finish(claim, finished("key"))
     assert rows(engine, task) == {}
+
+
+def test_whoever_shares_a_file_is_told_of_their_own_task(engine):
+    desk = Desk(engine)
+    flying = desk.task(ANN, notify=BOTH)
+    joined = desk.task(BOB, notify={"webhook": URL})
+    assert joined.joined_id == flying.id
+    desk.finish(flying)
+    given = desk.task(CID, reuse=HOUR, notify={"webhook": URL})
+    assert given.status == TaskStatus.SUCCESS
+    for task, user, channels in ((flying, ANN, {*BOTH}), (joined, BOB, {"webhook"})):
+        found = rows(engine, task)
+        assert set(found) == {"notice", *channels}
+        assert {row["user_id"] for row in found.values()} == {user.user}
+    assert set(rows(engine, given)) == {"notice", "webhook"}
 
 
 def test_an_end_announced_twice_is_owed_once(engine):

@@ -155,7 +155,7 @@ def test_r25_our_own_services_are_no_targets(tmp_path, monkeypatch, host):
     rules = target_rules(
         load(
             home=tmp_path,
-            public_url="https://exports.example/waybill",
+            public_url="https://exports.example",
             s3_public_endpoint_url="https://files.example",
             database_url="postgresql://u:p@db.example/waybill",
             amqp_url="amqp://u:p@mq.example",
