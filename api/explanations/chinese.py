@@ -6,6 +6,10 @@ from collections.abc import Mapping
 
 CHINESE: Mapping[str, tuple[str, str]] = {
     "address_in_use": ("该地址已被其他程序占用。", "请结束该程序，或用 --port 换一个端口。"),
+    "backlog_full": (
+        "消息队列长时间不可用，暂不接受新的导出。",
+        "已接受的导出不会丢失。请按 Retry-After 的提示稍后再试，并告知运维人员。",
+    ),
     "bad_broker_url": (
         "无法解析消息代理的地址。",
         "请把 WAYBILL_AMQP_URL 写成 amqp://用户:密码@主机/虚拟主机 的形式。",
@@ -41,6 +45,10 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "工作进程会自动重新连接。如没有恢复，请查看消息代理的日志。",
     ),
     "content_too_large": ("请求体过大。", "只需发送名称和参数；导出请求很小。"),
+    "daily_rows_exceeded": (
+        "此用户或组织今天导出的行数已达上限。",
+        "请明天（按 UTC）再试，或请运维人员提高上限。",
+    ),
     "database_unavailable": (
         "Waybill 自身的数据库没有响应。",
         "请一分钟后重试。如持续如此，请通知运维人员。",
@@ -98,6 +106,7 @@ CHINESE: Mapping[str, tuple[str, str]] = {
     "method_not_allowed": ("该地址不支持此方法。", "请使用 Allow 头中列出的方法。"),
     "not_found": ("该地址没有内容。", "请检查地址。"),
     "not_json": ("请求体不是 application/json。", "请以此类型发送 JSON，且不要压缩。"),
+    "not_now": ("一次请求的内容过多。", "请按 Retry-After 的提示稍后再试。"),
     "out_of_memory": (
         "工作进程内存不足。",
         "请在任务较少时重试。如反复发生，请运维人员增加内存。",
@@ -134,6 +143,10 @@ CHINESE: Mapping[str, tuple[str, str]] = {
     "task_conflict": ("导出目前的状态不允许此操作。", "请重新查看其状态；它可能已经改变。"),
     "task_not_found": ("您没有这个导出。", "请检查编号。他人的和已删除的导出无法查看。"),
     "token_in_query": ("地址中含有访问令牌，会被写入日志。", "请放在 Authorization 头中发送。"),
+    "too_many_exports": (
+        "此用户或组织正在等待和运行的导出过多。",
+        "请等其中一些结束，或取消不需要的导出。",
+    ),
     "too_many_links": (
         "此导出的分享链接已达上限。",
         "请使用已有的链接；重新运行的导出可以另外分享。",

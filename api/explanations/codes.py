@@ -38,12 +38,14 @@ TASK_CODES: Mapping[str, bool] = {
 
 #: Codes of problem documents, with their status. True: the same request may pass later.
 PROBLEM_CODES: Mapping[str, tuple[HTTPStatus, bool]] = {
+    "backlog_full": (HTTPStatus.SERVICE_UNAVAILABLE, True),
     "bad_cursor": (HTTPStatus.FORBIDDEN, False),
     "bad_json": (HTTPStatus.BAD_REQUEST, False),
     "bad_notify": (HTTPStatus.UNPROCESSABLE_ENTITY, False),
     "bad_request": (HTTPStatus.BAD_REQUEST, False),
     "checksum_mismatch": (HTTPStatus.SERVICE_UNAVAILABLE, True),
     "content_too_large": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, False),
+    "daily_rows_exceeded": (HTTPStatus.TOO_MANY_REQUESTS, True),
     "database_unavailable": (HTTPStatus.SERVICE_UNAVAILABLE, True),
     "dead_letter_not_found": (HTTPStatus.NOT_FOUND, False),
     "export_rejected": (HTTPStatus.UNPROCESSABLE_ENTITY, False),
@@ -61,6 +63,7 @@ PROBLEM_CODES: Mapping[str, tuple[HTTPStatus, bool]] = {
     "method_not_allowed": (HTTPStatus.METHOD_NOT_ALLOWED, False),
     "not_found": (HTTPStatus.NOT_FOUND, False),
     "not_json": (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, False),
+    "not_now": (HTTPStatus.TOO_MANY_REQUESTS, True),
     "permission_denied": (HTTPStatus.FORBIDDEN, False),
     "prefetch_refused": (HTTPStatus.SERVICE_UNAVAILABLE, True),
     "storage_config": (HTTPStatus.SERVICE_UNAVAILABLE, False),
@@ -69,6 +72,7 @@ PROBLEM_CODES: Mapping[str, tuple[HTTPStatus, bool]] = {
     "task_conflict": (HTTPStatus.CONFLICT, False),
     "task_not_found": (HTTPStatus.NOT_FOUND, False),
     "token_in_query": (HTTPStatus.BAD_REQUEST, False),
+    "too_many_exports": (HTTPStatus.TOO_MANY_REQUESTS, True),
     "too_many_links": (HTTPStatus.CONFLICT, False),
     "too_many_streams": (HTTPStatus.TOO_MANY_REQUESTS, True),
     "unauthenticated": (HTTPStatus.UNAUTHORIZED, False),

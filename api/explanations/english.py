@@ -9,6 +9,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "Another program listens on this address.",
         "End it, or choose another port with --port.",
     ),
+    "backlog_full": (
+        "The message broker has been away for so long that no more exports are accepted.",
+        "Nothing that was accepted is lost. Try again when `Retry-After` says; tell an operator.",
+    ),
     "bad_broker_url": (
         "The broker's address cannot be read.",
         "Give WAYBILL_AMQP_URL the form amqp://user:password@host/vhost.",
@@ -64,6 +68,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
     "content_too_large": (
         "The body of the request is too large.",
         "Send only names and parameters; a request for an export is small.",
+    ),
+    "daily_rows_exceeded": (
+        "As many rows were exported today as this user or organisation may.",
+        "Try again tomorrow, by UTC, or ask an operator for a higher limit.",
     ),
     "database_unavailable": (
         "Waybill's own database did not answer.",
@@ -161,6 +169,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "The body of the request is not application/json.",
         "Send JSON with this content type and without a content encoding.",
     ),
+    "not_now": (
+        "Too much is asked for at once.",
+        "Try again when `Retry-After` says.",
+    ),
     "out_of_memory": (
         "The worker ran out of memory.",
         "Try again when less is running. If it repeats, an operator should give workers more.",
@@ -220,6 +232,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
     "token_in_query": (
         "An access token stands in the address, where it would be logged.",
         "Send it in the Authorization header.",
+    ),
+    "too_many_exports": (
+        "Too many exports of this user or organisation wait or run.",
+        "Wait for some of them to end, or cancel what is not needed.",
     ),
     "too_many_links": (
         "This export has as many share links as one may have.",

@@ -39,7 +39,7 @@ class NotNow(WaybillError):
 
     code = "not_now"
 
-    def __init__(self, message: str, retry_after: timedelta) -> None:
+    def __init__(self, message: str | None = None, retry_after: timedelta = _QUEUE_PAUSE) -> None:
         """`retry_after`: asking again sooner is of little use."""
         super().__init__(message)
         self.retry_after = retry_after
