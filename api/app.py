@@ -21,6 +21,7 @@ from api.routes import (
     admin,
     admin_notices,
     datasets,
+    estimates,
     events,
     export_tasks,
     health,
@@ -81,6 +82,7 @@ def create_app(services: Services) -> FastAPI:
     routers = (
         # `/events` would be a task's id to the routes of one task.
         events,
+        estimates,
         export_tasks,
         links,
         notices,

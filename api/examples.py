@@ -41,6 +41,7 @@ _TASK = {
         "digest": _DIGEST,
         "snapshot_at": "2026-03-01T09:00:01Z",
     },
+    "predicted": {"rows": 1190, "bytes": 65100, "seconds": 0.4},
     "warnings": [],
     "download_url": "https://files.example.com/exports/…",
     "url_expires_at": "2026-03-01T09:15:02Z",
@@ -129,6 +130,11 @@ _DATASET = {
         "properties": {"city": {"type": "string", "title": "City", "maxLength": 80}},
     },
 }
+_BETTER_FORMAT = {
+    "format": "csv.zip",
+    "code": "several_sheets",
+    "reason": "A sheet holds 1,048,575 rows, so about 2,400,000 rows need 3 sheets.",
+}
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "TaskBody": _TASK,
@@ -139,6 +145,24 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "page": 1,
         "page_size": 20,
         "next": None,
+    },
+    "BetterFormatBody": _BETTER_FORMAT,
+    "Estimate": {
+        "type": "orders",
+        "format": "xlsx",
+        "rows": 2_400_000,
+        "rows_known_by": "planner",
+        "rows_problem": None,
+        "rows_limit": 100_000_000,
+        "files": 1,
+        "sheets": 3,
+        "bytes": 211_000_000,
+        "seconds": 14.2,
+        "calibrated": True,
+        "queue_position": 2,
+        "queue_running": 1,
+        "starts_in_seconds": 20,
+        "better_format": _BETTER_FORMAT,
     },
     "DownloadLink": {
         "url": "https://files.example.com/exports/…",

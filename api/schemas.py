@@ -91,6 +91,14 @@ class Completeness(BaseModel):
     snapshot_at: datetime
 
 
+class Predicted(BaseModel):
+    """What was foretold when the export began, to be compared with what it came to."""
+
+    rows: int | None
+    bytes: int | None
+    seconds: float | None
+
+
 class TaskBody(BaseModel):
     """One export task, as its owner sees it."""
 
@@ -109,6 +117,7 @@ class TaskBody(BaseModel):
     sha256: str | None
     rows: int | None
     completeness: Completeness | None
+    predicted: Predicted | None = Field(description="Null until it has begun.")
     warnings: list[dict[str, Any]]
     download_url: str | None = Field(description="A signed link, while the recorded one lives.")
     url_expires_at: datetime | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from api.schemas import ExportRequest
 from exporter.datasets import Dataset
 from exporter.errors import WaybillError
 from exporter.filenames import render_filename
-from exporter.formats import format_named
+from exporter.formats import Format, format_named
 from exporter.principal import Principal
 from infra.flight_keys import flight_keys
 from infra.services import Services
@@ -22,6 +23,35 @@ from infra.tasks.model import Flight, NewTask
 from infra.tasks.submission import Submitted
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request whose rights, parameters, format and name were found good."""
+
+    dataset: Dataset
+    params: BaseModel
+    format: Format
+    filename: str
+
+
+def check_request(services: Services, user: Principal, request: ExportRequest) -> Wanted:
+    """What `request` asks for: the one check, whether it is to be estimated or made.
+
+    Raises:
+        UnknownDataset, PermissionDenied, InvalidRequest.
+    """
+    dataset = services.registry[request.type]
+    dataset.authorise(user)
+    params = dataset.parse(request.params)
+    chosen = format_named(request.format)
+    filename = render_filename(
+        request.filename or dataset.filename,
+        name=dataset.name,
+        today=datetime.now(ZoneInfo(services.settings.timezone)).date(),
+        extension=chosen.extension,
+    )
+    return Wanted(dataset, params, chosen, filename)
 
 
 def submit_export(
@@ -36,32 +66,23 @@ def submit_export(
     Raises:
         UnknownDataset, PermissionDenied, InvalidRequest, BadNotify, IdempotencyMismatch, NotNow.
     """
-    dataset = services.registry[request.type]
-    dataset.authorise(user)
-    params = dataset.parse(request.params)
-    chosen = format_named(request.format)
-    filename = render_filename(
-        request.filename or dataset.filename,
-        name=dataset.name,
-        today=datetime.now(ZoneInfo(services.settings.timezone)).date(),
-        extension=chosen.extension,
-    )
+    wanted = check_request(services, user, request)
     notify = request.notify.model_dump(exclude_none=True) if request.notify else {}
     services.notify_rules.check(notify, own_address)
     submitted = services.requests.submit(
         user,
         NewTask(
-            task_type=dataset.name,
-            queue=dataset.queue,
-            format=chosen.name,
+            task_type=wanted.dataset.name,
+            queue=wanted.dataset.queue,
+            format=wanted.format.name,
             # With every default filled in, so that equal requests are equal tasks.
-            params=params.model_dump(mode="json"),
-            filename=filename,
+            params=wanted.params.model_dump(mode="json"),
+            filename=wanted.filename,
             asked_filename=request.filename or "",
             max_attempts=services.settings.max_attempts,
             idempotency_key=idempotency_key,
             notify=notify,
-            flight=_flight(services, user, dataset, params, chosen.name),
+            flight=_flight(services, user, wanted.dataset, wanted.params, wanted.format.name),
         ),
     )
     services.nudge()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from api.explanations import Language, explain
-from api.schemas import Completeness, LastError, Progress, TaskBody
+from api.schemas import Completeness, LastError, Predicted, Progress, TaskBody
 from exporter.tasks import LIVE, TaskStatus
 from infra.tasks.model import Task
 
@@ -37,6 +37,7 @@ def body_of(task: Task, now: datetime, language: Language = "en") -> TaskBody:
         sha256=task.sha256,
         rows=task.rows_written,
         completeness=_completeness(task),
+        predicted=_predicted(task),
         warnings=task.warnings or [],
         download_url=task.download_url if link_lives else None,
         url_expires_at=task.url_expires_at if link_lives else None,
@@ -100,15 +101,23 @@ def _link_lives(task: Task, now: datetime) -> bool:
 def _eta_seconds(task: Task) -> int | None:
     """From rows and time so far, as of the last heartbeat: the same for the same version.
 
-    A second attempt starts at row 0 while `started_at` is the first one's, so there it would
-    be far too long, and is left out.
+    Before the first rows, what was foretold has to do. A second attempt starts at row 0 while
+    `started_at` is the first one's, so there it would be far too long, and is left out.
     """
     if task.status != TaskStatus.PROCESSING or task.attempt != 1 or task.started_at is None:
         return None
-    if not task.rows_done or task.rows_total is None:
-        return None
     elapsed = (task.updated_at - task.started_at).total_seconds()
+    if not task.rows_done or task.rows_total is None:
+        left = None if task.predicted_seconds is None else task.predicted_seconds - elapsed
+        return round(left) if left is not None and left > 0 else None
     return round(elapsed / task.rows_done * max(0, task.rows_total - task.rows_done))
+
+
+def _predicted(task: Task) -> Predicted | None:
+    told = (task.predicted_rows, task.predicted_bytes, task.predicted_seconds)
+    if told == (None, None, None):
+        return None
+    return Predicted(rows=told[0], bytes=told[1], seconds=told[2])
 
 
 def _completeness(task: Task) -> Completeness | None:

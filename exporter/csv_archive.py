@@ -10,18 +10,14 @@ from exporter.archive import PartArchive
 from exporter.csv_profiles import EXCEL, CsvProfile
 from exporter.csv_text import CsvText
 from exporter.encoding import Encode, Tally
+from exporter.file_shape import CSV_PART_BYTES, CSV_PART_ROWS
 from exporter.layout import Layout
 from exporter.manifest import manifest_json
 from exporter.text_rows import Rendered, each_run
 
-#: Rows of a part: below the 1,048,576 lines that a spreadsheet opens, and a round number.
-PART_ROWS = 1_000_000
-#: Raw bytes of a part: 32-bit programs, and Windows' own unzipping, end at 2 GiB.
-PART_BYTES = (2 << 30) - 1
-
 
 def csv_archive_encoder(
-    profile: CsvProfile = EXCEL, *, part_rows: int = PART_ROWS, part_bytes: int = PART_BYTES
+    profile: CsvProfile = EXCEL, *, part_rows: int = CSV_PART_ROWS, part_bytes: int = CSV_PART_BYTES
 ) -> Encode:
     """The encoder of archives of CSV files in `profile`, each with a header.
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import pyarrow as pa
@@ -47,7 +48,31 @@ class RowStream(Protocol):
         ...
 
 
-class Source(Protocol):
+@dataclass(frozen=True, slots=True)
+class RowCount:
+    """How many rows a query has just now; another moment than any export's snapshot.
+
+    Both are None when nobody knew in time.
+    """
+
+    counted: int | None = None
+    #: What the database's planner guesses, where it can be asked.
+    planned: int | None = None
+
+
+class RowCounter(Protocol):
+    """A database that can say about how many rows a query has."""
+
+    def count(self, query: Query, *, within: timedelta) -> RowCount:
+        """Ask the planner, and count where that is cheap; the statement ends after `within`.
+
+        Raises:
+            WaybillError: the database cannot be reached, or refuses the query.
+        """
+        ...
+
+
+class Source(RowCounter, Protocol):
     """A database that rows can be read from."""
 
     def open(self, query: Query, *, count: bool = True) -> AbstractContextManager[RowStream]:

@@ -13,11 +13,9 @@ from exporter.batch_cuts import split_rows
 from exporter.blocks import Block, Checksum
 from exporter.encoding import Encode, Tally
 from exporter.errors import IncompleteExport
+from exporter.file_shape import WORKBOOK_PART_ROWS
 from exporter.layout import Layout
 from exporter.manifest import manifest_json
-
-#: Rows of a workbook: what one sheet holds below its header.
-PART_ROWS = 1_048_575
 
 _RESOURCE = {
     "format": "xlsx",
@@ -25,7 +23,9 @@ _RESOURCE = {
 }
 
 
-def workbook_archive_encoder(encode_workbook: Encode, *, part_rows: int = PART_ROWS) -> Encode:
+def workbook_archive_encoder(
+    encode_workbook: Encode, *, part_rows: int = WORKBOOK_PART_ROWS
+) -> Encode:
     """The encoder of archives of workbooks, each of at most `part_rows` rows.
 
     The workbooks are what `encode_workbook` makes of each run of rows, streamed: none of

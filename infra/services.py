@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from exporter.datasets import Registry
+from infra.forecasts import Forecasts
 from infra.notices.rules import NotifyRules
 from infra.settings import Settings
 from infra.tasks.changes import TaskChanges
 from infra.tasks.dead_letters import DeadLetters
+from infra.tasks.history import TaskHistory
 from infra.tasks.links import ShareLinks
 from infra.tasks.notices import Notices
 from infra.tasks.oversight import Oversight
@@ -36,6 +38,8 @@ class Services:
     refusals: Refusals
     notices: Notices
     notify_rules: NotifyRules
+    history: TaskHistory
+    forecasts: Forecasts
     store: ObjectStore
     #: Tell a relay in this process that the outbox has something new. Thread-safe, cheap.
     nudge: Callable[[], None]

@@ -24,6 +24,7 @@ from infra.broker.rabbitmq import RabbitBroker
 from infra.database import create_engine, reading
 from infra.dataset_loader import load_datasets
 from infra.flight_keys import flight_keys
+from infra.forecasts import Forecasts
 from infra.migrate import upgrade
 from infra.notices.delivery import Deliverer
 from infra.notices.rules import NotifyRules
@@ -31,8 +32,10 @@ from infra.notices.senders import senders_of
 from infra.services import Services
 from infra.settings import AWS, EMBEDDED, BadSettings, Settings
 from infra.sources import Sources, open_sources
+from infra.sources.timed_count import timed_counters
 from infra.tasks.changes import TaskChanges
 from infra.tasks.dead_letters import DeadLetters
+from infra.tasks.history import TaskHistory
 from infra.tasks.links import ShareLinks
 from infra.tasks.notice_queue import NoticeQueue
 from infra.tasks.notices import Notices
@@ -83,11 +86,17 @@ class Stack:
             refusals=Refusals(self.engine),
             notices=Notices(self.engine),
             notify_rules=NotifyRules(self.settings),
+            history=TaskHistory(self.engine),
+            forecasts=self.forecasts(),
             store=self.store,
             nudge=nudge,
             checks={"database": self.check_database, "storage": self.check_storage},
             stopping=stopping or asyncio.Event(),
         )
+
+    def forecasts(self) -> Forecasts:
+        """What tells how large exports will be."""
+        return Forecasts(TaskHistory(self.engine), timed_counters(self.sources))
 
     def check_database(self) -> None:
         """Raise `DatabaseUnavailable` unless the task database answers."""
@@ -113,6 +122,7 @@ class Stack:
             store=self.store,
             sources=self.sources,
             registry=self.registry,
+            forecasts=self.forecasts(),
             lease=settings.lease,
             stall=settings.stall,
             retention=timedelta(days=settings.retention_days),

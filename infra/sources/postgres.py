@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import psycopg
 import sqlalchemy as sa
@@ -17,8 +18,10 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from exporter.datasets import Query
 from exporter.errors import InvalidRequest
+from exporter.ports import RowCount
 from infra.sources.errors import by_sqlstate
 from infra.sources.finished_sql import finish
+from infra.sources.postgres_count import count_rows
 from infra.sources.postgres_stream import PostgresStream
 
 #: What a URL may override. A server that vanishes without a word is noticed after a minute
@@ -59,6 +62,10 @@ class PostgresSource:
             yield stream
         finally:
             stream.close()
+
+    def count(self, query: Query, *, within: timedelta) -> RowCount:
+        """What the planner says, and a count where the plan is cheap; see `RowCounter.count`."""
+        return count_rows(self._conninfo, query, within)
 
     def _finish(self, query: Query) -> sql.SQL:
         try:

@@ -85,8 +85,12 @@ class RowSession:
             ]
             return Plan(columns, total if count else None)
         columns = [column for column in declared if column is not None]
-        counted = sa.select(sa.func.count()).select_from(rows)
-        return Plan(columns, connection.execute(counted).scalar_one() if count else None)
+        return Plan(columns, _counted(connection, rows) if count else None)
+
+    def count(self, connection: sa.Connection, query: Query) -> int:
+        """How many rows the query has."""
+        rows, _ = described(connection, query)
+        return _counted(connection, rows)
 
     def column(self, name: str, kind: sa.types.TypeEngine[Any]) -> RowColumn | None:
         """How a column declared as `kind` is read; None when that does not say enough."""
@@ -126,6 +130,11 @@ def described(connection: sa.Connection, query: Query) -> tuple[sa.Subquery, lis
         return rows, names
     names = _names(connection, query.columns().subquery("waybill_rows"))
     return query.columns(*map(sa.column, names)).subquery("waybill_rows"), names
+
+
+def _counted(connection: sa.Connection, rows: sa.Subquery) -> int:
+    total: int = connection.execute(sa.select(sa.func.count()).select_from(rows)).scalar_one()
+    return total
 
 
 def _names(connection: sa.Connection, rows: sa.Subquery) -> list[str]:

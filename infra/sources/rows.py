@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from threading import Timer
 from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
 
 from exporter.datasets import Query
+from exporter.ports import RowCount
 from exporter.seals import sealed
 from infra.sources.driver_calls import DriverCalls
-from infra.sources.errors import by_driver
+from infra.sources.errors import ReadCancelled, by_driver
 from infra.sources.row_columns import batches
 from infra.sources.row_session import Plan, RowSession, driver_connection, stream
 
@@ -43,6 +45,21 @@ class RowsSource:
             stream.begin()
             yield stream
         finally:
+            stream.close()
+
+    def count(self, query: Query, *, within: timedelta) -> RowCount:
+        """The rows, if they can be counted `within` that time; see `RowCounter.count`."""
+        stream = RowsStream(self._session, query, count=True)
+        alarm = Timer(within.total_seconds(), stream.cancel)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            stream.begin()
+            return RowCount(counted=stream.count_rows())
+        except ReadCancelled:
+            return RowCount()
+        finally:
+            alarm.cancel()
             stream.close()
 
 
@@ -88,6 +105,11 @@ class RowsStream:
     def rows_expected(self) -> int | None:
         """What the database counts in this snapshot, or None when it was not asked to."""
         return self._plan.rows
+
+    def count_rows(self) -> int:
+        """The rows, without a look at their types: less work than `rows_expected`."""
+        with self._calls.call():
+            return self._session.count(self._open_connection(), self._query)
 
     @property
     def _plan(self) -> Plan:

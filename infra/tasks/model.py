@@ -80,6 +80,9 @@ class Task:
     joined_id: UUID | None
     # Addresses, and URLs whose paths are often secrets.
     notify: dict[str, str] | None = field(default=None, repr=False)
+    predicted_rows: int | None = None
+    predicted_bytes: int | None = None
+    predicted_seconds: float | None = None
 
     @property
     def owner(self) -> Principal:

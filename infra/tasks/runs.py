@@ -17,6 +17,7 @@ from sqlalchemy.engine import Engine
 
 from exporter.tasks import TaskStatus
 from infra.database import database_now, reading, writing
+from infra.forecasts import Forecast
 from infra.limits import Limits
 from infra.tasks.claims import next_of, take, turns, wake_elsewhere
 from infra.tasks.endings import after_end
@@ -124,6 +125,19 @@ class TaskRuns:
             if row["flight_key"] is not None:
                 show_progress(connection, now, row["id"], shown)
         return Pulse.CANCELLED if row["cancel_requested_at"] else Pulse.ALIVE
+
+    def record_forecast(self, claim: Claim, forecast: Forecast) -> None:
+        """Keep what was foretold beside what will come true."""
+        with writing(self._engine) as connection:
+            change_task(
+                connection,
+                database_now(connection),
+                _held(claim),
+                planned_rows=forecast.planned_rows,
+                predicted_rows=forecast.rows,
+                predicted_bytes=forecast.size_bytes,
+                predicted_seconds=forecast.seconds,
+            )
 
     def reserve_object(self, claim: Claim, key: str) -> None:
         """Note the key of an upload that is about to begin, so that a crash leaves a trace."""

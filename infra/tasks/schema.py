@@ -83,7 +83,9 @@ export_task = sa.Table(
     sa.Column("flight_key", sa.Text()),
     # The task whose file this one gets or got. While it waits for it, it is never claimed.
     sa.Column("joined_id", sa.Uuid()),
-    # What was foretold; what came true calibrates the next estimate.
+    # What was foretold when work began; what came true calibrates the next estimate. The
+    # planner's own number is kept apart, since the prediction is corrected by it.
+    sa.Column("planned_rows", sa.BigInteger()),
     sa.Column("predicted_rows", sa.BigInteger()),
     sa.Column("predicted_bytes", sa.BigInteger()),
     sa.Column("predicted_seconds", sa.Float()),
@@ -187,6 +189,15 @@ export_task = sa.Table(
         "started_at",
         postgresql_where=sa.text("started_at IS NOT NULL"),
         sqlite_where=sa.text("started_at IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_export_task_history",
+        "tenant_id",
+        "task_type",
+        "format",
+        "finished_at",
+        postgresql_where=sa.text("rows_written IS NOT NULL"),
+        sqlite_where=sa.text("rows_written IS NOT NULL"),
     ),
     # What an event stream asks for: everything that changed since it last looked.
     sa.Index("ix_export_task_updated", "updated_at"),

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.csv_profiles import CsvProfile
@@ -34,6 +35,7 @@ from exporter.run import Outcome, Progress, run_export
 from exporter.stop import StopToken
 from infra.failpoints import failing, failpoint
 from infra.flight_keys import FlightKeys
+from infra.forecasts import Forecasts
 from infra.sources import Sources
 from infra.tasks.model import Claim, Task
 from infra.tasks.runs import Finished, Reading, TaskRuns
@@ -47,6 +49,9 @@ log = logging.getLogger(__name__)
 #: Bytes an XLSX takes per cell on our sample rows (measured: 6 to 9); decides the part size.
 _BYTES_PER_CELL = 10
 
+#: A forecast may hold up an export for twice this, where the source is slow to answer.
+_FORESIGHT = timedelta(seconds=0.1)
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerDoors:
@@ -56,6 +61,7 @@ class WorkerDoors:
     store: ObjectStore
     sources: Sources
     registry: Registry
+    forecasts: Forecasts
     lease: timedelta
     stall: timedelta
     retention: timedelta
@@ -124,6 +130,7 @@ class Attempt:
         dataset.authorise(task.owner)
         params = dataset.parse(task.params)
         chosen = format_named(task.format, csv_profile=doors.csv_profile)
+        self._foretell(dataset, params)
         key = _object_key(self.claim, chosen)
         query = dataset.query(params, task.owner)
         self._flight_key = doors.flights.of(dataset, query, task.params, task.owner, chosen.name)
@@ -137,6 +144,21 @@ class Attempt:
             stop=self.stop,
         )
         return self._finished(task, dataset, chosen, outcome)
+
+    def _foretell(self, dataset: Dataset, params: BaseModel) -> None:
+        """Record what this export should come to. A later attempt leaves the first word."""
+        task, doors = self.claim.task, self.doors
+        if task.attempt > 1:
+            return
+        try:
+            forecast = doors.forecasts.foretell(
+                task.owner, dataset, params, task.format, within=_FORESIGHT
+            )
+            doors.runs.record_forecast(self.claim, forecast)
+        except Exception as error:
+            # No forecast is worth an export, and what is really wrong will show again.
+            why = type(error).__name__
+            log.warning("an export goes without its forecast", extra={**self._identity, "why": why})
 
     @contextmanager
     def _sink(self, key: str, chosen: Format, stream: RowStream) -> Iterator[Sink]:

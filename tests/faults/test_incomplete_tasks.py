@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,20 +13,17 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from exporter.csv_profiles import EXCEL
-from exporter.datasets import ROWS, Dataset, Registry
+from exporter.datasets import Dataset, Query
+from exporter.ports import RowCount
 from exporter.tasks import TaskStatus
 from infra.database import create_engine
-from infra.flight_keys import FlightKeys
 from infra.migrate import upgrade
 from infra.sources import open_source
 from infra.tasks.model import Task
-from infra.tasks.requests import TaskRequests
-from infra.tasks.runs import TaskRuns
-from infra.worker.attempt import Attempt, WorkerDoors
 from storage import S3Store, multipart
 from storage.parts import MIN_PART_BYTES
-from tests.contract.task_store import ANN, LEASE, new_task
+from tests.attempts import run_attempt
+from tests.contract.task_store import ANN, new_task
 from tests.tampering import (
     MUTATIONS,
     Mutation,
@@ -91,29 +87,17 @@ def store(s3_store: S3Store) -> SmallParts:
     return SmallParts(s3_store)
 
 
+class Unasked:
+    def count(self, query: Query, *, within: timedelta) -> RowCount:
+        return RowCount()
+
+
 def run_task(tasks: Engine, store: SmallParts, source: Any) -> Task:
     """The task after its only attempt."""
     orders = Dataset("orders", lambda params, user: sa.select(NOTES))
-    doors = WorkerDoors(
-        runs=TaskRuns(tasks, LEASE),
-        store=store,
-        sources={ROWS: source},
-        registry=Registry({"orders": orders}),
-        lease=LEASE,
-        stall=LEASE,
-        retention=timedelta(days=1),
-        link_ttl=timedelta(minutes=1),
-        retry_ladder=(timedelta(0),),
-        timezone="UTC",
-        csv_profile=EXCEL,
-        flights=FlightKeys({ROWS: tasks.dialect}, "UTC", EXCEL.name),
-        max_rows=10_000,
+    return run_attempt(
+        tasks, store, source, orders, ANN, new_task(params={}, max_attempts=1), counter=Unasked()
     )
-    requests = TaskRequests(tasks)
-    task = requests.submit(ANN, new_task(params={}, max_attempts=1)).task
-    claim = doors.runs.claim(task.id, "worker")
-    asyncio.run(Attempt(doors, claim).run())
-    return requests.get(ANN, task.id)
 
 
 def assert_failed(task: Task, store: SmallParts, code: str) -> None:

@@ -33,6 +33,7 @@ LINK_ROUTES = [("GET", "/d/{token}"), ("POST", "/d/{token}")]
 OPEN_ROUTES = {"/healthz", "/readyz", "/metrics"}
 OWN_ROUTES = {
     TASKS,
+    f"{TASKS}/estimate",
     f"{TASKS}/events",
     "/api/datasets",
     "/api/notices",

@@ -23,19 +23,22 @@ import pytest
 import sqlalchemy as sa
 import uvicorn
 from fastapi import FastAPI
-from psycopg import sql
 from pydantic import BaseModel, Field, model_validator
 from sqlalchemy.engine import Engine
 
 from api.app import create_app
 from exporter.datasets import Dataset, Registry
 from infra.database import create_engine
+from infra.forecasts import Forecasts
 from infra.migrate import upgrade
 from infra.notices.rules import NotifyRules
 from infra.services import Services
 from infra.settings import load
+from infra.sources import open_sources
+from infra.sources.timed_count import timed_counters
 from infra.tasks.changes import TaskChanges
 from infra.tasks.dead_letters import DeadLetters
+from infra.tasks.history import TaskHistory
 from infra.tasks.links import ShareLinks
 from infra.tasks.notices import Notices
 from infra.tasks.oversight import Oversight
@@ -232,7 +235,7 @@ def running_api(
     registry: Registry | None = None,
     **settings: Any,
 ) -> Iterator[TaskApi]:
-    """An API on the task tables of `database_url`."""
+    """An API on the task tables of `database_url`, which rows come from, too."""
     defaults = {
         "public_url": "https://exports.example",
         "smtp_url": "smtp://mail.example",
@@ -245,6 +248,7 @@ def running_api(
     engine = create_engine(database_url)
     upgrade(engine)
     nudges: list[None] = []
+    sources = open_sources(rows_url=loaded.rows_database_url, tasks_url=database_url)
     services = Services(
         settings=loaded,
         registry=registry or sample_registry(),
@@ -256,6 +260,8 @@ def running_api(
         refusals=Refusals(engine),
         notices=Notices(engine),
         notify_rules=NotifyRules(loaded, resolve),
+        history=TaskHistory(engine),
+        forecasts=Forecasts(TaskHistory(engine), timed_counters(sources)),
         store=store or MemoryStore(),
         nudge=lambda: nudges.append(None),
         checks=checks or {},
@@ -279,13 +285,8 @@ def shared_api(
             yield api
         return
     server = request.getfixturevalue("postgres_server")
-    name = f"api_{secrets.token_hex(6)}"
-    with server.connect() as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    with running_api(server.url(name), home) as api:
+    with server.database() as url, running_api(url, home) as api:
         yield api
-    with server.connect() as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture

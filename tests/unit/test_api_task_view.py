@@ -79,6 +79,10 @@ def test_an_ended_task_asks_for_no_further_look(status: str) -> None:
         ({"rows_done": 1000}, 0),
         ({"rows_done": 1200}, 0),
         ({"rows_done": 0}, None),
+        # It has run for ten seconds.
+        ({"rows_done": 0, "predicted_seconds": 25.0}, 15),
+        ({"rows_done": 0, "predicted_seconds": 9.0}, None),
+        ({"rows_done": 0, "predicted_seconds": 25.0, "attempt": 2}, None),
         ({"rows_total": None}, None),
         ({"started_at": None}, None),
         ({"attempt": 2}, None),

@@ -19,6 +19,7 @@ _NEW_COLUMNS: dict[str, sa.types.TypeEngine[Any]] = {
     "notify": JSON,
     "flight_key": sa.Text(),
     "joined_id": sa.Uuid(),
+    "planned_rows": sa.BigInteger(),
     "predicted_rows": sa.BigInteger(),
     "predicted_bytes": sa.BigInteger(),
     "predicted_seconds": sa.Float(),
@@ -28,6 +29,10 @@ _NEW_INDEXES: dict[str, tuple[list[str], str | None]] = {
     "fresh": (
         ["tenant_id", "flight_key", "snapshot_at"],
         "flight_key IS NOT NULL AND status = 'SUCCESS'",
+    ),
+    "history": (
+        ["tenant_id", "task_type", "format", "finished_at"],
+        "rows_written IS NOT NULL",
     ),
     "joined": (["joined_id"], "joined_id IS NOT NULL"),
     "object": (["object_key"], "object_key IS NOT NULL"),
