@@ -15,7 +15,7 @@ from api.error_handling import handle_errors
 from api.events import EventHub
 from api.examples import add_examples
 from api.middleware import BodyLimit, Envelope
-from api.problems import problem_schemas
+from api.problems import document_caller_problems, problem_schemas
 from api.readiness import Readiness
 from api.routes import (
     admin,
@@ -41,12 +41,13 @@ pass through this API. Errors are `application/problem+json` with a stable `code
 
 
 class _Application(FastAPI):
-    """An application whose OpenAPI document knows problems and has examples."""
+    """An application whose OpenAPI document knows problems, and where, and has examples."""
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
         document["components"]["schemas"].update(problem_schemas())
         add_examples(document)
+        document_caller_problems(document)
         return document
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from api.log_paths import loggable
 from api.problems import FieldError, problem_response, status_of
@@ -68,7 +69,10 @@ async def _answer(request: Request, error: Exception) -> Response:
         case HTTPException():
             status = HTTPStatus(error.status_code)
             code, detail = _FRAMEWORK.get(status, ("http_error", f"{status.phrase}."))
-            return problem_response(request_id, status, code, detail, headers=error.headers)
+            headers = dict(error.headers or {})
+            if "Allow" in headers:
+                headers["Allow"] = _allowed_methods(request)
+            return problem_response(request_id, status, code, detail, headers=headers)
         case WaybillError() | StorageError():
             return _answer_ours(request, error)
         case _:
@@ -114,6 +118,19 @@ def _retry_after(error: Exception) -> dict[str, str]:
     if not isinstance(error, NotNow):
         return {}
     return {"Retry-After": str(math.ceil(error.retry_after.total_seconds()))}
+
+
+def _allowed_methods(request: Request) -> str:
+    """All methods of this address; the framework names those of the first route it finds."""
+    scope = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    return ", ".join(
+        method
+        for method in HTTPMethod
+        if any(
+            route.matches(scope | {"method": str(method)})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    )
 
 
 def _wrong_fields(error: Exception) -> list[FieldError]:

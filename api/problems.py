@@ -140,6 +140,19 @@ def problem_docs(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def document_caller_problems(document: dict[str, Any]) -> None:
+    """Add to each operation that needs a caller how that can go wrong, whatever its route says.
+
+    400: a token in the address. 401: none that can be trusted. 403: another site's page used
+    the cookie. 503: the task database or the identity provider is away.
+    """
+    docs = {str(status): entry for status, entry in problem_docs(400, 401, 403, 503).items()}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if "security" in operation:
+                operation["responses"] = {**docs, **operation["responses"]}
+
+
 def problem_schemas() -> dict[str, Any]:
     """The schemas `problem_docs` refers to, for the OpenAPI document.
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from exporter.formats import FORMATS
 from exporter.tasks import TaskStatus
 from infra.notices.mail_server import MAX_ADDRESS_CHARS
 from infra.notices.targets import MAX_URL_CHARS
@@ -47,7 +48,12 @@ class ExportRequest(BaseModel):
     )
 
     type: str = Field(min_length=1, max_length=200, description="Name of a dataset.")
-    format: str = Field(min_length=1, max_length=20, description="One of the dataset's formats.")
+    format: str = Field(
+        min_length=1,
+        max_length=20,
+        description="One of the dataset's formats.",
+        json_schema_extra={"enum": list(FORMATS)},
+    )
     params: dict[str, Any] = Field(
         default_factory=dict, description="Parameters of the dataset, see `GET /api/datasets`."
     )

@@ -70,7 +70,7 @@ def list_tasks(
 
 
 @router.get(
-    "/{task_id}",
+    "/{task_id:uuid}",
     response_model=TaskBody,
     responses={304: {"description": "Not Modified"}, **problem_docs(401, 404, 422)},
 )
@@ -92,7 +92,7 @@ def get_task(
 
 
 @router.get(
-    "/{task_id}/download",
+    "/{task_id:uuid}/download",
     status_code=HTTPStatus.TEMPORARY_REDIRECT,
     response_class=RedirectResponse,
     responses={
@@ -116,7 +116,7 @@ def download(
 
 
 @router.post(
-    "/{task_id}/cancel",
+    "/{task_id:uuid}/cancel",
     status_code=HTTPStatus.ACCEPTED,
     response_model=TaskBody,
     responses=problem_docs(401, 403, 404, 409, 422),
@@ -129,7 +129,7 @@ def cancel(
 
 
 @router.post(
-    "/{task_id}/retry",
+    "/{task_id:uuid}/retry",
     status_code=HTTPStatus.CREATED,
     response_model=SubmittedTask,
     responses={
@@ -143,7 +143,7 @@ def retry(task_id: UUID, user: Caller, services: ServicesDep, response: Response
 
 
 @router.delete(
-    "/{task_id}",
+    "/{task_id:uuid}",
     status_code=HTTPStatus.NO_CONTENT,
     responses=problem_docs(401, 403, 404, 409, 422),
 )
