@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from infra.forecasts import RowsFrom
+from infra.forecasts import RowsKnownBy
 
 
 class BetterFormatBody(BaseModel):
@@ -21,7 +21,7 @@ class Estimate(BaseModel):
     type: str
     format: str
     rows: int | None = Field(description="Null while nobody knows; then so is what follows it.")
-    rows_from: RowsFrom | None = Field(
+    rows_known_by: RowsKnownBy | None = Field(
         description=(
             "`exact`: counted just now. `planner`: the database's guess, corrected by earlier "
             "exports. `history`: your own last export of the same."

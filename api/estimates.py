@@ -39,7 +39,7 @@ def estimate_export(services: Services, user: Principal, request: ExportRequest)
         type=wanted.dataset.name,
         format=wanted.format.name,
         rows=forecast.rows,
-        rows_from=forecast.rows_from,
+        rows_known_by=forecast.rows_known_by,
         rows_problem=forecast.rows_problem,
         rows_limit=services.settings.max_rows_per_export,
         files=shape.files if shape else None,

@@ -29,7 +29,7 @@ from infra.calibration import (
 from infra.tasks.history import TaskHistory
 
 
-class RowsFrom(StrEnum):
+class RowsKnownBy(StrEnum):
     """How the number of rows is known."""
 
     #: Counted, just now.
@@ -49,7 +49,7 @@ class Forecast:
     """What an export will come to. Without `rows` there are no bytes and no seconds either."""
 
     rows: int | None
-    rows_from: RowsFrom | None
+    rows_known_by: RowsKnownBy | None
     #: Stable code of what kept the database from answering.
     rows_problem: str | None
     #: The planner's own number, before any correction.
@@ -82,17 +82,17 @@ class Forecasts:
         values = params.model_dump(mode="json")
         past = self._history.past_exports(user.tenant, dataset.name, chosen)
         count, problem = self._count(dataset, query, within)
-        rows, known = count.counted, RowsFrom.EXACT
+        rows, known = count.counted, RowsKnownBy.EXACT
         if rows is None and count.planned is not None:
-            rows, known = correct_plan(count.planned, filled(values), past), RowsFrom.PLANNER
+            rows, known = correct_plan(count.planned, filled(values), past), RowsKnownBy.PLANNER
         if rows is None:
             rows = self._history.rows_of_equal_request(user, dataset.name, values)
-            known = RowsFrom.HISTORY
+            known = RowsKnownBy.HISTORY
         columns = _columns_of(query)
         width = columns or USUAL_COLUMNS
         return Forecast(
             rows=rows,
-            rows_from=None if rows is None else known,
+            rows_known_by=None if rows is None else known,
             rows_problem=problem,
             planned_rows=count.planned,
             columns=columns,

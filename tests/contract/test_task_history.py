@@ -12,7 +12,7 @@ from exporter.datasets import ROWS, Dataset
 from exporter.ports import RowCount
 from exporter.principal import Principal
 from infra.database import writing
-from infra.forecasts import Forecasts, RowsFrom
+from infra.forecasts import Forecasts, RowsKnownBy
 from infra.sources import open_source
 from infra.sources.errors import SourceUnavailable
 from infra.tasks.history import QueueLoad, TaskHistory
@@ -85,7 +85,7 @@ def test_bytes_and_seconds_follow_the_past_of_the_same_kind(engine):
 
     forecast = foretell(engine, Told(RowCount(counted=10_000)))
 
-    assert forecast.rows_from is RowsFrom.EXACT
+    assert forecast.rows_known_by is RowsKnownBy.EXACT
     assert forecast.size_bytes == pytest.approx(500_000, rel=0.01)
     assert forecast.seconds == pytest.approx(10_000 / 2_000 * 10, rel=0.05)
 
@@ -113,15 +113,15 @@ def test_the_rows_of_last_time_are_told_to_whoever_exported_them_only(engine):
 
     away = Told(SourceUnavailable())
     mine = foretell(engine, away, ANN, city="Berlin")
-    assert (mine.rows, mine.rows_from, mine.rows_problem) == (
-        321, RowsFrom.HISTORY, "source_unavailable"
+    assert (mine.rows, mine.rows_known_by, mine.rows_problem) == (
+        321, RowsKnownBy.HISTORY, "source_unavailable"
     )  # fmt: skip
     for other in (
         foretell(engine, away, BOB, city="Berlin"),
         foretell(engine, away, STRANGER, city="Berlin"),
         foretell(engine, away, ANN, city="Oslo"),
     ):
-        assert (other.rows, other.rows_from, other.size_bytes, other.seconds) == (None,) * 4
+        assert (other.rows, other.rows_known_by, other.size_bytes, other.seconds) == (None,) * 4
         assert other.rows_problem == "source_unavailable"
 
 
@@ -138,7 +138,7 @@ def test_the_planner_is_corrected_by_how_it_erred_with_the_same_parameters(engin
 
     corrected = foretell(engine, guess, city="Oslo")
 
-    assert (corrected.rows, corrected.rows_from) == (400, RowsFrom.PLANNER)
+    assert (corrected.rows, corrected.rows_known_by) == (400, RowsKnownBy.PLANNER)
     assert corrected.planned_rows == 100
     assert foretell(engine, guess, status="paid").rows == 100
 
@@ -195,4 +195,4 @@ def test_a_forecast_of_a_real_source_is_the_count_of_its_rows(engine):
 
     forecast = forecasts.foretell(ANN, dataset, OrderParams(), "xlsx", WITHIN)
 
-    assert (forecast.rows, forecast.rows_from, forecast.columns) == (3, RowsFrom.EXACT, 1)
+    assert (forecast.rows, forecast.rows_known_by, forecast.columns) == (3, RowsKnownBy.EXACT, 1)

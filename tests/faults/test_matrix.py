@@ -1,4 +1,4 @@
-"""The fault matrix of docs/reliability.md is complete, and names tests that exist."""
+"""The matrices of docs/reliability.md are complete, and name tests that exist."""
 
 from __future__ import annotations
 
@@ -8,18 +8,30 @@ from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
 PAGE = (TESTS.parent / "docs/reliability.md").read_text()
+ROWS = dict(re.findall(r"^\| ([FR]\d+) \|[^|]*\|(.*)\|$", PAGE, re.MULTILINE))
+DEFINED = {
+    node.name
+    for path in TESTS.rglob("test_*.py")
+    for node in ast.walk(ast.parse(path.read_text()))
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+}
 
 
-def test_every_fault_has_a_row():
-    rows = re.findall(r"^\| (F\d+) \|", PAGE, re.MULTILINE)
-    assert rows == [f"F{number}" for number in range(1, 59)]
+def test_every_fault_and_every_hostile_request_has_a_row():
+    faults = [f"F{number}" for number in range(1, 59)]
+    assert list(ROWS) == faults + [f"R{number}" for number in range(1, 34)]
 
 
-def test_every_test_it_names_is_there():
-    defined = {
-        node.name
-        for path in TESTS.rglob("test_*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+def test_every_hostile_request_has_a_test_with_its_number_or_a_reason_why_not():
+    numbers = {
+        int(number)
+        for name in DEFINED
+        for prefix in re.findall(r"^test_((?:r\d+_)+)", name)
+        for number in re.findall(r"\d+", prefix)
     }
-    assert set(re.findall(r"`(test_\w+)`", PAGE)) - defined == set()
+    reasons = {int(row[1:]) for row, text in ROWS.items() if row[0] == "R" and "`" not in text}
+    assert set(range(1, 34)) - numbers - reasons == set()
+
+
+def test_every_test_they_name_is_there():
+    assert set(re.findall(r"`(test_\w+)`", PAGE)) - DEFINED == set()

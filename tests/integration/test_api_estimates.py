@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from exporter.datasets import Dataset, Registry
 from exporter.errors import InvalidRequest
 from exporter.principal import Principal
-from infra.forecasts import Forecast, RowsFrom
+from infra.forecasts import Forecast, RowsKnownBy
 from tests.servers.task_api import TASKS, OrderParams, TaskApi, ask, running_api
 
 ESTIMATE = f"{TASKS}/estimate"
@@ -102,7 +102,7 @@ def test_an_estimate_says_all_there_is_to_know_before_the_click(shop):
         "type": "orders",
         "format": "xlsx",
         "rows": ROWS,
-        "rows_from": "exact",
+        "rows_known_by": "exact",
         "rows_problem": None,
         "rows_limit": api.services.settings.max_rows_per_export,
         "files": 1,
@@ -141,7 +141,7 @@ def test_what_cannot_be_counted_in_time_is_the_planners_or_unknown(shop):
 
     assert time.monotonic() - started < 2.5
     if kind == "postgresql":
-        assert told["rows_from"] == "planner"
+        assert told["rows_known_by"] == "planner"
         assert told["rows"] > 10**9
         assert (told["better_format"]["format"], told["better_format"]["code"]) == (
             "csv.zip", "rows_beyond_a_sheet"
@@ -156,7 +156,7 @@ def test_a_query_the_source_refuses_has_no_rows_and_a_reason(shop):
 
     told = estimate(api.person(), type="gone")
 
-    assert (told["rows"], told["rows_from"], told["rows_problem"]) == (
+    assert (told["rows"], told["rows_known_by"], told["rows_problem"]) == (
         None, None, "source_rejected"
     )  # fmt: skip
     assert told["queue_position"] == 0
@@ -234,7 +234,7 @@ def test_without_its_source_ones_own_last_export_of_the_same_tells_the_rows(cut_
     cut_off.finish(ask(client, params={"city": "Berlin"}), rows=77)
 
     told = estimate(client, params={"city": "Berlin"})
-    assert (told["rows"], told["rows_from"]) == (77, "history")
+    assert (told["rows"], told["rows_known_by"]) == (77, "history")
     for stranger in (cut_off.person(), cut_off.person(tenant, "bob")):
         assert estimate(stranger, params={"city": "Berlin"})["rows"] is None
 
@@ -244,7 +244,9 @@ def test_a_task_shows_what_was_foretold_of_it(cut_off: TaskApi):
     task = ask(client)
     assert task["predicted"] is None
     claim = cut_off.begin(task)
-    cut_off.runs.record_forecast(claim, Forecast(10, RowsFrom.EXACT, None, 12, 2, 6_700, 4.5, []))
+    cut_off.runs.record_forecast(
+        claim, Forecast(10, RowsKnownBy.EXACT, None, 12, 2, 6_700, 4.5, [])
+    )
 
     seen = client.get(f"{TASKS}/{task['id']}").json()
 
