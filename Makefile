@@ -8,6 +8,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 T ?= tests
 # Test processes. Each starts its own servers, and waits for them more than it computes.
 N ?= 2
+AUDIT_SERVICE ?= pypi
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -52,6 +53,9 @@ soak: $(DEV_STAMP) ## Break everything in turn for SOAK_MINUTES=15, and look for
 	@tests/install-servers
 	$(BIN)/python -m tests.soak
 
+audit: $(DEV_STAMP) ## Look both locks up for known vulnerabilities (AUDIT_SERVICE=pypi or osv)
+	$(BIN)/pip-audit --strict --vulnerability-service $(AUDIT_SERVICE) --require-hashes --disable-pip --progress-spinner off -r requirements.lock -r requirements-dev.lock
+
 docs: $(DEV_STAMP) ## Write the generated pages
 	$(BIN)/python -m infra.settings_table > docs/settings.md
 	$(BIN)/python -m api.explanations.document > docs/errors.md
@@ -60,4 +64,4 @@ lock: ## Pin every dependency by version and hash, naming no index
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 
-.PHONY: help setup demo test check fix bench soak docs lock
+.PHONY: help setup demo test check fix bench soak audit docs lock
