@@ -109,7 +109,7 @@ def test_schemathesis_finds_nothing_on_any_route(server: TaskApi, tmp_path: Path
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=120,
+        timeout=170,
         check=False,
     )
 
