@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.downloads import file_of, presigned
 from api.errors import FileExpired
@@ -14,6 +14,7 @@ from api.link_pages import link_path
 from api.rights import authorise_again
 from api.schemas import ExportRequest
 from api.submission import submit_export
+from api.timestamps import Timestamp
 from exporter.errors import PermissionDenied
 from exporter.principal import Principal
 from infra.services import Services
@@ -39,7 +40,7 @@ class LinkRequest(BaseModel):
         json_schema_extra={"example": {"expires_at": "2026-03-02T18:00:00Z", "max_uses": 3}},
     )
 
-    expires_at: AwareDatetime | None = Field(None, description="At most the file's own end.")
+    expires_at: Timestamp | None = Field(None, description="At most the file's own end.")
     max_uses: Annotated[int, Field(strict=True, ge=1, le=_MOST_USES)] | None = None
 
 

@@ -7,7 +7,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AwareDatetime
 
 from api.admin_schemas import AdminTaskBody, AdminTaskList, AuditList, DeadLetterList
 from api.auth import Caller
@@ -16,6 +15,7 @@ from api.problems import problem_docs
 from api.strict_json import StrictRoute
 from api.task_lists import MAX_PAGE, MAX_PAGE_SIZE, PlainText
 from api.task_view import body_of
+from api.timestamps import Timestamp
 from exporter.errors import PermissionDenied
 from exporter.principal import Principal
 from exporter.tasks import TaskStatus
@@ -101,8 +101,8 @@ def read_audit_log(
     tenant: PlainText | None = None,
     actor: PlainText | None = None,
     action: PlainText | None = None,
-    since: Annotated[AwareDatetime | None, Query(description="Included.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Not included.")] = None,
+    since: Annotated[Timestamp | None, Query(description="Included.")] = None,
+    until: Annotated[Timestamp | None, Query(description="Not included.")] = None,
     before: Annotated[int | None, Query(ge=1, le=_MAX_ID)] = None,
     limit: Limit = 50,
 ) -> AuditList:
