@@ -43,16 +43,14 @@ def test_after_ten_exports_the_median_error_of_bytes_is_under_a_tenth(engine, ch
     source = open_source(engine.url.render_as_string(hide_password=False))
     dataset = Dataset("orders", some_orders, Range)
     chance = random.Random(17)  # noqa: S311 - the same exports every time
-    errors, rows = [], []
+    errors = []
     for number in range(LEARNED + 6):
         city = chance.choice([None, "Berlin", "上海"])
         wanted = {"first": chance.randrange(ORDERS - 200), "city": city}
         new = new_task(params=wanted, format=chosen)
         task = run_attempt(engine, MemoryStore(), source, dataset, ANN, new)
         assert task.status == "SUCCESS", task.error_message
-        rows.append((task.predicted_rows, task.rows_written))
         if number >= LEARNED:
             errors.append(abs(task.predicted_bytes - task.size_bytes) / task.size_bytes)
 
-    assert all(predicted == written for predicted, written in rows)
     assert median(errors) < 0.1
