@@ -37,6 +37,10 @@ _PLAIN = (
 )
 
 
+#: Another version may make other bytes. Looked up once: it is read from the disk.
+_VERSION = version("waybill")
+
+
 class _Unknown(TypeError):
     """A bound value that nobody can compare."""
 
@@ -65,7 +69,7 @@ class FlightKeys:
         try:
             text, values = compile_query(query, self.dialects[dataset.reads])
             told = [
-                *(version("waybill"), user.tenant, dataset.name, format_name),
+                *(_VERSION, user.tenant, dataset.name, format_name),
                 *(self.timezone, self.csv_profile),
                 *(dataset.title, dataset.sheet_by, _columns(dataset)),
                 *(text, _canonical(values)),

@@ -6,6 +6,7 @@ Clients are plain and keep their connections, so that most of the time is the se
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import subprocess
 import sys
@@ -19,13 +20,14 @@ _CLIENTS = 8
 
 
 def send_all(
-    url: str, token: str, bodies: Sequence[dict[str, Any]] | None, *, times: int = 1
+    url: str, tokens: Sequence[str], bodies: Sequence[dict[str, Any]] | None, *, times: int = 1
 ) -> list[float]:
     """Seconds of each answer to POSTs of `bodies`, or to `times` GETs, several at a time.
 
+    Clients take the tokens in turn.
     The last number is the time from the first request to the last answer.
     """
-    request = {"url": url, "token": token, "bodies": bodies, "times": times}
+    request = {"url": url, "tokens": list(tokens), "bodies": bodies, "times": times}
     done = subprocess.run(
         [sys.executable, "-m", __spec__.name],
         input=json.dumps(request),
@@ -44,7 +46,11 @@ def main() -> None:
     shares = [bodies[n::clients] if bodies else [None] * request["times"] for n in range(clients)]
     start = time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
-        answers = pool.map(lambda share: _send(request["url"], request["token"], share), shares)
+        answers = pool.map(
+            lambda share, token: _send(request["url"], token, share),
+            shares,
+            itertools.cycle(request["tokens"]),
+        )
         seconds = [each for share in answers for each in share]
     sys.stdout.write(json.dumps([*seconds, time.perf_counter() - start]))
 

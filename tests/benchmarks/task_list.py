@@ -41,7 +41,7 @@ def ours(database: str, tasks: int) -> Figures:
 
         def milliseconds(user: str, query: str) -> float:
             token = api.token(_TENANT, user)
-            *seconds, _ = send_all(f"{api.url}{TASKS}?{query}", token, None, times=_PAGES)
+            *seconds, _ = send_all(f"{api.url}{TASKS}?{query}", [token], None, times=_PAGES)
             return 1000 * statistics.median(seconds)
 
         return {
