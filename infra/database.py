@@ -89,15 +89,9 @@ def database_now(connection: Connection) -> datetime:
     SQLite has no server, and its users share one host, so there it is the host's clock.
     """
     if connection.dialect.name == "postgresql":
-        return connection.execute(sa.select(clock(connection))).scalar_one()
+        now = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
+        return connection.execute(sa.select(now)).scalar_one()
     return datetime.now(UTC)
-
-
-def clock(connection: Connection) -> sa.ColumnElement[datetime]:
-    """`database_now` as a column, for a query that asks for something else as well."""
-    if connection.dialect.name == "postgresql":
-        return sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
-    return sa.literal(datetime.now(UTC), UtcDateTime())
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -30,8 +31,8 @@ _w = _waiting.c
 _running = export_task.alias("running_task")
 _r = _running.c
 
-#: A rung's timer and the database's clock differ by milliseconds; a message that comes this
-#: early is let in, since turning it away would wait for the sweeper.
+#: A rung's timer and the database's clock differ by milliseconds; a task whose own message
+#: comes this early is let in, since turning it away would wait for the sweeper.
 _EARLY = timedelta(seconds=1)
 
 
@@ -41,8 +42,12 @@ def take(
     worker: str,
     lease: timedelta,
     which: sa.ColumnElement[bool],
+    called: UUID | None,
 ) -> Claim | None:
-    """Claim the one task `which` describes, if it still waits and is due."""
+    """Claim the one task `which` describes, if it still waits and is due.
+
+    `called` is the task that the message in hand speaks of.
+    """
     row = change_task(
         connection,
         now,
@@ -52,7 +57,7 @@ def take(
             _t.joined_id.is_(None),
             _t.attempt < _t.max_attempts,
             _t.cancel_requested_at.is_(None),
-            _due(_t, now),
+            _due(_t, now, called),
         ),
         status=TaskStatus.PROCESSING,
         fence=_t.fence + 1,
@@ -79,12 +84,12 @@ def take(
     return Claim(Task.from_row(row), row["fence"], worker)
 
 
-def turns(connection: Connection, queue: str, limits: Limits) -> Sequence[str]:
+def turns(connection: Connection, queue: str, limits: Limits, called: UUID | None) -> Sequence[str]:
     """The tenants with something to claim in `queue`, in the order of their turns.
 
     It costs a few index probes for each tenant that waits, however many tasks it has there.
     """
-    due = (*_ready(queue), _due(_w, database_now(connection)), _uncapped(limits))
+    due = (*_ready(queue), _due(_w, database_now(connection), called), _uncapped(limits))
     tenants = _tenants(queue)
     tenant = tenants.c.tenant_id
     oldest = sa.select(sa.func.min(_w.created_at)).where(*due, _w.tenant_id == tenant)
@@ -114,7 +119,13 @@ def turns(connection: Connection, queue: str, limits: Limits) -> Sequence[str]:
 
 
 def next_of(
-    tenant: str, queue: str, now: datetime, limits: Limits, *, skip_locked: bool
+    tenant: str,
+    queue: str,
+    now: datetime,
+    limits: Limits,
+    called: UUID | None,
+    *,
+    skip_locked: bool,
 ) -> sa.ColumnElement[bool]:
     """The condition for `take`: the oldest task of `tenant` in `queue` that no cap holds back."""
     oldest = (
@@ -122,7 +133,7 @@ def next_of(
         .where(
             *_ready(queue),
             _w.tenant_id == tenant,
-            _due(_w, now),
+            _due(_w, now, called),
             _uncapped(limits),
             _running_of(sa.literal(tenant), correlate=None) < limits.running_per_tenant,
         )
@@ -166,8 +177,10 @@ def _ready(queue: str) -> tuple[sa.ColumnElement[bool], ...]:
     return (_w.queue == queue, pending, _w.joined_id.is_(None))
 
 
-def _due(columns: Any, now: datetime) -> sa.ColumnElement[bool]:
-    return sa.or_(columns.next_attempt_at.is_(None), columns.next_attempt_at <= now + _EARLY)
+def _due(columns: Any, now: datetime, called: UUID | None) -> sa.ColumnElement[bool]:
+    due = columns.next_attempt_at
+    soon = sa.and_(columns.id == called, due <= now + _EARLY)
+    return sa.or_(due.is_(None), due <= now, soon)
 
 
 def _tenants(queue: str) -> sa.CTE:

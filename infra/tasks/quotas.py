@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from sqlalchemy.engine import Connection
 from exporter.errors import WaybillError
 from exporter.principal import Principal
 from exporter.tasks import LIVE
-from infra.database import clock
+from infra.database import UtcDateTime
 from infra.limits import Limits
 from infra.tasks.journal import insert
 from infra.tasks.locks import lock_out
@@ -124,24 +125,43 @@ def measure(connection: Connection, user: Principal, limits: Limits) -> Measured
 
 
 def _count(connection: Connection, user: Principal, limits: Limits) -> Measured:
-    tenants = (_t.tenant_id == user.tenant, _t.dedupe_key.is_not(None), in_status(*LIVE))
-    days = (_u.tenant_id == user.tenant, _u.day == datetime.now(UTC).date())
-    row = connection.execute(
-        sa.select(
-            clock(connection),
-            _up_to(limits.queued_per_user, _t.id, *tenants, _t.created_by == user.user),
-            _up_to(limits.queued_per_tenant, _t.id, *tenants),
-            _rows_of(*days, _u.user_id == user.user),
-            _rows_of(*days),
-            _up_to(limits.backlog, outbox.c.id, outbox.c.published_at.is_(None)),
-        )
-    ).one()
-    return Measured(*row)
+    now = datetime.now(UTC)
+    told = {
+        "now": now,
+        "today": now.date(),
+        "tenant": user.tenant,
+        "user": user.user,
+        "queued_per_tenant": limits.queued_per_tenant,
+        "queued_per_user": limits.queued_per_user,
+        "backlog": limits.backlog,
+    }
+    return Measured(*connection.execute(_question(connection.dialect.name), told).one())
 
 
-def _up_to(limit: int, column: sa.Column[Any], *wanted: sa.ColumnElement[bool]) -> Any:
-    """How many rows there are, counted no further than `limit`."""
-    some = sa.select(column).where(*wanted).limit(limit).subquery()
+@cache
+def _question(dialect: str) -> sa.Select[Any]:
+    """The fields of `Measured`. Made once: to make it costs more than to answer it (measured)."""
+    now: sa.ColumnElement[datetime] = sa.bindparam("now", type_=UtcDateTime())
+    if dialect == "postgresql":
+        # As `infra.database.database_now`.
+        now = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
+    tenant, user = sa.bindparam("tenant", type_=sa.Text()), sa.bindparam("user", type_=sa.Text())
+    tenants = (_t.tenant_id == tenant, _t.dedupe_key.is_not(None), in_status(*LIVE))
+    days = (_u.tenant_id == tenant, _u.day == sa.bindparam("today", type_=sa.Date()))
+    return sa.select(
+        now,
+        _up_to("queued_per_user", _t.id, *tenants, _t.created_by == user),
+        _up_to("queued_per_tenant", _t.id, *tenants),
+        _rows_of(*days, _u.user_id == user),
+        _rows_of(*days),
+        _up_to("backlog", outbox.c.id, outbox.c.published_at.is_(None)),
+    )
+
+
+def _up_to(limit: str, column: sa.Column[Any], *wanted: sa.ColumnElement[bool]) -> Any:
+    """How many rows there are, counted no further than the limit of this name."""
+    end = sa.bindparam(limit, type_=sa.BigInteger())
+    some = sa.select(column).where(*wanted).limit(end).subquery()
     return sa.select(sa.func.count()).select_from(some).scalar_subquery()
 
 

@@ -85,12 +85,15 @@ class TaskRuns:
         """
         with writing(self._engine) as connection:
             now = database_now(connection)
-            return take(connection, now, worker, self._lease, _t.id == task_id)
+            return take(connection, now, worker, self._lease, _t.id == task_id, task_id)
 
-    def claim_next(self, queue: str, worker: str) -> Claim | None:
-        """Take the task of `queue` whose turn it is, or None when there is none to take now."""
+    def claim_next(self, queue: str, worker: str, called: UUID | None = None) -> Claim | None:
+        """Take the task of `queue` whose turn it is, or None when there is none to take now.
+
+        `called` is the task that the message in hand speaks of, which may be a little early.
+        """
         with reading(self._engine) as connection:
-            tenants = turns(connection, queue, self._limits)
+            tenants = turns(connection, queue, self._limits, called)
         # What somebody has locked is passed over first. It may only be looked at, though, and
         # there may be no other wake-up for it: so the second time we wait.
         for skip_locked, tenant in itertools.product((True, False), tenants):
@@ -98,8 +101,8 @@ class TaskRuns:
                 # One transaction for each: holding two such locks could wait in a circle.
                 lock_out(connection, "claim", tenant)
                 now = database_now(connection)
-                which = next_of(tenant, queue, now, self._limits, skip_locked=skip_locked)
-                if claim := take(connection, now, worker, self._lease, which):
+                which = next_of(tenant, queue, now, self._limits, called, skip_locked=skip_locked)
+                if claim := take(connection, now, worker, self._lease, which, called):
                     return claim
         return None
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import timedelta
 from functools import partial
+from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -109,8 +110,8 @@ class WorkerService:
     def _handler(self, queue: str) -> Handler:
         """A wake-up is a token: it says that `queue` has something, and not what is next."""
 
-        async def claim(_wake_up: WakeUp) -> Work | None:
-            claim = await self._claim_patiently(queue)
+        async def claim(wake_up: WakeUp) -> Work | None:
+            claim = await self._claim_patiently(queue, wake_up.task_id)
             return partial(self._work, queue, claim) if claim else None
 
         return claim
@@ -146,13 +147,13 @@ class WorkerService:
             return await self._claim_patiently(queue)
         return None
 
-    async def _claim_patiently(self, queue: str) -> Claim | None:
+    async def _claim_patiently(self, queue: str, called: UUID | None = None) -> Claim | None:
         """Claim, and wait for a database that is away: that is no fault of the message."""
         failpoint("w.before_claim")
         while True:
             try:
                 runs = self._doors.runs
-                claim = await asyncio.to_thread(runs.claim_next, queue, self._name)
+                claim = await asyncio.to_thread(runs.claim_next, queue, self._name, called)
             except SQLAlchemyError:
                 log.warning("a claim waits for the database", extra={"worker": self._name})
             else:

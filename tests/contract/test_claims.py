@@ -103,6 +103,16 @@ def test_what_is_not_due_yet_is_passed_over(engine, requests):
     assert [claim.task.id for claim in claimed(runs, 2)] == [later]
 
 
+def test_only_its_own_message_may_be_a_little_early(engine, requests):
+    runs = workers(engine)
+    task_id = ask(requests, A)
+    (claim,) = claimed(runs, 1)
+    runs.fail(claim, code="x", message="y", retry_in=timedelta(seconds=0.9))
+    assert claimed(runs, 1) == []
+    assert runs.claim_next("orders", "w", ask(requests, B)).task.tenant_id == "B"
+    assert runs.claim_next("orders", "w", task_id).task.id == task_id
+
+
 def test_r14_a_tenant_at_its_cap_waits_until_one_of_its_own_has_ended(engine, requests):
     runs = workers(engine, running_per_tenant=2)
     for user in (A, A, A, B):

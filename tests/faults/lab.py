@@ -37,7 +37,7 @@ from infra.worker.relay import Relay
 from infra.worker.service import WorkerService
 from storage.memory import MemoryStore
 from tests.contract.task_store import ANN, new_task
-from tests.e2e.processes import SECRET
+from tests.e2e.processes import SECRET, wait_for
 from tests.eventually import eventually
 from tests.faults.auditor import Auditor
 
@@ -201,5 +201,8 @@ def open_lab(
     try:
         yield Lab(stack, ours, source, store)
     finally:
+        # A helper's thread may outlive its worker by a statement, and then loses its connection.
+        with suppress(AssertionError):
+            wait_for(lambda: not (ours.pool.checkedout() or workers.pool.checkedout()), 5)
         ours.dispose()
         workers.dispose()
