@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from exporter.tasks import LIVE, TaskStatus
 from infra.tasks.announcements import announce
 from infra.tasks.flights import land
+from infra.tasks.journal import TaskRow
 from infra.tasks.quotas import count_rows
 
 
-def after_end(connection: Connection, now: datetime, row: sa.RowMapping) -> None:
+def after_end(connection: Connection, now: datetime, row: TaskRow) -> None:
     """Do what the end of a task brings about, in the transaction that changed `row`.
 
     Every update that may end a task calls this with the row it returned; a row that is

@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection
 
 from exporter.principal import Principal
 from exporter.tasks import LIVE, TaskStatus
-from infra.tasks.journal import audit, wake
+from infra.tasks.journal import TaskRow, audit, wake
 from infra.tasks.locks import lock_in, lock_out
 from infra.tasks.model import Flight
 from infra.tasks.schema import export_task, in_status, storage_object
@@ -42,7 +42,7 @@ _NO_PROGRESS: dict[str, Any] = {
 }
 
 
-def facts_of(source: sa.RowMapping, filename: str) -> dict[str, Any]:
+def facts_of(source: TaskRow, filename: str) -> dict[str, Any]:
     """The columns of a task that refers to the file of `source`, under its own name."""
     # The recorded link names the file; another name needs another link, made when asked for.
     same = source["filename"] == filename
@@ -100,7 +100,7 @@ def show_progress(
     change_tasks(connection, now, _followers_of(leader_id), **progress).close()
 
 
-def land(connection: Connection, now: datetime, leader: sa.RowMapping) -> list[sa.RowMapping]:
+def land(connection: Connection, now: datetime, leader: TaskRow) -> list[sa.RowMapping]:
     """Do for the followers what the end of `leader` means to them; those that ended with it.
 
     The file goes to those whose key is the one it was made under. It can differ from the key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,8 @@ SYSTEM = "system"
 #: A row of `export_task`, or the part of one that identifies it.
 TaskRow = sa.RowMapping | Mapping[str, Any]
 
+#: Without the new id: nobody needs it, and to ask for it costs time.
+_INSERT_AUDIT = sa.insert(audit_log).inline()
 _INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
@@ -28,9 +31,18 @@ def insert(connection: Connection, table: Any) -> Any:
     return _INSERT[connection.dialect.name](table)
 
 
-def insert_ignoring(connection: Connection, table: Any) -> Any:
-    """An INSERT that does nothing where a unique index already holds the row."""
-    return insert(connection, table).on_conflict_do_nothing()
+def insert_ignoring(connection: Connection, table: Any, *returning: Any) -> Any:
+    """An INSERT that does nothing where a unique index already holds the row.
+
+    Give the row to `execute`, and the statement is made and compiled only once.
+    """
+    return _ignoring(connection.dialect.name, table, *returning)
+
+
+@cache
+def _ignoring(dialect: str, table: Any, *returning: Any) -> Any:
+    statement = _INSERT[dialect](table).on_conflict_do_nothing()
+    return statement.returning(*returning) if returning else statement
 
 
 def audit(
@@ -52,19 +64,18 @@ def audit(
     before, after = change or (None, None)
     if before is not None and after is not None and (before, after) not in TRANSITIONS:
         raise ValueError(f"a task cannot go from {before} to {after}")
-    connection.execute(
-        audit_log.insert().values(
-            at=now,
-            tenant_id=task["tenant_id"],
-            actor=actor,
-            action=action,
-            task_id=task["id"],
-            from_status=before,
-            to_status=after,
-            fence=task["fence"],
-            detail=dict(detail or {}),
-        )
-    )
+    entry = {
+        "at": now,
+        "tenant_id": task["tenant_id"],
+        "actor": actor,
+        "action": action,
+        "task_id": task["id"],
+        "from_status": before,
+        "to_status": after,
+        "fence": task["fence"],
+        "detail": dict(detail or {}),
+    }
+    connection.execute(_INSERT_AUDIT, entry)
 
 
 def wake(
@@ -82,14 +93,13 @@ def wake(
 
     With a `reason` it goes to the dead letters instead of to a worker.
     """
-    connection.execute(
-        insert_ignoring(connection, outbox).values(
-            task_id=task_id,
-            kind=kind,
-            fence=fence,
-            queue=queue,
-            delay_seconds=delay.total_seconds(),
-            reason=reason,
-            available_at=now,
-        )
-    )
+    row = {
+        "task_id": task_id,
+        "kind": kind,
+        "fence": fence,
+        "queue": queue,
+        "delay_seconds": delay.total_seconds(),
+        "reason": reason,
+        "available_at": now,
+    }
+    connection.execute(insert_ignoring(connection, outbox), row)

@@ -90,7 +90,7 @@ class Task:
         return Principal(self.created_by, self.tenant_id, frozenset(self.roles))
 
     @classmethod
-    def from_row(cls, row: sa.RowMapping) -> Task:
+    def from_row(cls, row: sa.RowMapping | Mapping[str, Any]) -> Task:
         """Build a task from a row of `export_task`."""
         values = {name: row[name] for name in TASK_FIELDS}
         return cls(**{**values, "status": TaskStatus(values["status"])})

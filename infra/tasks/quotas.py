@@ -20,7 +20,7 @@ from exporter.principal import Principal
 from exporter.tasks import LIVE
 from infra.database import UtcDateTime
 from infra.limits import Limits
-from infra.tasks.journal import insert
+from infra.tasks.journal import TaskRow, insert
 from infra.tasks.locks import lock_out
 from infra.tasks.schema import export_task, in_status, outbox
 from infra.tasks.schema_usage import row_usage
@@ -144,7 +144,7 @@ def _question(dialect: str) -> sa.Select[Any]:
     now: sa.ColumnElement[datetime] = sa.bindparam("now", type_=UtcDateTime())
     if dialect == "postgresql":
         # As `infra.database.database_now`.
-        now = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
+        now = sa.func.clock_timestamp(type_=UtcDateTime())
     tenant, user = sa.bindparam("tenant", type_=sa.Text()), sa.bindparam("user", type_=sa.Text())
     tenants = (_t.tenant_id == tenant, _t.dedupe_key.is_not(None), in_status(*LIVE))
     days = (_u.tenant_id == tenant, _u.day == sa.bindparam("today", type_=sa.Date()))
@@ -170,7 +170,7 @@ def _rows_of(*wanted: sa.ColumnElement[bool]) -> Any:
     return sa.select(total).where(*wanted).scalar_subquery()
 
 
-def count_rows(connection: Connection, now: datetime, ended: Iterable[sa.RowMapping]) -> None:
+def count_rows(connection: Connection, now: datetime, ended: Iterable[TaskRow]) -> None:
     """Add the rows of finished exports to their users' day.
 
     Call it once in a transaction: in the order of users, so that two never wait for each other.
