@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.schemas import TaskBody
 from infra.tasks.dead_letters import DeadLetter
+from infra.tasks.figures import HourFigures, Lease, QueueFigures
 from infra.tasks.oversight import AuditEntry
 
 
@@ -36,3 +37,21 @@ class AuditList(BaseModel):
 
     items: list[AuditEntry]
     next: int | None = Field(description="`before` of the following part; null at the end.")
+
+
+class QueueList(BaseModel):
+    """What waits and what runs, by queue and type."""
+
+    items: list[QueueFigures]
+
+
+class LeaseList(BaseModel):
+    """What every worker has in hand."""
+
+    items: list[Lease]
+
+
+class HourList(BaseModel):
+    """The last 24 hours of UTC, the current one last."""
+
+    items: list[HourFigures]

@@ -19,7 +19,9 @@ from api.problems import document_caller_problems, problem_schemas
 from api.readiness import Readiness
 from api.routes import (
     admin,
+    admin_figures,
     admin_notices,
+    admin_page,
     datasets,
     estimates,
     events,
@@ -38,6 +40,24 @@ _DESCRIPTION = """\
 Ask for an export, watch it, and download it through a signed link; the bytes of a file never
 pass through this API. Errors are `application/problem+json` with a stable `code`.
 """
+
+
+_ROUTES = (
+    # `/events` would be a task's id to the routes of one task.
+    events,
+    estimates,
+    export_tasks,
+    links,
+    notices,
+    datasets,
+    admin,
+    admin_notices,
+    admin_figures,
+    health,
+    session,
+    page,
+    admin_page,
+)
 
 
 class _Application(FastAPI):
@@ -80,21 +100,7 @@ def create_app(services: Services) -> FastAPI:
         static_address=mount_static(app),
     )
     handle_errors(app)
-    routers = (
-        # `/events` would be a task's id to the routes of one task.
-        events,
-        estimates,
-        export_tasks,
-        links,
-        notices,
-        datasets,
-        admin,
-        admin_notices,
-        health,
-        session,
-        page,
-    )
-    for module in routers:
+    for module in _ROUTES:
         app.include_router(module.router)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit)

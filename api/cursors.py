@@ -23,6 +23,7 @@ class ListFilter:
 
     statuses: tuple[str, ...] = ()
     task_type: str | None = None
+    name_part: str | None = None
 
 
 class Cursors:
@@ -59,6 +60,7 @@ class Cursors:
         return datetime.fromisoformat(created_at), UUID(task_id)
 
     def _sign(self, user: Principal, chosen: ListFilter, position: bytes) -> bytes:
-        scope = json.dumps([user.tenant, user.user, sorted(chosen.statuses), chosen.task_type])
+        narrowed = [sorted(chosen.statuses), chosen.task_type, chosen.name_part]
+        scope = json.dumps([user.tenant, user.user, *narrowed])
         message = scope.encode() + b"\0" + position
         return hmac.digest(self._key, message, "sha256")[:_SIGNATURE_BYTES]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Annotated
 
+from fastapi import Depends
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
 
+from api.context import ContextDep
+from api.explanations.languages import language_of
 from api.form_fields import form_fields
-from api.texts import ENGLISH
+from api.texts import LANGUAGES, PageLanguage, Texts
 from exporter.formats import FORMATS
 from exporter.principal import Principal
 from infra.services import Services
@@ -23,36 +29,59 @@ _templates = Environment(
 
 #: With `no-referrer` a browser would send `Origin: null` with the page's own forms, and
 #: they would be refused. Towards other hosts it is as silent. (Fetch standard, 3.1.)
-_HEADERS = {"Referrer-Policy": "same-origin"}
+_HEADERS = {"Referrer-Policy": "same-origin", "Vary": "Accept-Language, Cookie"}
 
 
-def sign_in_page(static: str, problem: str | None = None, after: str = "") -> HTMLResponse:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a page appears: where its scripts and styles are, and in which language it speaks."""
+
+    static: str
+    language: PageLanguage
+
+
+def _look_of(request: Request, context: ContextDep) -> Look:
+    return Look(context.static_address, LANGUAGES[language_of(request)])
+
+
+LookDep = Annotated[Look, Depends(_look_of)]
+
+
+def sign_in_page(look: Look, problem: str | None = None, after: str = "") -> HTMLResponse:
     """The form that asks for a token; `problem` names the text that says what was wrong.
 
     `after` is the share link to go on to; give only what `api.link_pages.own_link` let pass.
     """
-    return render(
-        "sign_in.html",
-        HTTPStatus.UNAUTHORIZED if problem or after else HTTPStatus.OK,
-        static=static,
-        problem=problem,
-        after=after,
-    )
+    status = HTTPStatus.UNAUTHORIZED if problem or after else HTTPStatus.OK
+    return render(look, "sign_in.html", status, problem=problem, after=after)
 
 
-def task_centre_page(static: str, services: Services, user: Principal) -> HTMLResponse:
+def task_centre_page(look: Look, services: Services, user: Principal) -> HTMLResponse:
     """The task centre of `user`; its list is fetched by the script."""
     forms = [
         (dataset, form_fields(dataset.params.model_json_schema()))
         for dataset in services.registry
         if dataset.allows(user)
     ]
-    return render(
-        "task_centre.html", HTTPStatus.OK, static=static, user=user, forms=forms, formats=FORMATS
+    return render(look, "task_centre.html", user=user, forms=forms, formats=FORMATS)
+
+
+def render(
+    look: Look,
+    template: str,
+    status: HTTPStatus = HTTPStatus.OK,
+    *,
+    texts: Texts | None = None,
+    **values: object,
+) -> HTMLResponse:
+    """A page made of `template`, with the texts of the task centre and `texts` besides."""
+    page = _templates.get_template(template)
+    html = page.render(
+        t={**look.language.page, **(texts or {})},
+        language=look.language,
+        languages=LANGUAGES.values(),
+        static=look.static,
+        **values,
     )
-
-
-def render(template: str, status: HTTPStatus, **values: object) -> HTMLResponse:
-    """A page from its template; `t` holds the texts."""
-    html = _templates.get_template(template).render(t=ENGLISH, **values)
-    return HTMLResponse(html, status, headers=_HEADERS)
+    headers = {**_HEADERS, "Content-Language": look.language.tag}
+    return HTMLResponse(html, status, headers=headers)

@@ -29,6 +29,7 @@ class ListQuery(BaseModel):
 
     status: list[TaskStatus] = Field(default_factory=list, description="Any of these; repeatable.")
     type: PlainText | None = Field(None, description="Name of a dataset.")
+    q: PlainText | None = Field(None, description="Part of a file name; case does not matter.")
     page: int | None = Field(None, ge=1, le=MAX_PAGE)
     page_size: int = Field(20, ge=1, le=MAX_PAGE_SIZE)
     cursor: str | None = Field(None, max_length=500, description="`next` of the part before.")
@@ -43,7 +44,7 @@ def read_list(
         InvalidRequest: both a page and a cursor.
         BadCursor: the cursor belongs to another caller or filter.
     """
-    chosen = ListFilter(tuple(query.status), query.type)
+    chosen = ListFilter(tuple(query.status), query.type, query.q)
     if query.cursor is None:
         return _read_page(context, user, query, chosen, language)
     if query.page is not None:
@@ -54,6 +55,7 @@ def read_list(
         position,
         statuses=query.status,
         task_type=query.type,
+        name_part=query.q,
         limit=query.page_size + 1,
     )
     more = len(tasks) > query.page_size
@@ -70,6 +72,7 @@ def _read_page(
         user,
         statuses=query.status,
         task_type=query.type,
+        name_part=query.q,
         offset=offset,
         limit=query.page_size,
     )

@@ -1,4 +1,7 @@
-"""Which language a caller reads, by `Accept-Language` (RFC 9110, 12.5.4)."""
+"""Which language a caller reads: the one chosen on the page, else by `Accept-Language`.
+
+RFC 9110, 12.5.4.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ from fastapi import Depends
 from starlette.requests import Request
 
 Language = Literal["en", "zh"]
+
+#: What somebody chose on the page, for this browser.
+LANGUAGE_COOKIE = "waybill_language"
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 DEFAULT: Language = "en"
@@ -28,6 +34,9 @@ def preferred_language(accept_language: str) -> Language:
 
 def language_of(request: Request) -> Language:
     """The language to answer `request` in."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    if _spoken(chosen):
+        return chosen
     return preferred_language(request.headers.get("accept-language", ""))
 
 

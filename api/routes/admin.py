@@ -29,13 +29,14 @@ Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)]
 Id = Annotated[int, Path(ge=1, le=_MAX_ID)]
 
 
-def _require_admin(user: Caller) -> Principal:
+def require_admin(user: Caller) -> Principal:
+    """The caller, who has the role `admin`; else `PermissionDenied`."""
     if not user.is_admin:
         raise PermissionDenied("This needs the role admin.")
     return user
 
 
-Admin = Annotated[Principal, Depends(_require_admin)]
+Admin = Annotated[Principal, Depends(require_admin)]
 
 router = APIRouter(
     prefix="/api/admin",
@@ -64,7 +65,7 @@ def list_tasks(
         limit=page_size,
     )
     now = datetime.now(UTC)
-    return AdminTaskList(items=[_admin_body(task, now) for task in tasks])
+    return AdminTaskList(items=[admin_body(task, now) for task in tasks])
 
 
 @router.get("/dead-letters", response_model=DeadLetterList)
@@ -121,7 +122,8 @@ def read_audit_log(
     return AuditList(items=shown, next=shown[-1].id if len(entries) > limit else None)
 
 
-def _admin_body(task: Task, now: datetime) -> AdminTaskBody:
+def admin_body(task: Task, now: datetime) -> AdminTaskBody:
+    """A task as an operator sees it."""
     shown = body_of(task, now).model_dump() | {"download_url": None, "url_expires_at": None}
     return AdminTaskBody(
         **shown, tenant=task.tenant_id, queue=task.queue, next_attempt_at=task.next_attempt_at

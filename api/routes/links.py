@@ -11,7 +11,6 @@ from fastapi.responses import RedirectResponse
 from api.auth import Caller, Visitor, wants_page
 from api.context import ContextDep, ServicesDep
 from api.errors import FileExpired, PrefetchRefused
-from api.explanations import LanguageDep
 from api.link_pages import link_path, link_sign_in_page, no_file_page
 from api.links import (
     LinkList,
@@ -22,6 +21,7 @@ from api.links import (
     list_links,
     run_again,
 )
+from api.page import LookDep
 from api.problems import problem_docs, status_of
 from api.refusals import note_refusal
 from api.routes.export_tasks import PATH, submitted_body
@@ -83,11 +83,11 @@ def _refuse_prefetch(request: Request) -> None:
     },
 )
 def follow_link(
-    token: str, request: Request, visitor: Visitor, context: ContextDep, language: LanguageDep
+    token: str, request: Request, visitor: Visitor, context: ContextDep, look: LookDep
 ) -> Response:
     """Follow a share link: rights are checked, the use is counted, no bytes pass through."""
     if visitor is None:
-        return link_sign_in_page(context.static_address, token)
+        return link_sign_in_page(look, token)
     try:
         link = follow(context.services, visitor, token)
     except WaybillError as error:
@@ -95,7 +95,7 @@ def follow_link(
         if status not in _PAGE_STATUSES or not wants_page(request):
             raise
         again = link_path(token) if isinstance(error, FileExpired) else ""
-        page = no_file_page(context.static_address, status, error.code, language, again=again)
+        page = no_file_page(look, status, error.code, again=again)
         page.background = note_refusal(request, error)
         return page
     return RedirectResponse(link.url, HTTPStatus.FOUND)

@@ -10,11 +10,10 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.auth import SESSION_COOKIE, require_own_origin
-from api.context import Context, ContextDep
+from api.context import ContextDep
 from api.errors import Unauthenticated
-from api.explanations import Language, LanguageDep
 from api.link_pages import continue_page, own_link
-from api.page import sign_in_page
+from api.page import Look, LookDep, sign_in_page
 
 router = APIRouter(prefix="/session", include_in_schema=False)
 
@@ -30,7 +29,7 @@ _SAME_SITE: Literal["lax"] = "lax"
 def begin(
     request: Request,
     context: ContextDep,
-    language: LanguageDep,
+    look: LookDep,
     token: Annotated[str, Form()] = "",
     after: Annotated[str, Form(alias="next")] = "",
 ) -> Response:
@@ -40,12 +39,12 @@ def begin(
     token = token.strip()
     after = own_link(after)
     if len(token) > _MAX_COOKIE_CHARS:
-        return sign_in_page(context.static_address, problem="token_too_long", after=after)
+        return sign_in_page(look, problem="token_too_long", after=after)
     try:
         identity = context.verifier.verify(token)
     except Unauthenticated:
-        return sign_in_page(context.static_address, problem="token_refused", after=after)
-    response = _go_on(context, after, language)
+        return sign_in_page(look, problem="token_refused", after=after)
+    response = _go_on(look, after)
     response.set_cookie(
         SESSION_COOKIE,
         token,
@@ -67,9 +66,9 @@ def end(request: Request) -> Response:
     return response
 
 
-def _go_on(context: Context, after: str, language: Language) -> Response:
+def _go_on(look: Look, after: str) -> Response:
     if not after:
         return RedirectResponse("/", HTTPStatus.SEE_OTHER)
     # No redirect: browsers hold the policy `form-action 'self'` against every host that a
     # submitted form is redirected to, and the link leads on to the object store.
-    return continue_page(context.static_address, after, language)
+    return continue_page(look, after)

@@ -15,8 +15,9 @@ export class Unreachable extends Error {}
 
 const TIMEOUT_MS = 20_000;
 
-export async function call(method, path, body) {
-  const options = { method, headers: {}, signal: AbortSignal.timeout(TIMEOUT_MS) };
+export async function call(method, path, body, signal = AbortSignal.timeout(TIMEOUT_MS)) {
+  // The language of the page, which somebody may have chosen against the browser's.
+  const options = { method, headers: { "Accept-Language": document.documentElement.lang }, signal };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
@@ -35,9 +36,22 @@ export async function call(method, path, body) {
 
 const TASKS = "/api/export-tasks";
 
-export const listTasks = (page, size) => call("GET", `${TASKS}?page=${page}&page_size=${size}`);
+/** One page of the list that `view` asks for; see address.js. */
+export function listTasks(view, size) {
+  const query = new URLSearchParams({ page: view.page, page_size: size });
+  for (const name of ["q", "status", "type"]) if (view[name]) query.set(name, view[name]);
+  return call("GET", `${TASKS}?${query}`);
+}
+
 export const startExport = (request) => call("POST", TASKS, request);
+export const estimate = (request, signal) => call("POST", `${TASKS}/estimate`, request, signal);
 export const cancelTask = (id) => call("POST", `${TASKS}/${id}/cancel`);
 export const retryTask = (id) => call("POST", `${TASKS}/${id}/retry`);
 export const deleteTask = (id) => call("DELETE", `${TASKS}/${id}`);
 export const downloadPath = (id) => `${TASKS}/${id}/download`;
+export const listLinks = (id) => call("GET", `${TASKS}/${id}/links`);
+export const makeLink = (id, limits) => call("POST", `${TASKS}/${id}/links`, limits);
+export const revokeLink = (id, link) => call("DELETE", `${TASKS}/${id}/links/${link}`);
+export const listNotices = () => call("GET", "/api/notices?limit=10");
+export const readNotices = (upTo) => call("POST", "/api/notices/read", { up_to: upTo });
+export const EVENTS_PATH = `${TASKS}/events`;

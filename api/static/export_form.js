@@ -1,31 +1,45 @@
-// The form for a new export: collects values by their kinds, shows errors beside the fields.
+// The form for a new export: starts it once, shows errors beside the fields they are about.
 
 import { Refused, startExport } from "./calls.js";
+import { activeFields, collect } from "./form_values.js";
 import { text } from "./texts.js";
 
-/** A value that is visibly wrong before anybody is asked. */
-class BadValue extends Error {}
+// The second click of a double click comes within this, on slow hands and slow machines.
+const TWICE_MS = 1_500;
 
 /** Make the form work; `started` gets each task it starts, `failed` what it cannot show. */
 export function wireForm(form, { started, failed }) {
   const choice = form.elements.type;
-  const button = form.querySelector("button");
+  const button = form.querySelector("#submit");
+  let last = null;
   choice.addEventListener("change", () => showDataset(form, choice.value));
   // Browsers keep a choice over a reload.
   showDataset(form, choice.value);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     clearProblems(form);
-    const request = collect(form);
-    if (!request) return;
-    button.disabled = true;
+    const request = collect(form, showFieldProblem);
+    if (!request) return void focusFirstProblem(form);
+    const body = JSON.stringify(request);
+    if (last?.body === body && Date.now() - last.at < TWICE_MS) {
+      // The export may be over by the second click, and then the server would start another.
+      last.twice = true;
+      if (last.task) started(last.task, { twice: true });
+      return;
+    }
+    const mine = (last = { body, at: Date.now(), task: null, twice: false });
+    button.setAttribute("aria-busy", "true");
+    button.textContent = text("submitting");
     try {
-      started(await startExport(request));
+      mine.task = await startExport(request);
+      started(mine.task, { twice: mine.twice && !mine.task.deduplicated });
     } catch (error) {
+      last = null;
       if (error instanceof Refused && error.status !== 401) showProblems(form, error);
       else failed(error);
     } finally {
-      button.disabled = false;
+      button.removeAttribute("aria-busy");
+      button.textContent = text("submit");
     }
   });
 }
@@ -35,65 +49,6 @@ function showDataset(form, name) {
     fieldset.hidden = fieldset.disabled = fieldset.dataset.dataset !== name;
   }
   clearProblems(form);
-}
-
-function activeFields(form) {
-  return [...form.querySelectorAll("[data-dataset]:not([disabled]) [data-param]")];
-}
-
-function collect(form) {
-  const params = {};
-  let whole = true;
-  for (const field of activeFields(form)) {
-    try {
-      const value = valueOf(field);
-      if (value !== undefined) params[field.dataset.param] = value;
-    } catch (error) {
-      if (!(error instanceof BadValue)) throw error;
-      whole = false;
-      showFieldProblem(field, error.message);
-    }
-  }
-  if (!whole) {
-    focusFirstProblem(form);
-    return null;
-  }
-  const request = { type: form.elements.type.value, format: form.elements.format.value, params };
-  if (form.elements.filename.value.trim()) request.filename = form.elements.filename.value.trim();
-  return request;
-}
-
-/** What to send for a field; undefined leaves it out, so that its default holds. */
-function valueOf(field) {
-  if (field.dataset.kind === "boolean") return field.checked;
-  if (field.dataset.kind === "choices") {
-    return [...field.querySelectorAll(":checked")].map((box) => JSON.parse(box.value));
-  }
-  // A half-filled date has no value, and would be taken for none.
-  if (field.validity.badInput) throw new BadValue(text("bad_value"));
-  const value = field.value.trim();
-  if (value === "") return "nullable" in field.dataset ? null : undefined;
-  return READERS[field.dataset.kind]?.(value) ?? value;
-}
-
-const READERS = {
-  integer: exactNumber,
-  number: exactNumber,
-  choice: JSON.parse,
-  datetime: (value) => new Date(value).toISOString(),
-  list: (value) => value.split("\n").map((line) => line.trim()).filter(Boolean),
-  json: (value) => {
-    try {
-      return JSON.parse(value);
-    } catch {
-      throw new BadValue(text("bad_json"));
-    }
-  },
-};
-
-/** A number where a number says the same as its digits; else the digits, for the server. */
-function exactNumber(value) {
-  return String(Number(value)) === value ? Number(value) : value;
 }
 
 function showProblems(form, refused) {

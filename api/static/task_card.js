@@ -1,20 +1,22 @@
 // One export in the list. Every value lands as text, never as markup.
 
 import { downloadPath } from "./calls.js";
-import { age, bytes, day, duration, moment, number, text, textOr } from "./texts.js";
+import { phrases } from "./elements.js";
+import { fillDetails } from "./task_details.js";
+import { age, bytes, day, duration, moment, momentOrClock, number, text, textOr } from "./texts.js";
 
 export const isLive = (task) => task.status === "PENDING" || task.status === "PROCESSING";
 
 const template = document.getElementById("task-template");
 
-/** A new card; `act(action, task)` is called for its buttons. */
+/** A new card; `act(action, task, button, card)` is called for its buttons. */
 export function makeCard(task, act) {
   const card = template.content.firstElementChild.cloneNode(true);
   card.addEventListener("click", (event) => {
     const button = event.target.closest("[data-action]");
     const action = button?.dataset.action;
-    if (action === "details") toggleDetails(card, button);
-    else if (action && (action !== "delete" || sure(button))) act(action, card.task, button);
+    if (action === "details") toggleDetails(card, button, act);
+    else if (action && (action !== "delete" || sure(button))) act(action, card.task, button, card);
   });
   fillCard(card, task);
   return card;
@@ -35,10 +37,16 @@ export function fillCard(card, task) {
   fillProgress(slot, task);
   fillProblem(slot, task);
   fillFacts(slot, task);
+  fillNote(slot("note"), task);
   fillDetails(slot("facts-list"), task);
-  slot("download").hidden = task.status !== "SUCCESS";
-  slot("download").href = downloadPath(task.id);
+  fillActions(card, slot("download"), task);
+}
+
+function fillActions(card, download, task) {
+  download.hidden = task.status !== "SUCCESS";
+  download.href = downloadPath(task.id);
   const allowed = {
+    copy: task.status === "SUCCESS",
     cancel: isLive(task),
     retry: ["FAILED", "CANCELLED", "EXPIRED"].includes(task.status),
     delete: !isLive(task),
@@ -46,6 +54,10 @@ export function fillCard(card, task) {
   for (const [action, shown] of Object.entries(allowed)) {
     card.querySelector(`[data-action="${action}"]`).hidden = !shown;
   }
+  const retry = card.querySelector('[data-action="retry"]');
+  retry.textContent = text(task.status === "FAILED" ? "retry" : "export_again");
+  // What can help stands out; what cannot is still allowed.
+  retry.classList.toggle("primary", task.status === "FAILED" && task.last_error.retry_helps);
 }
 
 function shownStatus(task) {
@@ -71,57 +83,48 @@ function fillProgress(slot, task) {
   if (uploaded) parts.push(text("uploaded", { size: bytes(uploaded) }));
   if (eta !== null) parts.push(text("eta", { time: duration(eta) }));
   if (task.attempt > 1) parts.push(text("attempt", { attempt: task.attempt, max: task.max_attempts }));
-  slot("progress-text").textContent = parts.join(" · ");
+  phrases(slot("progress-text"), parts);
 }
 
 function fillProblem(slot, task) {
-  const error = task.status === "SUCCESS" || task.status === "CANCELLED" ? null : task.last_error;
+  const error = ["PENDING", "PROCESSING", "FAILED"].includes(task.status) ? task.last_error : null;
   slot("problem").hidden = !error;
-  slot("problem-text").textContent = error?.message ?? "";
-  slot("problem-code").textContent = error?.code ?? "";
+  if (!error) return;
+  slot("problem-text").textContent = error.cause;
+  slot("problem-code").textContent = error.code;
+  const remedy = isLive(task) ? text("will_retry") : error.remedy;
+  const futile = isLive(task) || error.retry_helps ? "" : text("retry_is_futile");
+  slot("problem-remedy").textContent = `${remedy} ${futile}`.trim();
 }
 
 function fillFacts(slot, task) {
   const proof = task.completeness;
-  slot("facts").hidden = !proof;
-  if (!proof) return;
-  slot("complete").textContent = proof.rows_source === null
-    ? text("complete_uncounted", { written: number(proof.rows_written) })
-    : text("complete", { written: number(proof.rows_written), source: number(proof.rows_source) });
+  const shown = proof && task.status === "SUCCESS";
+  slot("facts").hidden = !shown;
+  if (!shown) return;
+  slot("complete").textContent = text(proof.rows_source === null ? "complete_uncounted" : "complete", {
+    written: number(proof.rows_written),
+    source: number(proof.rows_source),
+    time: momentOrClock(proof.snapshot_at),
+  });
   slot("size").textContent = bytes(task.size_bytes);
-  slot("kept").hidden = task.status !== "SUCCESS";
   slot("kept").textContent = text("deleted_on", { time: day(task.expires_at) });
+  const changed = task.warnings.reduce((sum, { count }) => sum + count, 0);
+  slot("changed").hidden = !changed;
+  slot("changed").textContent = text("changed_values", { count: number(changed) });
 }
 
-function fillDetails(list, task) {
-  const chosen = Object.entries(task.params).filter(([, value]) => value !== null);
-  const facts = [[text("detail_params"), chosen.map(([name, value]) => `${name} = ${shown(value)}`)]];
-  if (task.completeness) {
-    facts.push([text("detail_snapshot"), [moment(task.completeness.snapshot_at)]]);
-    facts.push([text("detail_digest"), [task.completeness.digest]]);
-  }
-  if (task.warnings.length) facts.push([text("detail_warnings"), task.warnings.map(warning)]);
-  list.replaceChildren(...facts.flatMap(([name, lines]) => [
-    element("dt", name), ...(lines.length ? lines : [text("none")]).map((line) => element("dd", line)),
-  ]));
+function fillNote(note, task) {
+  const said = { EXPIRED: "expired_lead", CANCELLED: "cancelled_lead" }[task.status];
+  note.hidden = !said;
+  if (said) note.textContent = text(said, { time: day(task.expires_at ?? task.updated_at) });
 }
 
-const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
-
-function warning({ column, rule, count }) {
-  return text("warning", { column, rule: String(rule).replaceAll("_", " "), count: number(count) });
-}
-
-function element(name, content) {
-  const made = document.createElement(name);
-  made.textContent = content;
-  return made;
-}
-
-function toggleDetails(card, button) {
-  const list = card.querySelector("dl");
-  list.hidden = !list.hidden;
-  button.setAttribute("aria-expanded", String(!list.hidden));
+function toggleDetails(card, button, act) {
+  const more = card.querySelector('[data-slot="more"]');
+  more.hidden = !more.hidden;
+  button.setAttribute("aria-expanded", String(!more.hidden));
+  if (!more.hidden) act("details", card.task, button, card);
 }
 
 /** A delete button asks once, on itself, and forgets that it asked. */

@@ -1,47 +1,28 @@
 // The task centre: the form starts exports, the list shows how they go.
 
-import { cancelTask, deleteTask, Refused, retryTask, Unreachable } from "./calls.js";
+import { cancelTask, deleteTask, retryTask } from "./calls.js";
+import { Bell } from "./bell.js";
+import { wireEstimate } from "./estimate.js";
 import { wireForm } from "./export_form.js";
+import { Finishes } from "./finishes.js";
+import { forgetOffline, tell, tellFailure } from "./notice.js";
 import { TaskList } from "./task_list.js";
+import { copyLink, showLinks } from "./task_links.js";
 import { text } from "./texts.js";
+import { Watcher } from "./watcher.js";
 
-const notice = document.getElementById("notice");
-const NOTICE_MS = 8_000;
-let noticeTimer = null;
-
-function tell(message, { kind = "", lasting = false, signIn = false } = {}) {
-  clearTimeout(noticeTimer);
-  notice.querySelector("span").textContent = message;
-  notice.querySelector("a").hidden = !signIn;
-  notice.dataset.kind = kind;
-  notice.hidden = false;
-  if (!lasting) noticeTimer = setTimeout(() => { notice.hidden = true; }, NOTICE_MS);
-}
-
-/** Say what went wrong; true when trying again by itself makes sense. */
-function failed(error, waitSeconds = null) {
-  if (error instanceof Refused && error.status === 401) {
-    tell(text("session_over"), { kind: "problem", lasting: true, signIn: true });
-    return false;
-  }
-  if (error instanceof Refused) {
-    tell(text("failed_request", { detail: error.message, code: error.code }), { kind: "problem" });
-    return error.status >= 500;
-  }
-  if (!(error instanceof Unreachable)) throw error;
-  const seconds = waitSeconds ?? "…";
-  tell(text("offline", { seconds }), { kind: "offline", lasting: true });
-  return true;
-}
-
-function started(task) {
-  tell(text(task.deduplicated ? "already_running" : "started", { filename: task.filename }));
-  list.show(1);
+function started(task, { twice = false } = {}) {
+  const said = twice ? "started_once" : task.deduplicated ? "already_running" : "started";
+  tell(text(said, { filename: task.filename }));
+  list.show({ q: "", status: "", type: "", page: 1 });
+  watcher.acted();
   // On a phone the list lies below the form.
   document.getElementById("list-title").scrollIntoView({ block: "nearest" });
 }
 
 const actions = {
+  details: (task, button, card) => showLinks(task, card),
+  copy: (task, button, card) => copyLink(task, card),
   cancel: async (task, button) => {
     button.disabled = true;
     button.textContent = text("cancelling");
@@ -52,29 +33,39 @@ const actions = {
       button.textContent = text("cancel");
       throw error;
     }
-    list.look();
+    watcher.acted();
   },
   retry: async (task) => started(await retryTask(task.id)),
   delete: async (task) => {
     await deleteTask(task.id);
-    list.look();
+    document.getElementById("list-title").focus();
+    watcher.acted();
   },
 };
 
 const list = new TaskList(document, {
-  act: async (action, task, button) => {
+  act: async (action, task, button, card) => {
     try {
-      await actions[action](task, button);
+      await actions[action](task, button, card);
     } catch (error) {
-      failed(error);
+      tellFailure(error);
     }
   },
-  failed,
-  worked: () => {
-    if (notice.dataset.kind === "offline") notice.hidden = true;
-  },
+  changed: () => watcher.look(),
+});
+
+const bell = new Bell(document.getElementById("bell"));
+const finishes = new Finishes(tell, () => bell.look());
+const watcher = new Watcher(list, {
+  failed: tellFailure,
+  worked: forgetOffline,
+  saw: (task) => finishes.saw(task),
 });
 
 const form = document.getElementById("new-export");
-if (form) wireForm(form, { started, failed });
-list.look();
+if (form) {
+  wireForm(form, { started, failed: tellFailure });
+  wireEstimate(form);
+}
+watcher.look();
+bell.look();

@@ -1,90 +1,126 @@
-// The list of exports: one page at a time, watched for as long as something on it is live.
+// The list of exports: the part of it that the address asks for, with filters and pages.
 
+import { isNarrowed, readView, writeView } from "./address.js";
 import { listTasks } from "./calls.js";
 import { fillCard, isLive, makeCard } from "./task_card.js";
 import { number, text } from "./texts.js";
 
-const PAGE_SIZE = 10;
-// The waits between two looks; the last one repeats. The same the API asks of every client.
-const WAITS_SECONDS = [2, 4, 8, 15];
-
+const PAGE_SIZE = 20;
+// The API counts pages to here; whoever has more narrows the list.
+const LAST_PAGE = 1000;
+const TYPING_MS = 300;
 const AGES_MS = 30_000;
 
 export class TaskList {
   #parts;
-  #hooks;
-  #page = 1;
-  #looks = 0;
-  #timer = null;
+  #act;
+  #changed;
+  #view = readView();
   #turn = 0;
   #cards = new Map();
 
-  /** `act` handles a card's buttons; `failed(error, waitSeconds)` and `worked()` tell how it goes. */
-  constructor(root, { act, failed, worked }) {
+  /** `act` handles a card's buttons; `changed()` is called when another part is to be shown. */
+  constructor(root, { act, changed }) {
     this.#parts = Object.fromEntries(
-      ["tasks", "loading", "empty", "pager", "page-range"].map((id) => [id, root.querySelector(`#${id}`)]),
+      ["tasks", "loading", "empty", "no-match", "clear-filters", "filters", "pager", "page-range"]
+        .map((id) => [id, root.querySelector(`#${id}`)]),
     );
-    this.#hooks = { act, failed, worked };
+    this.#act = act;
+    this.#changed = changed;
+    this.#wireFilters();
     this.#parts.pager.addEventListener("click", (event) => {
       const step = Number(event.target.dataset.step ?? 0);
-      if (step) this.show(this.#page + step);
+      if (!step) return;
+      this.show({ page: this.#view.page + step });
+      root.querySelector("#list-title").scrollIntoView({ block: "nearest" });
+    });
+    window.addEventListener("popstate", () => {
+      this.#view = readView();
+      this.#showFilters();
+      this.#changed();
     });
     // "2 minutes ago" is soon wrong when nothing else changes.
     setInterval(() => {
       for (const card of this.#cards.values()) fillCard(card, card.task);
     }, AGES_MS);
-    document.addEventListener("visibilitychange", () => {
-      if (document.hidden) clearTimeout(this.#timer);
-      else this.look();
-    });
-    for (const event of ["online", "offline"]) window.addEventListener(event, () => this.look());
   }
 
-  show(page) {
-    this.#page = page;
-    return this.look();
+  get hasLive() {
+    return [...this.#cards.values()].some((card) => isLive(card.task));
   }
 
-  /** Look now, and then at growing intervals. */
-  look() {
-    this.#looks = 0;
-    return this.#refresh();
+  /** Show another part of the list, and leave a step in the history. */
+  show(change, how) {
+    this.#view = { ...this.#view, ...change };
+    writeView(this.#view, how);
+    this.#showFilters();
+    this.#changed();
   }
 
-  async #refresh() {
-    clearTimeout(this.#timer);
-    // An answer that was overtaken by a newer question is dropped.
+  /** Ask the API, and show what it says; its tasks, or null when a newer question was asked. */
+  async look() {
     const turn = ++this.#turn;
-    let again;
-    try {
-      const answer = await listTasks(this.#page, PAGE_SIZE);
-      if (turn !== this.#turn) return;
-      if (!answer.items.length && this.#page > 1) return void this.show(this.#page - 1);
-      this.#hooks.worked();
-      if (this.#render(answer)) this.#looks = 0;
-      again = answer.items.some(isLive);
-    } catch (error) {
-      if (turn !== this.#turn) return;
-      again = this.#hooks.failed(error, this.#wait());
+    const answer = await listTasks(this.#view, PAGE_SIZE);
+    if (turn !== this.#turn) return null;
+    if (!answer.items.length && this.#view.page > 1) {
+      // What was on this page is gone.
+      this.#view.page = Math.max(1, Math.min(this.#view.page - 1, Math.ceil(answer.total / PAGE_SIZE)));
+      writeView(this.#view, { replace: true });
+      return this.look();
     }
-    if (again && !document.hidden) {
-      this.#timer = setTimeout(() => this.#refresh(), this.#wait() * 1000);
-      this.#looks += 1;
+    this.#render(answer);
+    return answer.items;
+  }
+
+  /** Bring one card up to date; false when the list itself has to be asked for again. */
+  update(task) {
+    const card = this.#cards.get(task.id);
+    if (!card) return false;
+    // An event may be older than the answer that came meanwhile.
+    if (task.updated_at < card.task.updated_at) return true;
+    const moved = card.task.status !== task.status;
+    fillCard(card, task);
+    return !(moved && this.#view.status);
+  }
+
+  shows(id) {
+    return this.#cards.has(id);
+  }
+
+  #wireFilters() {
+    const { filters, "clear-filters": clear } = this.#parts;
+    this.#showFilters();
+    filters.addEventListener("submit", (event) => event.preventDefault());
+    for (const name of ["status", "type"]) {
+      filters.elements[name].addEventListener("change", (event) => {
+        this.show({ [name]: event.target.value, page: 1 });
+      });
+    }
+    let typing = null;
+    filters.elements.q.addEventListener("input", (event) => {
+      clearTimeout(typing);
+      // While somebody types, the history gets one step and not one for each letter.
+      const how = { replace: Boolean(this.#view.q) };
+      typing = setTimeout(() => this.show({ q: event.target.value.trim(), page: 1 }, how), TYPING_MS);
+    });
+    clear.addEventListener("click", () => {
+      this.show({ q: "", status: "", type: "", page: 1 });
+      filters.elements.q.focus();
+    });
+  }
+
+  #showFilters() {
+    const { elements } = this.#parts.filters;
+    for (const name of ["q", "status", "type"]) {
+      if (elements[name] !== document.activeElement || name !== "q") elements[name].value = this.#view[name];
     }
   }
 
-  #wait() {
-    return WAITS_SECONDS[Math.min(this.#looks, WAITS_SECONDS.length - 1)];
-  }
-
-  /** Show an answer; true when a task has changed its state since the last one. */
   #render({ items, total, page, page_size: size }) {
     const parts = this.#parts;
-    let changed = false;
     const cards = items.map((task) => {
       const card = this.#cards.get(task.id);
-      changed ||= !card || card.task.status !== task.status;
-      if (!card) return makeCard(task, this.#hooks.act);
+      if (!card) return makeCard(task, this.#act);
       fillCard(card, task);
       return card;
     });
@@ -94,7 +130,9 @@ export class TaskList {
       parts.tasks.replaceChildren(...cards);
     }
     parts.loading.hidden = true;
-    parts.empty.hidden = total > 0;
+    parts.empty.hidden = total > 0 || isNarrowed(this.#view);
+    parts["no-match"].hidden = total > 0 || !isNarrowed(this.#view);
+    parts.filters.hidden = total === 0 && !isNarrowed(this.#view);
     parts.pager.hidden = total <= size;
     const first = (page - 1) * size + 1;
     const last = first + items.length - 1;
@@ -102,7 +140,6 @@ export class TaskList {
       first: number(first), last: number(last), total: number(total),
     });
     parts.pager.querySelector('[data-step="-1"]').disabled = page === 1;
-    parts.pager.querySelector('[data-step="1"]').disabled = last >= total;
-    return changed;
+    parts.pager.querySelector('[data-step="1"]').disabled = last >= total || page >= LAST_PAGE;
   }
 }

@@ -1,10 +1,12 @@
 // Texts, numbers and times for a person: texts come with the page, the rest from the browser.
 
+const language = document.documentElement.lang;
 const texts = JSON.parse(document.getElementById("texts").textContent);
-const numbers = new Intl.NumberFormat(texts.language);
-const dates = new Intl.DateTimeFormat(texts.language, { dateStyle: "medium", timeStyle: "short" });
-const days = new Intl.DateTimeFormat(texts.language, { dateStyle: "medium" });
-const ages = new Intl.RelativeTimeFormat(texts.language, { numeric: "auto" });
+const numbers = new Intl.NumberFormat(language);
+const moments = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium", hour12: false });
+const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
+const ages = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
@@ -25,29 +27,36 @@ export function number(value) {
 export function bytes(value) {
   const power = value < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(value) / 3));
   const unit = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"][power];
-  return new Intl.NumberFormat(texts.language, {
+  return new Intl.NumberFormat(language, {
     style: "unit", unit, unitDisplay: power ? "short" : "long", maximumFractionDigits: power > 1 ? 1 : 0,
   }).format(value / 1000 ** power);
 }
 
 export function moment(iso) {
-  return dates.format(new Date(iso));
+  return moments.format(new Date(iso));
+}
+
+/** A time of today by its clock alone, another one with its day. */
+export function momentOrClock(iso) {
+  const then = new Date(iso);
+  return then.toDateString() === new Date().toDateString() ? clock.format(then) : moments.format(then);
 }
 
 export function day(iso) {
   return days.format(new Date(iso));
 }
 
-/** "3 minutes ago". */
+/** "3 minutes ago", or "in 3 minutes". */
 export function age(iso) {
-  const seconds = (Date.now() - new Date(iso)) / 1000;
-  const [unit, length] = UNITS.find(([, length]) => seconds >= length) ?? ["second", 1];
-  return ages.format(-Math.max(0, Math.floor(seconds / length)), unit);
+  const seconds = (new Date(iso) - Date.now()) / 1000;
+  const far = Math.abs(seconds);
+  const [unit, length] = UNITS.find(([, length]) => far >= length) ?? ["second", 1];
+  return ages.format(Math.trunc(seconds / length), unit);
 }
 
 /** "2 minutes", for a wait of so many seconds. */
 export function duration(seconds) {
   const [unit, length] = UNITS.find(([, length]) => seconds >= length) ?? ["second", 1];
-  return new Intl.NumberFormat(texts.language, { style: "unit", unit, unitDisplay: "short" })
-    .format(Math.ceil(seconds / length));
+  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" })
+    .format(Math.max(1, Math.ceil(seconds / length)));
 }

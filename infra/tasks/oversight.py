@@ -16,6 +16,15 @@ from sqlalchemy.engine import Engine
 
 from exporter.tasks import TaskStatus
 from infra.database import reading
+from infra.tasks.figures import (
+    HourFigures,
+    Lease,
+    QueueFigures,
+    is_in,
+    read_hours,
+    read_leases,
+    read_queues,
+)
 from infra.tasks.model import Task
 from infra.tasks.owned import newest
 from infra.tasks.schema import audit_log, export_task
@@ -58,7 +67,7 @@ class Oversight:
         """Tasks of all tenants, newest first."""
         wanted: list[sa.ColumnElement[bool]] = [sa.true()]
         if statuses:
-            wanted.append(_t.status.in_(statuses))
+            wanted.append(sa.or_(*map(is_in, statuses)))
         if tenant:
             wanted.append(_t.tenant_id == tenant)
         if task_type:
@@ -91,6 +100,21 @@ class Oversight:
         query = sa.select(audit_log).where(*wanted).order_by(_a.id.desc()).limit(limit)
         with reading(self._engine) as connection:
             return [AuditEntry(**row) for row in connection.execute(query).mappings()]
+
+    def queues(self) -> list[QueueFigures]:
+        """What waits and what runs, by queue and type."""
+        with reading(self._engine) as connection:
+            return read_queues(connection)
+
+    def leases(self) -> list[Lease]:
+        """What every worker has in hand."""
+        with reading(self._engine) as connection:
+            return read_leases(connection)
+
+    def hours(self) -> list[HourFigures]:
+        """How the exports of the last 24 hours ended, hour by hour."""
+        with reading(self._engine) as connection:
+            return read_hours(connection)
 
 
 def audit_conditions(

@@ -35,14 +35,24 @@ def load(
 
 
 def matching(
-    user: Principal, statuses: Sequence[TaskStatus], task_type: str | None
+    user: Principal,
+    statuses: Sequence[TaskStatus],
+    task_type: str | None,
+    name_part: str | None,
 ) -> list[sa.ColumnElement[bool]]:
-    """The conditions of a list; no statuses and no type mean all of `user`'s tasks."""
+    """The conditions of a list; what is empty or None narrows nothing.
+
+    `name_part` is found anywhere in a file name, without regard to case (on SQLite that of
+    ASCII letters only). Its ``%`` and ``_`` are ordinary characters. The cost grows with the
+    user's own tasks, for no index helps.
+    """
     wanted = [owned_by(user)]
     if statuses:
         wanted.append(_t.status.in_(statuses))
     if task_type:
         wanted.append(_t.task_type == task_type)
+    if name_part:
+        wanted.append(_t.filename.icontains(name_part, autoescape=True))
     return wanted
 
 

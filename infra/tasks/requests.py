@@ -77,11 +77,12 @@ class TaskRequests:
         *,
         statuses: Sequence[TaskStatus] = (),
         task_type: str | None = None,
+        name_part: str | None = None,
         offset: int = 0,
         limit: int = 20,
     ) -> Page:
         """`user`'s tasks, newest first."""
-        wanted = matching(user, statuses, task_type)
+        wanted = matching(user, statuses, task_type, name_part)
         with reading(self._engine) as connection:
             total = connection.execute(
                 sa.select(sa.func.count()).select_from(export_task).where(*wanted)
@@ -95,13 +96,14 @@ class TaskRequests:
         *,
         statuses: Sequence[TaskStatus] = (),
         task_type: str | None = None,
+        name_part: str | None = None,
         limit: int = 20,
     ) -> list[Task]:
         """`user`'s tasks that follow a `(created_at, id)` in the order of `page`.
 
         Its cost does not grow with the depth, and no task shows twice when new ones arrive.
         """
-        wanted = matching(user, statuses, task_type)
+        wanted = matching(user, statuses, task_type, name_part)
         if position:
             wanted.append(follows(*position))
         with reading(self._engine) as connection:

@@ -124,6 +124,16 @@ export_task = sa.Table(
         postgresql_where=sa.text("lease_expires_at IS NOT NULL"),
         sqlite_where=sa.text("lease_expires_at IS NOT NULL"),
     ),
+    # What operators list: the newest of all tenants.
+    sa.Index("ix_export_task_created", "created_at", "id"),
+    # Failures are few among all tasks, and what operators look for.
+    sa.Index(
+        "ix_export_task_failed",
+        "created_at",
+        "id",
+        postgresql_where=sa.text("status = 'FAILED'"),
+        sqlite_where=sa.text("status = 'FAILED'"),
+    ),
     sa.Index("ix_export_task_owner", "tenant_id", "created_by", "created_at", "id"),
     sa.Index(
         "ix_export_task_pending",

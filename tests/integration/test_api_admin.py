@@ -16,6 +16,9 @@ ROUTES = [
     ("GET", "/api/admin/audit-log"),
     ("GET", "/api/admin/notifications"),
     ("GET", "/api/admin/webhook-secrets"),
+    ("GET", "/api/admin/queues"),
+    ("GET", "/api/admin/leases"),
+    ("GET", "/api/admin/statistics"),
 ]
 
 

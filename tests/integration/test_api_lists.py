@@ -116,3 +116,24 @@ def test_r2_every_changed_character_of_a_cursor_is_noticed(api: TaskApi) -> None
     for at in range(0, len(cursor) - 1, 7):
         changed = cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :]
         assert client.get(TASKS, params={"cursor": changed}).status_code == 403
+
+
+def test_a_list_is_searched_by_a_part_of_the_file_name(api: TaskApi) -> None:
+    client = api.person()
+    made = {
+        name: ask(client, filename=name)["id"] for name in ("Lisbon 100% _a_", "lisbon 1000", "c")
+    }
+    ask(api.person(), filename="Lisbon of somebody else")
+
+    def found(part: str, **more: object) -> list[str]:
+        return ids(client.get(TASKS, params={"q": part, **more}))
+
+    assert found("LISBON") == [made["lisbon 1000"], made["Lisbon 100% _a_"]]
+    assert found("100%") == found("_a_") == [made["Lisbon 100% _a_"]]
+    assert found("%") == [made["Lisbon 100% _a_"]]
+    assert found("\\") == found("' OR 1=1 --") == []
+    page = client.get(TASKS, params={"q": "lisbon", "page_size": 1}).json()
+    assert page["total"] == 2
+    assert found("lisbon", cursor=page["next"]) == [made["Lisbon 100% _a_"]]
+    other = client.get(TASKS, params={"q": "c", "cursor": page["next"]})
+    assert other.json()["code"] == "bad_cursor"

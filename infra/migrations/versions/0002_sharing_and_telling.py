@@ -26,6 +26,8 @@ _NEW_COLUMNS: dict[str, sa.types.TypeEngine[Any]] = {
 }
 _LIVE = "status IN ('PENDING', 'PROCESSING')"
 _NEW_INDEXES: dict[str, tuple[list[str], str | None]] = {
+    "created": (["created_at", "id"], None),
+    "failed": (["created_at", "id"], "status = 'FAILED'"),
     "fresh": (
         ["tenant_id", "flight_key", "snapshot_at"],
         "flight_key IS NOT NULL AND status = 'SUCCESS'",

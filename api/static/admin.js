@@ -1,0 +1,34 @@
+// The operators' pages: times in the reader's zone, and an overview that keeps itself fresh.
+
+const REFRESH_MS = 10_000;
+const moments = new Intl.DateTimeFormat(document.documentElement.lang, {
+  dateStyle: "medium", timeStyle: "medium",
+});
+
+function localise(root) {
+  for (const time of root.querySelectorAll("time")) {
+    time.textContent = moments.format(new Date(time.dateTime));
+  }
+}
+
+/** Fetch this page again, and take over the part that changes; what is open stays open. */
+async function refresh() {
+  const shown = document.querySelector("[data-refresh]");
+  // Nobody looks, or somebody is in the middle of it.
+  if (document.hidden || shown.contains(document.activeElement)) return;
+  try {
+    const answer = await fetch(location.href, { signal: AbortSignal.timeout(REFRESH_MS) });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.querySelector("[data-refresh]");
+    if (!fresh) return location.reload();
+    localise(fresh);
+    if (shown.querySelector("details").open) fresh.querySelector("details").open = true;
+    shown.replaceWith(fresh);
+  } catch {
+    // The next one may come through.
+  }
+}
+
+localise(document);
+if (document.querySelector("[data-refresh]")) setInterval(refresh, REFRESH_MS);

@@ -1,0 +1,74 @@
+// The bell: what has ended since somebody last looked, kept by the server.
+
+import { listNotices, readNotices, Refused, Unreachable } from "./calls.js";
+import { element } from "./elements.js";
+import { age, moment, number, text, textOr } from "./texts.js";
+
+export class Bell {
+  #root;
+  #button;
+  #panel;
+  #notices = [];
+
+  constructor(root) {
+    this.#root = root;
+    this.#button = root.querySelector("button");
+    this.#panel = root.querySelector(".panel");
+    this.#button.addEventListener("click", () => this.#toggle(this.#panel.hidden));
+    document.addEventListener("click", (event) => root.contains(event.target) || this.#toggle(false));
+    root.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || this.#panel.hidden) return;
+      this.#toggle(false);
+      this.#button.focus();
+    });
+  }
+
+  /** Ask what there is. The list says what goes wrong; the bell stays as it was. */
+  async look() {
+    try {
+      const { items, unread } = await listNotices();
+      this.#notices = items;
+      this.#root.hidden = false;
+      this.#count(unread);
+      this.#fill();
+    } catch (error) {
+      if (!(error instanceof Refused) && !(error instanceof Unreachable)) throw error;
+    }
+  }
+
+  #toggle(open) {
+    this.#panel.hidden = !open;
+    this.#button.setAttribute("aria-expanded", String(open));
+    if (open && this.#notices.length) this.#read();
+  }
+
+  async #read() {
+    try {
+      this.#count((await readNotices(this.#notices[0].id)).unread);
+    } catch (error) {
+      if (!(error instanceof Refused) && !(error instanceof Unreachable)) throw error;
+    }
+  }
+
+  #count(unread) {
+    const badge = this.#button.querySelector(".count");
+    badge.hidden = !unread;
+    badge.textContent = unread > 99 ? "99+" : number(unread);
+    this.#button.setAttribute("aria-label", unread ? text("notices_unread", { count: number(unread) }) : text("notices"));
+  }
+
+  #fill() {
+    const lines = this.#notices.map((notice) => {
+      const line = element("li", "", notice.read_at ? {} : { class: "unread" });
+      const link = element("a", textOr(`now_${notice.status}`, notice.event).replace("{filename}", notice.filename), {
+        href: `/?${new URLSearchParams({ q: notice.filename })}`,
+      });
+      line.append(link, element("time", age(notice.created_at), {
+        datetime: notice.created_at, title: moment(notice.created_at),
+      }));
+      return line;
+    });
+    this.#panel.querySelector("ul").replaceChildren(...lines);
+    this.#panel.querySelector("p").hidden = lines.length > 0;
+  }
+}

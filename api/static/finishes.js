@@ -1,0 +1,62 @@
+// Telling a person that an export has ended: on the page, in its title, and by the browser.
+
+import { isLive } from "./task_card.js";
+import { text } from "./texts.js";
+
+const title = document.title;
+
+export class Finishes {
+  #tell;
+  #ended;
+  #states = new Map();
+  #unseen = 0;
+
+  /** `tell(message, look)` shows a line on the page; `ended()` is called after each end. */
+  constructor(tell, ended) {
+    this.#tell = tell;
+    this.#ended = ended;
+    for (const event of ["focus", "visibilitychange"]) {
+      (event === "focus" ? window : document).addEventListener(event, () => {
+        if (!isAway()) this.#count(0);
+      });
+    }
+    this.#wirePermission(document.getElementById("tell-me"));
+  }
+
+  /** Look at a task; true when its state is another one than before. */
+  saw(task) {
+    const before = this.#states.get(task.id);
+    this.#states.set(task.id, task.status);
+    if (before && isLive({ status: before }) && !isLive(task)) this.#tellEnd(task);
+    return before !== task.status;
+  }
+
+  #tellEnd(task) {
+    this.#ended();
+    const message = text(`now_${task.status}`, { filename: task.filename });
+    this.#tell(message, { kind: task.status === "FAILED" ? "problem" : "good" });
+    if (!isAway()) return;
+    this.#count(this.#unseen + 1);
+    if (window.Notification?.permission !== "granted") return;
+    // The tag keeps two tabs from telling twice.
+    const notice = new Notification(message, { tag: task.id, body: text("product") });
+    notice.onclick = () => window.focus();
+  }
+
+  #count(unseen) {
+    this.#unseen = unseen;
+    document.title = unseen ? `(${unseen}) ${title}` : title;
+  }
+
+  /** Permission is asked for when a person wants it, and never before. */
+  #wirePermission(button) {
+    button.hidden = window.Notification?.permission !== "default";
+    button.addEventListener("click", async () => {
+      const answer = await Notification.requestPermission();
+      button.hidden = answer !== "default";
+      if (answer !== "default") this.#tell(text(answer === "granted" ? "tell_me_on" : "tell_me_denied"));
+    });
+  }
+}
+
+const isAway = () => document.hidden || !document.hasFocus();

@@ -1,0 +1,41 @@
+// The line at the top that says what has just happened.
+
+import { Refused, Unreachable } from "./calls.js";
+import { text } from "./texts.js";
+
+const notice = document.getElementById("notice");
+const SHOWN_MS = 8_000;
+let timer = null;
+
+notice.querySelector("[data-close]").addEventListener("click", () => { notice.hidden = true; });
+
+export function tell(message, { kind = "", lasting = false, signIn = false } = {}) {
+  clearTimeout(timer);
+  notice.dataset.kind = kind;
+  notice.querySelector("a").hidden = !signIn;
+  notice.hidden = false;
+  // A reader of the screen hears what changes in a region that is there already.
+  notice.querySelector("span").textContent = message;
+  if (!lasting) timer = setTimeout(() => { notice.hidden = true; }, SHOWN_MS);
+}
+
+/** Say what went wrong; true when trying again by itself makes sense. */
+export function tellFailure(error, waitSeconds = null) {
+  if (error instanceof Refused && error.status === 401) {
+    tell(text("session_over"), { kind: "problem", lasting: true, signIn: true });
+    return false;
+  }
+  if (error instanceof Refused) {
+    tell(text("failed_request", { detail: error.message, code: error.code }), { kind: "problem" });
+    return error.status >= 500 || error.status === 429;
+  }
+  if (!(error instanceof Unreachable)) throw error;
+  const message = waitSeconds === null ? text("offline_waiting") : text("offline", { seconds: waitSeconds });
+  tell(message, { kind: "offline", lasting: true });
+  return true;
+}
+
+/** The connection is there again. */
+export function forgetOffline() {
+  if (notice.dataset.kind === "offline") notice.hidden = true;
+}

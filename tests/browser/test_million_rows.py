@@ -1,0 +1,89 @@
+"""A million rows, from the click to the opened file, against the stack that people run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import python_calamine
+from playwright.sync_api import Browser, Page, expect
+
+from api.auth import SESSION_COOKIE
+from storage.config import S3Config
+from tests.browser.conftest import visiting
+from tests.e2e.processes import api as serving
+from tests.e2e.processes import environment
+
+ROWS = 1_000_000
+_DATASETS = """
+import sqlalchemy as sa
+from pydantic import BaseModel, Field
+
+from exporter import Column, Principal, dataset
+
+
+class CountParams(BaseModel):
+    rows: int = Field(title="Rows", ge=1, le=10_000_000)
+
+
+@dataset("numbers", params=CountParams, roles={"sales"}, title="Numbers", columns={
+    "n": Column(label="Number"), "name": Column(label="Name"),
+})
+def numbers(params: CountParams, user: Principal) -> sa.Select:
+    n = sa.func.generate_series(1, params.rows).column_valued("n")
+    return sa.select(n, sa.literal("row").label("name"))
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running installation, and a token for it."""
+
+    url: str
+    token: str
+
+
+@pytest.fixture
+def site(postgres_url: str, s3_config: S3Config, tmp_path: Path) -> Iterator[Site]:
+    """PostgreSQL, SeaweedFS and `waybill serve` with its worker."""
+    datasets = tmp_path / "numbers.py"
+    datasets.write_text(_DATASETS)
+    settings = {"WAYBILL_DATASETS": str(datasets), "WAYBILL_LEASE_SECONDS": "4"}
+    env = environment(tmp_path / "home", postgres_url, s3_config, **settings)
+    with serving(env, tmp_path / "log") as client:
+        token = client.headers["Authorization"].removeprefix("Bearer ")
+        yield Site(str(client.base_url), token)
+
+
+def test_a_million_rows_are_watched_to_their_end_and_opened(
+    browser: Browser, site: Site, tmp_path: Path
+) -> None:
+    with visiting(browser) as (page, complaints):
+        page.context.add_cookies([{"name": SESSION_COOKIE, "value": site.token, "url": site.url}])
+        page.goto(site.url)
+        page.get_by_label("Rows").fill(str(ROWS))
+        page.get_by_role("button", name="Start export").click()
+
+        card = page.locator(".task")
+        expect(card).to_contain_text("Running")
+        _watch_it_grow(page)
+        expect(card).to_contain_text("1,000,000 of 1,000,000 rows, as of")
+        with page.expect_download() as downloading:
+            card.get_by_role("link", name="Download").click()
+        file = tmp_path / "numbers.xlsx"
+        downloading.value.save_as(file)
+        assert complaints == []
+
+    sheet = python_calamine.CalamineWorkbook.from_path(file).get_sheet_by_index(0)
+    rows = iter(sheet.iter_rows())
+    assert next(rows) == ["Number", "Name"]
+    assert [row[0] for row in rows] == list(range(1, ROWS + 1))
+
+
+def _watch_it_grow(page: Page) -> None:
+    """Progress is seen at least once between its beginning and its end."""
+    text = page.locator("[data-slot=progress-text]")
+    expect(text).to_have_text(re.compile(r"^[1-9][\d,]* (of [\d,]+ )?rows"))

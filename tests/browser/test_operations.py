@@ -1,0 +1,170 @@
+"""What operators see of all tenants, and what nobody else does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from api.auth import SESSION_COOKIE
+from tests.browser.conftest import Visit
+from tests.browser.scenes import ROLES, dead_letters
+from tests.servers.task_api import TaskApi, ask
+
+PAGES = ("/admin", "/admin/exports", "/admin/dead-letters", "/admin/audit-log")
+
+
+def row(page: Page, text: str) -> str:
+    """The cells of the row with `text`, as somebody reads them."""
+    cells = page.locator("tr").filter(has_text=text).first.locator("td")
+    return " | ".join(cells.all_text_contents())
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nobody_but_an_operator_gets_in(centre: TaskApi, path: str) -> None:
+    def get(token: str | None) -> httpx.Response:
+        cookies = {SESSION_COOKIE: token} if token else {}
+        return centre.client(cookies=cookies).get(path)
+
+    assert get(None).headers["Location"] == "/"
+    refused = get(centre.token(centre.tenant()))
+    assert refused.status_code == 403
+    assert "needs the role admin" in refused.text
+    assert get(centre.token(centre.tenant(), roles=ROLES)).status_code == 200
+
+
+def test_the_way_to_the_operators_pages_is_shown_to_operators_only(
+    visits: Callable[..., Visit],
+) -> None:
+    plain, operator = visits(), visits()
+    plain.log_in()
+    operator.log_in(ROLES)
+
+    expect(plain.page.get_by_role("link", name="Operations")).to_have_count(0)
+    operator.page.get_by_role("link", name="Operations").click()
+    expect(operator.page.get_by_role("heading", name="Queues")).to_be_visible()
+
+
+def test_the_overview_shows_queues_workers_and_the_last_day(visit: Visit, centre: TaskApi) -> None:
+    tenant, page = centre.tenant(), visit.page
+    client = centre.person(tenant)
+    centre.begin(ask(client, filename="in hand"))
+    ask(client, params={"at_least": 1})
+    centre.finish(ask(client, params={"at_least": 2}))
+
+    visit.log_in(ROLES, "/admin")
+
+    assert row(page, "orders").startswith("orders | orders | ")
+    assert "in hand.xlsx" in row(page, tenant)
+    assert "test-worker" in row(page, tenant)
+    chart = page.get_by_role("img", name="Exports per hour")
+    expect(chart).to_be_visible()
+    assert chart.locator("rect").count() > 0
+    # The same figures, for who cannot see the bars.
+    page.get_by_text("The figures as a table").click()
+    expect(page.locator("details tbody tr")).to_have_count(24)
+
+
+def test_the_overview_keeps_itself_fresh_and_what_is_open_open(
+    visit: Visit, centre: TaskApi
+) -> None:
+    page, tenant = visit.page, centre.tenant()
+    page.clock.install()
+    visit.log_in(ROLES, "/admin")
+    page.get_by_text("The figures as a table").click()
+    page.locator("body").click(position={"x": 5, "y": 5})
+    centre.begin(ask(centre.person(tenant)))
+
+    page.clock.run_for(10_500)
+
+    expect(page.locator("tr").filter(has_text=tenant)).to_be_visible()
+    expect(page.locator("details")).to_have_attribute("open", "")
+
+
+def test_a_dead_letter_is_read_and_replayed_once(visit: Visit, centre: TaskApi) -> None:
+    page = visit.page
+    dead_letters(centre, 1)
+    visit.log_in(ROLES, "/admin/dead-letters")
+    letter = page.locator(".letters > li").first
+    expect(letter).to_contain_text("source_unavailable")
+    expect(letter).to_contain_text("Attempt 1")
+    letter.get_by_text("Payload").click()
+    expect(letter.locator("pre")).to_contain_text('"task_id"')
+    number = page.locator(".letters > li").count()
+    action = letter.locator("form").get_attribute("action")
+
+    letter.get_by_role("button", name="Replay").click()
+
+    expect(page.get_by_role("status")).to_have_text("Asked for again, in its owner's name.")
+    expect(page.locator(".letters > li")).to_have_count(number - 1)
+    page.get_by_label("Show replayed ones too").check()
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator(".letters > li").first).to_contain_text("replayed by ana")
+
+    token = centre.token(visit.tenant, roles=ROLES)
+    client = centre.client(cookies={SESSION_COOKIE: token}, headers={"Origin": centre.url})
+    again = client.post(str(action))
+    assert again.headers["Location"].endswith("outcome=already_replayed")
+
+
+def test_a_page_of_another_site_cannot_replay(centre: TaskApi) -> None:
+    token = centre.token(centre.tenant(), roles=ROLES)
+
+    for headers in ({}, {"Origin": "https://elsewhere.example"}):
+        client = centre.client(cookies={SESSION_COOKIE: token}, headers=headers)
+        assert client.post("/admin/dead-letters/1/replay").json()["code"] == "foreign_origin"
+        assert client.post("/language", data={"language": "zh"}).json()["code"] == "foreign_origin"
+
+
+def test_exports_of_all_tenants_are_found_by_filter(visit: Visit, centre: TaskApi) -> None:
+    page, tenant = visit.page, centre.tenant()
+    centre.fail(ask(centre.person(tenant), filename="lost"))
+    ask(centre.person(tenant), params={"at_least": 3}, filename="waits")
+    visit.log_in(ROLES, "/admin/exports")
+
+    page.get_by_label("Tenant").fill(tenant)
+    page.get_by_label("State").select_option(label="Failed")
+    page.get_by_role("button", name="Filter").click()
+
+    expect(page.locator("tbody tr")).to_have_count(1)
+    assert "lost.xlsx | Failed | " + tenant in row(page, "lost.xlsx")
+    assert "source_unavailable" in row(page, "lost.xlsx")
+    page.get_by_role("link", name="lost.xlsx").click()
+    expect(page.locator("tbody tr")).to_have_count(3)
+    assert "Running → Failed" in row(page, "attempt_failed")
+
+
+def test_the_audit_log_is_filtered_and_continued(visit: Visit, centre: TaskApi) -> None:
+    page, tenant = visit.page, centre.tenant()
+    client = centre.person(tenant)
+    for number in range(60):
+        ask(client, params={"at_least": number})
+    visit.log_in(ROLES, f"/admin/audit-log?tenant={tenant}&actor=&action=submit&task_id=")
+
+    expect(page.locator("tbody tr")).to_have_count(50)
+    page.get_by_role("link", name="Earlier entries").click()
+    expect(page.locator("tbody tr")).to_have_count(10)
+    expect(page.get_by_label("Tenant")).to_have_value(tenant)
+
+    page.get_by_label("Task").fill("no id")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("alert")).to_have_text("These filters cannot be read.")
+    visit.forgive("status of 422")
+
+
+def test_what_tenants_and_messages_say_is_shown_as_text(visit: Visit, centre: TaskApi) -> None:
+    page = visit.page
+    attack = "<img src=x onerror=alert(1)>"
+    task = ask(centre.person(visit.tenant), filename="harmless", params={"city": attack})
+    claim = centre.begin(task)
+    centre.runs.fail(claim, code="source_failed", message=attack, retry_in=timedelta(minutes=1))
+    centre.services.dead_letters.record(attack.encode(), attack, attack)
+
+    for path in PAGES:
+        visit.log_in(ROLES, path)
+        assert page.locator("main img").count() == 0, path
+    page.goto(centre.url + "/admin/dead-letters")
+    expect(page.locator(".letters code").first).to_have_text(attack)

@@ -1,0 +1,69 @@
+"""The pages say the same in every language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+import api
+from api.texts import LANGUAGES
+from exporter.formats import FORMATS
+from exporter.tasks import TaskStatus
+
+_ENGLISH = LANGUAGES["en"]
+_FOLDER = Path(api.__file__).parent
+
+
+def holes(texts: Mapping[str, str]) -> dict[str, set[str]]:
+    return {name: set(re.findall(r"\{(\w+)\}", text)) for name, text in texts.items()}
+
+
+@pytest.mark.parametrize("code", LANGUAGES.keys() - {"en"})
+def test_every_language_has_the_same_texts_with_the_same_holes(code: str) -> None:
+    language = LANGUAGES[code]
+
+    assert holes(language.page) == holes(_ENGLISH.page)
+    assert holes(language.admin) == holes(_ENGLISH.admin)
+    assert all(language.page.values())
+    assert all(language.admin.values())
+
+
+def test_the_texts_of_the_two_pages_do_not_hide_each_other() -> None:
+    assert _ENGLISH.page.keys() & _ENGLISH.admin.keys() == set()
+
+
+def test_every_text_a_template_or_script_names_is_there() -> None:
+    known = {**_ENGLISH.page, **_ENGLISH.admin}
+    named: set[str] = set()
+    for path in [*_FOLDER.glob("templates/*.html"), *_FOLDER.glob("static/*.js")]:
+        source = path.read_text()
+        named |= set(re.findall(r"\bt\.(\w+)\b(?!\()", source) if path.suffix == ".html" else ())
+        named |= set(re.findall(r"\btext\(\s*\"(\w+)\"", source) if path.suffix == ".js" else ())
+
+    assert named - known.keys() - {"get"} == set()
+    assert len(named) > 100
+
+
+def test_every_format_and_state_has_a_name() -> None:
+    wanted = {f"format_{name}" for name in FORMATS} | {f"status_{name}" for name in TaskStatus}
+
+    assert wanted <= _ENGLISH.page.keys()
+
+
+def test_every_rule_a_file_is_changed_by_is_explained() -> None:
+    exporter = _FOLDER.parent / "exporter"
+    source = "\n".join(path.read_text() for path in exporter.rglob("*.py"))
+    rules = {
+        "binary_as_base64", "column_renamed", "date_as_text", "duration_as_text",
+        "formula_guarded", "long_number_as_text", "nanoseconds_dropped", "not_finite_as_text",
+        "nul_replaced", "null_as_empty_text", "truncated_text", "type_as_text",
+    }  # fmt: skip
+    explained = {name.removeprefix("rule_") for name in _ENGLISH.page if name.startswith("rule_")}
+
+    assert explained == rules
+    assert all(f'"{rule}"' in source for rule in rules)
+    for rule in re.findall(r'warn\(\s*"(\w+)"', source):
+        assert rule in rules
