@@ -99,13 +99,17 @@ def test_two_tabs_agree(visit: Visit, centre: TaskApi) -> None:
     second.goto(centre.url)
     expect(second.locator("#empty")).to_be_visible()
 
+    # A tab behind draws once a second, and a click waits for that.
+    first.bring_to_front()
     first.get_by_role("button", name="Start export").click()
     expect(second.locator(".task")).to_contain_text("Waiting")
 
+    second.bring_to_front()
     second.get_by_role("button", name="Cancel").click()
     for page in (first, second):
         expect(page.locator(".task")).to_contain_text("Cancelled")
 
+    first.bring_to_front()
     first.get_by_role("button", name="Delete").click()
     first.get_by_role("button", name="Really delete?").click()
     for page in (first, second):
