@@ -121,6 +121,35 @@ _DELIVERY = {
     "delivered_at": "2026-03-01T09:00:07Z",
     "given_up_at": None,
 }
+_QUEUE = {
+    "queue": "orders",
+    "task_type": "orders",
+    "waiting": 12,
+    "delayed": 1,
+    "running": 2,
+    "oldest_waiting_since": "2026-03-01T08:58:40Z",
+}
+_LEASE = {
+    "worker": "worker-1",
+    "lease_expires_at": "2026-03-01T09:01:00Z",
+    "overdue": False,
+    "task_id": _OTHER_ID,
+    "tenant": "acme",
+    "created_by": "ana",
+    "task_type": "orders",
+    "queue": "orders",
+    "filename": "orders-2026-03-01.xlsx",
+    "attempt": 1,
+    "rows_done": 120_000,
+    "rows_total": 900_000,
+}
+_HOUR = {
+    "hour": "2026-03-01T09:00:00Z",
+    "succeeded": 31,
+    "failed": 1,
+    "average_seconds": 6.4,
+    "longest_seconds": 48.2,
+}
 _DATASET = {
     "name": "orders",
     "title": "Orders",
@@ -190,6 +219,9 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "DeadLetter": _DEAD_LETTER,
     "DeadLetterList": {"items": [_DEAD_LETTER]},
     "Replay": {"letter_id": 17, "task_id": _OTHER_ID, "outcome": "replayed"},
+    "QueueList": {"items": [_QUEUE]},
+    "LeaseList": {"items": [_LEASE]},
+    "HourList": {"items": [_HOUR]},
     "AuditEntry": _AUDIT_ENTRY,
     "AuditList": {"items": [_AUDIT_ENTRY], "next": None},
 }
