@@ -2,7 +2,7 @@
 
 import { listNotices, readNotices, Refused, Unreachable } from "./calls.js";
 import { element } from "./elements.js";
-import { age, moment, number, text, textOr } from "./texts.js";
+import { age, counted, moment, number, text, textOr } from "./texts.js";
 
 export class Bell {
   #root;
@@ -54,7 +54,7 @@ export class Bell {
     const badge = this.#button.querySelector(".count");
     badge.hidden = !unread;
     badge.textContent = unread > 99 ? "99+" : number(unread);
-    this.#button.setAttribute("aria-label", unread ? text("notices_unread", { count: number(unread) }) : text("notices"));
+    this.#button.setAttribute("aria-label", unread ? counted("notices_unread", "count", unread) : text("notices"));
   }
 
   #fill() {

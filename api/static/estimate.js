@@ -3,7 +3,7 @@
 import { estimate, Refused, Unreachable } from "./calls.js";
 import { phrases } from "./elements.js";
 import { collect } from "./form_values.js";
-import { bytes, duration, number, text, textOr } from "./texts.js";
+import { bytes, counted, duration, number, text, textOr } from "./texts.js";
 
 const TYPING_MS = 400;
 
@@ -58,7 +58,7 @@ function partsOf(told) {
   if (told.rows === null) return [text("estimate_unknown")];
   const parts = [];
   const rows = told.rows_known_by === "exact" ? "estimate_rows" : "estimate_about_rows";
-  parts.push(text(rows, { rows: number(told.rows) }));
+  parts.push(counted(rows, "rows", told.rows));
   if (told.sheets > 1) parts.push(text("estimate_sheets", { sheets: number(told.sheets) }));
   if (told.files > 1) parts.push(text("estimate_files", { files: number(told.files) }));
   if (told.bytes !== null) parts.push(text("estimate_size", { size: bytes(told.bytes) }));

@@ -3,7 +3,7 @@
 import { downloadPath } from "./calls.js";
 import { phrases } from "./elements.js";
 import { fillDetails } from "./task_details.js";
-import { age, bytes, day, duration, moment, momentOrClock, number, text, textOr } from "./texts.js";
+import { age, bytes, counted, day, duration, moment, momentOrClock, number, text, textOr } from "./texts.js";
 
 export const isLive = (task) => task.status === "PENDING" || task.status === "PROCESSING";
 
@@ -111,7 +111,7 @@ function fillFacts(slot, task) {
   slot("kept").textContent = text("deleted_on", { time: day(task.expires_at) });
   const changed = task.warnings.reduce((sum, { count }) => sum + count, 0);
   slot("changed").hidden = !changed;
-  slot("changed").textContent = text("changed_values", { count: number(changed) });
+  slot("changed").textContent = counted("changed_values", "count", changed);
 }
 
 function fillNote(note, task) {

@@ -3,7 +3,7 @@
 import { listLinks, makeLink, revokeLink } from "./calls.js";
 import { element } from "./elements.js";
 import { tell, tellFailure } from "./notice.js";
-import { age, moment, number, text } from "./texts.js";
+import { age, counted, moment, number, text } from "./texts.js";
 
 // The token of a link is told once, when it is made: a second copy is of the same link.
 const made = new Map();
@@ -40,8 +40,9 @@ async function newLink(task, limits) {
 
 function lineOf(link, task, card) {
   const over = endOf(link);
-  const uses = text(link.max_uses === null ? "link_uses" : "link_uses_of", {
-    uses: number(link.uses), max: number(link.max_uses),
+  const limited = link.max_uses !== null;
+  const uses = counted(limited ? "link_uses_of" : "link_uses", "uses", link.uses, {
+    max: limited ? number(link.max_uses) : "",
   });
   const line = element("li");
   line.append(element("span", over

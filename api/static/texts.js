@@ -15,6 +15,12 @@ export function text(name, holes = {}) {
   return texts[name].replace(/\{(\w+)\}/g, (hole, key) => holes[key] ?? hole);
 }
 
+/** The text for a number of things, which goes into `hole`; one thing may have a text of its own. */
+export function counted(name, hole, count, holes = {}) {
+  const one = count === 1 && texts[`${name}_one`] !== undefined;
+  return text(one ? `${name}_one` : name, { ...holes, [hole]: number(count) });
+}
+
 /** The text called `name`, or `otherwise` where there is none. */
 export function textOr(name, otherwise) {
   return texts[name] ?? otherwise;

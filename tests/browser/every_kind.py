@@ -1,4 +1,4 @@
-"""A dataset with a parameter of every kind that a form has a field for."""
+"""Datasets for the form: every kind of parameter, and more rows than a sheet holds."""
 
 from __future__ import annotations
 
@@ -45,3 +45,24 @@ def every_kind() -> Dataset:
         return sa.select(sa.literal(1))
 
     return Dataset("every_kind", build, params=EveryKind, roles={"forms"}, title="Every kind")
+
+
+#: A sheet holds 1,048,575 below its heading.
+MANY_ROWS = 1_100_000
+
+
+def many_rows() -> Dataset:
+    """A dataset of `MANY_ROWS`, or of none, that any database counts in no time."""
+
+    class ManyParams(BaseModel):
+        empty: bool = False
+
+    def build(params: ManyParams, user: object) -> sa.Select[Any]:
+        n = sa.select(sa.literal(1).label("n")).cte("n", recursive=True)
+        n = n.union_all(sa.select(n.c.n + 1).where(n.c.n < MANY_ROWS // 1000))
+        other = n.alias()
+        both = n.join(other, other.c.n <= 1000)
+        pairs = sa.select(n.c.n, other.c.n.label("other")).select_from(both)
+        return pairs.where(sa.false()) if params.empty else pairs
+
+    return Dataset("many_rows", build, params=ManyParams, roles={"forms"}, title="Many rows")

@@ -14,8 +14,9 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import infra.sample.datasets  # noqa: F401 - declares the datasets of the pictures
-from exporter.datasets import DECLARED
+from exporter.datasets import DECLARED, Registry
 from tests.browser.conftest import Visit, launch, open_visit
+from tests.browser.every_kind import many_rows
 from tests.browser.scenes import ROLES, busy_day, dead_letters, every_state
 from tests.servers.task_api import running_api
 
@@ -73,6 +74,12 @@ def _notices(visit: Visit) -> None:
     visit.page.locator("#bell li").first.wait_for()
 
 
+def _estimate(visit: Visit) -> None:
+    visit.log_in(("forms",))
+    visit.page.get_by_label("What", exact=True).select_option(label="Many rows")
+    visit.page.locator("#estimate-better").wait_for()
+
+
 def _no_match(visit: Visit) -> None:
     every_state(visit.api, visit.tenant)
     visit.log_in(path="/?q=ledger&status=FAILED")
@@ -106,6 +113,7 @@ SCENES: dict[str, tuple[Callable[[Visit], None], dict[str, Any]]] = {
     "details": (_links, DESKTOP),
     "wrong-values": (_wrong_values, DESKTOP),
     "notices": (_notices, DESKTOP),
+    "estimate": (_estimate, DESKTOP),
     "no-match": (_no_match, DESKTOP),
     "offline": (_offline, DESKTOP),
     "operations": (_operations("/admin"), DESKTOP),
@@ -130,7 +138,8 @@ def main(names: list[str]) -> None:
 
 def _take(browser: Browser, home: Path, name: str) -> None:
     stage, options = SCENES[name]
-    with running_api(f"sqlite:///{home}/tasks.db", home, registry=DECLARED) as api:
+    registry = Registry({item.name: item for item in (*DECLARED, many_rows())})
+    with running_api(f"sqlite:///{home}/tasks.db", home, registry=registry) as api:
         visit = open_visit(browser, api, tenant="acme", **options)
         stage(visit)
         _save(visit.page, _IMAGES / f"{name}.png")

@@ -41,4 +41,4 @@ def test_an_end_that_is_seen_rings_the_bell_at_once(visit: Visit, centre: TaskAp
 
     centre.finish(task)
 
-    expect(page.get_by_role("button", name="1 unread notices")).to_be_visible()
+    expect(page.get_by_role("button", name="1 unread notice")).to_be_visible()

@@ -31,7 +31,7 @@ def test_a_copied_link_is_counted_and_revoked_on_its_card(visit: Visit, centre: 
 
     card.get_by_role("button", name="Details").click()
     expect(card.locator(".links li")).to_have_count(1)
-    expect(card.locator(".links li")).to_contain_text("used 1 times · ends in 6 days")
+    expect(card.locator(".links li")).to_contain_text("used once · ends in 6 days")
     # A second copy in the same visit is of the same link.
     card.get_by_role("button", name="Copy link").click()
     assert page.evaluate("navigator.clipboard.readText()") == link
