@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
-from infra.tasks import schema_links, schema_notices, schema_usage
+from infra.tasks import schema_letters, schema_links, schema_notices, schema_usage
 from infra.tasks.schema import metadata
 
 # Imported for the tables they add.
-_ = (schema_links, schema_notices, schema_usage)
+_ = (schema_letters, schema_links, schema_notices, schema_usage)
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -20,7 +20,8 @@ from infra.broker.port import BadMessage, WakeUp
 from infra.database import database_now, reading, writing
 from infra.tasks.journal import audit, insert_ignoring
 from infra.tasks.model import NewTask, Task
-from infra.tasks.schema import dead_letter, export_task
+from infra.tasks.schema import export_task
+from infra.tasks.schema_letters import dead_letter
 from infra.tasks.submission import submit
 
 _d = dead_letter.c

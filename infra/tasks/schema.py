@@ -22,7 +22,7 @@ metadata = sa.MetaData(
 )
 
 _json = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
-_identity = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+identity = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _live = "status IN ({})".format(", ".join(f"'{status}'" for status in LIVE))
 _statuses = ", ".join(f"'{status}'" for status in TaskStatus)
 
@@ -226,7 +226,7 @@ def in_status(*statuses: TaskStatus, table: sa.FromClause = export_task) -> sa.C
 outbox = sa.Table(
     "outbox",
     metadata,
-    sa.Column("id", _identity, primary_key=True, autoincrement=True),
+    sa.Column("id", identity, primary_key=True, autoincrement=True),
     sa.Column("task_id", sa.Uuid(), sa.ForeignKey("export_task.id"), nullable=False),
     sa.Column("kind", sa.Text(), nullable=False),
     sa.Column("fence", sa.BigInteger(), nullable=False),
@@ -251,7 +251,7 @@ outbox = sa.Table(
 audit_log = sa.Table(
     "audit_log",
     metadata,
-    sa.Column("id", _identity, primary_key=True, autoincrement=True),
+    sa.Column("id", identity, primary_key=True, autoincrement=True),
     sa.Column("at", UtcDateTime(), nullable=False),
     sa.Column("tenant_id", sa.Text(), nullable=False),
     sa.Column("actor", sa.Text(), nullable=False),
@@ -286,22 +286,4 @@ storage_object = sa.Table(
         postgresql_where=sa.text("state = 'OPEN'"),
         sqlite_where=sa.text("state = 'OPEN'"),
     ),
-)
-
-# What the consumer of the dead-letter queue found; at most one row per message.
-dead_letter = sa.Table(
-    "dead_letter",
-    metadata,
-    sa.Column("id", _identity, primary_key=True, autoincrement=True),
-    sa.Column("at", UtcDateTime(), nullable=False),
-    sa.Column("queue", sa.Text(), nullable=False),
-    sa.Column("reason", sa.Text(), nullable=False),
-    sa.Column("body", sa.Text(), nullable=False),
-    sa.Column("message_hash", sa.Text(), nullable=False),
-    # No foreign key: a message may speak of a task that never was.
-    sa.Column("task_id", sa.Uuid()),
-    sa.Column("replayed_at", UtcDateTime()),
-    sa.Column("replayed_by", sa.Text()),
-    sa.Column("replay_task_id", sa.Uuid()),
-    sa.UniqueConstraint("message_hash"),
 )

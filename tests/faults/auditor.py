@@ -20,7 +20,8 @@ from sqlalchemy.engine import Engine
 
 from exporter.tasks import LIVE, TRANSITIONS, TaskStatus
 from infra.database import reading
-from infra.tasks.schema import audit_log, dead_letter, export_task, outbox, storage_object
+from infra.tasks.schema import audit_log, export_task, outbox, storage_object
+from infra.tasks.schema_letters import dead_letter
 from infra.tasks.upkeep import Upkeep
 from infra.worker.sweeper import Sweeper
 from storage.store import ObjectStore

@@ -28,7 +28,8 @@ from exporter.tasks import LIVE
 from infra.database import create_engine, reading, writing
 from infra.migrate import upgrade
 from infra.settings import load
-from infra.tasks.schema import audit_log, dead_letter, export_task, outbox, storage_object
+from infra.tasks.schema import audit_log, export_task, outbox, storage_object
+from infra.tasks.schema_letters import dead_letter
 from infra.tasks.schema_notices import notification
 from infra.tokens import mint
 from storage.config import S3Config

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from infra.database import writing
-from infra.tasks.schema import audit_log, dead_letter, export_task, storage_object
+from infra.tasks.schema import audit_log, export_task, storage_object
+from infra.tasks.schema_letters import dead_letter
 from tests.contract.task_store import ANN
 from tests.faults.lab import QUEUES, open_lab
 

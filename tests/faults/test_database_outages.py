@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from infra.database import reading
-from infra.tasks.schema import dead_letter
+from infra.tasks.schema_letters import dead_letter
 from tests.e2e.processes import wait_for
 from tests.eventually import eventually
 from tests.faults.lab import open_lab
