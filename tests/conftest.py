@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # A busy machine is slow at times, and no fault of the example that meets it.
-settings.register_profile("waybill", deadline=None)
+settings.register_profile("waybill", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("waybill")
 
 pytest_plugins = [
