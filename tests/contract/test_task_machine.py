@@ -47,6 +47,8 @@ class Expected:
 
     id: UUID
     leader: Expected | None = None
+    #: It has lost its flight: nobody joins it, and it joins nobody.
+    alone: bool = False
     status: TaskStatus = TaskStatus.PENDING
     attempt: int = 0
     fence: int = 0
@@ -114,7 +116,11 @@ class TaskMachine(RuleBasedStateMachine):
         if submitted.deduplicated:
             assert submitted.task.id == mine.id
             return
-        leaders = [task for task in self.tasks.values() if task.live and task.leader is None]
+        leaders = [
+            task
+            for task in self.tasks.values()
+            if task.live and task.leader is None and not task.alone
+        ]
         # Asked anew is asked last.
         self.tasks.pop(user, None)
         self.tasks[user] = Expected(submitted.task.id, leader=leaders[0] if leaders else None)
@@ -162,8 +168,7 @@ class TaskMachine(RuleBasedStateMachine):
             if same:
                 follower.status = TaskStatus.SUCCESS
             else:
-                # It shares with nobody from now on, not even with who asks later.
-                follower.leader = follower
+                follower.leader, follower.alone = None, True
 
     @rule(claim=claims, retry=st.booleans())
     def fail(self, claim, retry):
@@ -241,9 +246,8 @@ class TaskMachine(RuleBasedStateMachine):
             assert (task.object_key is not None) == (
                 task.status in (TaskStatus.SUCCESS, TaskStatus.EXPIRED)
             )
-            follows = expected.leader if expected.leader is not expected else None
             if expected.live:
-                assert task.joined_id == (follows.id if follows else None)
+                assert task.joined_id == (expected.leader.id if expected.leader else None)
             expected.highest = task.fence
 
     def teardown(self):
