@@ -6,8 +6,8 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 import typer
@@ -88,7 +88,7 @@ async def run_server(
     broker = stack.broker()
     relay = stack.relay(broker)
     app = import_from_string(_APPLICATION)(stack.services(relay.nudge, stop))
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
     )
     jobs = [asyncio.create_task(server.serve(sockets=[listener]), name="http")]
@@ -116,6 +116,19 @@ async def _run_worker(stack: Stack, queues: tuple[str, ...]) -> None:
         await stack.worker(broker, stack.relay(broker), queues).run(stop)
     finally:
         await broker.close()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to `stop_on_signals`.
+
+    uvicorn raises those it caught again when it has ended. To us that would be the second
+    one, and the process would die with exports running and its S3 server left behind.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
 
 
 def stop_on_signals() -> asyncio.Event:

@@ -53,20 +53,26 @@ def run(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def process(env: dict[str, str], log: Path, *args: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A long-running `waybill` command, ended with SIGTERM if the test did not end it."""
+    """A long-running `waybill` command, ended with SIGTERM if the test did not end it.
+
+    Asked once, it has to end by itself: whatever it started ends with it.
+    """
     with log.open("ab") as output:
         running = subprocess.Popen([WAYBILL, *args], env=env, stdout=output, stderr=output)
+        asked = False
         try:
             yield running
         finally:
             if running.poll() is None:
                 running.send_signal(signal.SIGTERM)
+                asked = True
             try:
                 running.wait(20)
             except subprocess.TimeoutExpired:
                 running.kill()
                 running.wait()
                 raise
+        assert not asked or running.returncode == 0, log.read_text()
 
 
 @contextmanager
