@@ -9,7 +9,7 @@ number of workers gets past a cap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,9 +20,10 @@ from sqlalchemy.engine import Connection
 from exporter.tasks import TaskStatus
 from infra.database import database_now
 from infra.limits import Limits
-from infra.tasks.journal import audit, wake
+from infra.tasks.journal import audit, insert, wake
 from infra.tasks.model import Claim, Task
 from infra.tasks.schema import export_task, in_status
+from infra.tasks.schema_usage import held_back
 from infra.tasks.updates import change_task
 
 _t = export_task.c
@@ -30,6 +31,7 @@ _waiting = export_task.alias("waiting_task")
 _w = _waiting.c
 _running = export_task.alias("running_task")
 _r = _running.c
+_h = held_back.c
 
 #: A rung's timer and the database's clock differ by milliseconds; a task whose own message
 #: comes this early is let in, since turning it away would wait for the sweeper.
@@ -144,31 +146,41 @@ def next_of(
     return _t.id == oldest.scalar_subquery()
 
 
-def wake_elsewhere(connection: Connection, now: datetime, ended: Task, limits: Limits) -> None:
-    """After the end of a run that may have kept others back: a token for each other queue.
+def hold_back(connection: Connection, now: datetime, queue: str, tenants: Iterable[str]) -> None:
+    """Note that caps keep tasks of `tenants` in `queue`, and that a wake-up was spent on it."""
+    for tenant in sorted(tenants):
+        note = insert(connection, held_back).values(tenant_id=tenant, queue=queue, at=now)
+        connection.execute(
+            note.on_conflict_do_update(
+                index_elements=[_h.tenant_id, _h.queue], set_={"at": note.excluded.at}
+            )
+        )
+
+
+def is_held_back(connection: Connection, tenant: str, *, besides: str) -> bool:
+    """Whether `tenant` was held back in another queue than `besides`."""
+    note = sa.select(_h.queue).where(_h.tenant_id == tenant, _h.queue != besides)
+    return connection.execute(note.limit(1)).one_or_none() is not None
+
+
+def wake_elsewhere(connection: Connection, now: datetime, ended: Task) -> None:
+    """After the end of a run: a token for each other queue where its tenant was held back.
 
     Its own queue needs none: the worker that ended the run looks there itself.
     """
-    mine = sa.case((_r.created_by == ended.created_by, 1))
-    tenants, users = connection.execute(
-        sa.select(sa.func.count(), sa.func.count(mine)).where(
-            _r.tenant_id == ended.tenant_id, in_status(TaskStatus.PROCESSING, table=_running)
-        )
-    ).one()
-    if tenants + 1 < limits.running_per_tenant and users + 1 < limits.running_per_user:
-        return
-    held = (
-        _w.tenant_id == ended.tenant_id,
-        in_status(TaskStatus.PENDING, table=_waiting),
-        _w.joined_id.is_(None),
+    notes = sa.select(_h.queue, _h.at).where(
+        _h.tenant_id == ended.tenant_id, _h.queue != ended.queue
     )
-    elsewhere = sa.select(_w.queue).where(*held, _w.queue != ended.queue).distinct()
-    for queue in connection.execute(elsewhere).scalars().all():
-        oldest = sa.select(_w.id, _w.fence).where(*held, _w.queue == queue)
+    for queue, at in connection.execute(notes).all():
+        oldest = sa.select(_w.id, _w.fence).where(*_ready(queue), _w.tenant_id == ended.tenant_id)
         task = connection.execute(oldest.order_by(_w.created_at).limit(1)).one_or_none()
         if task is not None:
             kind = f"turn-{ended.id}-{ended.fence}"
             wake(connection, now, task.id, kind=kind, fence=task.fence, queue=queue)
+        else:
+            # Unless it was noted anew meanwhile, for a task that this has not seen.
+            note = (_h.tenant_id == ended.tenant_id, _h.queue == queue, _h.at == at)
+            connection.execute(sa.delete(held_back).where(*note))
 
 
 def _ready(queue: str) -> tuple[sa.ColumnElement[bool], ...]:

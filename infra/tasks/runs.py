@@ -6,7 +6,6 @@ or lives on the wrong side of a network cut changes no row: its fence is too sma
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,17 +15,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from exporter.tasks import TaskStatus
-from infra.database import database_now, reading, writing
+from infra.database import database_now, writing
 from infra.forecasts import Forecast
 from infra.limits import Limits
-from infra.tasks.claims import next_of, take, turns, wake_elsewhere
+from infra.tasks.claims import take
 from infra.tasks.endings import after_end
 from infra.tasks.flights import show_progress
 from infra.tasks.journal import audit, wake
-from infra.tasks.locks import lock_out
 from infra.tasks.model import Claim, Task
 from infra.tasks.schema import export_task, storage_object
 from infra.tasks.transitions import end_attempt
+from infra.tasks.turns import Turns
 from infra.tasks.updates import LEASE_OVER, change_task
 
 _t = export_task.c
@@ -76,7 +75,7 @@ class TaskRuns:
         """`limits` cap what runs at once; without, nothing is held back."""
         self._engine = engine
         self._lease = lease
-        self._limits = limits or Limits()
+        self._turns = Turns(engine, lease, limits or Limits())
 
     def claim(self, task_id: UUID, worker: str) -> Claim | None:
         """Take this very task, or None: taken, ended, joined, used up, unknown, or not due yet.
@@ -88,28 +87,12 @@ class TaskRuns:
             return take(connection, now, worker, self._lease, _t.id == task_id, task_id)
 
     def claim_next(self, queue: str, worker: str, called: UUID | None = None) -> Claim | None:
-        """Take the task of `queue` whose turn it is, or None when there is none to take now.
-
-        `called` is the task that the message in hand speaks of, which may be a little early.
-        """
-        with reading(self._engine) as connection:
-            tenants = turns(connection, queue, self._limits, called)
-        # What somebody has locked is passed over first. It may only be looked at, though, and
-        # there may be no other wake-up for it: so the second time we wait.
-        for skip_locked, tenant in itertools.product((True, False), tenants):
-            with writing(self._engine) as connection:
-                # One transaction for each: holding two such locks could wait in a circle.
-                lock_out(connection, "claim", tenant)
-                now = database_now(connection)
-                which = next_of(tenant, queue, now, self._limits, called, skip_locked=skip_locked)
-                if claim := take(connection, now, worker, self._lease, which, called):
-                    return claim
-        return None
+        """Take the task of `queue` whose turn it is; see `Turns.claim_next`."""
+        return self._turns.claim_next(queue, worker, called)
 
     def wake_elsewhere(self, ended: Task) -> None:
-        """Tell workers of other queues when the end of `ended` lets its owner run another."""
-        with writing(self._engine) as connection:
-            wake_elsewhere(connection, database_now(connection), ended, self._limits)
+        """Tell workers of other queues that `ended` has; see `Turns.wake_elsewhere`."""
+        self._turns.wake_elsewhere(ended)
 
     def heartbeat(self, claim: Claim, progress: Reading) -> Pulse:
         """Renew the lease, show progress, and learn whether to go on."""

@@ -1,9 +1,10 @@
-"""The table of rows that users got, by day: what daily quotas are counted by."""
+"""What quotas and caps keep beside the tasks: rows that users got, and who was held back."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
+from infra.database import UtcDateTime
 from infra.tasks.schema import metadata
 
 # In the order of the questions: all of a tenant's day, or one user's.
@@ -15,4 +16,14 @@ row_usage = sa.Table(
     sa.Column("day", sa.Date(), primary_key=True),
     sa.Column("user_id", sa.Text(), primary_key=True),
     sa.Column("rows", sa.BigInteger(), nullable=False),
+)
+
+# Where a wake-up was spent because a cap let nothing begin. The ends of the tenant's runs in
+# other queues send new ones, for as long as something waits there.
+held_back = sa.Table(
+    "held_back",
+    metadata,
+    sa.Column("tenant_id", sa.Text(), primary_key=True),
+    sa.Column("queue", sa.Text(), primary_key=True),
+    sa.Column("at", UtcDateTime(), nullable=False),
 )

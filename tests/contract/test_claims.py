@@ -12,12 +12,14 @@ import sqlalchemy as sa
 
 from exporter.principal import Principal
 from exporter.tasks import TaskStatus
-from infra.database import writing
+from infra.database import reading, writing
 from infra.limits import Limits
 from infra.tasks.outbox import Outbox
 from infra.tasks.requests import TaskRequests
 from infra.tasks.runs import TaskRuns
 from infra.tasks.schema import export_task
+from infra.tasks.schema_usage import held_back
+from infra.tasks.turns import Turns
 from tests.contract.task_store import LEASE, finished, new_task
 
 A, B, C = (Principal("ann", tenant) for tenant in "ABC")
@@ -191,12 +193,61 @@ def test_the_end_of_a_run_at_the_cap_wakes_other_queues(engine, requests, cap):
     ask(requests, A)
     ask(requests, B, queue="other")
     Outbox(engine).take()
-    assert [c.task.tenant_id for c in claimed(runs, 1, "other")] == ["B"]
+    assert [c.task.tenant_id for c in claimed(runs, 2, "other")] == ["B"]
     runs.finish(claim, finished("k"))
     runs.wake_elsewhere(claim.task)
     (sent,) = Outbox(engine).take()
     assert (sent.wake_up.task_id, sent.queue) == (held[0], "other")
     assert [c.task.id for c in claimed(runs, 1, "other")] == held[:1]
+
+
+def test_each_of_several_runs_that_end_together_wakes_one_elsewhere(engine, requests):
+    runs = workers(engine, running_per_tenant=3)
+    for _ in range(3):
+        ask(requests, A)
+    claims = claimed(runs, 3)
+    held = {ask(requests, A, queue="other") for _ in range(3)}
+    assert claimed(runs, 1, "other") == []
+    Outbox(engine).take()
+    for claim in claims:
+        runs.finish(claim, finished("k"))
+    # None of them still sees the cap that kept the others back.
+    for claim in claims:
+        runs.wake_elsewhere(claim.task)
+    sent = Outbox(engine).take()
+    assert [item.queue for item in sent] == ["other"] * 3
+    assert {claim.task.id for claim in claimed(runs, len(sent), "other")} == held
+
+
+def test_a_run_that_ends_while_its_cap_is_noted_holds_nobody_back(engine, requests, monkeypatch):
+    runs = workers(engine, running_per_tenant=1)
+    ask(requests, A)
+    (claim,) = claimed(runs, 1)
+    held = ask(requests, A, queue="other")
+    note = Turns._note_held
+
+    def note_too_late(self, *question):
+        runs.finish(claim, finished("k"))
+        runs.wake_elsewhere(claim.task)
+        return note(self, *question)
+
+    monkeypatch.setattr(Turns, "_note_held", note_too_late)
+    assert runs.claim_next("other", "w").task.id == held
+
+
+def test_a_note_goes_when_nothing_waits_any_more(engine, requests):
+    runs = workers(engine, running_per_tenant=1)
+    ask(requests, A)
+    (claim,) = claimed(runs, 1)
+    held = ask(requests, A, queue="other")
+    assert claimed(runs, 1, "other") == []
+    requests.cancel(A, held)
+    Outbox(engine).take()
+    runs.finish(claim, finished("k"))
+    runs.wake_elsewhere(claim.task)
+    assert Outbox(engine).take() == []
+    with reading(engine) as connection:
+        assert connection.execute(sa.select(held_back)).all() == []
 
 
 def test_the_end_of_a_run_below_every_cap_wakes_nobody(engine, requests):

@@ -69,6 +69,13 @@ def upgrade() -> None:
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "day", "user_id", name="pk_row_usage"),
     )
+    op.create_table(
+        "held_back",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "queue", name="pk_held_back"),
+    )
 
     op.create_table(
         "share_link",
@@ -135,6 +142,7 @@ def downgrade() -> None:
     op.drop_table("notification")
     op.drop_table("share_link")
     op.drop_table("row_usage")
+    op.drop_table("held_back")
     for name in _AUDIT_INDEXES:
         op.drop_index(f"ix_audit_log_{name}", "audit_log")
     op.drop_index("uq_export_task_flight", "export_task")
