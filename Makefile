@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 T ?= tests
-# Test processes. Each starts its own servers, and waits for them more than it computes.
+# Test processes. Each starts its own servers, and waits for them more than it computes. In the
+# order of their names, long files come first and many short ones last.
 N ?= 2
 AUDIT_SERVICE ?= pypi
 
@@ -32,7 +33,7 @@ demo: $(STAMP) ## Start everything, export 200,000 orders, print the link (ONCE=
 
 test: $(DEV_STAMP) ## Run the whole test suite (T=path for a part of it)
 	@tests/install-servers
-	$(BIN)/python -m pytest --numprocesses $(N) --dist loadfile $(T)
+	$(BIN)/python -m pytest --numprocesses $(N) --dist loadfile --no-loadscope-reorder $(T)
 
 check: $(DEV_STAMP) ## Format, lint, types, import rules, docs
 	$(BIN)/ruff format --check .
