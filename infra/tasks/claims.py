@@ -2,9 +2,10 @@
 
 Of the tenants with something due in the queue, the one with the fewest running exports gets
 the turn; of equal ones the one whose last turn is longest ago, which is fair with a single
-slot as well; and then the one that has waited longer. Of its tasks the oldest goes first.
-Tenants and users at their cap are passed over. Claims for one tenant go one by one, so no
-number of workers gets past a cap.
+slot as well; and then the one that has waited longer. Of its tasks the one that is due
+longest goes first: what was tried and failed goes behind what had waited before it, or a task
+that kills its worker would be the next worker's first one as well. Tenants and users at their
+cap are passed over. Claims for one tenant go one by one, so no number of workers gets past it.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def next_of(
     *,
     skip_locked: bool,
 ) -> sa.ColumnElement[bool]:
-    """The condition for `take`: the oldest task of `tenant` in `queue` that no cap holds back."""
+    """The condition for `take`: what is due longest of `tenant` in `queue`, under no cap."""
     oldest = (
         sa.select(_w.id)
         .where(
@@ -139,7 +140,7 @@ def next_of(
             _uncapped(limits),
             _running_of(sa.literal(tenant), correlate=None) < limits.running_per_tenant,
         )
-        .order_by(_w.created_at, _w.id)
+        .order_by(sa.func.coalesce(_w.next_attempt_at, _w.created_at), _w.id)
         .limit(1)
         .with_for_update(skip_locked=skip_locked)
     )

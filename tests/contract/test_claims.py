@@ -105,6 +105,14 @@ def test_what_is_not_due_yet_is_passed_over(engine, requests):
     assert [claim.task.id for claim in claimed(runs, 2)] == [later]
 
 
+def test_a_task_that_failed_goes_behind_those_that_waited_before_it(engine, requests):
+    runs = workers(engine)
+    failing, waiting = ask(requests, A), ask(requests, A)
+    (claim,) = claimed(runs, 1)
+    runs.fail(claim, code="x", message="y", retry_in=timedelta(0))
+    assert [c.task.id for c in claimed(runs, 2)] == [waiting, failing]
+
+
 def test_only_its_own_message_may_be_a_little_early(engine, requests):
     runs = workers(engine)
     task_id = ask(requests, A)
