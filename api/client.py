@@ -22,6 +22,7 @@ import httpx
 from api.client_answers import (
     DamagedDownload,
     DownloadLink,
+    Estimate,
     ExportFailed,
     ExportTask,
     ServerFailed,
@@ -86,17 +87,30 @@ class Waybill:
         format: str = "xlsx",  # noqa: A002 - the contract's name
         params: Mapping[str, Any] | None = None,
         filename: str | None = None,
+        notify: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> ExportTask:
-        """Ask for an export.
+        """Ask for an export. `notify` names a `webhook`, an `email`, or both.
 
         Asked once, however often the network breaks: each call has an `Idempotency-Key`. Give
         one of your own to make that hold for several calls, or after a crash of your program.
         """
-        body = {"type": type, "format": format, "params": dict(params or {}), "filename": filename}
+        body: dict[str, Any] = _request(type, format, params)
+        body |= {"filename": filename, "notify": dict(notify) if notify else None}
         key = {"Idempotency-Key": idempotency_key or uuid4().hex}
         answer = self._call("POST", _TASKS, repeat=True, json=body, headers=key)
         return read(ExportTask, answer)
+
+    def estimate(
+        self,
+        type: str,  # noqa: A002 - the contract's name
+        *,
+        format: str = "xlsx",  # noqa: A002 - the contract's name
+        params: Mapping[str, Any] | None = None,
+    ) -> Estimate:
+        """What an export would come to. Nothing is started, and nothing is promised."""
+        body = _request(type, format, params)
+        return read(Estimate, self._call("POST", f"{_TASKS}/estimate", repeat=True, json=body))
 
     def get(self, task_id: UUID | str) -> ExportTask:
         """One task, as it is now."""
@@ -246,6 +260,10 @@ class Waybill:
         if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
             return answer
         raise error_of(answer)
+
+
+def _request(name: str, format_name: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {"type": name, "format": format_name, "params": dict(params or {})}
 
 
 def _path(task_id: UUID | str) -> str:

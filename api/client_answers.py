@@ -106,6 +106,29 @@ class TaskPage(_Answer):
     next: str | None
 
 
+class BetterFormat(_Answer):
+    """A format that would serve better than the one asked for, and why."""
+
+    format: str
+    code: str
+    reason: str
+
+
+class Estimate(_Answer):
+    """What an export would come to; None where nobody knows."""
+
+    rows: int | None
+    rows_known_by: str | None
+    rows_problem: str | None
+    files: int | None
+    sheets: int | None
+    bytes: int | None
+    seconds: float | None
+    queue_position: int
+    starts_in_seconds: float
+    better_format: BetterFormat | None
+
+
 class DownloadLink(_Answer):
     """A signed link. Whoever holds it can fetch the file until it expires."""
 

@@ -89,6 +89,22 @@ def test_lists_are_read_to_their_end(api: TaskApi, waybill: Waybill) -> None:
     assert list(waybill.list(type="ledger")) == []
 
 
+def test_an_estimate_starts_nothing(waybill: Waybill) -> None:
+    estimate = waybill.estimate("orders", format="csv", params={"city": "Berlin"})
+
+    assert estimate.queue_position == 0
+    assert (estimate.rows is None) == (estimate.bytes is None)
+    assert list(waybill.list()) == []
+    with pytest.raises(ApiError, match="unknown_dataset"):
+        waybill.estimate("secrets")
+
+
+def test_whoever_wants_to_be_told_can_say_so(waybill: Waybill) -> None:
+    with pytest.raises(ApiError, match="bad_notify"):
+        waybill.submit("orders", notify={"webhook": "https://inside.example/hook"})
+    assert waybill.submit("orders", notify={"webhook": "https://hooks.example/hook"}).ended is False
+
+
 def test_cancel_retry_and_delete(waybill: Waybill) -> None:
     task = waybill.cancel(waybill.submit("orders").id)
     new = waybill.retry(task.id)
