@@ -21,7 +21,7 @@ from infra.settings import Settings
 from infra.tokens import mint
 
 #: Somebody who may export the sample's datasets.
-_USER, _TENANT, _ROLES = "demo", "acme", frozenset({"sales", "support"})
+_USER, _TENANT, _ROLES = "demo", "acme", frozenset({"sales", "support", "admin"})
 _POLL_SECONDS = 0.2
 
 
