@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import subprocess
 import threading
 
@@ -13,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.csv_files import csv_encoder, csv_gzip_encoder
@@ -58,8 +59,13 @@ def test_csv_module_reads_back_any_text(values: list[str | None], profile: CsvPr
 
 
 @given(values=columns, delimiter=st.sampled_from(",;\t"))
+@example(values=["\n="], delimiter=",")
 @settings(max_examples=40)
 def test_no_field_begins_a_formula_whatever_delimiter_a_reader_splits_at(values, delimiter):
+    if delimiter != ",":
+        # To such a reader quotes mean nothing behind the first field, so text with lines or
+        # delimiters of its own falls apart: see docs/limitations.md.
+        values = [value and re.sub(r"[\r\n;\t]", "", value) for value in values]
     table = pa.table({"a": pa.array(values, pa.string()), "b": pa.array(values, pa.string())})
 
     data, _ = encode_table(csv_encoder(), table)
