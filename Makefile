@@ -58,8 +58,8 @@ audit: $(DEV_STAMP) ## Look both locks up for known vulnerabilities (AUDIT_SERVI
 	$(BIN)/pip-audit --strict --vulnerability-service $(AUDIT_SERVICE) --require-hashes --disable-pip --progress-spinner off -r requirements.lock -r requirements-dev.lock
 
 docs: $(DEV_STAMP) ## Write the generated pages
-	$(BIN)/python -m infra.settings_table > docs/settings.md
-	$(BIN)/python -m api.explanations.document > docs/errors.md
+	$(BIN)/python -m waybill.infra.config.table > docs/settings.md
+	$(BIN)/python -m waybill.api.explanations.document > docs/errors.md
 
 lock: ## Pin every dependency by version and hash, naming no index
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml

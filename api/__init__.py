@@ -1,1 +1,1 @@
-"""HTTP and the task-centre page. It asks for exports and never runs one."""
+"""The ways in: HTTP, the task centre, the client, and the command line."""

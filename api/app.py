@@ -4,37 +4,35 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 
-from api.context import Context
-from api.cursors import Cursors
-from api.error_handling import handle_errors
-from api.events import EventHub
-from api.examples import add_examples
-from api.middleware import BodyLimit, Envelope
-from api.problems import document_caller_problems, problem_schemas
-from api.readiness import Readiness
-from api.routes import (
-    admin,
-    admin_figures,
-    admin_notices,
-    admin_page,
-    datasets,
-    estimates,
-    events,
-    export_tasks,
-    health,
-    links,
-    notices,
-    page,
-    session,
-)
-from api.static_files import mount_static
-from api.tokens import TokenVerifier
-from infra.services import Services
+import waybill
+from waybill.api.admin import figures_routes as admin_figures
+from waybill.api.admin import notices_routes as admin_notices
+from waybill.api.admin import page_routes as admin_page
+from waybill.api.admin import routes as admin
+from waybill.api.context import Context
+from waybill.api.datasets import routes as datasets
+from waybill.api.estimates import routes as estimates
+from waybill.api.events import routes as events
+from waybill.api.events.hub import EventHub
+from waybill.api.exports import routes as export_tasks
+from waybill.api.health import routes as health
+from waybill.api.health.readiness import Readiness
+from waybill.api.http.cursors import Cursors
+from waybill.api.http.examples import add_examples
+from waybill.api.http.middleware import BodyLimit, Envelope
+from waybill.api.links import routes as links
+from waybill.api.notices import routes as notices
+from waybill.api.pages import routes as page
+from waybill.api.pages.static_files import mount_static
+from waybill.api.problems.documents import document_caller_problems, problem_schemas
+from waybill.api.problems.handler import handle_errors
+from waybill.api.session import routes as session
+from waybill.api.session.tokens import TokenVerifier
+from waybill.infra.services import Services
 
 _DESCRIPTION = """\
 Ask for an export, watch it, and download it through a signed link; the bytes of a file never
@@ -83,7 +81,7 @@ def create_app(services: Services) -> FastAPI:
     app = _Application(
         title="Waybill",
         description=_DESCRIPTION,
-        version=version("waybill"),
+        version=waybill.__version__,
         # Their pages load scripts from elsewhere, which our policy forbids.
         docs_url=None,
         redoc_url=None,

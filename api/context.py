@@ -1,4 +1,4 @@
-"""What routes work with: one `Context` per application, made by `api.app`."""
+"""What routes work with: one `Context` per application, made by `waybill.api.app`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
-from api.cursors import Cursors
-from api.events import EventHub
-from api.readiness import Readiness
-from api.tokens import TokenVerifier
-from infra.services import Services
+from waybill.api.events.hub import EventHub
+from waybill.api.health.readiness import Readiness
+from waybill.api.http.cursors import Cursors
+from waybill.api.session.tokens import TokenVerifier
+from waybill.infra.services import Services
 
 
 @dataclass(frozen=True, slots=True)

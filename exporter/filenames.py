@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import date
 
-from exporter.errors import InvalidRequest
-from exporter.labels import distinct
+from waybill.exporter.errors import InvalidRequest
+from waybill.exporter.labels import distinct
 
 #: Bytes of UTF-8. File systems allow 255; browsers append " (1)" and ".crdownload".
 MAX_BYTES = 200

@@ -1,6 +1,6 @@
 """The seams of `exporter`: where rows come from, and where bytes go.
 
-Each is as narrow as it can be. Adapters live in `infra.sources` and `storage`, and every
+Each is as narrow as it can be. Adapters live in `waybill.infra.sources` and `storage`, and every
 adapter of a seam passes the same conformance suite in ``tests/contract``.
 """
 
@@ -14,7 +14,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from exporter.datasets import Query
+from waybill.exporter.datasets.dataset import Query
 
 
 class RowStream(Protocol):
@@ -38,8 +38,8 @@ class RowStream(Protocol):
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Batches in the query's order, bounded in rows and in bytes.
 
-        Each carries the seal that `exporter.seals.sealed` gives it, as close to the driver as
-        can be: what befalls it from there on is found out.
+        Each carries the seal that `waybill.exporter.rows.seals.sealed` gives it, as close to the
+        driver as possible, so any later corruption is detected.
         """
         ...
 

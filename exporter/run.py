@@ -14,13 +14,13 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from exporter.blocks import Checksum
-from exporter.datasets import Query
-from exporter.encoding import Encode, Tally
-from exporter.errors import ExportStopped, IncompleteExport
-from exporter.layout import Layout
-from exporter.ports import RowStream, Sink, Source
-from exporter.stop import StopToken
+from waybill.exporter.blocks.block import Checksum
+from waybill.exporter.datasets.dataset import Query
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.errors import ExportStopped, IncompleteExport
+from waybill.exporter.formats.encoding import Encode, Tally
+from waybill.exporter.ports import RowStream, Sink, Source
+from waybill.exporter.stop import StopToken
 
 
 @dataclass(slots=True)

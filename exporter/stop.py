@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from exporter.errors import ExportStopped
+from waybill.exporter.errors import ExportStopped
 
 
 class StopToken:

@@ -11,8 +11,8 @@ import itertools
 import os
 import signal
 
-from exporter.ports import Sink
-from storage.store import Upload
+from waybill.exporter.ports import Sink
+from waybill.storage.store import Upload
 
 #: Every failpoint, and what is true when the process dies there. A test holds each of them to
 #: a call in the code and to a crash of its own.

@@ -9,19 +9,19 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from exporter.datasets import Registry
-from infra.forecasts import Forecasts
-from infra.notices.rules import NotifyRules
-from infra.settings import Settings
-from infra.tasks.changes import TaskChanges
-from infra.tasks.dead_letters import DeadLetters
-from infra.tasks.history import TaskHistory
-from infra.tasks.links import ShareLinks
-from infra.tasks.notices import Notices
-from infra.tasks.oversight import Oversight
-from infra.tasks.refusals import Refusals
-from infra.tasks.requests import TaskRequests
-from storage.store import ObjectStore
+from waybill.exporter.datasets.dataset import Registry
+from waybill.infra.config.settings import Settings
+from waybill.infra.estimates.estimator import Forecasts
+from waybill.infra.estimates.history import TaskHistory
+from waybill.infra.links.share_links import ShareLinks
+from waybill.infra.notifications.queries import Notices
+from waybill.infra.notifications.rules import NotifyRules
+from waybill.infra.tasks.dead_letters import DeadLetters
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.queries.admin import Oversight
+from waybill.infra.tasks.queries.changes import TaskChanges
+from waybill.infra.tasks.refusals import Refusals
+from waybill.storage.store import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 import boto3.session
 from botocore.exceptions import ClientError
 
-from storage.config import S3Config
-from storage.s3_errors import EXPIRED, error_code, storage_errors
+from waybill.storage.config import S3Config
+from waybill.storage.s3_errors import EXPIRED, error_code, storage_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,7 +41,7 @@ class S3Connection:
         """Make one request. Credentials that have expired are looked up anew, once.
 
         Raises:
-            StorageError: as `storage.s3_errors` translates it.
+            StorageError: as `waybill.storage.s3_errors` translates it.
         """
         with storage_errors():
             client = self._ready_client()

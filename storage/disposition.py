@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from urllib.parse import quote
 
-from storage.errors import InvalidFilename
+from waybill.storage.errors import InvalidFilename
 
 #: Characters RFC 5987 (§3.2.1, attr-char) lets stand for themselves, beyond those that
 #: `quote` never touches.

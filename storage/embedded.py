@@ -19,8 +19,8 @@ from io import BufferedRandom
 from pathlib import Path
 from types import TracebackType
 
-from storage.config import S3Config
-from storage.seaweedfs import SeaweedServer
+from waybill.storage.config import S3Config
+from waybill.storage.seaweedfs import SeaweedServer
 
 
 class EmbeddedS3:

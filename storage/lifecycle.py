@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from storage.connection import S3Connection
-from storage.errors import StorageError, StorageUnavailable
-from storage.s3_errors import error_code
+from waybill.storage.connection import S3Connection
+from waybill.storage.errors import StorageError, StorageUnavailable
+from waybill.storage.s3_errors import error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

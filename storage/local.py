@@ -13,7 +13,7 @@ from typing import BinaryIO, Self
 
 from isal import isal_zlib
 
-from storage.errors import ChecksumMismatch, FileNotWritten
+from waybill.storage.errors import ChecksumMismatch, FileNotWritten
 
 
 class FileUpload:
@@ -40,7 +40,7 @@ class FileUpload:
 
     @property
     def bytes_uploaded(self) -> int:
-        """Bytes handed to the operating system; named as that of `storage.store.Upload`."""
+        """Bytes handed to the operating system; named as that of `waybill.storage.store.Upload`."""
         return self._bytes_written
 
     def __enter__(self) -> Self:
@@ -70,7 +70,7 @@ class FileUpload:
             raise
 
     def expect(self, size_bytes: int, crc32: int) -> None:
-        """Say what the file has to be; see `storage.store.Upload.expect`."""
+        """Say what the file has to be; see `waybill.storage.store.Upload.expect`."""
         self._expected = (size_bytes, crc32)
 
     def __exit__(

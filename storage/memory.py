@@ -15,10 +15,10 @@ from typing import Self
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
-from storage.config import MAX_LINK_TTL
-from storage.disposition import content_disposition
-from storage.errors import ChecksumMismatch, UploadConflict
-from storage.parts import (
+from waybill.storage.config import MAX_LINK_TTL
+from waybill.storage.disposition import content_disposition
+from waybill.storage.errors import ChecksumMismatch, UploadConflict
+from waybill.storage.parts import (
     Part,
     PartCutter,
     check_part_bytes,
@@ -28,8 +28,8 @@ from storage.parts import (
     plan_part_bytes,
     whole_of,
 )
-from storage.presign import bounded_ttl
-from storage.store import OpenUpload, SignedLink, StoredObject
+from waybill.storage.presign import bounded_ttl
+from waybill.storage.store import OpenUpload, SignedLink, StoredObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class _Pending:
 
 
 class MemoryStore:
-    """See `storage.store.ObjectStore`. `read` stands in for following a link."""
+    """See `waybill.storage.store.ObjectStore`. `read` stands in for following a link."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -166,7 +166,7 @@ class MemoryStore:
 
 
 class MemoryUpload:
-    """See `storage.store.Upload`."""
+    """See `waybill.storage.store.Upload`."""
 
     def __init__(self, store: MemoryStore, key: str, content_type: str, part_bytes: int) -> None:
         self.key = key
@@ -199,7 +199,7 @@ class MemoryUpload:
         return self
 
     def write(self, data: bytes) -> None:
-        """Append `data`; see `storage.store.Upload.write`."""
+        """Append `data`; see `waybill.storage.store.Upload.write`."""
         if self._failure is not None:
             raise self._failure
         try:
@@ -210,7 +210,7 @@ class MemoryUpload:
             raise
 
     def expect(self, size_bytes: int, crc32: int) -> None:
-        """Say what the object has to be; see `storage.store.Upload.expect`."""
+        """Say what the object has to be; see `waybill.storage.store.Upload.expect`."""
         self._expected = (size_bytes, crc32)
 
     def __exit__(

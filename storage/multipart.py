@@ -12,11 +12,11 @@ import logging
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from storage.connection import S3Connection
-from storage.errors import ChecksumMismatch, StorageError, UploadConflict, UploadTooLarge
-from storage.objects import delete_object, head_object
-from storage.part_sender import PartSender
-from storage.parts import (
+from waybill.storage.connection import S3Connection
+from waybill.storage.errors import ChecksumMismatch, StorageError, UploadConflict, UploadTooLarge
+from waybill.storage.objects import delete_object, head_object
+from waybill.storage.part_sender import PartSender
+from waybill.storage.parts import (
     MAX_PARTS,
     Part,
     PartCutter,
@@ -26,7 +26,7 @@ from storage.parts import (
     md5_of,
     whole_of,
 )
-from storage.store import StoredObject
+from waybill.storage.store import StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 
 class MultipartUpload:
-    """See `storage.store.Upload`. It holds up to `part_bytes` × (`in_flight` + 1) in memory."""
+    """See `store.Upload`. It holds up to `part_bytes` × (`in_flight` + 1) in memory."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class MultipartUpload:
         return self
 
     def write(self, data: bytes) -> None:
-        """Append `data`; see `storage.store.Upload.write`."""
+        """Append `data`; see `waybill.storage.store.Upload.write`."""
         if self._failure is not None:
             raise self._failure
         try:
@@ -112,7 +112,7 @@ class MultipartUpload:
             raise
 
     def expect(self, size_bytes: int, crc32: int) -> None:
-        """Say what the object has to be; see `storage.store.Upload.expect`."""
+        """Say what the object has to be; see `waybill.storage.store.Upload.expect`."""
         self._expected = (size_bytes, crc32)
 
     def __exit__(

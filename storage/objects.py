@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from storage.connection import S3Connection
-from storage.s3_errors import NOT_FOUND, error_code
-from storage.store import StoredObject
+from waybill.storage.connection import S3Connection
+from waybill.storage.s3_errors import NOT_FOUND, error_code
+from waybill.storage.store import StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from storage.errors import ChecksumMismatch
-from storage.parts import Part
+from waybill.storage.errors import ChecksumMismatch
+from waybill.storage.parts import Part
 
 #: Sends of a part whose bytes arrive changed: once is the network, thrice is the machine.
 _SENDS = 3

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
-from storage.connection import S3Connection
-from storage.disposition import content_disposition
-from storage.errors import StorageUnavailable
-from storage.s3_errors import storage_errors
-from storage.store import SignedLink
+from waybill.storage.connection import S3Connection
+from waybill.storage.disposition import content_disposition
+from waybill.storage.errors import StorageUnavailable
+from waybill.storage.s3_errors import storage_errors
+from waybill.storage.store import SignedLink
 
 #: X-Amz-Expires counts whole seconds, and botocore signs 0 and -5 without complaint.
 MIN_LINK_TTL = timedelta(seconds=1)
@@ -29,7 +29,7 @@ def bounded_ttl(ttl: timedelta, limit: timedelta) -> timedelta:
 def sign_download(
     connection: S3Connection, key: str, *, filename: str, content_type: str, ttl: timedelta
 ) -> SignedLink:
-    """Sign a GET of `key` for the public endpoint; see `storage.store.ObjectStore.presign`."""
+    """Sign a GET of `key` for the public endpoint; see `ObjectStore.presign`."""
     disposition = content_disposition(filename)
     client, credentials_expire_at = connection.signer()
     limit = connection.config.max_link_ttl

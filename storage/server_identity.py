@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from storage.config import S3Config
-from storage.errors import EmbeddedServerError
+from waybill.storage.config import S3Config
+from waybill.storage.errors import EmbeddedServerError
 
 #: Below the range that systems take ports of outgoing connections from, one of which could
 #: otherwise sit on a port of ours.

@@ -9,11 +9,11 @@ settings.register_profile("waybill", deadline=None, suppress_health_check=[Healt
 settings.load_profile("waybill")
 
 pytest_plugins = [
-    "tests.servers.juicefs",
-    "tests.servers.mariadb",
-    "tests.servers.postgres",
-    "tests.servers.rabbitmq",
-    "tests.servers.s3_stub",
-    "tests.servers.seaweedfs",
-    "tests.servers.task_api",
+    "tests.support.servers.juicefs",
+    "tests.support.servers.mariadb",
+    "tests.support.servers.postgres",
+    "tests.support.servers.rabbitmq",
+    "tests.support.servers.s3_stub",
+    "tests.support.servers.seaweedfs",
+    "tests.support.servers.task_api",
 ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from api.explanations.chinese import CHINESE
-from api.explanations.codes import RETRY_HELPS
-from api.explanations.english import ENGLISH
-from api.explanations.languages import Language, LanguageDep
+from waybill.api.explanations.chinese import CHINESE
+from waybill.api.explanations.codes import RETRY_HELPS
+from waybill.api.explanations.english import ENGLISH
+from waybill.api.languages import Language, LanguageDep
 
 __all__ = ["WORDS", "Explanation", "Language", "LanguageDep", "explain"]
 

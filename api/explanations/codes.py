@@ -1,6 +1,6 @@
 """Every stable code, where it is met, and whether doing the same again may help.
 
-The words are in `api.explanations.english` and `.chinese`. A test reads the code base and
+The words are in `waybill.api.explanations.english` and `.chinese`. A test reads the code base and
 fails for a code without an entry, and for an entry that nothing raises.
 """
 

@@ -1,12 +1,12 @@
-"""``docs/errors.md``, made from the tables: ``python -m api.explanations.document``."""
+"""``docs/errors.md``, made from the tables: ``python -m waybill.api.explanations.document``."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
 
-from api.explanations import explain
-from api.explanations.codes import COMMAND_CODES, PROBLEM_CODES, TASK_CODES
+from waybill.api.explanations import explain
+from waybill.api.explanations.codes import COMMAND_CODES, PROBLEM_CODES, TASK_CODES
 
 _HEAD = """\
 # Errors

@@ -17,8 +17,8 @@ from aio_pika.connection import make_url
 from aiormq.exceptions import ChannelAccessRefused
 from yarl import URL
 
-from exporter.errors import InvalidRequest
-from infra.broker.port import BrokerUnavailable
+from waybill.exporter.errors import InvalidRequest
+from waybill.infra.broker.port import BrokerUnavailable
 
 #: Quorum queues with a time to live, and dead lettering that loses nothing, came with 3.10.
 MINIMUM_VERSION = (3, 10)

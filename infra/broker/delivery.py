@@ -10,9 +10,9 @@ import asyncio
 import logging
 from typing import Protocol
 
-from exporter.errors import WaybillError
-from infra.broker.port import DeadLetterHandler, Handler, TryLater, WakeUp, Work
-from infra.broker.running import wait_for_event
+from waybill.exporter.errors import WaybillError
+from waybill.infra.broker.concurrency import wait_for_event
+from waybill.infra.broker.port import DeadLetterHandler, Handler, TryLater, WakeUp, Work
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from infra.broker.delivery import Delivery, deliver, deliver_dead_letter
-from infra.broker.port import BrokerUnavailable, DeadLetterHandler, Handler, WakeUp
-from infra.broker.running import Running, consuming
+from waybill.infra.broker.concurrency import Running, consuming
+from waybill.infra.broker.delivery import Delivery, deliver, deliver_dead_letter
+from waybill.infra.broker.port import BrokerUnavailable, DeadLetterHandler, Handler, WakeUp
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-from exporter.errors import WaybillError
+from waybill.exporter.errors import WaybillError
 
 #: Version of the message body. A worker dead-letters versions it does not know.
 VERSION = 1

@@ -12,9 +12,9 @@ from aio_pika.exceptions import DeliveryError, PublishError
 from aiormq import spec
 from yarl import URL
 
-from infra.broker.amqp import DECLARE_SECONDS, answered, close_connection, open_connection
-from infra.broker.port import BrokerUnavailable
-from infra.broker.topology import Topology
+from waybill.infra.broker.amqp import DECLARE_SECONDS, answered, close_connection, open_connection
+from waybill.infra.broker.port import BrokerUnavailable
+from waybill.infra.broker.topology import Topology
 
 
 @dataclass(frozen=True, slots=True)

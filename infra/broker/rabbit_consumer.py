@@ -17,19 +17,19 @@ from typing import Any
 from aio_pika.abc import AbstractConnection
 from yarl import URL
 
-from infra.broker.amqp import (
+from waybill.infra.broker.amqp import (
     DECLARE_SECONDS,
     BrokerUnsupported,
     answered,
     close_connection,
     open_connection,
 )
-from infra.broker.delivery import Delivery
-from infra.broker.intake import Intake
-from infra.broker.port import BrokerUnavailable
-from infra.broker.publisher import Publisher
-from infra.broker.running import Running, wait_for_event
-from infra.broker.topology import Topology
+from waybill.infra.broker.concurrency import Running, wait_for_event
+from waybill.infra.broker.delivery import Delivery
+from waybill.infra.broker.port import BrokerUnavailable
+from waybill.infra.broker.publisher import Publisher
+from waybill.infra.broker.queue_poller import Intake
+from waybill.infra.broker.topology import Topology
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage
 
-from infra.broker.amqp import ANSWER_SECONDS, answered
-from infra.broker.port import BrokerUnavailable
-from infra.broker.publisher import Publisher
-from infra.broker.topology import DEAD_EXCHANGE
+from waybill.infra.broker.amqp import ANSWER_SECONDS, answered
+from waybill.infra.broker.port import BrokerUnavailable
+from waybill.infra.broker.publisher import Publisher
+from waybill.infra.broker.topology import DEAD_EXCHANGE
 
 log = logging.getLogger(__name__)
 

@@ -17,14 +17,20 @@ from typing import Any
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel
 
-from infra.broker.amqp import ANSWER_SECONDS, DECLARE_SECONDS, answered, parse_url, server_version
-from infra.broker.delivery import Delivery, deliver, deliver_dead_letter
-from infra.broker.port import DeadLetterHandler, Handler, WakeUp
-from infra.broker.publisher import Publisher
-from infra.broker.rabbit_consumer import Patience, RabbitConsumer
-from infra.broker.rabbit_delivery import FAILURE_HEADER
-from infra.broker.running import consuming
-from infra.broker.topology import DEAD_EXCHANGE, DEAD_QUEUE, DELAYS, Topology, work_queue
+from waybill.infra.broker.amqp import (
+    ANSWER_SECONDS,
+    DECLARE_SECONDS,
+    answered,
+    parse_url,
+    server_version,
+)
+from waybill.infra.broker.concurrency import consuming
+from waybill.infra.broker.delivery import Delivery, deliver, deliver_dead_letter
+from waybill.infra.broker.port import DeadLetterHandler, Handler, WakeUp
+from waybill.infra.broker.publisher import Publisher
+from waybill.infra.broker.rabbit_consumer import Patience, RabbitConsumer
+from waybill.infra.broker.rabbit_delivery import FAILURE_HEADER
+from waybill.infra.broker.topology import DEAD_EXCHANGE, DEAD_QUEUE, DELAYS, Topology, work_queue
 
 _APP_ID = "waybill"
 

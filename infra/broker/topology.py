@@ -23,7 +23,7 @@ from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from infra.broker.port import BrokerUnavailable
+from waybill.infra.broker.port import BrokerUnavailable
 
 _PREFIX = "exp.v1."
 TASK_EXCHANGE = f"{_PREFIX}task"

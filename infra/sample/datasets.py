@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import BaseModel, Field
 
-from exporter import Column, Principal, dataset
-from infra.sample.tables import orders as order_table
-from infra.sample.tables import users as user_table
+from waybill import Column, Principal, dataset
+from waybill.infra.sample.tables import orders as order_table
+from waybill.infra.sample.tables import users as user_table
 
 
 class OrderStatus(StrEnum):

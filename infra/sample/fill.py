@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from infra.database import reading, writing
-from infra.sample.tables import metadata, orders, users
+from waybill.infra.db.engine import reading, writing
+from waybill.infra.sample.tables import metadata, orders, users
 
 ORDERS = 200_000
 #: One user for so many orders.

@@ -1,14 +1,14 @@
-"""Databases that rows can be read from, as Arrow, behind `exporter.ports.Source`."""
+"""Databases that rows can be read from, as Arrow, behind `waybill.exporter.ports.Source`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from exporter.datasets import ROWS, TASKS
-from exporter.ports import Source
-from infra.sources.databases import parse_url, row_session
-from infra.sources.postgres import PostgresSource
-from infra.sources.rows import RowsSource
+from waybill.exporter.datasets.dataset import ROWS, TASKS
+from waybill.exporter.ports import Source
+from waybill.infra.sources.databases import parse_url, row_session
+from waybill.infra.sources.postgres import PostgresSource
+from waybill.infra.sources.rows import RowsSource
 
 #: The databases of one process, by the names that datasets know them by.
 Sources = Mapping[str, Source]

@@ -10,8 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from exporter.datasets import Query
-from infra.sources.errors import SourceRejected, by_driver
+from waybill.exporter.datasets.dataset import Query
+from waybill.infra.sources.errors import SourceRejected, by_driver
 
 Values = dict[str, Any] | tuple[Any, ...]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from exporter.errors import InvalidRequest
-from infra.sources.mysql_session import MysqlSession
-from infra.sources.row_session import RowSession
-from infra.sources.sqlite_session import SqliteSession
+from waybill.exporter.errors import InvalidRequest
+from waybill.infra.sources.mysql_session import MysqlSession
+from waybill.infra.sources.row_session import RowSession
+from waybill.infra.sources.sqlite_session import SqliteSession
 
 
 def parse_url(url: str) -> sa.URL:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from infra.sources.errors import ReadCancelled, SourceError
+from waybill.infra.sources.errors import ReadCancelled, SourceError
 
 #: A request to cancel that arrives between two statements is lost, so it is repeated until
 #: the driver has come back, and given up when the database stays silent for five seconds.

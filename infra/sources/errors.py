@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import sqlalchemy.exc as sa_exc
 
-from exporter.errors import ExportRejected, WaybillError
+from waybill.exporter.errors import ExportRejected, WaybillError
 
 
 class SourceError(WaybillError):

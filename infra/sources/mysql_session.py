@@ -15,10 +15,10 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from exporter.datasets import Query
-from infra.sources.row_columns import RowColumn
-from infra.sources.row_session import Plan, RowSession, described
-from infra.sources.types import INSTANT, TIME
+from waybill.exporter.datasets.dataset import Query
+from waybill.infra.sources.row_columns import RowColumn
+from waybill.infra.sources.row_session import Plan, RowSession, described
+from waybill.infra.sources.types import INSTANT, TIME
 
 _SESSION = (
     "SET SESSION time_zone = '+00:00'",

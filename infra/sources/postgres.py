@@ -16,13 +16,13 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from exporter.datasets import Query
-from exporter.errors import InvalidRequest
-from exporter.ports import RowCount
-from infra.sources.errors import by_sqlstate
-from infra.sources.finished_sql import finish
-from infra.sources.postgres_count import count_rows
-from infra.sources.postgres_stream import PostgresStream
+from waybill.exporter.datasets.dataset import Query
+from waybill.exporter.errors import InvalidRequest
+from waybill.exporter.ports import RowCount
+from waybill.infra.sources.errors import by_sqlstate
+from waybill.infra.sources.literal_sql import finish
+from waybill.infra.sources.postgres_count import count_rows
+from waybill.infra.sources.postgres_stream import PostgresStream
 
 #: What a URL may override. A server that vanishes without a word is noticed after a minute
 #: instead of after the two hours of the kernel's own keepalives.

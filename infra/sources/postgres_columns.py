@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
-from infra.sources.errors import SourceRejected, by_sqlstate
-from infra.sources.types import AS_JSON, AS_TEXT, POSTGRES, PostgresType, decimal_field
+from waybill.infra.sources.errors import SourceRejected, by_sqlstate
+from waybill.infra.sources.types import AS_JSON, AS_TEXT, POSTGRES, PostgresType, decimal_field
 
 #: PostgreSQL adds this to a type modifier, so that -1 can mean "none". (`VARHDRSZ`)
 _MODIFIER_OFFSET = 4

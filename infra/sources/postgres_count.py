@@ -14,10 +14,10 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from exporter.datasets import Query
-from exporter.ports import RowCount
-from infra.sources.errors import by_sqlstate
-from infra.sources.finished_sql import finish
+from waybill.exporter.datasets.dataset import Query
+from waybill.exporter.ports import RowCount
+from waybill.infra.sources.errors import by_sqlstate
+from waybill.infra.sources.literal_sql import finish
 
 #: A plan that costs less is counted, in the planner's own unit. 200,000 orders of the sample
 #: cost 8,195, and took 0.1 s on a machine at three times its load; the plan alone took 10 ms.

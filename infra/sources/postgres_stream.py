@@ -19,11 +19,11 @@ from adbc_driver_manager._reader import AdbcRecordBatchReader
 from adbc_driver_postgresql import ConnectionOptions, StatementOptions, dbapi
 from psycopg import sql
 
-from exporter.seals import sealed
-from infra.sources.batches import MAX_BYTES, slices
-from infra.sources.driver_calls import DriverCalls
-from infra.sources.errors import by_sqlstate
-from infra.sources.postgres_columns import (
+from waybill.exporter.rows.seals import sealed
+from waybill.infra.sources.batches import MAX_BYTES, slices
+from waybill.infra.sources.driver_calls import DriverCalls
+from waybill.infra.sources.errors import by_sqlstate
+from waybill.infra.sources.postgres_columns import (
     PostgresColumn,
     describe,
     reading_of,
@@ -90,7 +90,7 @@ class PostgresStream:
 
     @property
     def schema(self) -> pa.Schema:
-        """Names and plain Arrow types, by the tables in `infra.sources.types`."""
+        """Names and plain Arrow types, by the tables in `waybill.infra.sources.types`."""
         return pa.schema([column.field for column in self._columns])
 
     @property

@@ -16,9 +16,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from infra.sources.batches import MAX_BYTES, MAX_ROWS
-from infra.sources.errors import SourceRejected
-from infra.sources.types import INSTANT, TIMESTAMP, text_of
+from waybill.infra.sources.batches import MAX_BYTES, MAX_ROWS
+from waybill.infra.sources.errors import SourceRejected
+from waybill.infra.sources.types import INSTANT, TIMESTAMP, text_of
 
 Row = Sequence[Any]
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from exporter.datasets import Query
-from exporter.errors import InvalidRequest
-from infra.sources.compiled_sql import compile_query
-from infra.sources.errors import SourceRejected
-from infra.sources.row_columns import RowColumn
-from infra.sources.types import declared_field, seen_field
+from waybill.exporter.datasets.dataset import Query
+from waybill.exporter.errors import InvalidRequest
+from waybill.infra.sources.compiled_sql import compile_query
+from waybill.infra.sources.errors import SourceRejected
+from waybill.infra.sources.row_columns import RowColumn
+from waybill.infra.sources.types import declared_field, seen_field
 
 #: The first of these that the database has is used; without any, there is no snapshot.
 _SNAPSHOTS = ("REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE")

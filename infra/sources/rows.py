@@ -17,13 +17,13 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from exporter.datasets import Query
-from exporter.ports import RowCount
-from exporter.seals import sealed
-from infra.sources.driver_calls import DriverCalls
-from infra.sources.errors import ReadCancelled, by_driver
-from infra.sources.row_columns import batches
-from infra.sources.row_session import Plan, RowSession, driver_connection, stream
+from waybill.exporter.datasets.dataset import Query
+from waybill.exporter.ports import RowCount
+from waybill.exporter.rows.seals import sealed
+from waybill.infra.sources.driver_calls import DriverCalls
+from waybill.infra.sources.errors import ReadCancelled, by_driver
+from waybill.infra.sources.row_columns import batches
+from waybill.infra.sources.row_session import Plan, RowSession, driver_connection, stream
 
 
 class RowsSource:
@@ -91,7 +91,7 @@ class RowsStream:
 
     @property
     def schema(self) -> pa.Schema:
-        """Names and plain Arrow types, by the tables in `infra.sources.types`."""
+        """Names and plain Arrow types, by the tables in `waybill.infra.sources.types`."""
         return pa.schema([column.field for column in self._plan.columns])
 
     @property

@@ -19,9 +19,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from exporter.datasets import Query
-from infra.sources.row_session import Plan, RowSession, described, driver_connection
-from infra.sources.sqlite_forms import form_of
+from waybill.exporter.datasets.dataset import Query
+from waybill.infra.sources.row_session import Plan, RowSession, described, driver_connection
+from waybill.infra.sources.sqlite_types import form_of
 
 #: How long a reader waits where a writer can block it: only outside WAL mode.
 _BUSY_SECONDS = 15.0

@@ -8,9 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from exporter.errors import InvalidRequest
-from infra.sources.databases import parse_url, row_session
-from infra.sources.errors import SourceRejected, by_driver
+from waybill.exporter.errors import InvalidRequest
+from waybill.infra.sources.databases import parse_url, row_session
+from waybill.infra.sources.errors import SourceRejected, by_driver
 
 #: Comments and parentheses may come before the word that says what a statement does.
 _QUERY = re.compile(

@@ -24,8 +24,8 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from exporter.iso_duration import duration_text
-from exporter.json_values import float_text
+from waybill.exporter.values.iso_duration import duration_text
+from waybill.exporter.values.json_values import float_text
 
 #: Metadata of a string field that holds decimal numbers. `exporter` knows the same mark.
 DECIMAL_TEXT = {b"waybill.kind": b"decimal"}

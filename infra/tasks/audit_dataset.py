@@ -10,11 +10,11 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from exporter.datasets import TASKS, Dataset
-from exporter.layout import Column
-from exporter.principal import Principal
-from infra.tasks.oversight import audit_conditions
-from infra.tasks.schema import audit_log
+from waybill.exporter.datasets.dataset import TASKS, Dataset
+from waybill.exporter.datasets.layout import Column
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.db.tables.tasks import audit_log
+from waybill.infra.tasks.queries.admin import audit_conditions
 
 
 class AuditParams(BaseModel, extra="forbid"):

@@ -14,15 +14,15 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from exporter.errors import ExportRejected
-from exporter.tasks import TaskStatus
-from infra.broker.port import BadMessage, WakeUp
-from infra.database import database_now, reading, writing
-from infra.tasks.journal import audit, insert_ignoring
-from infra.tasks.model import NewTask, Task
-from infra.tasks.schema import export_task
-from infra.tasks.schema_letters import dead_letter
-from infra.tasks.submission import submit
+from waybill.exporter.errors import ExportRejected
+from waybill.infra.broker.port import BadMessage, WakeUp
+from waybill.infra.db.engine import database_now, reading, writing
+from waybill.infra.db.tables.dead_letters import dead_letter
+from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.tasks.audit import audit, insert_ignoring
+from waybill.infra.tasks.lifecycle.submission import submit
+from waybill.infra.tasks.model import NewTask, Task
+from waybill.infra.tasks.states import TaskStatus
 
 _d = dead_letter.c
 

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from exporter.errors import ExportRejected
-from exporter.principal import Principal
-from exporter.tasks import TaskStatus
+from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.errors import ExportRejected
+from waybill.infra.tasks.states import TaskStatus
 
 
 class TaskNotFound(ExportRejected, KeyError):
@@ -126,7 +126,7 @@ class NewTask:
     asked_filename: str = ""
     idempotency_key: str | None = None
     parent_id: UUID | None = None
-    #: Who is told of the end: a target for each channel, see `infra.tasks.announcements`.
+    #: Who is told of the end: a target for each channel, see `waybill.infra.notifications.record`.
     notify: Mapping[str, str] | None = field(default=None, repr=False)
     #: None: it shares its run and its file with nobody.
     flight: Flight | None = None

@@ -9,9 +9,9 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from infra.broker.port import WakeUp
-from infra.database import database_now, writing
-from infra.tasks.schema import outbox
+from waybill.infra.broker.port import WakeUp
+from waybill.infra.db.engine import database_now, writing
+from waybill.infra.db.tables.tasks import outbox
 
 _o = outbox.c
 

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from exporter.principal import Principal
-from infra.database import database_now, reading, writing
-from infra.tasks.journal import audit
-from infra.tasks.schema import export_task
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.db.engine import database_now, reading, writing
+from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.tasks.audit import audit
 
 log = logging.getLogger(__name__)
 

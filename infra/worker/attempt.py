@@ -20,29 +20,29 @@ from datetime import timedelta
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
-from exporter.csv_profiles import CsvProfile
-from exporter.datasets import Dataset, Registry
-from exporter.errors import (
+from waybill.exporter.datasets.dataset import Dataset, Registry
+from waybill.exporter.errors import (
     ExportCancelled,
     ExportStopped,
     LeaseLost,
     LimitExceeded,
     WorkerStopping,
 )
-from exporter.formats import Format, format_named
-from exporter.ports import RowStream, Sink
-from exporter.run import Outcome, Progress, run_export
-from exporter.stop import StopToken
-from infra.failpoints import failing, failpoint
-from infra.flight_keys import FlightKeys
-from infra.forecasts import Forecasts
-from infra.sources import Sources
-from infra.tasks.model import Claim, Task
-from infra.tasks.runs import Finished, Reading, TaskRuns
-from infra.worker.keep_alive import KeepAlive
-from infra.worker.layouts import layout_for
-from infra.worker.verdicts import Verdict, judge
-from storage.store import ObjectStore, Upload
+from waybill.exporter.formats.csv.profiles import CsvProfile
+from waybill.exporter.formats.registry import Format, format_named
+from waybill.exporter.ports import RowStream, Sink
+from waybill.exporter.run import Outcome, Progress, run_export
+from waybill.exporter.stop import StopToken
+from waybill.infra.estimates.estimator import Forecasts
+from waybill.infra.exports.layouts import layout_for
+from waybill.infra.exports.single_flight_key import FlightKeys
+from waybill.infra.failpoints import failing, failpoint
+from waybill.infra.sources import Sources
+from waybill.infra.tasks.lifecycle.runs import Finished, Reading, TaskRuns
+from waybill.infra.tasks.model import Claim, Task
+from waybill.infra.worker.failures import Verdict, judge
+from waybill.infra.worker.heartbeat import KeepAlive
+from waybill.storage.store import ObjectStore, Upload
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ import logging
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.broker.port import Broker, BrokerUnavailable
-from infra.failpoints import failpoint
-from infra.tasks.outbox import Outbox, Outgoing
+from waybill.infra.broker.port import Broker, BrokerUnavailable
+from waybill.infra.failpoints import failpoint
+from waybill.infra.tasks.outbox import Outbox, Outgoing
 
 log = logging.getLogger(__name__)
 

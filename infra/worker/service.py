@@ -15,16 +15,16 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from exporter.errors import WorkerStopping
-from infra.broker.port import Broker, Handler, TryLater, WakeUp, Work
-from infra.broker.running import wait_for_event
-from infra.failpoints import failpoint
-from infra.notices.delivery import Deliverer
-from infra.tasks.dead_letters import DeadLetters
-from infra.tasks.model import Claim
-from infra.worker.attempt import Attempt, WorkerDoors
-from infra.worker.relay import Relay
-from infra.worker.sweeper import Sweeper
+from waybill.exporter.errors import WorkerStopping
+from waybill.infra.broker.concurrency import wait_for_event
+from waybill.infra.broker.port import Broker, Handler, TryLater, WakeUp, Work
+from waybill.infra.failpoints import failpoint
+from waybill.infra.notifications.delivery import Deliverer
+from waybill.infra.tasks.dead_letters import DeadLetters
+from waybill.infra.tasks.model import Claim
+from waybill.infra.worker.attempt import Attempt, WorkerDoors
+from waybill.infra.worker.relay import Relay
+from waybill.infra.worker.sweeper import Sweeper
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.tasks.upkeep import Upkeep
-from storage.errors import StorageError
-from storage.store import ObjectStore
+from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.storage.errors import StorageError
+from waybill.storage.store import ObjectStore
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from tests.benchmarks.http_load import send_all
 from tests.benchmarks.process import Figures
-from tests.servers.task_api import TASKS, running_api, serve
+from tests.support.servers.task_api import TASKS, running_api, serve
 
 _WARM_UP = 50
 _TENANTS, _USERS = 2, ("ann", "bob", "cem", "dina")

@@ -11,9 +11,9 @@ import time
 
 import sqlalchemy as sa
 
-from exporter.csv_files import csv_gzip_encoder
 from tests.benchmarks.process import Figures
 from tests.benchmarks.table_encode import read_and_encode
+from waybill.exporter.formats.csv.files import csv_gzip_encoder
 
 
 def ours(database: str, table: str) -> Figures:

@@ -15,10 +15,10 @@ import duckdb
 import sqlalchemy as sa
 from adbc_driver_postgresql import dbapi
 
-from exporter.parquet import encode_parquet
 from tests.benchmarks.process import Figures
 from tests.benchmarks.table_encode import read_and_encode
 from tests.benchmarks.tables import all_rows
+from waybill.exporter.formats.parquet import encode_parquet
 
 #: A file system in memory on every Linux that is not very small.
 _MEMORY = Path("/dev/shm")  # noqa: S108

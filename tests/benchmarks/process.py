@@ -44,7 +44,7 @@ def main() -> None:
     """What the fresh process does: one request on standard input, one answer on the output."""
     request = json.load(sys.stdin)
     # A process like those of the command line.
-    importlib.import_module("infra.cli")
+    importlib.import_module("waybill.api.cli")
     module = importlib.import_module(f"tests.benchmarks.{request['module']}")
     before = _count("io", "write_bytes")
     figures = getattr(module, request["side"])(**request["options"])

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storage import EmbeddedS3, S3Store
-from tests.servers.postgres import PostgresServer
+from tests.support.servers.postgres import PostgresServer
+from waybill.storage.embedded import EmbeddedS3
+from waybill.storage.s3 import S3Store
 
 _BUCKET = "waybill-bench"
 #: What a client needs to know of an `S3Config`.

@@ -20,18 +20,19 @@ import boto3
 import pyarrow as pa
 import sqlalchemy as sa
 
-from exporter.datasets import Query
-from exporter.formats import FORMATS
-from exporter.layout import Layout
-from exporter.ports import RowStream, Source
-from exporter.run import run_export
-from exporter.xlsx.encode import encode_xlsx
-from infra.sources import open_source
-from storage import S3Config, S3Store
-from storage.store import Upload
 from tests.benchmarks.process import Figures
 from tests.benchmarks.tables import all_rows
 from tests.benchmarks.xlsx_encode import write_straightforwardly
+from waybill.exporter.datasets.dataset import Query
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.registry import FORMATS
+from waybill.exporter.formats.xlsx.encode import encode_xlsx
+from waybill.exporter.ports import RowStream, Source
+from waybill.exporter.run import run_export
+from waybill.infra.sources import open_source
+from waybill.storage.config import S3Config
+from waybill.storage.s3 import S3Store
+from waybill.storage.store import Upload
 
 _LINK_TTL = timedelta(minutes=15)
 #: What SQLAlchemy's documentation uses; a hundred times as many gained nothing. (Measured.)

@@ -13,14 +13,15 @@ import zipfile
 from contextlib import closing
 from typing import Any
 
-from exporter.blocks import Block, Checksum
-from exporter.encoding import Tally
-from exporter.layout import Layout
-from exporter.xlsx.encode import encode_xlsx
-from infra.sources import open_source
-from storage import S3Config, S3Store
 from tests.benchmarks.process import Figures
 from tests.benchmarks.tables import all_rows
+from waybill.exporter.blocks.block import Block, Checksum
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.xlsx.encode import encode_xlsx
+from waybill.infra.sources import open_source
+from waybill.storage.config import S3Config
+from waybill.storage.s3 import S3Store
 
 #: By name, in order.
 STAGES = (

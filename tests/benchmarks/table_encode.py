@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from exporter.encoding import Encode, Tally
-from exporter.layout import Layout
-from infra.sources import open_source
 from tests.benchmarks.process import Figures
 from tests.benchmarks.tables import all_rows
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.encoding import Encode, Tally
+from waybill.infra.sources import open_source
 
 
 def read_and_encode(database: str, table: str, encode: Encode) -> Figures:

@@ -1,4 +1,4 @@
-"""The rows of `tests.benchmarks.rows` as tables in PostgreSQL, made by the server itself."""
+"""The rows of `tests.support.benchmark_rows` as tables in PostgreSQL, made by the server itself."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
 
-from infra.sources import open_source
-from tests.benchmarks.rows import CITIES, FIRST_SECOND, make_batches
+from tests.support.benchmark_rows import CITIES, FIRST_SECOND, make_batches
+from waybill.infra.sources import open_source
 
 #: So many rows are compared with those made in Python.
 _COMPARED = 1_000
@@ -66,6 +66,6 @@ def _select() -> str:
 
 
 def _mixed(salt: int) -> str:
-    """`tests.benchmarks.rows.mixed` in SQL."""
+    """`tests.support.benchmark_rows.mixed` in SQL."""
     mixed = f"((n::bigint + {salt} * 1000003) * 2654435761 % 4294967291)"
     return f"({mixed} * ({mixed} % 65521 + 1) % 4294967291)"

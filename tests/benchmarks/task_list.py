@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 
 from tests.benchmarks.http_load import send_all
 from tests.benchmarks.process import Figures
-from tests.servers.task_api import TASKS, running_api
+from tests.support.servers.task_api import TASKS, running_api
 
 _TASKS_EACH = 1_000
 _PAGES = 200

@@ -15,12 +15,12 @@ from typing import Any
 
 import xlsxwriter
 
-from exporter.encoding import Tally
-from exporter.layout import Layout
-from exporter.seals import sealed
-from exporter.xlsx.encode import encode_xlsx
 from tests.benchmarks.process import Figures
-from tests.benchmarks.rows import SCHEMA, make_batches
+from tests.support.benchmark_rows import SCHEMA, make_batches
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.xlsx.encode import encode_xlsx
+from waybill.exporter.rows.seals import sealed
 
 
 def ours(rows: int) -> Figures:

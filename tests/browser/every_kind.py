@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import BaseModel, Field
 
-from exporter.datasets import Dataset
+from waybill.exporter.datasets.dataset import Dataset
 
 
 class City(StrEnum):

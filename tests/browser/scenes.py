@@ -8,11 +8,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from exporter.tasks import TaskStatus
-from infra.broker.port import WakeUp
-from infra.tasks.runs import Finished, Reading
-from infra.tasks.schema import export_task
-from tests.servers.task_api import SHA256, TaskApi, ask
+from tests.support.servers.task_api import SHA256, TaskApi, ask
+from waybill.infra.broker.port import WakeUp
+from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.tasks.lifecycle.runs import Finished, Reading
+from waybill.infra.tasks.states import TaskStatus
 
 #: What the exports of the scene need besides the role that sees them.
 ROLES = ("sales", "admin")

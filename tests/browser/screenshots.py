@@ -13,12 +13,12 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-import infra.sample.datasets  # noqa: F401 - declares the datasets of the pictures
-from exporter.datasets import DECLARED, Registry
+import waybill.infra.sample.datasets  # noqa: F401 - declares the datasets of the pictures
 from tests.browser.conftest import Visit, launch, open_visit
 from tests.browser.every_kind import many_rows
 from tests.browser.scenes import ROLES, busy_day, dead_letters, every_state
-from tests.servers.task_api import running_api
+from tests.support.servers.task_api import running_api
+from waybill.exporter.datasets.dataset import DECLARED, Registry
 
 _IMAGES = Path(__file__).parents[2] / "docs" / "images"
 DESKTOP = {"viewport": {"width": 1180, "height": 900}}

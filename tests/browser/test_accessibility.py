@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Visit
 from tests.browser.judge import findings
 from tests.browser.scenes import ROLES, dead_letters, every_state
-from tests.servers.task_api import TaskApi, ask
+from tests.support.servers.task_api import TaskApi, ask
 
 
 def _sign_in(visit: Visit) -> None:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
-from tests.servers.task_api import TaskApi, ask
+from tests.support.servers.task_api import TaskApi, ask
 
 #: A headless browser shows no notices; this keeps what it was asked to show.
 _NOTICES = """

@@ -11,18 +11,18 @@ import pytest
 import python_calamine
 from playwright.sync_api import Browser, Page, expect
 
-from api.auth import SESSION_COOKIE
-from storage.config import S3Config
 from tests.browser.conftest import visiting
-from tests.e2e.processes import api as serving
-from tests.e2e.processes import environment
+from tests.support.processes import api as serving
+from tests.support.processes import environment
+from waybill.api.session.auth import SESSION_COOKIE
+from waybill.storage.config import S3Config
 
 ROWS = 1_000_000
 _DATASETS = """
 import sqlalchemy as sa
 from pydantic import BaseModel, Field
 
-from exporter import Column, Principal, dataset
+from waybill import Column, Principal, dataset
 
 
 class CountParams(BaseModel):

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.auth import SESSION_COOKIE
 from tests.browser.conftest import Visit
 from tests.browser.scenes import ROLES, dead_letters
-from tests.servers.task_api import TaskApi, ask
+from tests.support.servers.task_api import TaskApi, ask
+from waybill.api.session.auth import SESSION_COOKIE
 
 PAGES = ("/admin", "/admin/exports", "/admin/dead-letters", "/admin/audit-log")
 

@@ -8,11 +8,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from playwright.sync_api import expect
 
-from infra.tasks.schema import export_task
-from storage import S3Store
 from tests.browser.conftest import Browser, Visit, open_visit
-from tests.e2e.processes import wait_for
-from tests.servers.task_api import TASKS, ask, running_api
+from tests.support.processes import wait_for
+from tests.support.servers.task_api import TASKS, ask, running_api
+from waybill.infra.db.tables.tasks import export_task
+from waybill.storage.s3 import S3Store
 
 
 def share(visit: Visit, **finish: object) -> tuple[str, str]:

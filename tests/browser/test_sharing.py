@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.servers.task_api import TaskApi, ask
+from tests.support.servers.task_api import TaskApi, ask
 
 #: Where people find the installation, which is not where the test runs it.
 _LINK = re.compile(r"https://exports\.example/d/[\w-]{43}")

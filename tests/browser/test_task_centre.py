@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from infra.tasks.runs import Reading
-from storage import S3Store
 from tests.browser.conftest import Visit, open_visit
-from tests.servers.task_api import TaskApi, ask, running_api
+from tests.support.servers.task_api import TaskApi, ask, running_api
+from waybill.infra.tasks.lifecycle.runs import Reading
+from waybill.storage.s3 import S3Store
 
 
 def start(page: Page) -> None:

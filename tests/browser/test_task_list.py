@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Page, expect
 
-from exporter.tasks import TaskStatus
-from infra.tasks.schema import export_task
 from tests.browser.conftest import Visit
-from tests.servers.task_api import TASKS, TaskApi, ask
+from tests.support.servers.task_api import TASKS, TaskApi, ask
+from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.tasks.states import TaskStatus
 
 #: What a person still takes for "at once" on a busy machine of two cores; alone it is 0.3.
 AT_ONCE_SECONDS = 3.0

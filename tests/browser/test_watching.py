@@ -8,7 +8,7 @@ from itertools import pairwise
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
-from tests.servers.task_api import TaskApi, ask
+from tests.support.servers.task_api import TaskApi, ask
 
 OFFLINE = "No connection"
 PATIENCE = "Still running. You can leave; it will be here."

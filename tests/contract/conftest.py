@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.engine import Engine
 
-from infra.database import create_engine
-from infra.migrate import upgrade
-from tests.contract.flight_desk import Desk
+from tests.support.single_flight import Desk
+from waybill.infra.db.engine import create_engine
+from waybill.infra.db.migrate import upgrade
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

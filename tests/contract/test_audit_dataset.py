@@ -13,19 +13,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from exporter.csv_profiles import MACHINE
-from exporter.datasets import TASKS
-from exporter.errors import PermissionDenied
-from exporter.formats import format_named
-from exporter.layout import Layout
-from exporter.principal import Principal
-from exporter.run import Outcome, run_export
-from infra.dataset_loader import load_datasets
-from infra.sources import open_sources
-from infra.tasks.audit_dataset import AUDIT
-from infra.tasks.oversight import Oversight
-from infra.tasks.requests import TaskRequests
-from tests.contract.task_store import ANN, BOB, new_task
+from tests.support.task_store import ANN, BOB, new_task
+from waybill.exporter.datasets.dataset import TASKS
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.errors import PermissionDenied
+from waybill.exporter.formats.csv.profiles import MACHINE
+from waybill.exporter.formats.registry import format_named
+from waybill.exporter.run import Outcome, run_export
+from waybill.infra.exports.dataset_loader import load_datasets
+from waybill.infra.sources import open_sources
+from waybill.infra.tasks.audit_dataset import AUDIT
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.queries.admin import Oversight
 
 ADMIN = Principal("root", "acme", frozenset({"admin"}))
 
@@ -124,7 +124,7 @@ def test_nobody_but_an_admin_may_export_it():
 
 
 def test_every_installation_has_it_and_it_reads_the_task_database():
-    loaded = load_datasets("infra.sample.datasets")
+    loaded = load_datasets("waybill.infra.sample.datasets")
 
     assert loaded["waybill-audit"].reads == TASKS
     assert {item.reads for item in loaded if item.name != "waybill-audit"} == {"rows"}

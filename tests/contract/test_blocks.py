@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.blocks import DEFLATE_END, Block, Checksum
-from exporter.gzip_stream import gzip_file
-from exporter.zipstream import ZipStream
+from waybill.exporter.blocks.block import DEFLATE_END, Block, Checksum
+from waybill.exporter.blocks.gzip_stream import gzip_file
+from waybill.exporter.blocks.zip_stream import ZipStream
 
 _PIECES = st.lists(st.binary(max_size=300) | st.text("ab", max_size=300).map(str.encode))
 

@@ -9,11 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from infra.broker import delivery
-from infra.broker.memory import MemoryBroker
-from infra.broker.port import Broker, BrokerUnavailable, WakeUp
-from infra.broker.rabbitmq import RabbitBroker
-from tests.contract.wake_ups import (
+from tests.support.wake_ups import (
     DeadLetterRecorder,
     Recorder,
     abandon,
@@ -21,6 +17,10 @@ from tests.contract.wake_ups import (
     publish_all,
     wake_ups,
 )
+from waybill.infra.broker import delivery
+from waybill.infra.broker.memory import MemoryBroker
+from waybill.infra.broker.port import Broker, BrokerUnavailable, WakeUp
+from waybill.infra.broker.rabbitmq import RabbitBroker
 
 DELAY = timedelta(seconds=0.5)
 

@@ -10,17 +10,17 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from exporter.principal import Principal
-from exporter.tasks import TaskStatus
-from infra.database import reading, writing
-from infra.limits import Limits
-from infra.tasks.outbox import Outbox
-from infra.tasks.requests import TaskRequests
-from infra.tasks.runs import TaskRuns
-from infra.tasks.schema import export_task
-from infra.tasks.schema_usage import held_back
-from infra.tasks.turns import Turns
-from tests.contract.task_store import LEASE, finished, new_task
+from tests.support.task_store import LEASE, finished, new_task
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.config.limits import Limits
+from waybill.infra.db.engine import reading, writing
+from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.tables.usage import held_back
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
+from waybill.infra.tasks.lifecycle.scheduler import Turns
+from waybill.infra.tasks.outbox import Outbox
+from waybill.infra.tasks.states import TaskStatus
 
 A, B, C = (Principal("ann", tenant) for tenant in "ABC")
 _numbers = count()

@@ -6,12 +6,12 @@ import threading
 
 import pytest
 
-from exporter.tasks import TaskStatus
-from infra.broker.port import WakeUp
-from infra.tasks.dead_letters import DeadLetterNotFound, DeadLetters
-from infra.tasks.requests import TaskRequests
-from infra.tasks.runs import TaskRuns
-from tests.contract.task_store import ANN, LEASE, finished, new_task
+from tests.support.task_store import ANN, LEASE, finished, new_task
+from waybill.infra.broker.port import WakeUp
+from waybill.infra.tasks.dead_letters import DeadLetterNotFound, DeadLetters
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
+from waybill.infra.tasks.states import TaskStatus
 
 
 def failed_task(engine):

@@ -10,14 +10,14 @@ import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel
 
-from exporter.datasets import Dataset
-from exporter.principal import Principal
-from infra.sample.fill import fill_sample
-from infra.sample.tables import orders
-from infra.sources import open_source
-from storage.memory import MemoryStore
-from tests.attempts import run_attempt
-from tests.contract.task_store import ANN, new_task
+from tests.support.attempts import run_attempt
+from tests.support.task_store import ANN, new_task
+from waybill.exporter.datasets.dataset import Dataset
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.sample.fill import fill_sample
+from waybill.infra.sample.tables import orders
+from waybill.infra.sources import open_source
+from waybill.storage.memory import MemoryStore
 
 #: After so many finished exports an estimate has to be good.
 LEARNED = 10

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from exporter.principal import Principal
-from exporter.tasks import TaskStatus
-from tests.contract.flight_desk import CID, ELSEWHERE, PEOPLE, all_at_once, wake_ups
-from tests.contract.task_store import ANN, BOB, finished, new_task, reading_of
+from tests.support.single_flight import CID, ELSEWHERE, PEOPLE, all_at_once, wake_ups
+from tests.support.task_store import ANN, BOB, finished, new_task, reading_of
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.tasks.states import TaskStatus
 
 
 def test_an_equal_request_of_a_colleague_waits_for_the_running_one(desk, engine):

@@ -7,9 +7,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import Engine
 
-from infra.database import reading, writing
-from infra.migrate import config, upgrade
-from infra.tasks.schema import metadata
+from waybill.infra.db.engine import reading, writing
+from waybill.infra.db.migrate import config, upgrade
+from waybill.infra.db.tables.tasks import metadata
 
 
 def differences(engine: Engine) -> list[object]:

@@ -6,10 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from infra.tasks.model import Task
-from infra.tasks.notice_queue import Outcome
-from infra.tasks.runs import TaskRuns
-from tests.contract.notice_rows import (
+from tests.support.notification_rows import (
     DELIVERED,
     FAILED,
     LADDER,
@@ -23,7 +20,10 @@ from tests.contract.notice_rows import (
     submitted,
     take,
 )
-from tests.contract.task_store import LEASE, finished
+from tests.support.task_store import LEASE, finished
+from waybill.infra.notifications.queue import Outcome
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
+from waybill.infra.tasks.model import Task
 
 
 def test_two_hundred_ends_at_once_are_each_taken_once_by_four_workers(engine):

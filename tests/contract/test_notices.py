@@ -9,19 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from exporter.tasks import TaskStatus
-from infra.database import writing
-from infra.tasks.announcements import announce
-from infra.tasks.model import Task, TaskNotFound
-from infra.tasks.notice_queue import Outcome
-from infra.tasks.notices import Notices
-from infra.tasks.requests import TaskRequests
-from infra.tasks.runs import TaskRuns
-from infra.tasks.schema import export_task
-from infra.tasks.schema_notices import notification
-from infra.tasks.upkeep import Upkeep
-from tests.contract.flight_desk import CID, HOUR, Desk
-from tests.contract.notice_rows import (
+from tests.support.notification_rows import (
     BOTH,
     DELIVERED,
     FAILED,
@@ -34,7 +22,19 @@ from tests.contract.notice_rows import (
     succeed,
     take,
 )
-from tests.contract.task_store import ANN, BOB, LEASE, expire_lease, finished, new_task
+from tests.support.single_flight import CID, HOUR, Desk
+from tests.support.task_store import ANN, BOB, LEASE, expire_lease, finished, new_task
+from waybill.infra.db.engine import writing
+from waybill.infra.db.tables.notifications import notification
+from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.notifications.queries import Notices
+from waybill.infra.notifications.queue import Outcome
+from waybill.infra.notifications.record import announce
+from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
+from waybill.infra.tasks.model import Task, TaskNotFound
+from waybill.infra.tasks.states import TaskStatus
 
 
 def cancel_pending(engine: Engine, task: Task) -> None:
@@ -112,7 +112,7 @@ def test_an_end_that_is_rolled_back_is_told_to_nobody(engine, monkeypatch):
         announce(*args)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("infra.tasks.endings.announce", crash)
+    monkeypatch.setattr("waybill.infra.tasks.lifecycle.completion.announce", crash)
     with pytest.raises(KeyboardInterrupt):
         runs.finish(claim, finished("key"))
     assert rows(engine, task) == {}

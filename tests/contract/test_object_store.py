@@ -9,8 +9,10 @@ from zlib import crc32
 
 import pytest
 
-from storage import ChecksumMismatch, InvalidFilename, MemoryStore, ObjectStore, UploadConflict
-from storage.parts import MIN_PART_BYTES, Part, composite_crc32, composite_etag, crc32_of
+from waybill.storage.errors import ChecksumMismatch, InvalidFilename, UploadConflict
+from waybill.storage.memory import MemoryStore
+from waybill.storage.parts import MIN_PART_BYTES, Part, composite_crc32, composite_etag, crc32_of
+from waybill.storage.store import ObjectStore
 
 PART = bytes(range(256)) * (MIN_PART_BYTES // 256)
 

@@ -9,16 +9,21 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from exporter.principal import Principal
-from infra.database import writing
-from infra.limits import Limits
-from infra.tasks.model import Flight
-from infra.tasks.outbox import Outbox
-from infra.tasks.quotas import BacklogFull, DailyRowsExceeded, NotNow, TooManyExports
-from infra.tasks.requests import TaskRequests
-from infra.tasks.runs import TaskRuns
-from infra.tasks.schema import export_task
-from tests.contract.task_store import ANN, BOB, LEASE, finished, new_task
+from tests.support.task_store import ANN, BOB, LEASE, finished, new_task
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.config.limits import Limits
+from waybill.infra.db.engine import writing
+from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.tasks.lifecycle.quotas import (
+    BacklogFull,
+    DailyRowsExceeded,
+    NotNow,
+    TooManyExports,
+)
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
+from waybill.infra.tasks.model import Flight
+from waybill.infra.tasks.outbox import Outbox
 
 ELSEWHERE = Principal("ann", "other")
 

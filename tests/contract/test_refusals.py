@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.engine import Engine
 
-from exporter.principal import Principal
-from infra.tasks import refusals as module
-from infra.tasks.oversight import AuditEntry, Oversight
-from infra.tasks.refusals import MAX_PER_HOUR, Refusals
-from infra.tasks.requests import TaskRequests
-from tests.contract.task_store import ANN, new_task
+from tests.support.task_store import ANN, new_task
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.tasks import refusals as module
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.queries.admin import AuditEntry, Oversight
+from waybill.infra.tasks.refusals import MAX_PER_HOUR, Refusals
 
 MALLORY = Principal("mallory", "umbrella", frozenset({"sales"}))
 ROUTE = "GET /api/export-tasks/{task_id}"

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from exporter.tasks import TaskStatus
-from infra.database import writing
-from infra.tasks.model import TaskConflict
-from infra.tasks.schema import storage_object
-from tests.contract.flight_desk import CID, HOUR, all_at_once, wake_ups
-from tests.contract.task_store import ANN, BOB
+from tests.support.single_flight import CID, HOUR, all_at_once, wake_ups
+from tests.support.task_store import ANN, BOB
+from waybill.infra.db.engine import writing
+from waybill.infra.db.tables.tasks import storage_object
+from waybill.infra.tasks.model import TaskConflict
+from waybill.infra.tasks.states import TaskStatus
 
 
 def test_a_fresh_file_is_given_to_its_own_user_as_the_same_task(desk):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from exporter.datasets import Dataset
-from infra.sources import open_source
-from storage.memory import MemoryStore
-from tests.attempts import run_attempt
-from tests.contract.task_store import ANN, new_task
+from tests.support.attempts import run_attempt
+from tests.support.task_store import ANN, new_task
+from waybill.exporter.datasets.dataset import Dataset
+from waybill.infra.sources import open_source
+from waybill.storage.memory import MemoryStore
 
 
 @pytest.mark.parametrize(

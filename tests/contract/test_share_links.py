@@ -12,16 +12,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from exporter.errors import InvalidRequest
-from exporter.principal import Principal
-from infra.database import reading, writing
-from infra.tasks.links import MAX_LINKS, LinkNotFound, ShareLinks, TooManyLinks
-from infra.tasks.model import TaskNotFound
-from infra.tasks.oversight import Oversight
-from infra.tasks.requests import TaskRequests
-from infra.tasks.runs import TaskRuns
-from infra.tasks.schema_links import share_link
-from tests.contract.task_store import ANN, BOB, LEASE, finished, new_task
+from tests.support.task_store import ANN, BOB, LEASE, finished, new_task
+from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.errors import InvalidRequest
+from waybill.infra.db.engine import reading, writing
+from waybill.infra.db.tables.links import share_link
+from waybill.infra.links.share_links import MAX_LINKS, LinkNotFound, ShareLinks, TooManyLinks
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
+from waybill.infra.tasks.model import TaskNotFound
+from waybill.infra.tasks.queries.admin import Oversight
 
 STRANGER = Principal("ann", "umbrella", ANN.roles)
 

@@ -10,12 +10,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from exporter.ports import RowCount
-from infra.sources import open_source
-from infra.sources.errors import SourceRejected, SourceUnavailable
-from infra.sources.tables import text_query
-from infra.sources.timed_count import TimedCounter
-from tests.contract.source_databases import (
+from tests.contract.test_sources import HOSTILE
+from tests.support.eventually import eventually
+from tests.support.source_databases import (
     DIGITS,
     KINDS,
     NUMBERS,
@@ -24,8 +21,11 @@ from tests.contract.source_databases import (
     SourceDatabase,
     source_database,
 )
-from tests.contract.test_sources import HOSTILE
-from tests.eventually import eventually
+from waybill.exporter.ports import RowCount
+from waybill.infra.estimates.timed_count import TimedCounter
+from waybill.infra.sources import open_source
+from waybill.infra.sources.errors import SourceRejected, SourceUnavailable
+from waybill.infra.sources.tables import text_query
 
 LONG = timedelta(seconds=30)
 BRIEF = timedelta(seconds=0.3)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from infra.sources.errors import ReadCancelled, SourceUnavailable
-from tests.contract.source_databases import (
+from tests.support.eventually import eventually
+from tests.support.source_databases import (
     DIGITS,
     KINDS,
     NUMBERS,
@@ -20,7 +20,7 @@ from tests.contract.source_databases import (
     SourceDatabase,
     source_database,
 )
-from tests.eventually import eventually
+from waybill.infra.sources.errors import ReadCancelled, SourceUnavailable
 
 _OTHER = NUMBERS.alias()
 

@@ -11,12 +11,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from exporter.datasets import Query
-from exporter.seals import check_seal, first_row_of, in_order
-from infra.sources.batches import MAX_BYTES, MAX_ROWS
-from infra.sources.errors import SourceRejected
-from infra.sources.tables import text_query
-from tests.contract.source_databases import (
+from tests.support.source_databases import (
     KINDS,
     NUMBERS,
     NUMBERS_ROWS,
@@ -26,6 +21,11 @@ from tests.contract.source_databases import (
     SourceDatabase,
     source_database,
 )
+from waybill.exporter.datasets.dataset import Query
+from waybill.exporter.rows.seals import check_seal, first_row_of, in_order
+from waybill.infra.sources.batches import MAX_BYTES, MAX_ROWS
+from waybill.infra.sources.errors import SourceRejected
+from waybill.infra.sources.tables import text_query
 
 pytestmark = pytest.mark.filterwarnings("ignore:Dialect sqlite.pysqlite does .not. support Decimal")
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from infra.database import reading, writing
-from infra.tasks import changes
-from infra.tasks.changes import OVERLAP, TaskChanges, Wanted
-from infra.tasks.requests import TaskRequests
-from infra.tasks.runs import TaskRuns
-from infra.tasks.schema import export_task
-from tests.contract.task_store import ANN, BOB, LEASE, new_task, reading_of
+from tests.support.task_store import ANN, BOB, LEASE, new_task, reading_of
+from waybill.infra.db.engine import reading, writing
+from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
+from waybill.infra.tasks.queries import changes
+from waybill.infra.tasks.queries.changes import OVERLAP, TaskChanges, Wanted
 
 MINE = {(ANN.tenant, ANN.user)}
 

@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from exporter.datasets import ROWS, Dataset
-from exporter.ports import RowCount
-from exporter.principal import Principal
-from infra.database import writing
-from infra.forecasts import Forecasts, RowsKnownBy
-from infra.sources import open_source
-from infra.sources.errors import SourceUnavailable
-from infra.tasks.history import QueueLoad, TaskHistory
-from infra.tasks.model import Claim
-from infra.tasks.requests import TaskRequests
-from infra.tasks.runs import TaskRuns
-from infra.tasks.schema import export_task
-from tests.contract.task_store import ANN, BOB, LEASE, finished, new_task
-from tests.servers.task_api import OrderParams
+from tests.support.servers.task_api import OrderParams
+from tests.support.task_store import ANN, BOB, LEASE, finished, new_task
+from waybill.exporter.datasets.dataset import ROWS, Dataset
+from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.ports import RowCount
+from waybill.infra.db.engine import writing
+from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.estimates.estimator import Forecasts, RowsKnownBy
+from waybill.infra.estimates.history import QueueLoad, TaskHistory
+from waybill.infra.sources import open_source
+from waybill.infra.sources.errors import SourceUnavailable
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
+from waybill.infra.tasks.model import Claim
 
 STRANGER = Principal("ann", "other-tenant", ANN.roles)
 WITHIN = timedelta(seconds=1)

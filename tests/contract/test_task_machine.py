@@ -25,15 +25,15 @@ from hypothesis.stateful import (
 )
 from sqlalchemy.engine import Engine
 
-from exporter.principal import Principal
-from exporter.tasks import LIVE, TRANSITIONS, TaskStatus
-from infra.database import reading, writing
-from infra.tasks.model import Claim, Flight, TaskConflict
-from infra.tasks.requests import TaskRequests
-from infra.tasks.runs import Pulse, TaskRuns
-from infra.tasks.schema import audit_log, export_task
-from infra.tasks.upkeep import Upkeep
-from tests.contract.task_store import expire_lease, finished, new_task, reading_of
+from tests.support.task_store import expire_lease, finished, new_task, reading_of
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.db.engine import reading, writing
+from waybill.infra.db.tables.tasks import audit_log, export_task
+from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.lifecycle.runs import Pulse, TaskRuns
+from waybill.infra.tasks.model import Claim, Flight, TaskConflict
+from waybill.infra.tasks.states import LIVE, TRANSITIONS, TaskStatus
 
 #: Examples leave claims behind, and no lease of theirs may end while later ones look.
 LEASE = timedelta(hours=1)

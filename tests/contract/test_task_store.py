@@ -10,16 +10,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from exporter.principal import Principal
-from exporter.tasks import TaskStatus
-from infra.database import reading, writing
-from infra.tasks.model import IdempotencyMismatch, TaskConflict, TaskNotFound
-from infra.tasks.outbox import Outbox
-from infra.tasks.requests import TaskRequests
-from infra.tasks.runs import Pulse, TaskRuns
-from infra.tasks.schema import audit_log, export_task, outbox
-from infra.tasks.upkeep import Upkeep
-from tests.contract.task_store import ANN, BOB, LEASE, expire_lease, finished, new_task, reading_of
+from tests.support.task_store import ANN, BOB, LEASE, expire_lease, finished, new_task, reading_of
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.db.engine import reading, writing
+from waybill.infra.db.tables.tasks import audit_log, export_task, outbox
+from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.lifecycle.runs import Pulse, TaskRuns
+from waybill.infra.tasks.model import IdempotencyMismatch, TaskConflict, TaskNotFound
+from waybill.infra.tasks.outbox import Outbox
+from waybill.infra.tasks.states import TaskStatus
 
 STRANGER = Principal("ann", "other-tenant")
 
@@ -284,7 +284,7 @@ def test_g1_nothing_is_stored_when_the_transaction_fails(engine, monkeypatch):
     def fail(*args: object, **kwargs: object) -> None:
         raise OSError("crash before the commit")
 
-    monkeypatch.setattr("infra.tasks.submission.wake", fail)
+    monkeypatch.setattr("waybill.infra.tasks.lifecycle.submission.wake", fail)
     with pytest.raises(OSError, match="crash"):
         TaskRequests(engine).submit(ANN, new_task())
     with reading(engine) as connection:

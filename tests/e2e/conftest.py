@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from storage.config import S3Config
-from storage.s3 import S3Store
-from tests.e2e.processes import environment
+from tests.support.processes import environment
+from waybill.storage.config import S3Config
+from waybill.storage.s3 import S3Store
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import sqlite3
 
 import pytest
 
-from tests.e2e.processes import api, environment, run
-from tests.servers.ports import free_ports
+from tests.support.processes import api, environment, run
+from tests.support.servers.ports import free_ports
 
 
 @pytest.fixture

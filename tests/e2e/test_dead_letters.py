@@ -7,15 +7,15 @@ import json
 import aio_pika
 import sqlalchemy as sa
 
-from infra.broker.topology import work_queue
-from infra.database import create_engine
-from infra.tasks.schema import audit_log
-from tests.e2e.processes import api, ended, process, run, wait_for
+from tests.support.processes import api, ended, process, run, wait_for
+from waybill.infra.broker.topology import work_queue
+from waybill.infra.db.engine import create_engine
+from waybill.infra.db.tables.tasks import audit_log
 
 FRAGILE_DATASET = """
 from pathlib import Path
 import sqlalchemy as sa
-from exporter import dataset
+from waybill import dataset
 
 @dataset("fragile")
 def fragile(params, user):

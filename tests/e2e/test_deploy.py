@@ -9,8 +9,8 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
-from infra.settings import PREFIX, Settings
-from tests.e2e.processes import api, ended, environment, process, run
+from tests.support.processes import api, ended, environment, process, run
+from waybill.infra.config.settings import PREFIX, Settings
 
 DEPLOY = Path(__file__).parents[2] / "infra" / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())

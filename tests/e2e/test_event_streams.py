@@ -15,15 +15,15 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from exporter.principal import Principal
-from infra.database import create_engine
-from infra.settings import load
-from infra.tasks.requests import TaskRequests
-from infra.tokens import mint
-from tests.contract.task_store import new_task
 from tests.e2e.conftest import Installation
-from tests.e2e.processes import SECRET, process, wait_for
-from tests.servers.ports import free_ports
+from tests.support.processes import SECRET, process, wait_for
+from tests.support.servers.ports import free_ports
+from tests.support.task_store import new_task
+from waybill.api.session.development_tokens import mint
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.config.settings import load
+from waybill.infra.db.engine import create_engine
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
 
 STREAMS = 1_000
 USERS = 100

@@ -14,9 +14,9 @@ import pytest
 import python_calamine
 import sqlalchemy as sa
 
-from infra.database import create_engine
-from infra.sample.tables import orders
-from tests.e2e.processes import api, ended, run, wait_for
+from tests.support.processes import api, ended, run, wait_for
+from waybill.infra.db.engine import create_engine
+from waybill.infra.sample.tables import orders
 
 ORDERS = 20_000
 

@@ -8,9 +8,9 @@ import hashlib
 import httpx
 from sqlalchemy import make_url
 
-from infra.settings import load
-from infra.tokens import mint
-from tests.e2e.processes import SECRET, api, ended, run
+from tests.support.processes import SECRET, api, ended, run
+from waybill.api.session.development_tokens import mint
+from waybill.infra.config.settings import load
 
 
 def test_a_colleague_gets_the_file_and_the_secrets_stay_out_of_log_and_audit(

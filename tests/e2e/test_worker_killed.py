@@ -7,12 +7,12 @@ import time
 
 import httpx
 
-from tests.e2e.processes import api, ended, process, wait_for
+from tests.support.processes import api, ended, process, wait_for
 
 #: A few seconds of work: enough to be hit in the middle, and to be done again soon.
 BIG_DATASET = """
 import sqlalchemy as sa
-from exporter import dataset
+from waybill import dataset
 
 @dataset("big")
 def big(params, user):

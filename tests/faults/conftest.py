@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from storage.config import S3Config
-from tests.faults.bench import Bench, open_bench
-from tests.servers.postgres import PostgresServer
-from tests.servers.rabbitmq import RabbitServer
+from tests.support.fault_bench import Bench, open_bench
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.rabbitmq import RabbitServer
+from waybill.storage.config import S3Config
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from infra.database import reading
-from infra.tasks.schema import outbox
-from tests.e2e.processes import wait_for
-from tests.faults.bench import died, kill_at
+from tests.support.fault_bench import died, kill_at
+from tests.support.processes import wait_for
+from waybill.infra.db.engine import reading
+from waybill.infra.db.tables.tasks import outbox
 
 
 @pytest.mark.parametrize("point", ["api.before_commit"])

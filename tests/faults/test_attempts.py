@@ -8,16 +8,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from infra.database import writing
-from infra.tasks.model import TaskConflict
-from infra.tasks.runs import TaskRuns
-from infra.tasks.schema import export_task
-from infra.tasks.upkeep import Upkeep
-from infra.worker.sweeper import Sweeper
-from tests.contract.task_store import ANN
-from tests.eventually import eventually
-from tests.faults.lab import LEASE_SECONDS, ROWS, GatedSource, open_lab
-from tests.servers.tcp_proxy import TcpProxy
+from tests.support.eventually import eventually
+from tests.support.fault_lab import LEASE_SECONDS, ROWS, GatedSource, open_lab
+from tests.support.servers.tcp_proxy import TcpProxy
+from tests.support.task_store import ANN
+from waybill.infra.db.engine import writing
+from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
+from waybill.infra.tasks.model import TaskConflict
+from waybill.infra.worker.sweeper import Sweeper
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from infra.database import writing
-from infra.tasks.schema import audit_log, export_task, storage_object
-from infra.tasks.schema_letters import dead_letter
-from tests.contract.task_store import ANN
-from tests.faults.lab import QUEUES, open_lab
+from tests.support.fault_lab import QUEUES, open_lab
+from tests.support.task_store import ANN
+from waybill.infra.db.engine import writing
+from waybill.infra.db.tables.dead_letters import dead_letter
+from waybill.infra.db.tables.tasks import audit_log, export_task, storage_object
 
 
 @pytest.fixture

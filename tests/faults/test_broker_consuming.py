@@ -13,16 +13,16 @@ from datetime import timedelta
 
 import pytest
 
-from infra.broker import intake
-from infra.broker.port import VERSION, WakeUp
-from infra.broker.rabbit_consumer import Patience
-from infra.broker.rabbitmq import RabbitBroker
-from infra.broker.topology import DEAD_QUEUE, work_queue
-from tests.amqp_probe import bare_channel, consumer_count, publish_bytes, ready_count
-from tests.contract.wake_ups import DeadLetterRecorder, Recorder, poison, publish_all, wake_ups
-from tests.eventually import eventually
-from tests.servers.rabbitmq import CONSUMER_TIMEOUT_SECONDS
-from tests.servers.tcp_proxy import TcpProxy
+from tests.support.amqp_probe import bare_channel, consumer_count, publish_bytes, ready_count
+from tests.support.eventually import eventually
+from tests.support.servers.rabbitmq import CONSUMER_TIMEOUT_SECONDS
+from tests.support.servers.tcp_proxy import TcpProxy
+from tests.support.wake_ups import DeadLetterRecorder, Recorder, poison, publish_all, wake_ups
+from waybill.infra.broker import queue_poller as intake
+from waybill.infra.broker.port import VERSION, WakeUp
+from waybill.infra.broker.rabbit_consumer import Patience
+from waybill.infra.broker.rabbitmq import RabbitBroker
+from waybill.infra.broker.topology import DEAD_QUEUE, work_queue
 
 QUEUES = ["orders", "users"]
 QUICK = Patience(check_every=timedelta(seconds=0.5))

@@ -10,15 +10,15 @@ from datetime import timedelta
 
 import pytest
 
-from infra.broker import intake
-from infra.broker.port import BrokerUnavailable
-from infra.broker.rabbit_consumer import ConsumersLost, Patience
-from infra.broker.rabbitmq import RabbitBroker
-from infra.broker.topology import work_queue
-from tests.amqp_probe import consumer_count
-from tests.contract.wake_ups import Recorder, publish_all, wake_ups
-from tests.eventually import eventually
-from tests.servers.tcp_proxy import TcpProxy
+from tests.support.amqp_probe import consumer_count
+from tests.support.eventually import eventually
+from tests.support.servers.tcp_proxy import TcpProxy
+from tests.support.wake_ups import Recorder, publish_all, wake_ups
+from waybill.infra.broker import queue_poller as intake
+from waybill.infra.broker.port import BrokerUnavailable
+from waybill.infra.broker.rabbit_consumer import ConsumersLost, Patience
+from waybill.infra.broker.rabbitmq import RabbitBroker
+from waybill.infra.broker.topology import work_queue
 
 QUEUES = ["orders", "users"]
 

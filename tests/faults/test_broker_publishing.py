@@ -11,14 +11,14 @@ from datetime import timedelta
 
 import pytest
 
-from infra.broker import amqp
-from infra.broker.port import Broker, BrokerUnavailable, WakeUp
-from infra.broker.rabbitmq import RabbitBroker
-from infra.broker.topology import TASK_EXCHANGE, work_queue
-from tests.amqp_probe import bare_channel
-from tests.contract.wake_ups import Recorder, wake_ups
-from tests.eventually import eventually
-from tests.servers.tcp_proxy import Direction, TcpProxy
+from tests.support.amqp_probe import bare_channel
+from tests.support.eventually import eventually
+from tests.support.servers.tcp_proxy import Direction, TcpProxy
+from tests.support.wake_ups import Recorder, wake_ups
+from waybill.infra.broker import amqp
+from waybill.infra.broker.port import Broker, BrokerUnavailable, WakeUp
+from waybill.infra.broker.rabbitmq import RabbitBroker
+from waybill.infra.broker.topology import TASK_EXCHANGE, work_queue
 
 #: Long enough for an answer from a healthy broker, short enough to wait for several times.
 TIMEOUT = timedelta(seconds=1.5)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from infra.database import reading
-from infra.tasks.schema import outbox
-from tests.e2e.processes import wait_for
-from tests.faults.bench import open_bench
+from tests.support.fault_bench import open_bench
+from tests.support.processes import wait_for
+from waybill.infra.db.engine import reading
+from waybill.infra.db.tables.tasks import outbox
 
 
 @pytest.fixture

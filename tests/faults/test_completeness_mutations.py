@@ -12,16 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from exporter import csv_text, json_lines, parquet, text_rows
-from exporter.errors import IncompleteExport
-from exporter.formats import FORMATS
-from exporter.layout import Layout
-from exporter.run import Outcome, run_export
-from exporter.xlsx import encode as xlsx
-from exporter.xlsx import rows
-from infra.sources import open_source, row_columns
-from storage import ChecksumMismatch
-from tests.tampering import (
+from tests.support.tampering import (
     MUTATIONS,
     Mutation,
     Tamper,
@@ -33,6 +24,17 @@ from tests.tampering import (
     other_value,
     tamper_inside,
 )
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.errors import IncompleteExport
+from waybill.exporter.formats import jsonl as json_lines
+from waybill.exporter.formats import parquet, text_rows
+from waybill.exporter.formats.csv import text as csv_text
+from waybill.exporter.formats.registry import FORMATS
+from waybill.exporter.formats.xlsx import encode as xlsx
+from waybill.exporter.formats.xlsx import rows
+from waybill.exporter.run import Outcome, run_export
+from waybill.infra.sources import open_source, row_columns
+from waybill.storage.errors import ChecksumMismatch
 
 ROWS = 6_000
 ORDERS = sa.table("orders", sa.column("id"), sa.column("city"), sa.column("note"))

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from infra.database import reading
-from infra.tasks.schema_letters import dead_letter
-from tests.e2e.processes import wait_for
-from tests.eventually import eventually
-from tests.faults.lab import open_lab
-from tests.servers.task_api import ask, running_api
-from tests.servers.tcp_proxy import TcpProxy
+from tests.support.eventually import eventually
+from tests.support.fault_lab import open_lab
+from tests.support.processes import wait_for
+from tests.support.servers.task_api import ask, running_api
+from tests.support.servers.tcp_proxy import TcpProxy
+from waybill.infra.db.engine import reading
+from waybill.infra.db.tables.dead_letters import dead_letter
 
 LOCKED_SECONDS = 5
 

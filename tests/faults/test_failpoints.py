@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.failpoints import FAILPOINTS
 from tests.faults import (
     test_api_crash_points,
     test_notice_crash_points,
     test_worker_crash_points,
 )
+from waybill.infra.failpoints import FAILPOINTS
 
 CRASHES = (test_api_crash_points, test_notice_crash_points, test_worker_crash_points)
 INFRA = Path(__file__).parents[2] / "infra"

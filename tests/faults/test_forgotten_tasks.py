@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from infra.database import create_engine, reading, writing
-from infra.migrate import upgrade
-from infra.tasks.outbox import Outbox
-from infra.tasks.requests import TaskRequests
-from infra.tasks.schema import export_task, outbox
-from infra.tasks.upkeep import Upkeep
-from tests.contract.task_store import ANN, new_task
+from tests.support.task_store import ANN, new_task
+from waybill.infra.db.engine import create_engine, reading, writing
+from waybill.infra.db.migrate import upgrade
+from waybill.infra.db.tables.tasks import export_task, outbox
+from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.outbox import Outbox
 
 AFTER = timedelta(seconds=60)
 HOUR = timedelta(hours=1)

@@ -13,18 +13,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from exporter.datasets import Dataset, Query
-from exporter.ports import RowCount
-from exporter.tasks import TaskStatus
-from infra.database import create_engine
-from infra.migrate import upgrade
-from infra.sources import open_source
-from infra.tasks.model import Task
-from storage import S3Store, multipart
-from storage.parts import MIN_PART_BYTES
-from tests.attempts import run_attempt
-from tests.contract.task_store import ANN, new_task
-from tests.tampering import (
+from tests.support.attempts import run_attempt
+from tests.support.tampering import (
     MUTATIONS,
     Mutation,
     Tamper,
@@ -33,6 +23,17 @@ from tests.tampering import (
     flip,
     leave,
 )
+from tests.support.task_store import ANN, new_task
+from waybill.exporter.datasets.dataset import Dataset, Query
+from waybill.exporter.ports import RowCount
+from waybill.infra.db.engine import create_engine
+from waybill.infra.db.migrate import upgrade
+from waybill.infra.sources import open_source
+from waybill.infra.tasks.model import Task
+from waybill.infra.tasks.states import TaskStatus
+from waybill.storage import multipart
+from waybill.storage.parts import MIN_PART_BYTES
+from waybill.storage.s3 import S3Store
 
 #: Rows that no compression makes small: the file is 11 MB, in three parts.
 _FILL = """

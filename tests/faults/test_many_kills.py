@@ -13,9 +13,9 @@ from contextlib import suppress
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.tasks.schema import export_task, outbox
-from tests.e2e.processes import wait_for
-from tests.faults.bench import Bench, kill
+from tests.support.fault_bench import Bench, kill
+from tests.support.processes import wait_for
+from waybill.infra.db.tables.tasks import export_task, outbox
 
 TASKS = 200
 KILLS = 5

@@ -13,18 +13,19 @@ from typing import Any
 import aio_pika
 import pytest
 
-from exporter.tasks import TaskStatus
-from infra.broker import publisher
-from infra.tasks import runs
-from infra.tasks.schema import export_task
-from infra.worker.relay import Relay
-from infra.worker.service import WorkerService
 from tests.contract import conftest
 from tests.contract.test_task_store import (
     test_f22_a_worker_that_lost_its_lease_can_write_nothing as zombie_writes_nothing,
 )
-from tests.eventually import eventually
-from tests.faults import lab, test_broker_publishing, test_database_outages, test_relay
+from tests.faults import test_broker_publishing, test_database_outages, test_relay
+from tests.support import fault_lab as lab
+from tests.support.eventually import eventually
+from waybill.infra.broker import publisher
+from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.tasks.lifecycle import runs
+from waybill.infra.tasks.states import TaskStatus
+from waybill.infra.worker.relay import Relay
+from waybill.infra.worker.service import WorkerService
 
 unroutable_is_an_error = test_broker_publishing.test_f6_an_unroutable_message_is_an_error
 only_confirms_mark = (

@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 from standardwebhooks import Webhook
 
-from infra.database import reading
-from infra.notices.rules import signer_of
-from infra.settings import load
-from infra.tasks.schema_notices import notification
-from tests.e2e.processes import SECRET, wait_for
-from tests.faults.bench import TASKS, Bench, died, kill_at
-from tests.servers.webhook_receiver import Receiver
+from tests.support.fault_bench import TASKS, Bench, died, kill_at
+from tests.support.processes import SECRET, wait_for
+from tests.support.servers.webhook_receiver import Receiver
+from waybill.infra.config.settings import load
+from waybill.infra.db.engine import reading
+from waybill.infra.db.tables.notifications import notification
+from waybill.infra.notifications.rules import signer_of
 
 LOCAL = {"WAYBILL_WEBHOOK_ALLOW_PRIVATE": "true"}
 #: Where the worker dies, and how often the receiver hears of the end.
@@ -31,8 +31,8 @@ def delivered(bench: Bench) -> sa.RowMapping | None:
 
 
 def test_the_claim_of_a_dead_worker_is_longer_than_any_try():
-    from infra.notices import mail, webhooks
-    from infra.tasks.notice_queue import CLAIM
+    from waybill.infra.notifications import mail, webhooks
+    from waybill.infra.notifications.queue import CLAIM
 
     assert CLAIM.total_seconds() > max(mail._TRY_SECONDS, webhooks._TRY_SECONDS)
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.processes import wait_for
-from tests.servers.rabbitmq import CONSUMER_TIMEOUT_SECONDS
+from tests.support.processes import wait_for
+from tests.support.servers.rabbitmq import CONSUMER_TIMEOUT_SECONDS
 
 FLOOD = 100
 #: The broker looks for unacknowledged messages every five seconds.

@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from infra.database import create_engine
-from infra.migrate import upgrade
-from infra.tasks.requests import TaskRequests
-from infra.tasks.runs import TaskRuns
-from tests.contract.task_store import ANN, LEASE, finished, new_task
+from tests.support.task_store import ANN, LEASE, finished, new_task
+from waybill.infra.db.engine import create_engine
+from waybill.infra.db.migrate import upgrade
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
 
 ROUNDS = 200
 

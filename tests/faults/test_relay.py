@@ -7,16 +7,16 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from infra.broker.memory import MemoryBroker
-from infra.broker.port import BrokerUnavailable
-from infra.database import create_engine, reading
-from infra.migrate import upgrade
-from infra.tasks.outbox import Outbox
-from infra.tasks.requests import TaskRequests
-from infra.tasks.schema import outbox
-from infra.worker.relay import Relay
-from tests.contract.task_store import ANN, new_task
-from tests.eventually import eventually
+from tests.support.eventually import eventually
+from tests.support.task_store import ANN, new_task
+from waybill.infra.broker.memory import MemoryBroker
+from waybill.infra.broker.port import BrokerUnavailable
+from waybill.infra.db.engine import create_engine, reading
+from waybill.infra.db.migrate import upgrade
+from waybill.infra.db.tables.tasks import outbox
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.outbox import Outbox
+from waybill.infra.worker.relay import Relay
 
 
 class SilentBroker(MemoryBroker):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from storage import ChecksumMismatch, S3Store, StorageError, StorageUnavailable, StoredObject
-from tests.servers import s3_stub
-from tests.servers.s3_stub import Exchange, S3Stub
-from tests.servers.s3_stub_bucket import Stored
+from tests.support.servers import s3_stub
+from tests.support.servers.s3_stub import Exchange, S3Stub
+from tests.support.servers.s3_stub_bucket import Stored
+from waybill.storage.errors import ChecksumMismatch, StorageError, StorageUnavailable
+from waybill.storage.s3 import S3Store
+from waybill.storage.store import StoredObject
 
 DATA = b"every byte of it"
 

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from storage import ChecksumMismatch, S3Store, StorageUnavailable, UploadTooLarge
-from tests.servers import s3_stub
-from tests.servers.s3_stub import S3Stub
+from tests.support.servers import s3_stub
+from tests.support.servers.s3_stub import S3Stub
+from waybill.storage.errors import ChecksumMismatch, StorageUnavailable, UploadTooLarge
+from waybill.storage.s3 import S3Store
 
 MIB = 1 << 20
 #: Three parts, no two alike, so that a mix-up cannot go unseen.

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from storage import S3Store, StorageRejected, StorageUnavailable
-from storage.parts import crc32_of
-from tests.servers import s3_stub
-from tests.servers.certificates import self_signed
-from tests.servers.ports import free_ports
-from tests.servers.s3_stub import S3Stub
-from tests.servers.s3_stub_bucket import Answer
+from tests.support.servers import s3_stub
+from tests.support.servers.certificates import self_signed
+from tests.support.servers.ports import free_ports
+from tests.support.servers.s3_stub import S3Stub
+from tests.support.servers.s3_stub_bucket import Answer
+from waybill.storage.errors import StorageRejected, StorageUnavailable
+from waybill.storage.parts import crc32_of
+from waybill.storage.s3 import S3Store
 
 
 def begin(store: S3Store) -> None:

@@ -7,10 +7,10 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from infra.settings import load
-from infra.tokens import mint
-from tests.e2e.processes import SECRET, wait_for
-from tests.faults.bench import TASKS, died, kill_at
+from tests.support.fault_bench import TASKS, died, kill_at
+from tests.support.processes import SECRET, wait_for
+from waybill.api.session.development_tokens import mint
+from waybill.infra.config.settings import load
 
 PEOPLE = [f"user-{number}" for number in range(6)]
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from exporter.principal import Principal
-from infra.database import reading
-from infra.tasks.runs import TaskRuns
-from infra.tasks.schema import audit_log, export_task
-from tests.contract.task_store import ANN, BOB, new_task
-from tests.eventually import eventually
-from tests.faults.lab import QUEUES, open_lab
+from tests.support.eventually import eventually
+from tests.support.fault_lab import QUEUES, open_lab
+from tests.support.task_store import ANN, BOB, new_task
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.db.engine import reading
+from waybill.infra.db.tables.tasks import audit_log, export_task
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
 
 #: The sweeper looks for forgotten tasks after a lease: long after these tests have ended.
 NO_SWEEPER = {"lease_seconds": 600}

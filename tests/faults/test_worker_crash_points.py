@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.faults.bench import died, kill_at
+from tests.support.fault_bench import died, kill_at
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from api.auth import SESSION_COOKIE
-from infra.tokens import mint
-from tests.servers.task_api import TASKS, TaskApi, ask
+from tests.support.servers.task_api import TASKS, TaskApi, ask
+from waybill.api.session.auth import SESSION_COOKIE
+from waybill.api.session.development_tokens import mint
 
 PROTECTED = [
     ("GET", TASKS),

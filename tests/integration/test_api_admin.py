@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from infra.broker.port import WakeUp
-from tests.e2e.processes import wait_for
-from tests.servers.task_api import TASKS, TaskApi, ask
+from tests.support.processes import wait_for
+from tests.support.servers.task_api import TASKS, TaskApi, ask
+from waybill.infra.broker.port import WakeUp
 
 ROUTES = [
     ("GET", "/api/admin/export-tasks"),

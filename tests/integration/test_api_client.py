@@ -11,9 +11,12 @@ from uuid import UUID
 import httpx
 import pytest
 
-from api import client as client_module
-from api.client import Waybill
-from api.client_answers import (
+from tests.support.client_waits import running, while_waiting
+from tests.support.servers.ports import free_ports
+from tests.support.servers.task_api import NO_TLS, TaskApi
+from tests.support.servers.tcp_proxy import Direction, TcpProxy
+from waybill.api.client import client as client_module
+from waybill.api.client.answers import (
     ApiError,
     Conflict,
     ExportFailed,
@@ -24,11 +27,8 @@ from api.client_answers import (
     Unreachable,
     read,
 )
-from storage.config import S3Config
-from tests.client_waits import running, while_waiting
-from tests.servers.ports import free_ports
-from tests.servers.task_api import NO_TLS, TaskApi
-from tests.servers.tcp_proxy import Direction, TcpProxy
+from waybill.api.client.client import Waybill
+from waybill.storage.config import S3Config
 
 
 @pytest.fixture
@@ -212,14 +212,13 @@ def test_nothing_but_an_id_becomes_a_part_of_an_address(waybill: Waybill, hostil
 
 
 def test_the_client_brings_nothing_of_the_server_along() -> None:
-    code = "import sys, api.client; print(*sorted(sys.modules))"
+    code = "import sys, waybill.client; print(*sorted(sys.modules))"
     modules = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    ours = {
-        name for name in modules if name.split(".")[0] in {"api", "exporter", "infra", "storage"}
-    }
-    assert ours == {"api", "api.client", "api.client_answers"}
+    ours = {name for name in modules if name.split(".")[0] == "waybill"}
+    client = {"waybill.api", *(f"waybill.api.client{name}" for name in ("", ".client", ".answers"))}
+    assert ours == {"waybill", "waybill.client", *client}
     assert not {"fastapi", "starlette", "sqlalchemy", "polars", "boto3"} & set(modules)
 
 

@@ -12,15 +12,15 @@ from typing import Any
 import httpx
 import pytest
 
-from api.app import create_app
-from api.client import Waybill
-from api.client_answers import DamagedDownload, ExportTask, Unreachable
-from infra.tasks.runs import Reading
-from storage.config import S3Config
-from storage.s3 import S3Store
-from tests.client_waits import running, while_waiting
-from tests.servers.task_api import NO_TLS, TaskApi, running_api, serve
-from tests.servers.tcp_proxy import Direction, TcpProxy
+from tests.support.client_waits import running, while_waiting
+from tests.support.servers.task_api import NO_TLS, TaskApi, running_api, serve
+from tests.support.servers.tcp_proxy import Direction, TcpProxy
+from waybill.api.app import create_app
+from waybill.api.client.answers import DamagedDownload, ExportTask, Unreachable
+from waybill.api.client.client import Waybill
+from waybill.infra.tasks.lifecycle.runs import Reading
+from waybill.storage.config import S3Config
+from waybill.storage.s3 import S3Store
 
 CONTENT = "id,city\r\n1,Łódź\r\n".encode() * 50_000
 

@@ -10,15 +10,15 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from infra.tasks.schema import audit_log, export_task
-from infra.tasks.upkeep import Upkeep
-from storage import S3Store
-from tests.servers.task_api import (
+from tests.support.servers.task_api import (
     TASKS,
     TaskApi,
     ask,
     running_api,
 )
+from waybill.infra.db.tables.tasks import audit_log, export_task
+from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.storage.s3 import S3Store
 
 
 def download(client: httpx.Client, task: dict[str, Any], **headers: str) -> httpx.Response:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.task_api import TASKS, TaskApi
+from tests.support.servers.task_api import TASKS, TaskApi
 
 ESTIMATE = f"{TASKS}/estimate"
 

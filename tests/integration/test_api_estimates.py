@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel
 
-from exporter.datasets import Dataset, Registry
-from exporter.errors import InvalidRequest
-from exporter.principal import Principal
-from infra.forecasts import Forecast, RowsKnownBy
-from tests.servers.task_api import TASKS, OrderParams, TaskApi, ask, running_api
+from tests.support.servers.task_api import TASKS, OrderParams, TaskApi, ask, running_api
+from waybill.exporter.datasets.dataset import Dataset, Registry
+from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.errors import InvalidRequest
+from waybill.infra.estimates.estimator import Forecast, RowsKnownBy
 
 ESTIMATE = f"{TASKS}/estimate"
 ROWS = 1_500

@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
-from api import events_stream
-from api.events import MAX_STREAMS_PER_USER
-from api.events_stream import position_text
-from infra.tasks.runs import Reading
-from infra.tokens import mint
-from tests.event_reader import Event, listening
-from tests.servers.task_api import TASKS, TaskApi, ask
+from tests.support.event_reader import Event, listening
+from tests.support.servers.task_api import TASKS, TaskApi, ask
+from waybill.api.events import stream as events_stream
+from waybill.api.events.hub import MAX_STREAMS_PER_USER
+from waybill.api.events.stream import position_text
+from waybill.api.session.development_tokens import mint
+from waybill.infra.tasks.lifecycle.runs import Reading
 
 ALL = f"{TASKS}/events"
 

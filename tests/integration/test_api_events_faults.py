@@ -13,13 +13,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-import infra.cli.serve
-from api import events, events_stream
-from infra.cli.serve import listen
-from tests.event_reader import listening
-from tests.servers.postgres import PostgresServer
-from tests.servers.task_api import TASKS, TaskApi, ask, running_api
-from tests.servers.tcp_proxy import TcpProxy
+import waybill.api.cli.serve
+from tests.support.event_reader import listening
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
+from tests.support.servers.tcp_proxy import TcpProxy
+from waybill.api.cli.serve import listen
+from waybill.api.events import hub as events
+from waybill.api.events import stream as events_stream
 
 ALL = f"{TASKS}/events"
 
@@ -105,7 +106,7 @@ def test_while_the_database_is_away_streams_pause_and_then_tell_what_they_missed
 
     assert ends[0][-1].data == ends[1][-1].data == ends[2][-1].data
     assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
-    about = [record for record in caplog.records if record.name == "api.events"]
+    about = [record for record in caplog.records if record.name == "waybill.api.events.hub"]
     assert [record.getMessage() for record in about] == [
         "event streams pause", "event streams go on"
     ]  # fmt: skip
@@ -134,7 +135,7 @@ def test_streams_end_at_once_when_the_process_is_about_to(tmp_path: Path) -> Non
 
 def test_f55_a_client_that_takes_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a cable that was pulled: no FIN, no RST, and nothing is acknowledged."""
-    monkeypatch.setattr(infra.cli.serve, "_SILENT_CLIENT_MS", 300)
+    monkeypatch.setattr(waybill.api.cli.serve, "_SILENT_CLIENT_MS", 300)
     with listen("127.0.0.1", 0) as listener, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(listener.getsockname())

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from storage.errors import StorageError, StorageRejected, StorageUnavailable
-from storage.memory import MemoryStore
-from storage.store import SignedLink
-from tests.servers.postgres import PostgresServer
-from tests.servers.task_api import TASKS, TaskApi, ask, running_api
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
+from waybill.storage.errors import StorageError, StorageRejected, StorageUnavailable
+from waybill.storage.memory import MemoryStore
+from waybill.storage.store import SignedLink
 
 CANARY = "SELECT * FROM t -- postgresql://u:hunter2@db/x bucket-7 AKIACANARY"
 

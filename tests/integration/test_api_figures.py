@@ -8,8 +8,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from infra.tasks.schema import export_task
-from tests.servers.task_api import TaskApi, ask
+from tests.support.servers.task_api import TaskApi, ask
+from waybill.infra.db.tables.tasks import export_task
 
 _t = export_task.c
 

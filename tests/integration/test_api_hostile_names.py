@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from api.app import create_app
-from tests.servers.task_api import TASKS, TaskApi, ask
+from tests.support.servers.task_api import TASKS, TaskApi, ask
+from waybill.api.app import create_app
 
 ASKING = [TASKS, f"{TASKS}/estimate"]
 
@@ -120,7 +120,7 @@ def test_r17_no_address_and_no_body_says_whose_tenant_it_is(api: TaskApi) -> Non
 )
 def test_r28_a_range_of_many_parts_costs_no_more_than_the_file(api: TaskApi, ranges: str) -> None:
     address = create_app(api.services).state.context.static_address
-    script = sorted((Path("api") / "static").glob("*.js"))[0]
+    script = sorted((Path("api/pages/static")).glob("*.js"))[0]
     client = api.client()
     started = time.monotonic()
 

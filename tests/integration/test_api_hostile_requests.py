@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.servers.task_api import TASKS, TaskApi, ask
+from tests.support.servers.task_api import TASKS, TaskApi, ask
 
 JSON = {"Content-Type": "application/json"}
 VALID = b'{"type":"orders","format":"csv","params":{}}'

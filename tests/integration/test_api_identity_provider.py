@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from api.errors import IdentityProviderDown, Unauthenticated
-from api.tokens import TokenVerifier
-from infra.settings import load
+from waybill.api.problems.errors import IdentityProviderDown, Unauthenticated
+from waybill.api.session.tokens import TokenVerifier
+from waybill.infra.config.settings import load
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from infra.tasks.schema import audit_log
-from tests.servers.shared_links import BROWSER, Shared
-from tests.servers.task_api import TASKS, TaskApi, ask
+from tests.support.servers.shared_links import BROWSER, Shared
+from tests.support.servers.task_api import TASKS, TaskApi, ask
+from waybill.infra.db.tables.tasks import audit_log
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from infra.tasks.schema_links import share_link
-from tests.e2e.processes import wait_for
-from tests.servers.shared_links import Shared
-from tests.servers.task_api import TASKS, TaskApi, ask, running_api
+from tests.support.processes import wait_for
+from tests.support.servers.shared_links import Shared
+from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
+from waybill.infra.db.tables.links import share_link
 
 
 def test_a_link_is_made_with_a_token_that_is_shown_once(api: TaskApi) -> None:

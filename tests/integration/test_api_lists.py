@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.servers.task_api import TASKS, TaskApi, ask
+from tests.support.servers.task_api import TASKS, TaskApi, ask
 
 
 def fill(client: httpx.Client, count: int) -> list[str]:

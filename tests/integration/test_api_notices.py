@@ -8,10 +8,10 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from infra.notices.rules import BadNotify, NotifyRules
-from infra.settings import load
-from infra.tasks.notice_queue import NoticeQueue, Outcome
-from tests.servers.task_api import TASKS, TaskApi, ask, resolve
+from tests.support.servers.task_api import TASKS, TaskApi, ask, resolve
+from waybill.infra.config.settings import load
+from waybill.infra.notifications.queue import NoticeQueue, Outcome
+from waybill.infra.notifications.rules import BadNotify, NotifyRules
 
 HOOK = "https://hooks.example/services/canary-7c1f?token=canary-7c1f"
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from api.problems import MEDIA_TYPE
-from tests.servers.task_api import TASKS, TaskApi
+from tests.support.servers.task_api import TASKS, TaskApi
+from waybill.api.problems.documents import MEDIA_TYPE
 
 JSON = ("application/json", MEDIA_TYPE)
 METHODS = {"get", "post", "put", "patch", "delete"}

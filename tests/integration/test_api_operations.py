@@ -7,8 +7,8 @@ from pathlib import Path
 from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.stack import DatabaseUnavailable
-from tests.servers.task_api import TASKS, TaskApi, ask, running_api
+from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
+from waybill.infra.bootstrap import DatabaseUnavailable
 
 
 def test_a_process_that_answers_is_live(api: TaskApi) -> None:

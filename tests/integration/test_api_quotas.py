@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from psycopg import sql
 
-from tests.servers.task_api import TASKS, TaskApi, ask, running_api
+from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
 
 CAP = 5
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from infra.tasks.dead_letters import DeadLetters
-from tests.servers.task_api import TaskApi, ask, running_api
+from tests.support.servers.task_api import TaskApi, ask, running_api
+from waybill.infra.tasks.dead_letters import DeadLetters
 
 SEED = 17
 #: For each operation and phase. Twice as many find nothing more, and take 40 s.

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from exporter.datasets import Dataset, Registry
-from exporter.errors import PermissionDenied
-from infra.tasks.runs import Reading
-from tests.servers.task_api import TASKS, TaskApi, running_api
+from tests.support.servers.task_api import TASKS, TaskApi, running_api
+from waybill.exporter.datasets.dataset import Dataset, Registry
+from waybill.exporter.errors import PermissionDenied
+from waybill.infra.tasks.lifecycle.runs import Reading
 
 orders = sa.table("orders", sa.column("id"), sa.column("region"))
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from infra.tasks.schema import export_task
-from tests.servers.task_api import TASKS, TaskApi, ask
+from tests.support.servers.task_api import TASKS, TaskApi, ask
+from waybill.infra.db.tables.tasks import export_task
 
 #: CONTRACT.md §5, word for word.
 TASK_FIELDS = """

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from infra.database import writing
-from infra.tasks.runs import Reading
-from infra.tasks.schema import audit_log, export_task
-from tests.servers.task_api import SHA256, TASKS, TaskApi, ask
+from tests.support.servers.task_api import SHA256, TASKS, TaskApi, ask
+from waybill.infra.db.engine import writing
+from waybill.infra.db.tables.tasks import audit_log, export_task
+from waybill.infra.tasks.lifecycle.runs import Reading
 
 
 def test_a_finished_task_carries_its_proof_and_its_link(api: TaskApi) -> None:

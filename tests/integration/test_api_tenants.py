@@ -9,9 +9,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from api.app import create_app
-from tests.e2e.processes import wait_for
-from tests.servers.task_api import TASKS, TaskApi, ask
+from tests.support.processes import wait_for
+from tests.support.servers.task_api import TASKS, TaskApi, ask
+from waybill.api.app import create_app
 
 #: Every route that names a task. `test_r1_no_route_is_left_out` fails for one missing here.
 TASK_ROUTES = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from infra.database import create_engine, reading
+from waybill.infra.db.engine import create_engine, reading
 
 
 def test_a_database_host_that_vanishes_is_noticed_within_half_a_lease(postgres_url: str):

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from exporter.formats import FORMATS
-from exporter.layout import Layout
-from exporter.run import Outcome, run_export
-from infra.sources import postgres_stream
-from storage import MemoryStore
-from tests.contract.source_databases import (
+from tests.support.source_databases import (
     NUMBERS,
     NUMBERS_ROWS,
     SourceDatabase,
     source_database,
 )
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.registry import FORMATS
+from waybill.exporter.run import Outcome, run_export
+from waybill.infra.sources import postgres_stream
+from waybill.storage.memory import MemoryStore
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,11 @@ from uuid import UUID
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 
-from infra.notices.mail import MailSender
-from infra.notices.mail_server import MailServer, domain_of
-from infra.tasks.notice_queue import Outcome, Owed
-from tests.servers.certificates import Certificate, self_signed
-from tests.servers.ports import free_ports
+from tests.support.servers.certificates import Certificate, self_signed
+from tests.support.servers.ports import free_ports
+from waybill.infra.notifications.mail import MailSender
+from waybill.infra.notifications.mail_server import MailServer, domain_of
+from waybill.infra.notifications.queue import Outcome, Owed
 
 TO, SENDER = "ann@acme.example", "exports@waybill.example"
 TASK = UUID("0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10")

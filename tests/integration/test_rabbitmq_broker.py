@@ -8,19 +8,19 @@ from datetime import timedelta
 
 import pytest
 
-from infra.broker import amqp
-from infra.broker.amqp import BadBrokerUrl, BrokerUnsupported, parse_url
-from infra.broker.port import BrokerUnavailable
-from infra.broker.publisher import Publisher
-from infra.broker.rabbit_consumer import ConsumersLost, Patience
-from infra.broker.rabbit_delivery import RabbitDelivery
-from infra.broker.rabbitmq import BrokerReport, RabbitBroker
-from infra.broker.topology import DEAD_QUEUE, work_queue
-from tests.amqp_probe import bare_channel, ready_count, take_one
-from tests.contract.wake_ups import Recorder, poison, publish_all, wake_ups
-from tests.eventually import eventually
-from tests.servers.ports import free_ports
-from tests.servers.tcp_proxy import TcpProxy
+from tests.support.amqp_probe import bare_channel, ready_count, take_one
+from tests.support.eventually import eventually
+from tests.support.servers.ports import free_ports
+from tests.support.servers.tcp_proxy import TcpProxy
+from tests.support.wake_ups import Recorder, poison, publish_all, wake_ups
+from waybill.infra.broker import amqp
+from waybill.infra.broker.amqp import BadBrokerUrl, BrokerUnsupported, parse_url
+from waybill.infra.broker.port import BrokerUnavailable
+from waybill.infra.broker.publisher import Publisher
+from waybill.infra.broker.rabbit_consumer import ConsumersLost, Patience
+from waybill.infra.broker.rabbit_delivery import RabbitDelivery
+from waybill.infra.broker.rabbitmq import BrokerReport, RabbitBroker
+from waybill.infra.broker.topology import DEAD_QUEUE, work_queue
 
 
 @pytest.fixture

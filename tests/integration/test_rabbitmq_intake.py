@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from infra.broker.rabbitmq import RabbitBroker
-from infra.broker.topology import work_queue
-from tests.amqp_probe import consumer_count, ready_count
-from tests.contract.wake_ups import Recorder, publish_all, wake_ups
-from tests.eventually import eventually
+from tests.support.amqp_probe import consumer_count, ready_count
+from tests.support.eventually import eventually
+from tests.support.wake_ups import Recorder, publish_all, wake_ups
+from waybill.infra.broker.rabbitmq import RabbitBroker
+from waybill.infra.broker.topology import work_queue
 
 ORDERS, USERS = work_queue("orders"), work_queue("users")
 

@@ -9,12 +9,12 @@ from datetime import timedelta
 import aio_pika
 import pytest
 
-from infra.broker.port import BrokerUnavailable, WakeUp
-from infra.broker.rabbitmq import RabbitBroker
-from infra.broker.topology import DEAD_EXCHANGE, DEAD_QUEUE, TASK_EXCHANGE, work_queue
-from tests.amqp_probe import bare_channel, ready_count, take_one
-from tests.contract.wake_ups import DeadLetterRecorder, wake_ups
-from tests.eventually import eventually
+from tests.support.amqp_probe import bare_channel, ready_count, take_one
+from tests.support.eventually import eventually
+from tests.support.wake_ups import DeadLetterRecorder, wake_ups
+from waybill.infra.broker.port import BrokerUnavailable, WakeUp
+from waybill.infra.broker.rabbitmq import RabbitBroker
+from waybill.infra.broker.topology import DEAD_EXCHANGE, DEAD_QUEUE, TASK_EXCHANGE, work_queue
 
 WORK = {
     "x-queue-type": "quorum",

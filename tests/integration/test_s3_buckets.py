@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from storage import S3Config, S3Store
-from storage.connection import S3Connection
+from waybill.storage.config import S3Config
+from waybill.storage.connection import S3Connection
+from waybill.storage.s3 import S3Store
 
 OWNERS_RULE = {
     "ID": "the-owners-rule",

@@ -12,13 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from storage import EmbeddedS3, EmbeddedServerError, S3Config, S3Store
+from waybill.storage.config import S3Config
+from waybill.storage.embedded import EmbeddedS3
+from waybill.storage.errors import EmbeddedServerError
+from waybill.storage.s3 import S3Store
 
 #: Another process that uses the server of a home until its standard input ends.
 USER = """
 import sys
 from pathlib import Path
-from storage import EmbeddedS3
+from waybill.storage.embedded import EmbeddedS3
 with EmbeddedS3(Path(sys.argv[1])) as config:
     print(config.endpoint_url, flush=True)
     sys.stdin.read()

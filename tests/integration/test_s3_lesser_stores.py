@@ -9,9 +9,10 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from storage import S3Config, S3Store
-from storage.lifecycle import ABORT_UPLOADS, EXPIRE_OBJECTS
-from storage.parts import MIN_PART_BYTES
+from waybill.storage.config import S3Config
+from waybill.storage.lifecycle import ABORT_UPLOADS, EXPIRE_OBJECTS
+from waybill.storage.parts import MIN_PART_BYTES
+from waybill.storage.s3 import S3Store
 
 
 @pytest.fixture

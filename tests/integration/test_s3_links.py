@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 import httpx
 import pytest
 
-from storage import S3Config, S3Store
+from waybill.storage.config import S3Config
+from waybill.storage.s3 import S3Store
 
 DATA = bytes(range(256)) * 40
 

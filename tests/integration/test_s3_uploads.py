@@ -11,10 +11,12 @@ from dataclasses import replace
 import boto3.session
 import pytest
 
-from storage import S3Config, S3Store, StorageRejected, UploadTooLarge
-from storage.connection import S3Connection
-from storage.multipart import MultipartUpload
-from storage.parts import MIN_PART_BYTES
+from waybill.storage.config import S3Config
+from waybill.storage.connection import S3Connection
+from waybill.storage.errors import StorageRejected, UploadTooLarge
+from waybill.storage.multipart import MultipartUpload
+from waybill.storage.parts import MIN_PART_BYTES
+from waybill.storage.s3 import S3Store
 
 MIB = 1 << 20
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from infra.sources import open_source
-from infra.sources.errors import SourceRejected
-from infra.sources.tables import table_query, text_query
-from infra.sources.types import DECIMAL_TEXT, INSTANT, TIME, TIMESTAMP
+from waybill.infra.sources import open_source
+from waybill.infra.sources.errors import SourceRejected
+from waybill.infra.sources.tables import table_query, text_query
+from waybill.infra.sources.types import DECIMAL_TEXT, INSTANT, TIME, TIMESTAMP
 
 #: Declaration, SQL of a value, the Arrow type of the column, and the value that arrives.
 TYPES = [

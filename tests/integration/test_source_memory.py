@@ -16,8 +16,8 @@ ALLOWED_BYTES = 12 * TEXT_BYTES
 #: Runs alone, since a process's peak is that of everything it ever did.
 _READER = """
 import resource, sys
-from infra.sources import open_source
-from infra.sources.tables import text_query
+from waybill.infra.sources import open_source
+from waybill.infra.sources.tables import text_query
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from exporter.datasets import Query
-from exporter.errors import InvalidRequest
-from infra.sources import open_source, postgres_stream
-from infra.sources.errors import SourceError, SourceRejected, SourceUnavailable
-from infra.sources.tables import text_query
-from tests.servers.postgres import PASSWORD, PostgresServer
+from tests.support.servers.postgres import PASSWORD, PostgresServer
+from waybill.exporter.datasets.dataset import Query
+from waybill.exporter.errors import InvalidRequest
+from waybill.infra.sources import open_source, postgres_stream
+from waybill.infra.sources.errors import SourceError, SourceRejected, SourceUnavailable
+from waybill.infra.sources.tables import text_query
 
 #: Enough rows that the server is still sending when the first batch has arrived.
 _MANY = "SELECT n, repeat('x', 100) AS x FROM generate_series(1, {0}) AS n"

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from infra.sources import open_source
-from infra.sources.errors import ReadCancelled, SourceRejected, SourceUnavailable
-from infra.sources.tables import table_query, text_query
-from infra.sources.types import INSTANT, TIME, TIMESTAMP
+from waybill.infra.sources import open_source
+from waybill.infra.sources.errors import ReadCancelled, SourceRejected, SourceUnavailable
+from waybill.infra.sources.tables import table_query, text_query
+from waybill.infra.sources.types import INSTANT, TIME, TIMESTAMP
 
 _TEXT = pa.string()
 

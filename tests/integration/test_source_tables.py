@@ -6,10 +6,10 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from exporter.errors import InvalidRequest
-from infra.sources import open_source
-from infra.sources.errors import SourceRejected, SourceUnavailable
-from infra.sources.tables import table_query, text_query
+from waybill.exporter.errors import InvalidRequest
+from waybill.infra.sources import open_source
+from waybill.infra.sources.errors import SourceRejected, SourceUnavailable
+from waybill.infra.sources.tables import table_query, text_query
 
 KINDS = ("postgres", "sqlite", "mariadb")
 

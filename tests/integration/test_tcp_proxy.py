@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.servers.tcp_proxy import Direction, TcpProxy
+from tests.support.servers.tcp_proxy import Direction, TcpProxy
 
 
 @pytest.fixture

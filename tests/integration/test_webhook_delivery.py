@@ -18,20 +18,20 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from standardwebhooks import Webhook
 
-from infra.database import create_engine, reading
-from infra.migrate import upgrade
-from infra.notices.delivery import Deliverer
-from infra.notices.signing import Signer
-from infra.notices.targets import TargetRules
-from infra.notices.webhooks import WebhookSender
-from infra.tasks.notice_queue import NoticeQueue
-from infra.tasks.requests import TaskRequests
-from infra.tasks.runs import TaskRuns
-from infra.tasks.schema_notices import notification
-from infra.telemetry import JsonLines
-from tests.contract.task_store import ANN, LEASE, finished, new_task
-from tests.eventually import eventually
-from tests.servers.webhook_receiver import Receiver, hang, hang_up
+from tests.support.eventually import eventually
+from tests.support.servers.webhook_receiver import Receiver, hang, hang_up
+from tests.support.task_store import ANN, LEASE, finished, new_task
+from waybill.infra.config.logs import JsonLines
+from waybill.infra.db.engine import create_engine, reading
+from waybill.infra.db.migrate import upgrade
+from waybill.infra.db.tables.notifications import notification
+from waybill.infra.notifications.delivery import Deliverer
+from waybill.infra.notifications.queue import NoticeQueue
+from waybill.infra.notifications.signing import Signer
+from waybill.infra.notifications.targets import TargetRules
+from waybill.infra.notifications.webhooks import WebhookSender
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
 
 KEY = b"some key of thirty-two bytes, ok"
 SIGNER = Signer([KEY])

@@ -13,13 +13,9 @@ from uuid import uuid4
 import pytest
 from standardwebhooks import Webhook
 
-from infra.notices.signing import Signer
-from infra.notices.targets import TargetRules, system_resolve
-from infra.notices.webhooks import WebhookSender
-from infra.tasks.notice_queue import Outcome, Owed
-from tests.servers.certificates import self_signed
-from tests.servers.ports import free_ports
-from tests.servers.webhook_receiver import (
+from tests.support.servers.certificates import self_signed
+from tests.support.servers.ports import free_ports
+from tests.support.servers.webhook_receiver import (
     Receiver,
     drip,
     flood,
@@ -27,6 +23,10 @@ from tests.servers.webhook_receiver import (
     hang_up,
     redirect_to,
 )
+from waybill.infra.notifications.queue import Outcome, Owed
+from waybill.infra.notifications.signing import Signer
+from waybill.infra.notifications.targets import TargetRules, system_resolve
+from waybill.infra.notifications.webhooks import WebhookSender
 
 OLD, NEW = b"old key of thirty-two bytes, say", b"new key of thirty-two bytes, say"
 SIGNER = Signer([NEW])

@@ -8,13 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from exporter.csv_files import csv_encoder
-from exporter.csv_profiles import EXCEL, CsvProfile
-from exporter.layout import Layout
-from exporter.parquet import encode_parquet
-from exporter.xlsx.encode import encode_xlsx
 from tests.corpus.cells import CELLS, ZONE
-from tests.encoded import encode_table
+from tests.support.encoded import encode_table
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.csv.files import csv_encoder
+from waybill.exporter.formats.csv.profiles import EXCEL, CsvProfile
+from waybill.exporter.formats.parquet import encode_parquet
+from waybill.exporter.formats.xlsx.encode import encode_xlsx
 
 #: Rows of the corpus as one table: shorter cases end in nulls.
 CORPUS_ROWS = max(len(case.array) for case in CELLS)

@@ -11,10 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from exporter.csv_files import csv_encoder
-from exporter.csv_profiles import MACHINE
 from tests.corpus.cells import CELLS, CellCase
-from tests.encoded import encode_table
 from tests.judges.files import (
     CITIES,
     CORPUS_ROWS,
@@ -25,6 +22,9 @@ from tests.judges.files import (
     total,
 )
 from tests.judges.libreoffice import UTF8_CSV, Cell, Sheet, open_all
+from tests.support.encoded import encode_table
+from waybill.exporter.formats.csv.files import csv_encoder
+from waybill.exporter.formats.csv.profiles import MACHINE
 
 #: What LibreOffice keeps in a cell, but cannot write to OpenDocument, which is XML.
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")

@@ -8,10 +8,10 @@ from itertools import islice
 import polars as pl
 from python_calamine import CalamineWorkbook
 
-from exporter.encoding import Tally
-from exporter.layout import Layout
-from exporter.seals import sealed
-from exporter.xlsx.encode import encode_xlsx
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.xlsx.encode import encode_xlsx
+from waybill.exporter.rows.seals import sealed
 
 _ROWS = 2_100_000
 #: Of one sheet, its header among them.

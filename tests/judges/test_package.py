@@ -11,7 +11,7 @@ from xml.parsers import expat
 import pytest
 
 from tests.judges.files import corpus_workbook, decorated_workbook
-from tests.unit.workbooks import parts
+from tests.support.workbooks import parts
 
 both_workbooks = pytest.mark.parametrize("make", [corpus_workbook, decorated_workbook])
 

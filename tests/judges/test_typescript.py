@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.servers.task_api import running_api
+from tests.support.servers.task_api import running_api
 
 _FOLDER = Path(__file__).parent / "typescript"
 _TOOLS = _FOLDER / "node_modules" / ".bin"

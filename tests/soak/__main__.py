@@ -18,13 +18,13 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from infra.database import reading
-from infra.tasks.schema import audit_log
-from tests.faults.bench import Bench
 from tests.faults.test_many_kills import one_snapshot, rewrite
 from tests.soak.installation import Installation, open_installation
 from tests.soak.nemesis import Nemesis
 from tests.soak.visitors import Visitors
+from tests.support.fault_bench import Bench
+from waybill.infra.db.engine import reading
+from waybill.infra.db.tables.tasks import audit_log
 
 #: What is alive when the faults end has so long to end.
 _RECOVERY_SECONDS = 240

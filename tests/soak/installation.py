@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from storage.embedded import EmbeddedS3
-from storage.seaweedfs import SeaweedServer
-from storage.server_identity import ServerIdentity
-from tests.faults.bench import Bench, open_bench
-from tests.servers.postgres import PostgresServer
-from tests.servers.rabbitmq import RabbitServer
-from tests.servers.tcp_proxy import TcpProxy
+from tests.support.fault_bench import Bench, open_bench
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.rabbitmq import RabbitServer
+from tests.support.servers.tcp_proxy import TcpProxy
+from waybill.storage.embedded import EmbeddedS3
+from waybill.storage.seaweedfs import SeaweedServer
+from waybill.storage.server_identity import ServerIdentity
 
 
 class Supervised:

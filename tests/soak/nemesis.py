@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 
-from tests.faults.bench import LEASE
-from tests.servers.tcp_proxy import TcpProxy
 from tests.soak.installation import Installation, Supervised
+from tests.support.fault_bench import LEASE
+from tests.support.servers.tcp_proxy import TcpProxy
 
 #: Between two faults, so that some work is done and some recovery is seen.
 _PAUSE_SECONDS = (1.0, 4.0)

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.faults.bench import Bench
+from tests.support.fault_bench import Bench
 
 _PAUSE_SECONDS = (0.2, 0.8)
 #: How long somebody waits for an answer before asking again.

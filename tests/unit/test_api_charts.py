@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.charts import HEIGHT, WIDTH, bar_chart
+from waybill.api.admin.charts import HEIGHT, WIDTH, bar_chart
 
 
 def test_bars_stand_in_proportion_and_on_each_other() -> None:

@@ -9,16 +9,16 @@ from uuid import UUID
 
 import pytest
 
-from api import events_stream
-from api.errors import IdentityProviderDown
-from api.events_stream import Message, Permission, Stream, position_in, position_text
-from api.explanations.languages import LANGUAGES, Language
-from api.tokens import TokenVerifier
-from exporter.principal import Principal
-from infra.settings import load
-from infra.tasks.changes import State, Wanted
-from infra.tokens import mint
-from tests.servers.ports import free_ports
+from tests.support.servers.ports import free_ports
+from waybill.api.events import stream as events_stream
+from waybill.api.events.stream import Message, Permission, Stream, position_in, position_text
+from waybill.api.languages import LANGUAGES, Language
+from waybill.api.problems.errors import IdentityProviderDown
+from waybill.api.session.development_tokens import mint
+from waybill.api.session.tokens import TokenVerifier
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.config.settings import load
+from waybill.infra.tasks.queries.changes import State, Wanted
 
 SECRET = "a secret of the tests, long enough for HS256"
 ANA = Principal("ana", "acme", frozenset({"sales"}))

@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, Field, create_model
 
-from api.form_fields import Field as FormField
-from api.form_fields import form_fields
+from waybill.api.pages.form_fields import Field as FormField
+from waybill.api.pages.form_fields import form_fields
 
 
 class City(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
-from api.readiness import Readiness
+from waybill.api.health.readiness import Readiness
 
 
 def test_a_check_that_hangs_is_told_in_time_and_not_started_again() -> None:

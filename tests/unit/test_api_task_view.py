@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from api.task_view import body_of, headers_of
-from exporter.tasks import TaskStatus
-from infra.tasks.model import Task
+from waybill.api.exports.view import body_of, headers_of
+from waybill.infra.tasks.model import Task
+from waybill.infra.tasks.states import TaskStatus
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

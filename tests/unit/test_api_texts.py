@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-import api
-from api.texts import LANGUAGES
-from exporter.formats import FORMATS
-from exporter.tasks import TaskStatus
+from waybill.api.pages.texts import LANGUAGES
+from waybill.exporter.formats.registry import FORMATS
+from waybill.infra.tasks.states import TaskStatus
 
 _ENGLISH = LANGUAGES["en"]
-_FOLDER = Path(api.__file__).parent
+_ROOT = Path(__file__).parents[2]
+_PAGES = _ROOT / "api" / "pages"
 
 
 def holes(texts: Mapping[str, str]) -> dict[str, set[str]]:
@@ -38,7 +38,7 @@ def test_the_texts_of_the_two_pages_do_not_hide_each_other() -> None:
 def test_every_text_a_template_or_script_names_is_there() -> None:
     known = {**_ENGLISH.page, **_ENGLISH.admin}
     named: set[str] = set()
-    for path in [*_FOLDER.glob("templates/*.html"), *_FOLDER.glob("static/*.js")]:
+    for path in [*_PAGES.glob("templates/*.html"), *_PAGES.glob("static/*.js")]:
         source = path.read_text()
         named |= set(re.findall(r"\bt\.(\w+)\b(?!\()", source) if path.suffix == ".html" else ())
         named |= set(re.findall(r"\btext\(\s*\"(\w+)\"", source) if path.suffix == ".js" else ())
@@ -54,7 +54,7 @@ def test_every_format_and_state_has_a_name() -> None:
 
 
 def test_every_rule_a_file_is_changed_by_is_explained() -> None:
-    exporter = _FOLDER.parent / "exporter"
+    exporter = _ROOT / "exporter"
     source = "\n".join(path.read_text() for path in exporter.rglob("*.py"))
     rules = {
         "binary_as_base64", "column_renamed", "date_as_text", "duration_as_text",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from api.timestamps import Timestamp
+from waybill.api.http.timestamps import Timestamp
 
 TIMESTAMP = TypeAdapter(Timestamp | None)
 

@@ -14,15 +14,15 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from exporter.csv_archive import csv_archive_encoder
-from exporter.csv_files import csv_encoder
-from exporter.csv_profiles import EXCEL, MACHINE
-from exporter.encoding import Tally
-from exporter.errors import LimitExceeded
-from exporter.layout import Column, Layout
-from exporter.seals import sealed
-from tests.benchmarks.rows import make_batches
-from tests.encoded import bytes_before_failure, encode_table
+from tests.support.benchmark_rows import make_batches
+from tests.support.encoded import bytes_before_failure, encode_table
+from waybill.exporter.datasets.layout import Column, Layout
+from waybill.exporter.errors import LimitExceeded
+from waybill.exporter.formats.archive.csv import csv_archive_encoder
+from waybill.exporter.formats.csv.files import csv_encoder
+from waybill.exporter.formats.csv.profiles import EXCEL, MACHINE
+from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.rows.seals import sealed
 
 SHOP = pa.Table.from_batches(make_batches(100_000))
 

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pytest
 from python_calamine import load_workbook
 
-from exporter.blocks import Checksum
-from exporter.encoding import Tally
-from exporter.layout import Layout
-from exporter.seals import sealed
-from exporter.workbook_archive import workbook_archive_encoder
-from exporter.xlsx.encode import encode_xlsx
-from tests.benchmarks.rows import make_batches
-from tests.encoded import bytes_before_failure, encode_table
+from tests.support.benchmark_rows import make_batches
+from tests.support.encoded import bytes_before_failure, encode_table
+from waybill.exporter.blocks.block import Checksum
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.archive.xlsx import workbook_archive_encoder
+from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.xlsx.encode import encode_xlsx
+from waybill.exporter.rows.seals import sealed
 
 ROWS = pa.Table.from_batches(make_batches(2_500))
 

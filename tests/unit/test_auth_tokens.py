@@ -11,11 +11,11 @@ from typing import Any
 import jwt
 import pytest
 
-from api.errors import Unauthenticated
-from api.tokens import TokenVerifier
-from exporter.principal import Principal
-from infra.settings import BadSettings, Settings, load
-from infra.tokens import mint
+from waybill.api.problems.errors import Unauthenticated
+from waybill.api.session.development_tokens import mint
+from waybill.api.session.tokens import TokenVerifier
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.config.settings import BadSettings, Settings, load
 
 SECRET = "a secret of the tests, long enough for HS256"
 OTHER_SECRET = "another secret of the tests, as long as the first"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.batch_cuts import regroup, split_rows
-from exporter.seals import sealed
+from waybill.exporter.rows.batch_cuts import regroup, split_rows
+from waybill.exporter.rows.seals import sealed
 
 sizes = st.lists(st.integers(0, 12), max_size=12)
 

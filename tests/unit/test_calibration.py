@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.formats import FORMATS
-from infra.calibration import PRIORS, PastExport, bytes_for, correct_plan, filled, seconds_for
+from waybill.exporter.formats.registry import FORMATS
+from waybill.infra.estimates.model import (
+    PRIORS,
+    PastExport,
+    bytes_for,
+    correct_plan,
+    filled,
+    seconds_for,
+)
 
 
 def past(rows: int, size: int, *, seconds: float | None = None, planned: int | None = None):

@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from exporter.csv_files import csv_encoder
-from exporter.json_lines import encode_jsonl_gzip
-from exporter.layout import Layout
 from tests.corpus.cells import CELLS, ZONE, CellCase
-from tests.csv_fields import csv_fields
-from tests.encoded import encode_table
+from tests.support.csv_fields import csv_fields
+from tests.support.encoded import encode_table
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.csv.files import csv_encoder
+from waybill.exporter.formats.jsonl import encode_jsonl_gzip
 
 LAYOUT = Layout(timezone=ZONE)
 

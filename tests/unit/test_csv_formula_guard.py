@@ -7,12 +7,12 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from exporter.csv_files import csv_encoder
-from exporter.csv_profiles import MACHINE
-from exporter.formula_guard import begins_formula
-from exporter.layout import Column, Layout
-from tests.csv_fields import csv_fields
-from tests.encoded import encode_table
+from tests.support.csv_fields import csv_fields
+from tests.support.encoded import encode_table
+from waybill.exporter.datasets.layout import Column, Layout
+from waybill.exporter.formats.csv.files import csv_encoder
+from waybill.exporter.formats.csv.formula_guard import begins_formula
+from waybill.exporter.formats.csv.profiles import MACHINE
 
 
 def suspects(texts: list[str]) -> list[str]:

@@ -17,14 +17,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.csv_files import csv_encoder, csv_gzip_encoder
-from exporter.csv_profiles import EXCEL, MACHINE, CsvProfile
-from exporter.encoding import Tally
-from exporter.layout import Layout
-from exporter.seals import sealed
-from tests.benchmarks.rows import make_batches
-from tests.csv_fields import csv_fields
-from tests.encoded import bytes_before_failure, encode_table
+from tests.support.benchmark_rows import make_batches
+from tests.support.csv_fields import csv_fields
+from tests.support.encoded import bytes_before_failure, encode_table
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.csv.files import csv_encoder, csv_gzip_encoder
+from waybill.exporter.formats.csv.profiles import EXCEL, MACHINE, CsvProfile
+from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.rows.seals import sealed
 
 #: Enough rows for several blocks.
 SHOP = pa.Table.from_batches(make_batches(70_000))

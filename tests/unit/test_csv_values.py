@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pytest
 
-from exporter.csv_files import csv_encoder
-from exporter.csv_profiles import MACHINE
-from exporter.errors import LimitExceeded
-from exporter.layout import Column, Layout
-from tests.encoded import encode_table
+from tests.support.encoded import encode_table
+from waybill.exporter.datasets.layout import Column, Layout
+from waybill.exporter.errors import LimitExceeded
+from waybill.exporter.formats.csv.files import csv_encoder
+from waybill.exporter.formats.csv.profiles import MACHINE
 
 
 def written(values: list[Any], kind: pa.DataType, **layout: Any) -> list[str]:

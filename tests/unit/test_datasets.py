@@ -4,11 +4,11 @@ import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel
 
-from exporter import Principal
-from exporter.datasets import Dataset, Registry
-from exporter.errors import InvalidRequest, PermissionDenied, UnknownDataset
-from infra.dataset_loader import load_datasets
-from infra.settings import BadSettings
+from waybill import Principal
+from waybill.exporter.datasets.dataset import Dataset, Registry
+from waybill.exporter.errors import InvalidRequest, PermissionDenied, UnknownDataset
+from waybill.infra.config.settings import BadSettings
+from waybill.infra.exports.dataset_loader import load_datasets
 
 ANN = Principal("ann", "acme", frozenset({"sales"}))
 
@@ -56,7 +56,7 @@ def test_datasets_load_from_a_file(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(
         "import sqlalchemy as sa\n"
-        "from exporter import dataset\n"
+        "from waybill import dataset\n"
         "@dataset('mine-1', queue='slow')\n"
         "def mine(params, user):\n"
         "    return sa.select(sa.literal(1))\n"

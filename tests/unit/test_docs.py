@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from api.explanations.document import document
-from infra.cli.main import app
-from infra.settings_table import settings_table
+from waybill.api.cli.main import app
+from waybill.api.explanations.document import document
+from waybill.infra.config.table import settings_table
 
 ROOT = Path(__file__).parents[2]
 TRACKED = subprocess.run(

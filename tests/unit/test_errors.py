@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from exporter import errors
-from exporter.errors import ExportRejected, WaybillError
-from infra.worker.verdicts import judge
-from storage.errors import StorageError
+from waybill.exporter import errors
+from waybill.exporter.errors import ExportRejected, WaybillError
+from waybill.infra.worker.failures import judge
+from waybill.storage.errors import StorageError
 
 
 def every_subclass(kind: type) -> set[type]:

@@ -13,22 +13,22 @@ from pathlib import Path
 
 import pytest
 
-import api
-import exporter
-import infra
-import storage
-from api.explanations import WORDS, explain
-from api.explanations.codes import COMMAND_CODES, PROBLEM_CODES, RETRY_HELPS, TASK_CODES
-from api.explanations.languages import preferred_language
-from api.problems import status_of
-from api.task_view import body_of, headers_of
-from exporter.errors import ExportStopped, WaybillError
-from infra.worker.verdicts import judge
-from storage.errors import StorageError
+import waybill.api
+import waybill.exporter
+import waybill.infra
+import waybill.storage
 from tests.unit.test_api_task_view import NOON, RUNNING
+from waybill.api.explanations import WORDS, explain
+from waybill.api.explanations.codes import COMMAND_CODES, PROBLEM_CODES, RETRY_HELPS, TASK_CODES
+from waybill.api.exports.view import body_of, headers_of
+from waybill.api.languages import preferred_language
+from waybill.api.problems.documents import status_of
+from waybill.exporter.errors import ExportStopped, WaybillError
+from waybill.infra.worker.failures import judge
+from waybill.storage.errors import StorageError
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = (api, exporter, infra, storage)
+PACKAGES = (waybill.api, waybill.exporter, waybill.infra, waybill.storage)
 
 #: Calls that are given a code, and at which place.
 _BY_PLACE = {"Verdict": 0, "problem_response": 2}
@@ -58,7 +58,7 @@ def texts(nodes) -> Iterator[str]:
 
 
 def codes_of_the_code_base() -> set[str]:
-    from api.error_handling import _FRAMEWORK
+    from waybill.api.problems.handler import _FRAMEWORK
 
     found = {code for code, _ in _FRAMEWORK.values()} | {"http_error"}
     for package in PACKAGES:

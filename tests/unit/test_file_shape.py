@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.file_shape import CSV_PART_BYTES, Shape, better_format, shape_of
-from exporter.formats import FORMATS
+from waybill.exporter.formats.file_shape import CSV_PART_BYTES, Shape, better_format, shape_of
+from waybill.exporter.formats.registry import FORMATS
 
 SHEET = 1_048_575
 

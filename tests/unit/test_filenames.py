@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.errors import InvalidRequest
-from exporter.filenames import (
+from waybill.exporter.errors import InvalidRequest
+from waybill.exporter.filenames import (
     MAX_BYTES,
     check_pattern,
     part_filename,
@@ -18,7 +18,7 @@ from exporter.filenames import (
     safe_filename,
     unique_names,
 )
-from exporter.labels import fold_name
+from waybill.exporter.labels import fold_name
 
 TODAY = date(2026, 1, 2)
 

@@ -12,11 +12,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from exporter.datasets import ROWS, Dataset
-from exporter.layout import Column
-from exporter.principal import Principal
-from infra.flight_keys import FlightKeys, flight_keys
-from infra.settings import load
+from waybill.exporter.datasets.dataset import ROWS, Dataset
+from waybill.exporter.datasets.layout import Column
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.config.settings import load
+from waybill.infra.exports.single_flight_key import FlightKeys, flight_keys
 
 ANN = Principal("ann", "acme", frozenset({"sales"}))
 BOB = Principal("bob", "acme", frozenset({"sales"}))

@@ -6,11 +6,11 @@ import sys
 import pyarrow as pa
 import pytest
 
-from exporter.csv_profiles import MACHINE
-from exporter.errors import InvalidRequest
-from exporter.formats import FORMATS, format_named
-from tests.benchmarks.rows import make_batches
-from tests.encoded import encode_table
+from tests.support.benchmark_rows import make_batches
+from tests.support.encoded import encode_table
+from waybill.exporter.errors import InvalidRequest
+from waybill.exporter.formats.csv.profiles import MACHINE
+from waybill.exporter.formats.registry import FORMATS, format_named
 
 _OFFICE = "openxmlformats-officedocument"
 SHOP = pa.Table.from_batches(make_batches(100))
@@ -63,7 +63,7 @@ def test_the_csv_profile_reaches_the_text():
 
 def test_naming_formats_does_not_import_the_encoders():
     code = (
-        "import sys; from exporter.formats import FORMATS; "
+        "import sys; from waybill.exporter.formats.registry import FORMATS; "
         "sys.exit(bool({'polars', 'xlsxwriter', 'isal'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

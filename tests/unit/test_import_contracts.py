@@ -19,13 +19,14 @@ def copy(tmp_path: Path) -> Path:
         shutil.copytree(
             ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
         )
+    shutil.copytree(ROOT / ".src", tmp_path / ".src", symlinks=True)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     code = (
-        "import sys; sys.path.insert(0, '.'); "
+        "import sys; sys.path.insert(0, '.src'); "
         "import importlinter.cli as cli; cli.lint_imports_command()"
     )
     return subprocess.run(
@@ -42,15 +43,15 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     [
         ("exporter/run.py", "import boto3"),
         ("exporter/run.py", "import sqlalchemy"),
-        ("exporter/run.py", "import infra.settings"),
+        ("exporter/run.py", "import waybill.infra.config.settings"),
         ("storage/config.py", "import sqlalchemy"),
-        ("storage/config.py", "import exporter.tasks"),
-        ("infra/settings.py", "import fastapi"),
-        ("infra/settings.py", "import api"),
-        ("api/app.py", "import exporter.run"),
-        ("api/app.py", "import infra.worker.service"),
-        ("api/client.py", "import exporter.tasks"),
-        ("api/client_answers.py", "import api.schemas"),
+        ("storage/config.py", "import waybill.infra.tasks.states"),
+        ("infra/config/settings.py", "import fastapi"),
+        ("infra/config/settings.py", "import waybill.api"),
+        ("api/app.py", "import waybill.exporter.run"),
+        ("api/app.py", "import waybill.infra.worker.service"),
+        ("api/client/client.py", "import waybill.infra.tasks.states"),
+        ("api/client/answers.py", "import waybill.api.exports.schemas"),
     ],
 )
 def test_a_planted_forbidden_import_is_refused(copy, module, forbidden):

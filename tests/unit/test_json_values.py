@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.arrow_conversions import for_polars
+from waybill.exporter.values.arrow_conversions import for_polars
 
 _ID = UUID("0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9")
 

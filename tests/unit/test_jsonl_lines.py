@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.errors import LimitExceeded
-from exporter.json_lines import encode_jsonl_gzip
-from exporter.layout import Column, Layout
-from tests.benchmarks.rows import make_batches
-from tests.encoded import bytes_before_failure, encode_table
+from tests.support.benchmark_rows import make_batches
+from tests.support.encoded import bytes_before_failure, encode_table
+from waybill.exporter.datasets.layout import Column, Layout
+from waybill.exporter.errors import LimitExceeded
+from waybill.exporter.formats.jsonl import encode_jsonl_gzip
 
 SHOP = pa.Table.from_batches(make_batches(70_000))
 

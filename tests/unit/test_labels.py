@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.labels import count_renamed, fold_name, unique_labels
+from waybill.exporter.labels import count_renamed, fold_name, unique_labels
 
 
 @pytest.mark.parametrize(

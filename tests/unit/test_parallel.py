@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter.parallel import map_ordered
+from waybill.exporter.blocks.parallel import map_ordered
 
 
 def test_results_come_in_the_order_of_the_items_whatever_takes_longest() -> None:

@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from exporter import parquet
-from exporter.encoding import Tally
-from exporter.errors import LimitExceeded
-from exporter.layout import Layout
-from exporter.parquet import encode_parquet
-from exporter.seals import sealed
-from tests.benchmarks.rows import make_batches
 from tests.corpus.cells import CELLS, CellCase
-from tests.encoded import bytes_before_failure, encode_table
+from tests.support.benchmark_rows import make_batches
+from tests.support.encoded import bytes_before_failure, encode_table
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.errors import LimitExceeded
+from waybill.exporter.formats import parquet
+from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.parquet import encode_parquet
+from waybill.exporter.rows.seals import sealed
 
 SHOP = pa.Table.from_batches(make_batches(300_000))
 

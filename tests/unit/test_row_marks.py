@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.csv_files import csv_encoder
-from exporter.csv_profiles import EXCEL, MACHINE, CsvProfile
-from exporter.csv_text import CsvText
-from exporter.json_lines import encode_jsonl_gzip
-from exporter.layout import Layout
-from exporter.row_marks import count_marks, count_records
-from tests.encoded import encode_table
-from tests.unit.workbooks import encode
+from tests.support.encoded import encode_table
+from tests.support.workbooks import encode
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.csv.files import csv_encoder
+from waybill.exporter.formats.csv.profiles import EXCEL, MACHINE, CsvProfile
+from waybill.exporter.formats.csv.text import CsvText
+from waybill.exporter.formats.jsonl import encode_jsonl_gzip
+from waybill.exporter.rows.marks import count_marks, count_records
 
 #: Values that look like ends of rows.
 NASTY = ["\n", "\r\n", '"', '"\n"', '""', "</row>", "<row", "\\n", ",\n,", "", None, "x"]

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.batch_cuts import Cut, regroup
-from exporter.errors import IncompleteExport
-from exporter.row_order import RowOrder
-from exporter.seals import check_seal, first_row_of, in_order, sealed, sealed_slice
 from tests.corpus.cells import CELLS, CellCase
+from waybill.exporter.errors import IncompleteExport
+from waybill.exporter.rows.batch_cuts import Cut, regroup
+from waybill.exporter.rows.order import RowOrder
+from waybill.exporter.rows.seals import check_seal, first_row_of, in_order, sealed, sealed_slice
 
 
 def batch_of(*numbers: int | None) -> pa.RecordBatch:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from infra.settings import BadSettings, load
+from waybill.infra.config.settings import BadSettings, load
 
 
 @pytest.fixture(autouse=True)

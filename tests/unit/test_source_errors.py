@@ -8,8 +8,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from exporter.errors import ExportRejected
-from infra.sources.errors import SourceUnavailable, by_driver, by_sqlstate
+from waybill.exporter.errors import ExportRejected
+from waybill.infra.sources.errors import SourceUnavailable, by_driver, by_sqlstate
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from infra.sources.batches import MAX_BYTES, MAX_ROWS, slices
-from infra.sources.errors import SourceRejected
-from infra.sources.row_columns import RowColumn, batches
-from infra.sources.types import (
+from waybill.infra.sources.batches import MAX_BYTES, MAX_ROWS, slices
+from waybill.infra.sources.errors import SourceRejected
+from waybill.infra.sources.row_columns import RowColumn, batches
+from waybill.infra.sources.types import (
     DECIMAL_TEXT,
     TIME,
     decimal_field,

@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-import storage
-from storage import S3Config, S3Store, StorageRejected, StorageUnavailable
+from waybill.storage.config import S3Config
+from waybill.storage.errors import StorageRejected, StorageUnavailable
+from waybill.storage.s3 import S3Store
 
 SECRET = "canary-secret"
 LOCAL = S3Config("bucket", "http://127.0.0.1:9", access_key_id="key", secret_access_key=SECRET)
@@ -122,12 +123,3 @@ def test_credentials_that_are_fetched_too_late_sign_nothing(role) -> None:
     with pytest.raises((StorageUnavailable, StorageRejected)):
         store.presign("k", filename="a", content_type="b", ttl=timedelta(days=1))
     store.close()
-
-
-def test_the_public_names_are_sorted_and_there() -> None:
-    names = storage.__all__
-    constants = [name for name in names if name.isupper()]
-    classes = [name for name in names if name[0].isupper() and not name.isupper()]
-    functions = [name for name in names if name.islower()]
-    assert names == sorted(constants) + sorted(classes) + sorted(functions)
-    assert all(hasattr(storage, name) for name in names)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage import InvalidFilename, content_disposition
+from waybill.storage.disposition import content_disposition
+from waybill.storage.errors import InvalidFilename
 
 HEADER = re.compile(
     r"attachment; filename=\"(?P<fallback>[^\"\\%;]+)\"; filename\*=UTF-8''(?P<exact>[!-~]+)"

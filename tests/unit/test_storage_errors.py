@@ -9,7 +9,7 @@ import pytest
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from storage import (
+from waybill.storage.errors import (
     ChecksumMismatch,
     StorageError,
     StorageRejected,
@@ -17,7 +17,7 @@ from storage import (
     UploadConflict,
     UploadTooLarge,
 )
-from storage.s3_errors import translate
+from waybill.storage.s3_errors import translate
 
 URL = "http://canary.example.com/bucket?X-Amz-Signature=canary"
 

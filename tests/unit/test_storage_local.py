@@ -9,7 +9,8 @@ from zlib import crc32
 
 import pytest
 
-from storage import ChecksumMismatch, FileNotWritten, FileUpload
+from waybill.storage.errors import ChecksumMismatch, FileNotWritten
+from waybill.storage.local import FileUpload
 
 
 def files_in(directory: Path) -> list[str]:
@@ -139,7 +140,8 @@ def test_a_failed_write_cannot_be_overlooked(tmp_path: Path) -> None:
 FILE_TOO_LARGE = """
 import resource, signal, sys
 from pathlib import Path
-from storage import FileNotWritten, FileUpload
+from waybill.storage.errors import FileNotWritten
+from waybill.storage.local import FileUpload
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from storage import EmbeddedServerError, MemoryStore
-from storage import seaweedfs as seaweedfs_module
+from waybill.storage import seaweedfs as seaweedfs_module
+from waybill.storage.errors import EmbeddedServerError
+from waybill.storage.memory import MemoryStore
 
 
 def test_the_fake_hands_back_the_bytes() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.parts import (
+from waybill.storage.parts import (
     MAX_PARTS,
     Part,
     PartCutter,

@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from api.log_paths import loggable
-from infra.telemetry import JsonLines
+from waybill.api.http.log_paths import loggable
+from waybill.infra.config.logs import JsonLines
 
 
 @pytest.mark.parametrize(

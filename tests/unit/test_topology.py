@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from infra.broker.topology import Topology, rung_name
+from waybill.infra.broker.topology import Topology, rung_name
 
 
 @pytest.mark.parametrize(

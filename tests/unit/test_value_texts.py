@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.arrow_conversions import for_polars
-from exporter.value_texts import value_texts
+from waybill.exporter.values.arrow_conversions import for_polars
+from waybill.exporter.values.value_texts import value_texts
 
 _DAY = 86_400_000_000
 #: Polars' calendar ends within these days.

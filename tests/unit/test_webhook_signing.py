@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from infra.notices.rules import signer_of
-from infra.notices.signing import Signer, parse_secrets
-from infra.settings import BadSettings, load
+from waybill.infra.config.settings import BadSettings, load
+from waybill.infra.notifications.rules import signer_of
+from waybill.infra.notifications.signing import Signer, parse_secrets
 
 OLD, NEW = b"old key of thirty-two bytes, say", b"new key of thirty-two bytes, say"
 BODY = '{"type":"export.succeeded","data":{"name":"käse"}}'.encode()

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from infra.notices.addresses import is_public
-from infra.notices.rules import target_rules
-from infra.notices.targets import BadTarget, TargetRules, parse_denied, shown, system_resolve
-from infra.settings import load
+from waybill.infra.config.settings import load
+from waybill.infra.notifications.addresses import is_public
+from waybill.infra.notifications.rules import target_rules
+from waybill.infra.notifications.targets import (
+    BadTarget,
+    TargetRules,
+    parse_denied,
+    shown,
+    system_resolve,
+)
 
 STRICT = TargetRules()
 DEVELOPMENT = TargetRules(allow_private=True)

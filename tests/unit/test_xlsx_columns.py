@@ -13,8 +13,8 @@ import openpyxl
 import pyarrow as pa
 import pytest
 
-from exporter.layout import Column, Layout
-from tests.unit.workbooks import encode, naive, parts, read_calamine, read_openpyxl
+from tests.support.workbooks import encode, naive, parts, read_calamine, read_openpyxl
+from waybill.exporter.datasets.layout import Column, Layout
 
 
 def _sheet(table: pa.Table, layout: Layout | None = None) -> Any:

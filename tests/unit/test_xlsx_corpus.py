@@ -10,9 +10,8 @@ import pyarrow as pa
 import pytest
 from openpyxl.utils.escape import unescape
 
-from exporter.layout import Column, Layout
 from tests.corpus.cells import CELLS, ZONE, CellCase
-from tests.unit.workbooks import (
+from tests.support.workbooks import (
     SHEET,
     column_values,
     encode,
@@ -20,6 +19,7 @@ from tests.unit.workbooks import (
     read_calamine,
     read_openpyxl,
 )
+from waybill.exporter.datasets.layout import Column, Layout
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 

@@ -10,9 +10,9 @@ import openpyxl
 import pyarrow as pa
 import pytest
 
-from exporter.errors import ExportRejected
-from exporter.layout import Layout
-from tests.unit.workbooks import SHEET, encode, parts, read_openpyxl
+from tests.support.workbooks import SHEET, encode, parts, read_openpyxl
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.errors import ExportRejected
 
 _TABLE = pa.table(
     {"n": pa.array(range(1, 101), pa.int32()), "day": pa.array([0] * 100, pa.date32())}

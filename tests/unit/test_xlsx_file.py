@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.encoding import Tally
-from exporter.layout import Layout
-from exporter.seals import sealed
-from exporter.xlsx.encode import encode_xlsx
-from tests.benchmarks.rows import make_batches
-from tests.unit.workbooks import SHEET, encode, parts, read_calamine, read_openpyxl
+from tests.support.benchmark_rows import make_batches
+from tests.support.workbooks import SHEET, encode, parts, read_calamine, read_openpyxl
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.xlsx.encode import encode_xlsx
+from waybill.exporter.rows.seals import sealed
 
 _TABLE = pa.Table.from_batches(make_batches(20_000))
 

@@ -10,13 +10,13 @@ import pyarrow as pa
 import pytest
 from python_calamine import CalamineWorkbook
 
-from exporter.encoding import Tally
-from exporter.errors import LimitExceeded
-from exporter.layout import Layout
-from exporter.seals import sealed
-from exporter.xlsx.encode import cut_blocks, encode_xlsx
-from exporter.xlsx.limits import BLOCK_BYTES, MAX_SHEETS
-from tests.unit.workbooks import encode, parts, read_calamine, read_openpyxl
+from tests.support.workbooks import encode, parts, read_calamine, read_openpyxl
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.errors import LimitExceeded
+from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.xlsx.encode import cut_blocks, encode_xlsx
+from waybill.exporter.formats.xlsx.limits import BLOCK_BYTES, MAX_SHEETS
+from waybill.exporter.rows.seals import sealed
 
 _SHEET_ROWS = 1_048_576
 

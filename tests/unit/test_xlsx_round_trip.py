@@ -12,8 +12,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.layout import Layout
-from tests.unit.workbooks import encode, naive, read_openpyxl
+from tests.support.workbooks import encode, naive, read_openpyxl
+from waybill.exporter.datasets.layout import Layout
 
 _EXACT = 10**15 - 1
 

@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.batch_cuts import Cut
-from exporter.encoding import Tally
-from exporter.errors import InvalidRequest, LimitExceeded
-from exporter.layout import Layout
-from exporter.seals import sealed
-from exporter.xlsx.columns import plan_columns
-from exporter.xlsx.package import Package
-from exporter.xlsx.rows import RowRenderer
-from exporter.xlsx.sheetnames import SheetNames
-from exporter.xlsx.sheets import SETTLE_LAG, Placement
-from exporter.xlsx.skeleton import Designer
 from tests.corpus.cells import CELLS, ZONE, CellCase
-from tests.unit.workbooks import column_values, encode, read_calamine, read_openpyxl
+from tests.support.workbooks import column_values, encode, read_calamine, read_openpyxl
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.errors import InvalidRequest, LimitExceeded
+from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.xlsx.columns import plan_columns
+from waybill.exporter.formats.xlsx.package import Package
+from waybill.exporter.formats.xlsx.rows import RowRenderer
+from waybill.exporter.formats.xlsx.sheetnames import SheetNames
+from waybill.exporter.formats.xlsx.sheets import SETTLE_LAG, Placement
+from waybill.exporter.formats.xlsx.skeleton import Designer
+from waybill.exporter.rows.batch_cuts import Cut
+from waybill.exporter.rows.seals import sealed
 
 _BY_CITY = Layout(title="Orders", sheet_by="city")
 

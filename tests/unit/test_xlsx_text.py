@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.xlsx.cells import Form
-from exporter.xlsx.text_cells import TRUNCATION_MARK, cut_text, one_line, text_cells
+from waybill.exporter.formats.xlsx.cells import Form
+from waybill.exporter.formats.xlsx.text_cells import TRUNCATION_MARK, cut_text, one_line, text_cells
 
 #: Pieces that together make most of what could confuse a decoder.
 _PIECES = st.sampled_from(

@@ -13,9 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl.utils.datetime import from_excel, to_excel
 
-from exporter.xlsx.cells import Cells, Form
-from exporter.xlsx.time_cells import date_cells, duration_cells, time_cells, timestamp_cells
-from tests.unit.workbooks import naive
+from tests.support.workbooks import naive
+from waybill.exporter.formats.xlsx.cells import Cells, Form
+from waybill.exporter.formats.xlsx.time_cells import (
+    date_cells,
+    duration_cells,
+    time_cells,
+    timestamp_cells,
+)
 
 UTC = ZoneInfo("UTC")
 _EPOCH = naive(1899, 12, 30)

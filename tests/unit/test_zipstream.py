@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.blocks import Block, Checksum
-from exporter.errors import LimitExceeded
-from exporter.zipstream import MAX_PLAIN, ZipStream
+from waybill.exporter.blocks.block import Block, Checksum
+from waybill.exporter.blocks.zip_stream import MAX_PLAIN, ZipStream
+from waybill.exporter.errors import LimitExceeded
 
 _GIB = 1 << 30
 

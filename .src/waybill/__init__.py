@@ -1,0 +1,71 @@
+"""Waybill's public names: what a program needs to declare datasets.
+
+::
+
+    from waybill import Column, Principal, dataset
+
+`waybill.client` is the HTTP client. Every other module under `waybill` is private: its names
+may change in any release. The names load when they are first used, so that a program which only
+installs the client needs no database library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+#: Version of the installed distribution.
+__version__: str
+
+if TYPE_CHECKING:
+    from waybill.exporter.datasets.dataset import Dataset, NoParams, Query, Registry, dataset
+    from waybill.exporter.datasets.layout import Column, Decorate, Layout
+    from waybill.exporter.datasets.principal import Principal
+    from waybill.exporter.errors import ExportRejected, WaybillError
+
+__all__ = [
+    "Column",
+    "Dataset",
+    "Decorate",
+    "ExportRejected",
+    "Layout",
+    "NoParams",
+    "Principal",
+    "Query",
+    "Registry",
+    "WaybillError",
+    "dataset",
+]
+
+_DATASET = "waybill.exporter.datasets.dataset"
+_LAYOUT = "waybill.exporter.datasets.layout"
+_ERRORS = "waybill.exporter.errors"
+_HOMES = {
+    "Column": _LAYOUT,
+    "Dataset": _DATASET,
+    "Decorate": _LAYOUT,
+    "ExportRejected": _ERRORS,
+    "Layout": _LAYOUT,
+    "NoParams": _DATASET,
+    "Principal": "waybill.exporter.datasets.principal",
+    "Query": _DATASET,
+    "Registry": _DATASET,
+    "WaybillError": _ERRORS,
+    "dataset": _DATASET,
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use (PEP 562)."""
+    if name == "__version__":
+        return version("waybill-exports")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

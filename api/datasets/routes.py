@@ -1,0 +1,30 @@
+"""``/api/datasets``: what the caller may export."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from waybill.api.context import ServicesDep
+from waybill.api.exports.schemas import DatasetBody, DatasetList
+from waybill.api.problems.documents import problem_docs
+from waybill.api.session.auth import Caller
+from waybill.exporter.formats.registry import FORMATS
+
+router = APIRouter(prefix="/api/datasets", tags=["datasets"])
+
+
+@router.get("", response_model=DatasetList, responses=problem_docs(401))
+def list_datasets(user: Caller, services: ServicesDep) -> DatasetList:
+    """The datasets whose roles the caller has, with the JSON Schema of their parameters."""
+    return DatasetList(
+        items=[
+            DatasetBody(
+                name=dataset.name,
+                title=dataset.title or dataset.name,
+                formats=list(FORMATS),
+                params_schema=dataset.params.model_json_schema(),
+            )
+            for dataset in services.registry
+            if dataset.allows(user)
+        ]
+    )

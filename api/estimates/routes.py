@@ -1,0 +1,25 @@
+"""``/api/export-tasks/estimate``: what an export would come to."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from waybill.api.context import ServicesDep
+from waybill.api.estimates.schemas import Estimate
+from waybill.api.estimates.service import estimate_export
+from waybill.api.exports.schemas import ExportRequest
+from waybill.api.http.strict_json import StrictRoute
+from waybill.api.problems.documents import problem_docs
+from waybill.api.session.auth import Caller
+
+router = APIRouter(prefix="/api/export-tasks", tags=["export tasks"], route_class=StrictRoute)
+
+
+@router.post(
+    "/estimate",
+    response_model=Estimate,
+    responses=problem_docs(400, 401, 403, 413, 415, 422, 503),
+)
+def estimate(body: ExportRequest, user: Caller, services: ServicesDep) -> Estimate:
+    """What this request would come to, if it were submitted. Stores nothing."""
+    return estimate_export(services, user, body)

@@ -1,0 +1,87 @@
+"""Before the click: what an export would come to, and when it would begin."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from math import ceil
+from statistics import median
+
+from waybill.api.estimates.schemas import BetterFormatBody, Estimate
+from waybill.api.exports.schemas import ExportRequest
+from waybill.api.exports.service import Wanted, check_request
+from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.formats.file_shape import Shape, better_format, shape_of
+from waybill.infra.estimates.estimator import Forecast
+from waybill.infra.estimates.history import QueueLoad
+from waybill.infra.estimates.model import USUAL_COLUMNS, bytes_for
+from waybill.infra.services import Services
+
+#: The planner, and then a count, have this long each. A person waits for the answer.
+_PATIENCE = timedelta(seconds=0.5)
+#: What an export ahead takes when nothing is known about its kind.
+_USUAL_SECONDS = 10.0
+
+
+def estimate_export(services: Services, user: Principal, request: ExportRequest) -> Estimate:
+    """Estimate what `request` would become, in about a second at most, and store nothing.
+
+    Raises:
+        UnknownDataset, PermissionDenied, InvalidRequest: as when it is submitted.
+    """
+    wanted = check_request(services, user, request)
+    forecast = services.forecasts.foretell(
+        user, wanted.dataset, wanted.params, wanted.format.name, within=_PATIENCE
+    )
+    load = services.history.load_of(wanted.dataset.queue)
+    shape = _shape(wanted, forecast)
+    return Estimate(
+        type=wanted.dataset.name,
+        format=wanted.format.name,
+        rows=forecast.rows,
+        rows_known_by=forecast.rows_known_by,
+        rows_problem=forecast.rows_problem,
+        rows_limit=services.settings.max_rows_per_export,
+        files=shape.files if shape else None,
+        sheets=shape.sheets if shape else None,
+        bytes=forecast.size_bytes,
+        seconds=forecast.seconds,
+        calibrated=bool(forecast.past),
+        queue_position=load.waiting,
+        queue_running=load.running,
+        starts_in_seconds=_wait_seconds(load, services.settings.concurrency, forecast),
+        better_format=_better(wanted, forecast, shape),
+    )
+
+
+def _shape(wanted: Wanted, forecast: Forecast) -> Shape | None:
+    if forecast.rows is None:
+        return None
+    columns = forecast.columns or USUAL_COLUMNS
+    plain = bytes_for("csv", forecast.rows, columns, ())
+    return shape_of(
+        wanted.format.name, forecast.rows, plain, sheet_by=wanted.dataset.sheet_by is not None
+    )
+
+
+def _better(wanted: Wanted, forecast: Forecast, shape: Shape | None) -> BetterFormatBody | None:
+    if shape is None or forecast.rows is None or forecast.size_bytes is None:
+        return None
+    found = better_format(
+        wanted.format.name, shape, forecast.rows, forecast.columns, forecast.size_bytes
+    )
+    return BetterFormatBody(**asdict(found)) if found else None
+
+
+def _wait_seconds(load: QueueLoad, concurrency: int, forecast: Forecast) -> int:
+    """Rounds of the queue until a slot is free, each as long as this kind of export takes.
+
+    Workers that have nothing to do are not known here, so at least one is taken to be there.
+    """
+    slots = concurrency * max(1, load.workers)
+    too_many = load.waiting + load.running - slots + 1
+    if too_many <= 0:
+        return 0
+    timed = [past.seconds for past in forecast.past if past.seconds is not None]
+    each = median(timed) if timed else forecast.seconds or _USUAL_SECONDS
+    return ceil(ceil(too_many / slots) * each)

@@ -1,0 +1,111 @@
+"""``/api/export-tasks/…/events``: state and progress as they change (server-sent events)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header
+from starlette.responses import Response
+
+from waybill.api.context import Context, ContextDep
+from waybill.api.events.hub import EventStream
+from waybill.api.events.stream import Permission, Stream, position_in
+from waybill.api.exports.routes import PATH
+from waybill.api.languages import Language, LanguageDep
+from waybill.api.problems.documents import problem_docs
+from waybill.api.problems.errors import Unauthenticated
+from waybill.api.session.auth import Identified
+from waybill.api.session.tokens import Identity
+from waybill.infra.tasks.queries.changes import Wanted
+from waybill.infra.tasks.states import LIVE
+
+router = APIRouter(prefix=PATH, tags=["export tasks"])
+
+LastEventId = Annotated[
+    str | None,
+    Header(
+        alias="Last-Event-ID",
+        description="Sent by browsers when they connect again. What is no id of ours is ignored.",
+    ),
+]
+
+
+def _stream_docs(description: str, example: str) -> dict[int | str, dict[str, Any]]:
+    return {
+        200: {
+            "description": description,
+            "content": {EventStream.media_type: {"schema": {"type": "string"}, "example": example}},
+        }
+    }
+
+
+@router.get(
+    "/events",
+    status_code=HTTPStatus.OK,
+    response_class=EventStream,
+    responses={
+        **_stream_docs(
+            "A stream of `reset`, `task`, `deleted` and comments as heartbeats.",
+            'event: reset\ndata: {}\n\nevent: task\ndata: {"id": "…", "status": "PROCESSING", …}'
+            "\nid: 1772355602000000\n\n: heartbeat\n\n",
+        ),
+        **problem_docs(400, 401, 422, 429),
+    },
+)
+def all_events(
+    identity: Identified,
+    context: ContextDep,
+    language: LanguageDep,
+    last_event_id: LastEventId = None,
+) -> Response:
+    """All tasks of the caller, as they change.
+
+    `task` holds a task as `GET /{task_id}` gives it, `deleted` the id of one that is gone.
+    `reset` comes first unless `Last-Event-ID` let the stream go on where it was cut: the live
+    and the newest tasks follow, and whatever else was shown has to be asked for again.
+    The stream ends with the token.
+    """
+    wanted = Wanted(identity.principal, since=position_in(last_event_id))
+    return _stream(context, identity, language, wanted)
+
+
+@router.get(
+    "/{task_id}/events",
+    status_code=HTTPStatus.OK,
+    response_class=EventStream,
+    responses={
+        **_stream_docs(
+            "A stream of `task`, and comments as heartbeats.",
+            'event: task\ndata: {"id": "…", "status": "SUCCESS", …}\nid: 7\n\n',
+        ),
+        204: {"description": "The task has ended, and `Last-Event-ID` is of its last change."},
+        **problem_docs(400, 401, 404, 422, 429, 503),
+    },
+)
+def task_events(
+    task_id: UUID,
+    identity: Identified,
+    context: ContextDep,
+    language: LanguageDep,
+    last_event_id: LastEventId = None,
+) -> Response:
+    """One task, as it changes: its state now, and again after each change.
+
+    `task` holds it as `GET /{task_id}` gives it. The stream ends when the task does, when it
+    is deleted (`deleted`), and with the token.
+    """
+    task = context.services.requests.get(identity.principal, task_id)
+    if task.status not in LIVE and last_event_id == str(task.version):
+        # Tells a browser to stop connecting again. (HTML, 9.2.3.)
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    return _stream(context, identity, language, Wanted(identity.principal, task_id))
+
+
+def _stream(context: Context, identity: Identity, language: Language, wanted: Wanted) -> Response:
+    permission = Permission(context.verifier, identity)
+    if permission.seconds_left <= 0:
+        # Good enough for a request within the leeway, not for what would end at once.
+        raise Unauthenticated
+    return EventStream(context.events, Stream(wanted, permission, language))

@@ -1,0 +1,193 @@
+"""One open event stream: what it has yet to send, how that looks on the wire, when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from fastapi.sse import format_sse_event
+from starlette.concurrency import run_in_threadpool
+
+from waybill.api.exports.view import body_of
+from waybill.api.languages import DEFAULT, LANGUAGES, Language
+from waybill.api.problems.errors import IdentityProviderDown, Unauthenticated
+from waybill.api.session.tokens import Identity, TokenVerifier
+from waybill.infra.tasks.queries.changes import Change, Owner, State, Wanted
+from waybill.infra.tasks.states import LIVE
+
+#: Proxies end a connection that is silent for a minute, some after half of that.
+HEARTBEAT = timedelta(seconds=15)
+#: When a browser connects again after a cut: not all of them in the same second.
+_RECONNECT_MS = (2_000, 5_000)
+#: The set of trusted keys is itself read again only every five minutes (`PyJWKClient`).
+_VERIFY_EVERY_SECONDS = 60.0
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event, rendered once in each language for every stream that gets it."""
+
+    kind: str
+    data: Mapping[Language, str]
+    task_id: UUID | None = None
+    version: int = 0
+    #: The task will not change any more, but for its file's end.
+    final: bool = False
+
+
+def message_of(change: Change, now: datetime) -> Message:
+    """The event that tells `change`. A task looks as `GET /{id}` shows it."""
+    task = change.task
+    if task is None:
+        return Message("deleted", _same({"id": str(change.task_id)}), change.task_id, final=True)
+    data = {language: body_of(task, now, language).model_dump_json() for language in LANGUAGES}
+    return Message("task", data, task.id, task.version, final=task.status not in LIVE)
+
+
+def _same(data: Mapping[str, str]) -> Mapping[Language, str]:
+    """Data without words in it."""
+    return dict.fromkeys(LANGUAGES, json.dumps(data))
+
+
+def position_text(position: datetime) -> str:
+    """A position among the changes, as the id of an event; it rises with the database's time."""
+    return str((position - _EPOCH) // _MICROSECOND)
+
+
+def position_in(event_id: str | None) -> datetime | None:
+    """The position a `Last-Event-ID` names; None for what no stream of ours has sent."""
+    # Up to the year 2286: longer ones would leave the calendar.
+    if event_id is None or not (event_id.isascii() and event_id.isdecimal() and len(event_id) < 17):
+        return None
+    return _EPOCH + int(event_id) * _MICROSECOND
+
+
+class Permission:
+    """Whether a stream may go on: until its token ends, and while that is still trusted."""
+
+    def __init__(self, verifier: TokenVerifier, identity: Identity) -> None:
+        self._verifier = verifier
+        self._identity = identity
+        self._verified_at = time.monotonic()
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the token's `exp`. Leeway is for beginnings, not for ends."""
+        return (self._identity.expires_at - datetime.now(UTC)).total_seconds()
+
+    async def holds(self) -> bool:
+        """Check again; cheap enough for every batch of events."""
+        if self.seconds_left <= 0:
+            return False
+        if time.monotonic() - self._verified_at < _VERIFY_EVERY_SECONDS:
+            return True
+        self._verified_at = time.monotonic()
+        try:
+            await run_in_threadpool(self._verifier.verify, self._identity.token)
+        except Unauthenticated:
+            return False
+        except IdentityProviderDown:
+            # It was good a minute ago, and ends by itself.
+            return True
+        return True
+
+
+class Stream:
+    """What one reader has yet to get: of each task the latest event only.
+
+    So a reader who is slow, or away, holds back one event a task and never a backlog.
+    All methods belong to the event loop.
+    """
+
+    def __init__(
+        self, wanted: Wanted, permission: Permission, language: Language = DEFAULT
+    ) -> None:
+        self.wanted = wanted
+        self._language = language
+        #: Whether it has what it begins with; only then are changes of use to it.
+        self.begun = False
+        #: Everything before this was told, once nothing is pending.
+        self.position: datetime | None = None
+        self._permission = permission
+        self._pending: dict[UUID | None, Message] = {}
+        self._news = asyncio.Event()
+        self._closed = False
+
+    @property
+    def owner(self) -> Owner:
+        """Whose tasks it shows."""
+        return self.wanted.user.tenant, self.wanted.user.user
+
+    def begin(self, state: State, messages: Iterable[Message]) -> None:
+        """Tell what there is; from here on, changes follow."""
+        self.begun = True
+        if self.wanted.task_id is None and state.whole:
+            # First, so that a reader forgets before it learns.
+            self._pending[None] = Message("reset", _same({}))
+            self._news.set()
+        for message in messages:
+            self.put(message)
+
+    def put(self, message: Message) -> None:
+        """Tell this, in place of what the reader has not fetched yet of the same task."""
+        if self.wanted.task_id in (None, message.task_id):
+            # At the end: what was changed last is told last.
+            self._pending.pop(message.task_id, None)
+            self._pending[message.task_id] = message
+            self._news.set()
+
+    def close(self) -> None:
+        """End at once. The reader comes again with the id of the last event it has."""
+        self._closed = True
+        self._news.set()
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """The bytes of the stream, until it ends for one of four reasons: `close`, the token,
+        the end of the one task it is about, or the reader is gone (cancelled)."""
+        yield format_sse_event(comment="waybill", retry=random.randint(*_RECONNECT_MS))  # noqa: S311
+        while await self._news_or_heartbeat():
+            pending, self._pending = list(self._pending.values()), {}
+            position = self.position
+            self._news.clear()
+            if not pending:
+                yield format_sse_event(comment="heartbeat", id=self._list_id(position))
+                continue
+            if not await self._permission.holds():
+                return
+            for message in pending[:-1]:
+                yield self._frame(message, None)
+            # Only with the last one has the reader all that came before the position.
+            yield self._frame(pending[-1], position)
+            if self.wanted.task_id and pending[-1].final:
+                return
+
+    async def _news_or_heartbeat(self) -> bool:
+        """Wait for something to send; False when there never will be again."""
+        left = self._permission.seconds_left
+        try:
+            async with asyncio.timeout(min(HEARTBEAT.total_seconds(), max(0.0, left))):
+                await self._news.wait()
+        except TimeoutError:
+            return self._permission.seconds_left > 0
+        return not self._closed
+
+    def _frame(self, message: Message, position: datetime | None) -> bytes:
+        event_id = str(message.version) if message.kind == "task" else None
+        if self.wanted.task_id is None:
+            event_id = self._list_id(position)
+        data = message.data[self._language]
+        return format_sse_event(event=message.kind, data_str=data, id=event_id)
+
+    def _list_id(self, position: datetime | None) -> str | None:
+        if self.wanted.task_id or position is None:
+            return None
+        return position_text(position)

@@ -1,0 +1,68 @@
+"""Handing out links: rights checked, freshly signed, recorded for the owner, audited."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from waybill.api.exports.rights import authorise_again
+from waybill.api.problems.errors import FileExpired, FileNotReady
+from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.formats.registry import format_named
+from waybill.infra.services import Services
+from waybill.infra.tasks.model import Task
+from waybill.infra.tasks.states import LIVE, TaskStatus
+from waybill.storage.store import SignedLink
+
+#: A link that lives for less than this dies on its way to the browser.
+_SHORTEST = timedelta(seconds=1)
+
+
+def sign_link(services: Services, user: Principal, task_id: UUID) -> SignedLink:
+    """A link to the file of `task_id`, which ends with `WAYBILL_LINK_TTL` or the file itself.
+
+    Raises:
+        TaskNotFound: also when the task is somebody else's.
+        PermissionDenied: the caller could export this then, and may not now.
+        FileNotReady, FileExpired: there is no file.
+    """
+    task = services.requests.get(user, task_id)
+    authorise_again(services, user, task)
+    link = presigned(services, task, services.settings.link_ttl)
+    services.requests.record_link(user, task, link.url, link.expires_at)
+    return link
+
+
+def presigned(services: Services, task: Task, ttl: timedelta) -> SignedLink:
+    """A link to the file of `task` for `ttl`, or until the file's end. The caller audits it.
+
+    Raises:
+        FileNotReady, FileExpired: there is no file.
+    """
+    key, life = file_of(task, ttl)
+    return services.store.presign(
+        key,
+        filename=task.filename,
+        content_type=format_named(task.format).media_type,
+        ttl=life,
+    )
+
+
+def file_of(task: Task, wanted: timedelta) -> tuple[str, timedelta]:
+    """The key of the file, and how long a link to it may live.
+
+    Raises:
+        FileNotReady, FileExpired: there is no file.
+    """
+    if task.status == TaskStatus.EXPIRED:
+        raise FileExpired
+    if task.status in LIVE:
+        raise FileNotReady("The export is not finished yet.")
+    if task.status != TaskStatus.SUCCESS or task.object_key is None:
+        raise FileNotReady(f"The export has ended without a file: {task.status}.")
+    if task.expires_at is None:
+        return task.object_key, wanted
+    left = task.expires_at - datetime.now(UTC)
+    if left < _SHORTEST:
+        raise FileExpired
+    return task.object_key, min(wanted, left)

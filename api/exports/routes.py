@@ -1,0 +1,179 @@
+"""``/api/export-tasks``: ask, look, download, cancel, try again, delete."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import RedirectResponse
+
+from waybill.api.context import ContextDep, ServicesDep
+from waybill.api.explanations import Language, LanguageDep
+from waybill.api.exports.downloads import sign_link
+from waybill.api.exports.lists import ListQuery, read_list
+from waybill.api.exports.schemas import (
+    DownloadLink,
+    ExportRequest,
+    SubmittedTask,
+    TaskBody,
+    TaskPage,
+)
+from waybill.api.exports.service import retry_export, submit_export
+from waybill.api.exports.view import body_of, headers_of
+from waybill.api.http.strict_json import StrictRoute
+from waybill.api.problems.documents import problem_docs
+from waybill.api.session.auth import Caller, CallerEmail
+from waybill.infra.tasks.lifecycle.submission import Submitted
+from waybill.infra.tasks.model import Task
+
+PATH = "/api/export-tasks"
+
+router = APIRouter(prefix=PATH, tags=["export tasks"], route_class=StrictRoute)
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x21-\x7e]{1,255}$",
+        description="The same key with the same request answers with the same task.",
+    ),
+]
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=SubmittedTask,
+    responses={
+        200: {"model": SubmittedTask, "description": "The same export was there already."},
+        **problem_docs(400, 401, 403, 409, 413, 415, 422, 429, 503),
+    },
+)
+def submit(
+    body: ExportRequest,
+    user: Caller,
+    services: ServicesDep,
+    response: Response,
+    email: CallerEmail,
+    idempotency_key: IdempotencyKey = None,
+) -> SubmittedTask:
+    """Ask for an export."""
+    submitted = submit_export(services, user, body, idempotency_key, email)
+    return submitted_body(submitted, response, HTTPStatus.ACCEPTED)
+
+
+@router.get("", response_model=TaskPage, responses=problem_docs(401, 403, 422))
+def list_tasks(
+    user: Caller,
+    context: ContextDep,
+    query: Annotated[ListQuery, Query()],
+    language: LanguageDep,
+) -> TaskPage:
+    """The caller's tasks, newest first."""
+    return read_list(context, user, query, language)
+
+
+@router.get(
+    "/{task_id:uuid}",
+    response_model=TaskBody,
+    responses={304: {"description": "Not Modified"}, **problem_docs(401, 404, 422)},
+)
+def get_task(
+    task_id: UUID,
+    user: Caller,
+    services: ServicesDep,
+    response: Response,
+    language: LanguageDep,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> TaskBody | Response:
+    """One task. Poll it with `If-None-Match`, as often as `Retry-After` says."""
+    task, now = services.requests.get(user, task_id), datetime.now(UTC)
+    headers = headers_of(task, now, language)
+    if headers["ETag"] in _tags(if_none_match):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    response.headers.update(headers)
+    return body_of(task, now, language)
+
+
+@router.get(
+    "/{task_id:uuid}/download",
+    status_code=HTTPStatus.TEMPORARY_REDIRECT,
+    response_class=RedirectResponse,
+    responses={
+        200: {"model": DownloadLink, "description": "With `Accept: application/json`."},
+        307: {"description": "To a freshly signed link."},
+        **problem_docs(401, 403, 404, 409, 410, 422, 503),
+    },
+)
+def download(
+    task_id: UUID,
+    user: Caller,
+    services: ServicesDep,
+    accept: Annotated[str, Header()] = "*/*",
+) -> Response:
+    """A link to the file; its bytes come from the object store."""
+    link = sign_link(services, user, task_id)
+    if "application/json" in accept:
+        body = DownloadLink(url=link.url, expires_at=link.expires_at)
+        return Response(body.model_dump_json(), media_type="application/json")
+    return RedirectResponse(link.url, HTTPStatus.TEMPORARY_REDIRECT)
+
+
+@router.post(
+    "/{task_id:uuid}/cancel",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=TaskBody,
+    responses=problem_docs(401, 403, 404, 409, 422),
+)
+def cancel(
+    task_id: UUID, user: Caller, services: ServicesDep, response: Response, language: LanguageDep
+) -> TaskBody:
+    """Cancel a live task. Cancelling it again changes nothing."""
+    return _told(services.requests.cancel(user, task_id), response, language)
+
+
+@router.post(
+    "/{task_id:uuid}/retry",
+    status_code=HTTPStatus.CREATED,
+    response_model=SubmittedTask,
+    responses={
+        200: {"model": SubmittedTask, "description": "The same export is running already."},
+        **problem_docs(401, 403, 404, 409, 422, 429, 503),
+    },
+)
+def retry(task_id: UUID, user: Caller, services: ServicesDep, response: Response) -> SubmittedTask:
+    """Ask again for an export that ended without a file, as a new task."""
+    return submitted_body(retry_export(services, user, task_id), response, HTTPStatus.CREATED)
+
+
+@router.delete(
+    "/{task_id:uuid}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=problem_docs(401, 403, 404, 409, 422),
+)
+def delete(task_id: UUID, user: Caller, services: ServicesDep) -> None:
+    """Forget an ended task and its file."""
+    services.requests.delete(user, task_id)
+
+
+def submitted_body(submitted: Submitted, response: Response, created: HTTPStatus) -> SubmittedTask:
+    """The answer to a request for an export, with its headers and its status."""
+    response.status_code = HTTPStatus.OK if submitted.deduplicated else created
+    # Relative, so that no Host header can lead a client astray.
+    response.headers["Location"] = f"{PATH}/{submitted.task.id}"
+    body = _told(submitted.task, response)
+    return SubmittedTask(**dict(body), deduplicated=submitted.deduplicated)
+
+
+def _told(task: Task, response: Response, language: Language = "en") -> TaskBody:
+    now = datetime.now(UTC)
+    response.headers.update(headers_of(task, now, language))
+    return body_of(task, now, language)
+
+
+def _tags(if_none_match: str | None) -> set[str]:
+    """The entity tags a client knows. Weak ones match as well. (RFC 9110, 13.1.2.)"""
+    tags = (if_none_match or "").split(",")
+    return {tag.strip().removeprefix("W/") for tag in tags}

@@ -1,0 +1,75 @@
+"""For orchestrators and operators: live, ready, and figures for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from waybill.api.context import Context, ContextDep
+from waybill.api.exports.schemas import Health
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz", response_model=Health)
+async def live() -> Health:
+    """This process answers."""
+    return Health(status="ok")
+
+
+@router.get(
+    "/readyz",
+    response_model=Health,
+    responses={503: {"model": Health, "description": "Names what is not ready."}},
+)
+def ready(context: ContextDep, response: Response) -> Health:
+    """This process can do its work."""
+    failures = context.readiness.failures()
+    if failures:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return Health(status="unavailable" if failures else "ok", failures=failures)
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(context: ContextDep) -> Response:
+    """Figures in the text format of Prometheus, read from the database when asked."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(context))
+    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+class _Figures(Collector):
+    """Counts over all tenants; labels hold no name of anybody."""
+
+    def __init__(self, context: Context) -> None:
+        self._services = context.services
+        self._events = context.events
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily("waybill_tasks", "Export tasks by status.", labels=["status"])
+        for status, count in self._services.requests.count_by_status().items():
+            family.add_metric([status], count)
+        yield family
+        yield GaugeMetricFamily(
+            "waybill_dead_letters",
+            "Dead letters that wait for somebody; alert on more than 0.",
+            value=self._services.dead_letters.count_open(),
+        )
+        yield GaugeMetricFamily(
+            "waybill_event_streams",
+            "Event streams open in this process.",
+            value=self._events.open_streams,
+        )
+        told = GaugeMetricFamily(
+            "waybill_notifications",
+            "Webhooks and mails on record, by result; alert on given_up.",
+            labels=["channel", "result"],
+        )
+        for labels, count in self._services.notices.count_by_result().items():
+            told.add_metric(labels, count)
+        yield told

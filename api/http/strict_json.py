@@ -1,0 +1,112 @@
+"""JSON bodies read strictly: what two parsers could read differently is refused.
+
+Duplicate keys, NaN, infinities, deep nesting, bad UTF-8, and texts that no database can
+hold (NUL, half a surrogate pair) end as a 4xx here and never reach a route.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from waybill.api.problems.errors import BadJson, NotJson
+from waybill.exporter.errors import InvalidRequest
+
+#: Far more than any parameter model nests, far less than the interpreter's recursion limit.
+_MAX_DEPTH = 32
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse `body`.
+
+    Raises:
+        BadJson: not JSON, or JSON whose meaning is open to interpretation.
+        InvalidRequest: a text holds a character that cannot be stored.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+    except RecursionError:
+        raise BadJson("The body is nested too deeply.") from None
+    except ValueError as error:
+        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise BadJson(f"The body is not valid JSON: {reason}.") from None
+    _refuse_unstorable(value)
+    return value
+
+
+class StrictRoute(APIRoute):
+    """A route whose body, if it takes one, goes through `parse_json`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the framework's handler."""
+        handle = super().get_route_handler()
+        takes_body = self.body_field is not None
+
+        async def handle_strictly(request: Request) -> Response:
+            if not takes_body:
+                return await handle(request)
+            strict = _StrictRequest(request.scope, request.receive)
+            await strict.read()
+            return await handle(strict)
+
+        return handle_strictly
+
+
+class _StrictRequest(Request):
+    """A request whose JSON was read before the framework asks for it.
+
+    Its body parser would turn our own errors into a bare 400.
+    """
+
+    async def read(self) -> None:
+        content_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type != "application/json" or "content-encoding" in self.headers:
+            raise NotJson
+        self._document = parse_json(await self.body())
+
+    async def json(self) -> Any:
+        return self._document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return members
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError("a number is too large")
+    return value
+
+
+def _refuse_unstorable(document: Any) -> None:
+    waiting: list[tuple[Any, int]] = [(document, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > _MAX_DEPTH:
+            raise BadJson("The body is nested too deeply.")
+        if isinstance(value, str) and _UNSTORABLE.search(value):
+            raise InvalidRequest("A text holds a character that cannot be stored.")
+        if isinstance(value, dict):
+            waiting += ((part, depth + 1) for part in (*value, *value.values()))
+        elif isinstance(value, list):
+            waiting += ((part, depth + 1) for part in value)

@@ -1,0 +1,63 @@
+"""``/api/notices``: what has ended, for the page's bell; and how others were told of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from waybill.api.context import ServicesDep
+from waybill.api.exports.lists import MAX_PAGE_SIZE
+from waybill.api.exports.routes import PATH as TASKS
+from waybill.api.http.strict_json import StrictRoute
+from waybill.api.notices.schemas import (
+    DeliveryList,
+    NoticeList,
+    ReadUpTo,
+    Unread,
+    delivery_body,
+    notice_body,
+)
+from waybill.api.problems.documents import problem_docs
+from waybill.api.session.auth import Caller
+
+router = APIRouter(prefix="/api", tags=["notices"], route_class=StrictRoute)
+
+
+@router.get("/notices", response_model=NoticeList, responses=problem_docs(401, 422))
+def list_notices(
+    user: Caller,
+    services: ServicesDep,
+    before: Annotated[UUID | None, Query(description="`next` of the part before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = 20,
+) -> NoticeList:
+    """The caller's notices, newest first."""
+    found = services.notices.newest(user, before=before, limit=limit + 1)
+    items = found[:limit]
+    return NoticeList(
+        items=[notice_body(item) for item in items],
+        unread=services.notices.unread(user),
+        next=items[-1].id if len(found) > limit else None,
+    )
+
+
+@router.post(
+    "/notices/read", response_model=Unread, responses=problem_docs(400, 401, 403, 415, 422)
+)
+def read_notices(body: ReadUpTo, user: Caller, services: ServicesDep) -> Unread:
+    """Mark notices as read. What came in after the one named stays unread."""
+    services.notices.mark_read(user, body.up_to)
+    return Unread(unread=services.notices.unread(user))
+
+
+@router.get(
+    TASKS.removeprefix("/api") + "/{task_id}/notifications",
+    response_model=DeliveryList,
+    responses=problem_docs(401, 404, 422),
+)
+def list_deliveries(task_id: UUID, user: Caller, services: ServicesDep) -> DeliveryList:
+    """The delivery log of a task: who is told of its end, and how that went."""
+    return DeliveryList(
+        items=[delivery_body(item) for item in services.notices.of_task(user, task_id)]
+    )

@@ -1,0 +1,140 @@
+"""Bodies about being told: notices on the page, and the delivery log of webhooks and mails."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from waybill.infra.notifications.queries import Notification
+from waybill.infra.notifications.record import WEBHOOK
+from waybill.infra.notifications.targets import shown
+from waybill.infra.tasks.states import TaskStatus
+
+
+class NoticeBody(BaseModel):
+    """An export of the caller's has ended. `code` and `message` say why it failed."""
+
+    id: UUID
+    task_id: UUID
+    event: str
+    status: TaskStatus
+    code: str | None
+    message: str | None
+    type: str = Field(description="Name of the dataset.")
+    filename: str
+    created_at: datetime
+    read_at: datetime | None
+
+
+class NoticeList(BaseModel):
+    """A part of the caller's notices, newest first."""
+
+    items: list[NoticeBody]
+    unread: int = Field(description="In the whole list.")
+    next: UUID | None = Field(description="`before` of the following part; null at the end.")
+
+
+class ReadUpTo(BaseModel):
+    """Which notices were read: the one named and all older ones; all of them without it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    up_to: UUID | None = None
+
+
+class Unread(BaseModel):
+    """How many notices are left to read."""
+
+    unread: int
+
+
+class DeliveryBody(BaseModel):
+    """How one person or system is told of an end.
+
+    `target` is cut short: paths of webhooks are often secrets. `last_status` is the status of
+    HTTP or SMTP; `last_error` a code, such as `timeout`, `tls_failed` or `http_status`.
+    """
+
+    id: UUID
+    task_id: UUID
+    channel: Literal["webhook", "email", "notice"]
+    event: str
+    target: str | None
+    created_at: datetime
+    attempts: int
+    next_attempt_at: datetime | None = Field(description="Null once it has ended.")
+    last_status: int | None
+    last_error: str | None
+    delivered_at: datetime | None
+    given_up_at: datetime | None
+
+
+class DeliveryList(BaseModel):
+    """Deliveries, newest first."""
+
+    items: list[DeliveryBody]
+
+
+class AdminDeliveryBody(DeliveryBody):
+    """A delivery of any tenant."""
+
+    tenant: str
+    user: str
+
+
+class AdminDeliveryList(BaseModel):
+    """Deliveries of all tenants, newest first."""
+
+    items: list[AdminDeliveryBody]
+
+
+class WebhookSecrets(BaseModel):
+    """What receivers of the caller's tenant verify with; the one to use first."""
+
+    secrets: list[str]
+
+
+def notice_body(item: Notification) -> NoticeBody:
+    """A notice as its owner sees it."""
+    return NoticeBody(
+        id=item.id,
+        task_id=item.task_id,
+        event=item.event,
+        created_at=item.created_at,
+        read_at=item.read_at,
+        **item.detail,
+    )
+
+
+def delivery_body(item: Notification) -> DeliveryBody:
+    """A delivery, without what may be a secret."""
+    return DeliveryBody(**_shown(item))
+
+
+def admin_delivery_body(item: Notification) -> AdminDeliveryBody:
+    """A delivery as an operator sees it."""
+    return AdminDeliveryBody(**_shown(item), tenant=item.tenant_id, user=item.user_id)
+
+
+def _shown(item: Notification) -> dict[str, object]:
+    target = item.target
+    if item.channel == WEBHOOK and target is not None:
+        target = shown(target)
+    over = item.delivered_at or item.given_up_at
+    return {
+        "id": item.id,
+        "task_id": item.task_id,
+        "channel": item.channel,
+        "event": item.event,
+        "target": target,
+        "created_at": item.created_at,
+        "attempts": item.attempts,
+        "next_attempt_at": None if over else item.available_at,
+        "last_status": item.last_status,
+        "last_error": item.last_error,
+        "delivered_at": item.delivered_at,
+        "given_up_at": item.given_up_at,
+    }

@@ -1,0 +1,86 @@
+"""Errors that only HTTP knows. `waybill.api.problems.documents` says which status each one becomes.
+
+::
+
+    WaybillError
+    ├── Unauthenticated         no token, or one that cannot be trusted
+    ├── ForeignOrigin           a page of another site used the session cookie
+    ├── TokenInQuery            a secret stood in the address
+    ├── BadJson, NotJson        the body cannot be read
+    ├── BadCursor               a cursor was made up, or belongs to another list
+    ├── FileNotReady            there is no file yet, or there will be none
+    ├── FileExpired             there was a file
+    ├── PrefetchRefused         a browser looked ahead at what a click would count
+    ├── TooManyStreams          one user holds too many event streams
+    └── IdentityProviderDown    the keys that tokens are checked with cannot be had
+"""
+
+from __future__ import annotations
+
+from waybill.exporter.errors import WaybillError
+
+
+class Unauthenticated(WaybillError):
+    """Log in, or send a valid bearer token."""
+
+    code = "unauthenticated"
+
+
+class ForeignOrigin(WaybillError):
+    """The request came from a page of another site."""
+
+    code = "foreign_origin"
+
+
+class TokenInQuery(WaybillError):
+    """A token does not belong into an address; send it in the Authorization header."""
+
+    code = "token_in_query"
+
+
+class BadJson(WaybillError):
+    """The body is not valid JSON."""
+
+    code = "bad_json"
+
+
+class NotJson(WaybillError):
+    """The body has to be application/json, without a content encoding."""
+
+    code = "not_json"
+
+
+class BadCursor(WaybillError):
+    """This cursor does not belong to this list; start again without one."""
+
+    code = "bad_cursor"
+
+
+class FileNotReady(WaybillError):
+    """The export has no file to download."""
+
+    code = "file_not_ready"
+
+
+class FileExpired(WaybillError):
+    """The file was deleted at the end of its retention; retry the export to get a new one."""
+
+    code = "file_expired"
+
+
+class PrefetchRefused(WaybillError):
+    """A share link is followed by a click, and not by looking ahead."""
+
+    code = "prefetch_refused"
+
+
+class TooManyStreams(WaybillError):
+    """Too many event streams of yours are open; close one, or watch all tasks by one stream."""
+
+    code = "too_many_streams"
+
+
+class IdentityProviderDown(WaybillError):
+    """The identity provider does not answer, so no token can be checked."""
+
+    code = "identity_provider_down"

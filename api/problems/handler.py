@@ -1,0 +1,159 @@
+"""The one exception handler: every error of the application becomes a problem document.
+
+An unknown error goes on to the `Envelope` middleware, which logs it and answers 500.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable
+from http import HTTPMethod, HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from waybill.api.http.log_paths import loggable
+from waybill.api.problems.documents import FieldError, problem_response, status_of
+from waybill.api.problems.refusals import note_refusal
+from waybill.exporter.errors import InvalidRequest, UnknownDataset, WaybillError
+from waybill.infra.notifications.rules import BadNotify
+from waybill.infra.tasks.lifecycle.quotas import NotNow
+from waybill.storage.errors import StorageError
+
+log = logging.getLogger(__name__)
+
+_HANDLED = (
+    WaybillError,
+    StorageError,
+    RequestValidationError,
+    HTTPException,
+    OperationalError,
+    InterfaceError,
+    PoolTimeout,
+)
+
+#: Codes of the framework's own refusals, and what they say to a person.
+_FRAMEWORK: dict[int, tuple[str, str]] = {
+    HTTPStatus.BAD_REQUEST: ("bad_request", "The request cannot be read."),
+    HTTPStatus.NOT_FOUND: ("not_found", "There is nothing at this address."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "This address has no such method."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("content_too_large", "The body is too large."),
+}
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Answer the errors of `app` with problems."""
+    for kind in _HANDLED:
+        app.add_exception_handler(kind, _answer)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    request_id: str = request.state.request_id
+    match error:
+        case RequestValidationError():
+            return problem_response(
+                request_id,
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                InvalidRequest.code,
+                "The request holds a value that cannot be used.",
+                fields=[_field_error(item) for item in error.errors()],
+            )
+        case HTTPException():
+            status = HTTPStatus(error.status_code)
+            code, detail = _FRAMEWORK.get(status, ("http_error", f"{status.phrase}."))
+            headers = dict(error.headers or {})
+            if "Allow" in headers:
+                headers["Allow"] = _allowed_methods(request)
+            return problem_response(request_id, status, code, detail, headers=headers)
+        case WaybillError() | StorageError():
+            return _answer_ours(request, error)
+        case _:
+            log.error("database unavailable", exc_info=error, extra={"request_id": request_id})
+            return problem_response(
+                request_id,
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "database_unavailable",
+                "The task database does not answer; try again in a moment.",
+            )
+
+
+def _answer_ours(request: Request, error: WaybillError | StorageError) -> Response:
+    status = status_of(error)
+    if status is None:
+        raise error
+    caller = getattr(request.state, "caller", None)
+    log.log(
+        logging.ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO,
+        "request refused",
+        extra={
+            "request_id": request.state.request_id,
+            "code": error.code,
+            "method": request.method,
+            "path": loggable(request.url.path),
+            "user": caller.user if caller else None,
+            "tenant": caller.tenant if caller else None,
+        },
+    )
+    response = problem_response(
+        request.state.request_id,
+        status,
+        error.code,
+        error.message,
+        fields=_wrong_fields(error),
+        headers=_retry_after(error),
+    )
+    response.background = note_refusal(request, error)
+    return response
+
+
+def _retry_after(error: Exception) -> dict[str, str]:
+    if not isinstance(error, NotNow):
+        return {}
+    return {"Retry-After": str(math.ceil(error.retry_after.total_seconds()))}
+
+
+def _allowed_methods(request: Request) -> str:
+    """All methods of this address; the framework names those of the first route it finds."""
+    scope = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    return ", ".join(
+        method
+        for method in HTTPMethod
+        if any(
+            route.matches(scope | {"method": str(method)})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    )
+
+
+def _wrong_fields(error: Exception) -> list[FieldError]:
+    if isinstance(error, UnknownDataset):
+        return [FieldError(pointer="#/type", detail=error.message)]
+    if isinstance(error, BadNotify):
+        return [FieldError(pointer=f"#/notify/{error.channel}", detail=error.message)]
+    if isinstance(error, InvalidRequest):
+        return [
+            FieldError(pointer=_pointer(filter(None, ["params", *name.split(".")])), detail=why)
+            for name, why in error.params.items()
+        ]
+    return []
+
+
+def _field_error(item: dict[str, Any]) -> FieldError:
+    """One finding of pydantic's, without the value it found."""
+    where, *path = item["loc"]
+    if where == "body":
+        return FieldError(pointer=_pointer(path), detail=item["msg"])
+    return FieldError(parameter=str(path[0]) if path else str(where), detail=item["msg"])
+
+
+def _pointer(path: Iterable[object]) -> str:
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    return "#" + "".join(f"/{step}" for step in steps)

@@ -1,0 +1,43 @@
+"""Telling the audit log who was refused what: rights, and tasks of somebody else."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from uuid import UUID
+
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+
+from waybill.api.context import Context
+from waybill.api.problems.documents import status_of
+from waybill.exporter.errors import WaybillError
+from waybill.infra.tasks.model import TaskNotFound
+from waybill.storage.errors import StorageError
+
+
+def note_refusal(request: Request, error: WaybillError | StorageError) -> BackgroundTask | None:
+    """What to do after the answer was sent; None when nothing was refused to anybody known.
+
+    A 403 is a refusal, and so is the 404 for a task or a link that exists for others.
+    """
+    caller = getattr(request.state, "caller", None)
+    task_id = getattr(error, "task_id", None) or _id(request.path_params.get("task_id"))
+    hidden = isinstance(error, TaskNotFound) or getattr(error, "task_id", None) is not None
+    if caller is None or not (status_of(error) == HTTPStatus.FORBIDDEN or hidden):
+        return None
+    context: Context = request.app.state.context
+    return BackgroundTask(
+        context.services.refusals.note,
+        caller,
+        code=getattr(error, "code", ""),
+        # The template: a path may hold a token, and would make every attempt another one.
+        route=f"{request.method} {request.scope['route'].path}",
+        task_id=task_id,
+    )
+
+
+def _id(text: object) -> UUID | None:
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return None

@@ -1,1 +1,0 @@
-"""Routes only translate: one request, one call, one answer."""

@@ -1,0 +1,134 @@
+"""Who is calling: a bearer token, or the session cookie that holds one.
+
+A cookie travels with requests that other sites cause, so an unsafe method that relies on
+it must come from our own origin. A token in an address is refused: addresses are logged.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Security
+from fastapi.security import APIKeyCookie, HTTPBearer
+from starlette.requests import Request
+
+from waybill.api.context import ContextDep
+from waybill.api.problems.errors import ForeignOrigin, TokenInQuery, Unauthenticated
+from waybill.api.session.tokens import Identity
+from waybill.exporter.datasets.principal import Principal
+
+SESSION_COOKIE = "waybill_session"
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_TOKEN_PARAMETERS = frozenset({"token", "access_token", "api_key", "jwt", "authorization"})
+
+#: Only for the OpenAPI document: the framework would take the first of two headers.
+_bearer_docs = HTTPBearer(auto_error=False, bearerFormat="JWT")
+_cookie_docs = APIKeyCookie(name=SESSION_COOKIE, auto_error=False)
+
+
+def identify(
+    request: Request,
+    context: ContextDep,
+    _bearer: Annotated[object, Security(_bearer_docs)] = None,
+    _cookie: Annotated[object, Security(_cookie_docs)] = None,
+) -> Identity:
+    """The caller and the token that says so, as a route's parameter.
+
+    Raises:
+        Unauthenticated, TokenInQuery, ForeignOrigin, IdentityProviderDown.
+    """
+    if _TOKEN_PARAMETERS & {name.lower() for name in request.query_params}:
+        raise TokenInQuery
+    bearer = _bearer_token(request)
+    session = request.cookies.get(SESSION_COOKIE)
+    if bearer is None and session is None:
+        raise Unauthenticated
+    if bearer and session and bearer != session:
+        raise Unauthenticated("Two different tokens were sent.")
+    if bearer is None:
+        require_own_origin(request)
+    identity = context.verifier.verify(bearer or session or "")
+    request.state.caller = identity.principal
+    return identity
+
+
+Identified = Annotated[Identity, Depends(identify)]
+
+
+def authenticate(identity: Identified) -> Principal:
+    """The caller, as a route's parameter; raises what `identify` raises."""
+    return identity.principal
+
+
+Caller = Annotated[Principal, Depends(authenticate)]
+
+
+def authenticate_visitor(
+    request: Request,
+    context: ContextDep,
+    _bearer: Annotated[object, Security(_bearer_docs)] = None,
+    _cookie: Annotated[object, Security(_cookie_docs)] = None,
+) -> Principal | None:
+    """The caller, or None for a browser without a session, which gets a page to log in.
+
+    Raises:
+        As `identify` does; `Unauthenticated` for programs only.
+    """
+    try:
+        return identify(request, context).principal
+    except Unauthenticated:
+        if wants_page(request):
+            return None
+        raise
+
+
+Visitor = Annotated[Principal | None, Depends(authenticate_visitor)]
+
+
+def wants_page(request: Request) -> bool:
+    """True for a browser that shows what it gets; programs send a token or want no HTML."""
+    if "authorization" in request.headers:
+        return False
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _email_of_caller(identity: Identified) -> str | None:
+    return identity.email
+
+
+#: The caller's own mail address, or None.
+CallerEmail = Annotated[str | None, Depends(_email_of_caller)]
+
+
+def session_identity(request: Request, context: ContextDep) -> Identity | None:
+    """Who is logged in to the page, or None when nobody is."""
+    try:
+        return context.verifier.verify(request.cookies.get(SESSION_COOKIE, ""))
+    except Unauthenticated:
+        return None
+
+
+def require_own_origin(request: Request) -> None:
+    """Raise `ForeignOrigin` when another site's page makes a browser send this request.
+
+    Own is where the request went: a browser sends the cookie nowhere else, and no page
+    chooses its `Host`. The scheme may differ, for a proxy may have ended TLS; cookies of a
+    strict site are not sent from ``http:`` to ``https:`` anyway.
+    """
+    if request.method in _SAFE_METHODS:
+        return
+    origin = urlsplit(request.headers.get("origin", ""))
+    if not origin.netloc or origin.netloc != request.headers.get("host"):
+        raise ForeignOrigin
+
+
+def _bearer_token(request: Request) -> str | None:
+    headers = request.headers.getlist("authorization")
+    if not headers:
+        return None
+    scheme, _, token = headers[0].partition(" ")
+    if len(headers) > 1 or scheme.lower() != "bearer" or not token:
+        raise Unauthenticated
+    return token

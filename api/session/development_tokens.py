@@ -1,0 +1,42 @@
+"""Tokens for development, signed with the shared secret. Identity providers make the others."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from datetime import UTC, datetime, timedelta
+
+import jwt
+
+from waybill.infra.config.settings import BadSettings, Settings
+
+
+def mint(
+    settings: Settings,
+    user: str,
+    tenant: str,
+    roles: Set[str],
+    ttl: timedelta = timedelta(hours=12),
+    email: str | None = None,
+) -> str:
+    """A bearer token for `user`, in force from now on for `ttl`.
+
+    Raises:
+        BadSettings: tokens come from the identity provider of `WAYBILL_JWKS_URL`, so one
+            signed with the shared secret would be refused.
+    """
+    if settings.jwks_url:
+        raise BadSettings(
+            "WAYBILL_JWKS_URL is set: get a token from that identity provider instead."
+        )
+    now = datetime.now(UTC)
+    claims = {
+        "sub": user,
+        "tenant": tenant,
+        "roles": sorted(roles),
+        "aud": settings.jwt_audience,
+        "iss": settings.jwt_issuer,
+        "iat": now,
+        "exp": now + ttl,
+        **({"email": email} if email else {}),
+    }
+    return jwt.encode(claims, settings.signing_secret(), algorithm="HS256")

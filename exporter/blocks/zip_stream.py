@@ -1,0 +1,184 @@
+"""A zip archive written front to back, from blocks that are already compressed.
+
+Each call returns the bytes to append; nothing is kept but the directory. Entries hold less
+than 4 GiB each, so no entry needs ZIP64, which Excel refuses in some places and Windows in
+others. Only the archive as a whole may pass 4 GiB, and only where `zip64` allows it.
+Numbers are those of PKWARE's APPNOTE 6.3.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+from waybill.exporter.blocks.block import DEFLATE_END, Block, Checksum
+from waybill.exporter.errors import LimitExceeded
+
+_LOCAL = struct.Struct("<4s5H3L2H")
+_DESCRIPTOR = struct.Struct("<4s3L")
+_CENTRAL = struct.Struct("<4s6H3L5H2L")
+_END = struct.Struct("<4s4H2LH")
+_ZIP64_OFFSET = struct.Struct("<2HQ")
+_ZIP64_END = struct.Struct("<4sQ2H2L4Q")
+_ZIP64_LOCATOR = struct.Struct("<4sLQL")
+
+_DEFLATED = 8
+_VERSION = 20
+_VERSION_ZIP64 = 45
+_SIZES_FOLLOW = 0x08
+_NAME_IS_UTF8 = 0x800
+#: 1980-01-01 00:00, the earliest date a zip can hold: same rows, same bytes.
+_TIME, _DATE = 0, 0x21
+#: Largest length or offset a plain zip field holds; the all-ones value means "see ZIP64".
+MAX_PLAIN = 0xFFFF_FFFE
+_MAX_ENTRIES = 0xFFFE
+
+
+@dataclass(slots=True)
+class _Entry:
+    name: bytes
+    offset: int
+    flags: int
+    raw: Checksum = field(default_factory=Checksum)
+    length: int = 0
+
+
+class ZipStream:
+    """Writes one archive. Call `open`, `add` …, `close` for each entry, then `finish`."""
+
+    def __init__(self, *, zip64: bool = False) -> None:
+        """With `zip64`, the archive may pass 4 GiB; each entry still may not."""
+        self._zip64 = zip64
+        #: Of everything returned so far: of blocks by what they say of themselves.
+        self.checksum = Checksum()
+        self._done: list[_Entry] = []
+        self._names: set[str] = set()
+        self._open: _Entry | None = None
+
+    def file(self, name: str, data: bytes) -> bytes:
+        """A whole small entry, its lengths in front so that any reader can skip it."""
+        block = Block.of(data)
+        entry = self._entry(name, _NAME_IS_UTF8)
+        body = block.data + DEFLATE_END
+        entry.raw, entry.length = block.raw, len(body)
+        self._done.append(entry)
+        return self._emit(_local_header(entry) + body)
+
+    def open(self, name: str) -> bytes:
+        """Begin an entry whose length is not known yet."""
+        self._open = self._entry(name, _NAME_IS_UTF8 | _SIZES_FOLLOW)
+        return self._emit(_local_header(self._open))
+
+    def add(self, block: Block) -> bytes:
+        """Append a block to the open entry."""
+        entry = self._current()
+        entry.raw += block.raw
+        entry.length += block.packed.size_bytes
+        if max(entry.raw.size_bytes, entry.length) > MAX_PLAIN:
+            raise LimitExceeded("One file inside the archive would pass 4 GiB.")
+        self.checksum += block.packed
+        return block.data
+
+    def close(self) -> bytes:
+        """End the open entry."""
+        entry = self._current()
+        entry.length += len(DEFLATE_END)
+        self._done.append(entry)
+        self._open = None
+        return self._emit(
+            DEFLATE_END
+            + _DESCRIPTOR.pack(b"PK\x07\x08", entry.raw.crc32, entry.length, entry.raw.size_bytes)
+        )
+
+    def finish(self) -> bytes:
+        """The directory: the last bytes of the archive."""
+        if self._open is not None:
+            raise RuntimeError("an entry is still open")
+        start = self.checksum.size_bytes
+        directory = b"".join(_central_header(entry) for entry in self._done)
+        if start + len(directory) > MAX_PLAIN and not self._zip64:
+            raise LimitExceeded("The file would pass 4 GiB, which this format cannot hold.")
+        tail = b""
+        if start > MAX_PLAIN:
+            tail = _zip64_end(len(self._done), len(directory), start)
+        count = len(self._done)
+        end = _END.pack(
+            b"PK\x05\x06", 0, 0, count, count, len(directory), min(start, 0xFFFF_FFFF), 0
+        )
+        return self._emit(directory + tail + end)
+
+    def _entry(self, name: str, flags: int) -> _Entry:
+        if self._open is not None:
+            raise RuntimeError("the entry before is still open")
+        if name.casefold() in self._names:
+            raise ValueError(f"two entries called {name!r}")
+        if len(self._done) >= _MAX_ENTRIES:
+            raise LimitExceeded("The archive would hold more than 65,534 files.")
+        if self.checksum.size_bytes > MAX_PLAIN and not self._zip64:
+            raise LimitExceeded("The file would pass 4 GiB, which this format cannot hold.")
+        self._names.add(name.casefold())
+        return _Entry(name.encode(), self.checksum.size_bytes, flags)
+
+    def _current(self) -> _Entry:
+        if self._open is None:
+            raise RuntimeError("no entry is open")
+        return self._open
+
+    def _emit(self, data: bytes) -> bytes:
+        self.checksum += Checksum.of(data)
+        return data
+
+
+def _local_header(entry: _Entry) -> bytes:
+    return (
+        _LOCAL.pack(
+            b"PK\x03\x04",
+            _VERSION,
+            entry.flags,
+            _DEFLATED,
+            _TIME,
+            _DATE,
+            entry.raw.crc32,
+            entry.length,
+            entry.raw.size_bytes,
+            len(entry.name),
+            0,
+        )
+        + entry.name
+    )
+
+
+def _central_header(entry: _Entry) -> bytes:
+    far = entry.offset > MAX_PLAIN
+    extra = _ZIP64_OFFSET.pack(1, 8, entry.offset) if far else b""
+    version = _VERSION_ZIP64 if far else _VERSION
+    return (
+        _CENTRAL.pack(
+            b"PK\x01\x02",
+            version,
+            version,
+            entry.flags,
+            _DEFLATED,
+            _TIME,
+            _DATE,
+            entry.raw.crc32,
+            entry.length,
+            entry.raw.size_bytes,
+            len(entry.name),
+            len(extra),
+            0,
+            0,
+            0,
+            0,
+            0xFFFF_FFFF if far else entry.offset,
+        )
+        + entry.name
+        + extra
+    )
+
+
+def _zip64_end(count: int, length: int, start: int) -> bytes:
+    record = _ZIP64_END.pack(
+        b"PK\x06\x06", 44, _VERSION_ZIP64, _VERSION_ZIP64, 0, 0, count, count, length, start
+    )
+    return record + _ZIP64_LOCATOR.pack(b"PK\x06\x07", 0, start + length, 1)

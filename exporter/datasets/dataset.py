@@ -1,0 +1,174 @@
+"""What can be exported: a name, validated parameters, and a `Select`.
+
+A dataset is a declaration. It never runs a query and never sees a connection; the
+source adapter compiles its `Select`, so parameters reach SQL as bound values only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ValidationError
+
+from waybill.exporter.datasets.layout import Column, Decorate
+from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.errors import InvalidRequest, PermissionDenied, UnknownDataset
+from waybill.exporter.filenames import check_pattern
+
+P = TypeVar("P", bound=BaseModel)
+
+#: What a dataset may return: a `Select`, or a read-only `text()` from an operator.
+Query = sa.Select[Any] | sa.TextClause
+
+
+#: The databases a dataset may read, by name: the one of the rows, and Waybill's own.
+ROWS = "rows"
+TASKS = "tasks"
+
+
+class NoParams(BaseModel, extra="forbid"):
+    """A dataset without parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One exportable thing. Made by the `dataset` decorator, kept in a `Registry`."""
+
+    name: str
+    build: Callable[[Any, Principal], Query]
+    params: type[BaseModel] = NoParams
+    queue: str = "default"
+    roles: Set[str] = frozenset()
+    filename: str = "{name}-{today}"
+    title: str = ""
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    sheet_by: str | None = None
+    decorate: Decorate | None = None
+    about: bool = False
+    reuse_for: timedelta = timedelta(0)
+    #: The name of the database it reads. `TASKS` is for what Waybill ships itself.
+    reads: str = ROWS
+
+    def allows(self, user: Principal) -> bool:
+        """True when no role is asked for, or the caller has one of them. Admins may all."""
+        return not self.roles or user.is_admin or bool(self.roles & user.roles)
+
+    def authorise(self, user: Principal) -> None:
+        """Raise `PermissionDenied` unless `user` may export this dataset."""
+        if not self.allows(user):
+            raise PermissionDenied(f"You may not export {self.name!r}.")
+
+    def parse(self, raw: Mapping[str, Any]) -> BaseModel:
+        """Validate `raw` with the dataset's model.
+
+        Raises:
+            InvalidRequest: naming every field that is wrong, without echoing its value.
+        """
+        unknown = sorted(set(raw) - set(self.params.model_fields))
+        if unknown:
+            raise InvalidRequest(
+                f"Unknown parameter: {', '.join(unknown)}.",
+                params=dict.fromkeys(unknown, "There is no such parameter"),
+            )
+        try:
+            return self.params.model_validate(dict(raw))
+        except ValidationError as error:
+            problems = {
+                ".".join(map(str, item["loc"])): item["msg"]
+                for item in error.errors(include_input=False, include_url=False)
+            }
+            told = "; ".join(f"{name or 'params'}: {why}" for name, why in problems.items())
+            raise InvalidRequest(f"Bad parameter: {told}.", params=problems) from None
+
+    def query(self, params: BaseModel, user: Principal) -> Query:
+        """The statement to read, for these parameters and this caller."""
+        return self.build(params, user)
+
+
+class Registry:
+    """Datasets by name. One per process, filled at start, read-only afterwards."""
+
+    def __init__(self, datasets: Mapping[str, Dataset] | None = None) -> None:
+        self._datasets: dict[str, Dataset] = dict(datasets or {})
+
+    def add(self, item: Dataset) -> None:
+        """Register `item`; a second dataset of the same name is a programming error."""
+        if item.name in self._datasets:
+            raise ValueError(f"dataset {item.name!r} is declared twice")
+        self._datasets[item.name] = item
+
+    def __getitem__(self, name: str) -> Dataset:
+        """The dataset called `name`, or `UnknownDataset` listing no other names."""
+        try:
+            return self._datasets[name]
+        except KeyError:
+            raise UnknownDataset(f"There is no dataset {name!r}.") from None
+
+    def __iter__(self) -> Iterator[Dataset]:
+        """All datasets in the order of their names."""
+        return iter(sorted(self._datasets.values(), key=lambda item: item.name))
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The work queues these datasets name, sorted, each once."""
+        return tuple(sorted({item.queue for item in self}))
+
+
+#: Where `@dataset` puts what it declares; the loader reads it after importing a module.
+DECLARED = Registry()
+
+
+def dataset(
+    name: str,
+    *,
+    params: type[BaseModel] = NoParams,
+    queue: str | None = None,
+    roles: Set[str] = frozenset(),
+    filename: str = "{name}-{today}",
+    title: str = "",
+    columns: Mapping[str, Column] | None = None,
+    sheet_by: str | None = None,
+    decorate: Decorate | None = None,
+    about: bool = False,
+    reuse_for: timedelta = timedelta(0),
+) -> Callable[[Callable[[Any, Principal], Query]], Dataset]:
+    """Declare an export.
+
+    The function below the decorator gets the validated parameters and the caller, and
+    returns a `sqlalchemy.Select`. Its parameters become bound values; never format them
+    into SQL. `queue` keeps slow types from blocking quick ones and defaults to the name.
+
+    The function is called in the API and again in the worker, so it should be quick. Users of
+    one tenant for whom it returns an equal query share one run and its file, and within
+    `reuse_for` of the moment its rows were read, a finished file. So whatever a user may not
+    see has to be a condition of the query; lists taken from `user.roles` should be sorted, to
+    be equal. `about` and `decorate` files are never shared between users.
+
+    Raises:
+        InvalidRequest: `filename` holds a placeholder other than ``{name}`` and ``{today}``.
+    """
+    check_pattern(filename)
+
+    def declare(build: Callable[[Any, Principal], Query]) -> Dataset:
+        item = Dataset(
+            name=name,
+            build=build,
+            params=params,
+            queue=queue or name,
+            roles=frozenset(roles),
+            filename=filename,
+            title=title or name.replace("_", " ").title(),
+            columns=dict(columns or {}),
+            sheet_by=sheet_by,
+            decorate=decorate,
+            about=about,
+            reuse_for=reuse_for,
+        )
+        DECLARED.add(item)
+        return item
+
+    return declare

@@ -1,0 +1,101 @@
+"""The manifest of an archive: a Frictionless data package, with our own counts beside it.
+
+``resources`` follow https://datapackage.org, so its tools can check lengths, hashes and
+types. ``rowCount``, ``timezone``, ``snapshot``, ``about``, ``warnings`` and the ``rows`` of
+each resource are ours.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.archive.zip import Part
+from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.values.columns import Kind, cell_columns, value_type
+
+#: The line of `Layout.about` in which `waybill.exporter.run` tells when the rows were read.
+_SNAPSHOT_LABEL = "Rows as of"
+
+
+def manifest_json(
+    parts: Sequence[Part],
+    resource: Mapping[str, Any],
+    schema: pa.Schema,
+    layout: Layout,
+    tally: Tally,
+    **more: Any,
+) -> bytes:
+    """The manifest of `parts`; `resource` is what all of them share, `more` what is special.
+
+    It holds nothing but what it is given, so the same rows give the same manifest.
+    """
+    about = dict(layout.about)
+    fields = _table_schema(schema, layout)
+    package = {
+        "name": "export",
+        "title": layout.title,
+        **more,
+        "rowCount": sum(part.rows for part in parts),
+        "timezone": layout.timezone.key,
+        "snapshot": about.get(_SNAPSHOT_LABEL),
+        "about": about,
+        "warnings": [
+            {"column": column, "rule": rule, "count": count}
+            for (column, rule), count in sorted(tally.warnings.items())
+        ],
+        "resources": [
+            {
+                "name": f"part-{number:05d}",
+                "path": part.path,
+                **resource,
+                "bytes": part.size_bytes,
+                "hash": f"sha256:{part.sha256}",
+                "rows": part.rows,
+                "schema": fields,
+            }
+            for number, part in enumerate(parts, 1)
+        ],
+    }
+    return json.dumps(package, ensure_ascii=False, indent=2).encode()
+
+
+def _table_schema(schema: pa.Schema, layout: Layout) -> dict[str, Any]:
+    """The columns in the words of Frictionless' Table Schema."""
+    fields = [
+        {"name": column.label, **_field_type(field.type, column.kind)}
+        for field, column in zip(schema, cell_columns(schema, layout), strict=True)
+    ]
+    return {"fields": fields, "missingValues": [""]}
+
+
+def _field_type(kind: pa.DataType, cell_kind: Kind) -> dict[str, str]:
+    if cell_kind is Kind.DECIMAL_TEXT:
+        return {"type": "number"}
+    stored = value_type(kind)
+    return next((words for applies, words in _WORDS if applies(stored)), {"type": "string"})
+
+
+#: "any" is Frictionless for: more than one spelling, here with or without a fraction.
+_WORDS: tuple[tuple[Callable[[pa.DataType], bool], dict[str, str]], ...] = (
+    (pa.types.is_integer, {"type": "integer"}),
+    (pa.types.is_floating, {"type": "number"}),
+    (pa.types.is_decimal, {"type": "number"}),
+    (pa.types.is_boolean, {"type": "boolean"}),
+    (pa.types.is_date, {"type": "date"}),
+    (pa.types.is_time, {"type": "time", "format": "any"}),
+    (pa.types.is_timestamp, {"type": "datetime", "format": "any"}),
+    (pa.types.is_duration, {"type": "duration"}),
+    (pa.types.is_interval, {"type": "duration"}),
+    (pa.types.is_struct, {"type": "object"}),
+    (pa.types.is_map, {"type": "object"}),
+    (pa.types.is_nested, {"type": "array"}),
+    (pa.types.is_binary, {"type": "string", "format": "binary"}),
+    (pa.types.is_large_binary, {"type": "string", "format": "binary"}),
+    (pa.types.is_fixed_size_binary, {"type": "string", "format": "binary"}),
+    (lambda kind: isinstance(kind, pa.UuidType), {"type": "string", "format": "uuid"}),
+)

@@ -1,0 +1,61 @@
+"""XLSX workbooks of bounded length in one zip archive, with a manifest."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Generator, Iterable
+from contextlib import closing
+
+import pyarrow as pa
+
+from waybill.exporter.blocks.block import Block, Checksum
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.errors import IncompleteExport
+from waybill.exporter.formats.archive.manifest import manifest_json
+from waybill.exporter.formats.archive.zip import PartArchive
+from waybill.exporter.formats.encoding import Encode, Tally
+from waybill.exporter.formats.file_shape import WORKBOOK_PART_ROWS
+from waybill.exporter.rows.batch_cuts import split_rows
+
+_RESOURCE = {
+    "format": "xlsx",
+    "mediatype": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+def workbook_archive_encoder(
+    encode_workbook: Encode, *, part_rows: int = WORKBOOK_PART_ROWS
+) -> Encode:
+    """The encoder of archives of workbooks, each of at most `part_rows` rows.
+
+    The workbooks are what `encode_workbook` makes of each run of rows, streamed: none of
+    them is ever whole in memory.
+    """
+
+    def encode_workbook_archive(
+        schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
+    ) -> Generator[bytes, None, None]:
+        archive = PartArchive(layout.title, "xlsx")
+        for run in split_rows(batches, part_rows):
+            yield archive.open()
+            part = Tally(warnings=tally.warnings)
+            before = tally.rows
+            with closing(encode_workbook(schema, run, layout, part)) as chunks:
+                for chunk in chunks:
+                    block = _stored(chunk, part.rows - archive.rows)
+                    tally.rows = before + part.rows
+                    yield archive.add(block, chunk)
+            if part.file != archive.raw:
+                raise IncompleteExport("A workbook was changed on its way into the archive.")
+            yield archive.close()
+        yield archive.finish(manifest_json(archive.parts, _RESOURCE, schema, layout, tally))
+        tally.file = archive.checksum
+
+    return encode_workbook_archive
+
+
+def _stored(raw: bytes, rows: int) -> Block:
+    """A block of bytes that are compressed already, and would only grow."""
+    deflate = zlib.compressobj(0, zlib.DEFLATED, -zlib.MAX_WBITS)
+    data = deflate.compress(raw) + deflate.flush(zlib.Z_FULL_FLUSH)
+    return Block(rows, Checksum.of(raw), data, Checksum.of(data))

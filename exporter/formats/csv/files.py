@@ -1,0 +1,47 @@
+"""One CSV file, plain or gzipped, from a stream of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from itertools import chain
+
+import pyarrow as pa
+
+from waybill.exporter.blocks.block import Checksum
+from waybill.exporter.blocks.gzip_stream import gzip_file
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.csv.profiles import EXCEL, CsvProfile
+from waybill.exporter.formats.csv.text import CsvText
+from waybill.exporter.formats.encoding import Encode, Tally
+from waybill.exporter.formats.text_rows import Rendered, blocks_of, each_run
+
+
+def csv_encoder(profile: CsvProfile = EXCEL) -> Encode:
+    """The encoder of CSV files in `profile`."""
+
+    def encode_csv(
+        schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
+    ) -> Generator[bytes, None, None]:
+        text = CsvText(schema, layout, profile)
+        header = text.header()
+        runs = each_run(text.rows, Rendered.checksum, batches)
+        file = Checksum()
+        for rendered, checksum in chain([(header, header.checksum())], runs):
+            rendered.count_in(tally)
+            file += checksum
+            yield rendered.raw
+        tally.file = file
+
+    return encode_csv
+
+
+def csv_gzip_encoder(profile: CsvProfile = EXCEL) -> Encode:
+    """The encoder of gzipped CSV files in `profile`; inside is what `csv_encoder` writes."""
+
+    def encode_csv_gzip(
+        schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
+    ) -> Generator[bytes, None, None]:
+        text = CsvText(schema, layout, profile)
+        tally.file = yield from gzip_file(blocks_of(text.header(), text.rows, batches, tally))
+
+    return encode_csv_gzip

@@ -1,0 +1,135 @@
+"""Rows as RFC 4180 text, column by column.
+
+All text is quoted, so that ``""`` is an empty string and nothing at all is NULL, and so that
+no other delimiter splits a field. NUL becomes U+FFFD, because most readers stop there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import polars as pl
+import pyarrow as pa
+
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.csv.formula_guard import begins_formula
+from waybill.exporter.formats.csv.profiles import CsvProfile
+from waybill.exporter.formats.text_rows import (
+    BINARY_AS_BASE64,
+    Counts,
+    Rendered,
+    changes_among,
+    count_matches,
+    join_rows,
+)
+from waybill.exporter.labels import count_renamed
+from waybill.exporter.rows.marks import count_records
+from waybill.exporter.values.cell_texts import cell_texts
+from waybill.exporter.values.columns import CellColumn, Kind, cell_columns
+
+#: Rules by which a value is changed, as warnings name them.
+GUARDED = "formula_guarded"
+NUL_REPLACED = "nul_replaced"
+NULL_AS_EMPTY = "null_as_empty_text"
+_RULES = (GUARDED, NUL_REPLACED, NULL_AS_EMPTY, BINARY_AS_BASE64)
+
+#: Findings that call for a repair no reader sees.
+_HAS_QUOTE = "has_quote"
+_NOT_DECIMAL = "not_decimal"
+
+#: Kinds whose text may hold a quote or a NUL; kinds whose text may begin like a formula
+#: (Base64 may begin with "+"); and kinds that are always quoted.
+_FREE_KINDS = (Kind.TEXT, Kind.JSON, Kind.DECIMAL_TEXT)
+_GUARDED_KINDS = (Kind.TEXT, Kind.BYTES, Kind.DECIMAL_TEXT)
+_QUOTED_KINDS = (Kind.TEXT, Kind.BYTES, Kind.JSON)
+
+#: An exact decimal that its source sent as text, PostgreSQL's ``numeric`` above all. Whatever
+#: else stands in such a column (SQLite allows it) is treated as the text it is.
+_DECIMAL = r"^(?:-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|NaN|-?Infinity)$"
+
+
+class CsvText:
+    """Renders the rows of one schema. Methods may be called from several threads at once."""
+
+    def __init__(self, schema: pa.Schema, layout: Layout, profile: CsvProfile) -> None:
+        """Plan the columns of `schema`.
+
+        Raises:
+            LimitExceeded: there are none.
+        """
+        self.columns = cell_columns(schema, layout)
+        self._asked_labels = [layout.label(name) for name in schema.names]
+        self._zone = layout.timezone
+        self._profile = profile
+
+    def header(self) -> Rendered:
+        """The first line. Its labels are text like any other: quoted, guarded, counted."""
+        headings = [replace(column, kind=Kind.TEXT) for column in self.columns]
+        labels = [column.label for column in self.columns]
+        line = self._render(pl.DataFrame({item.key: [item.label] for item in headings}), headings)
+        mark = "\ufeff" if self._profile.byte_order_mark else ""
+        renamed = count_renamed(self._asked_labels, labels)
+        return Rendered(0, mark.encode() + line.raw, line.warnings + renamed)
+
+    def rows(self, table: pa.Table) -> Rendered:
+        """Every row of `table`."""
+        return self._render(cell_texts(table, self.columns, self._zone), self.columns)
+
+    def _render(self, frame: pl.DataFrame, columns: Sequence[CellColumn]) -> Rendered:
+        found = count_matches(frame, self._tests(columns))
+        cells = frame.select(self._cell(column, found).alias(column.key) for column in columns)
+        warnings = changes_among(found, columns, _RULES)
+        lines = join_rows(cells, self._profile.line_end)
+        return Rendered(count_records(lines), lines, warnings)
+
+    def _tests(self, columns: Sequence[CellColumn]) -> dict[tuple[str, str], pl.Expr]:
+        """What to look for, once per batch, so that clean columns are left alone."""
+        tests: dict[tuple[str, str], pl.Expr] = {}
+        for column in columns:
+            value = pl.col(column.key)
+            if column.kind in _FREE_KINDS:
+                tests[column.key, _HAS_QUOTE] = value.str.contains('"', literal=True)
+                tests[column.key, NUL_REPLACED] = value.str.contains("\0", literal=True)
+            if column.kind is Kind.DECIMAL_TEXT:
+                tests[column.key, _NOT_DECIMAL] = ~value.str.contains(_DECIMAL)
+            if column.kind is Kind.BYTES:
+                tests[column.key, BINARY_AS_BASE64] = value.is_not_null()
+            if self._profile.guards_formulas and column.kind in _GUARDED_KINDS:
+                tests[column.key, GUARDED] = _is_suspect(column)
+        if len(columns) == 1:
+            # A line with nothing on it is no row at all to most readers.
+            tests[columns[0].key, NULL_AS_EMPTY] = pl.col(columns[0].key).is_null()
+        return tests
+
+    def _cell(self, column: CellColumn, found: Counts) -> pl.Expr:
+        """The field as it stands between two commas; null where it is empty."""
+        value = pl.col(column.key)
+        if column.kind in _QUOTED_KINDS or column.as_text:
+            value = _quoted(column, found)
+        elif found[column.key, _NOT_DECIMAL]:
+            value = (
+                pl.when(value.str.contains(_DECIMAL)).then(value).otherwise(_quoted(column, found))
+            )
+        return value.fill_null('""') if found[column.key, NULL_AS_EMPTY] else value
+
+
+def _is_suspect(column: CellColumn) -> pl.Expr:
+    """Whether a spreadsheet might run the value; exact decimals are no more than numbers."""
+    value = pl.col(column.key)
+    suspect = begins_formula(value)
+    if column.kind is Kind.DECIMAL_TEXT:
+        suspect &= ~value.str.contains(_DECIMAL)
+    return suspect
+
+
+def _quoted(column: CellColumn, found: Counts) -> pl.Expr:
+    text = pl.col(column.key)
+    if found[column.key, NUL_REPLACED]:
+        text = text.str.replace_all("\0", "\ufffd", literal=True)
+    if found[column.key, _HAS_QUOTE]:
+        text = text.str.replace_all('"', '""', literal=True)
+    if found[column.key, GUARDED]:
+        apostrophe = pl.when(_is_suspect(column)).then(pl.lit("'")).otherwise(pl.lit(""))
+        text = pl.concat_str(apostrophe, text)
+    return pl.concat_str(pl.lit('"'), text, pl.lit('"'))

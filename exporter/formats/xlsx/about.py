@@ -1,0 +1,61 @@
+"""The "About this export" sheet: where the rows come from, and what had to be changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from waybill.exporter.formats.xlsx.text_cells import cut_text, one_line
+
+_NAME = "About this export"
+_EXPLANATIONS = {
+    "binary_as_base64": "Bytes, written as base64 text",
+    "column_renamed": "Heading changed, so that each is printable and there once",
+    "date_as_text": "Dates outside Excel's calendar (1900-03-01 to 9999-12-31), written as text",
+    "duration_as_text": "Durations Excel cannot show, written as text",
+    "long_number_as_text": "Numbers of more than 15 digits, written as text to stay exact",
+    "nanoseconds_dropped": "Times cut to microseconds",
+    "not_finite_as_text": "NaN or infinity, written as text",
+    "truncated_text": "Text longer than 32,767 characters, cut and marked",
+}
+
+
+def add_about(
+    workbook: Any, lines: Sequence[tuple[str, str]], rows: int, warnings: Counter[tuple[str, str]]
+) -> None:
+    """Add the sheet: `lines` of (label, value), the row count, and what had to be changed."""
+    bold = workbook.add_format({"bold": True, "valign": "top"})
+    plain = workbook.add_format({"text_wrap": True, "valign": "top"})
+    total = workbook.add_format({"num_format": "#,##0", "align": "left"})
+    count = workbook.add_format({"num_format": "#,##0", "valign": "top"})
+    title = workbook.add_format({"bold": True, "font_size": 16})
+    look = {"bold": True, "bg_color": "#E5EAF1", "bottom": 1}
+    heading = workbook.add_format(look)
+    count_heading = workbook.add_format({**look, "align": "right"})
+    sheet = workbook.add_worksheet(_NAME)
+    sheet.hide_gridlines(2)
+    sheet.fit_to_pages(1, 0)
+    sheet.set_column(0, 0, 28)
+    sheet.set_column(1, 1, 64)
+    sheet.set_column(2, 2, 12)
+    sheet.write_string(0, 0, _NAME, title)
+    row = 2
+    for label, value in lines:
+        sheet.write_string(row, 0, one_line(label), bold)
+        sheet.write_string(row, 1, cut_text(value), plain)
+        row += 1
+    sheet.write_string(row, 0, "Rows in this file", bold)
+    sheet.write_number(row, 1, rows, total)
+    row += 2
+    if not warnings:
+        sheet.write_string(row, 0, "Every value is in this file exactly as it was read.")
+        return
+    sheet.write_string(row, 0, "Column", heading)
+    sheet.write_string(row, 1, "What was changed", heading)
+    sheet.write_string(row, 2, "Values", count_heading)
+    for (name, rule), times in sorted(warnings.items()):
+        row += 1
+        sheet.write_string(row, 0, one_line(name), plain)
+        sheet.write_string(row, 1, _EXPLANATIONS.get(rule, rule), plain)
+        sheet.write_number(row, 2, times, count)

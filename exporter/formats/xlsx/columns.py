@@ -1,0 +1,95 @@
+"""The columns of a sheet: heading, kind and look of each, fixed before the first row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+from xlsxwriter.utility import xl_col_to_name
+
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.xlsx.cells import Kind
+from waybill.exporter.formats.xlsx.kinds import kind_for, plain_array
+from waybill.exporter.formats.xlsx.text_cells import one_line
+from waybill.exporter.labels import unique_labels
+
+#: Bounds of a width that nobody chose, in characters; longer text runs on or is cut by its
+#: neighbour, as in any sheet.
+_NARROWEST, _WIDEST = 6.0, 60.0
+#: The filter button of the header, and some air around a value.
+_BUTTON, _AIR = 3.0, 2.0
+#: Bold letters are wider. A guess that fits Calibri.
+_BOLD = 1.1
+#: Widths are taken from so many rows, so that one long text does not spread its column.
+_SAMPLE_ROWS, _SAMPLE_SHARE = 1_000, 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class SheetColumn:
+    """One column of every sheet."""
+
+    #: The name under which warnings are counted: the schema's, made unique.
+    name: str
+    #: The heading, made unique.
+    label: str
+    #: Excel's name of the column: A to XFD.
+    letters: str
+    kind: Kind
+    number_format: str
+    width: float
+
+
+def plan_columns(schema: pa.Schema, layout: Layout, sample: pa.Table) -> tuple[SheetColumn, ...]:
+    """The columns of `schema`; `sample` are the first rows, which decide widths and formats."""
+    names = unique_labels(schema.names)
+    labels = unique_labels(map(one_line, asked_labels(schema, layout)))
+    columns = []
+    for index, field in enumerate(schema):
+        wish = layout.column(field.name)
+        values = sample.column(index).slice(0, _SAMPLE_ROWS).combine_chunks()
+        kind = kind_for(field, values, layout.timezone, as_text=wish.as_text)
+        columns.append(
+            SheetColumn(
+                name=names[index],
+                label=labels[index],
+                letters=xl_col_to_name(index),
+                kind=kind,
+                number_format=wish.number_format or kind.number_format,
+                width=wish.width or _width(labels[index], kind, values),
+            )
+        )
+    return tuple(columns)
+
+
+def asked_labels(schema: pa.Schema, layout: Layout) -> list[str]:
+    """Headings as the layout wants them; a column converted to a zone names that zone."""
+    return [
+        f"{layout.label(field.name)} ({layout.timezone.key})"
+        if _is_converted(field, layout)
+        else layout.label(field.name)
+        for field in schema
+    ]
+
+
+def _is_converted(field: pa.Field, layout: Layout) -> bool:
+    aware = pa.types.is_timestamp(field.type) and field.type.tz is not None
+    return aware and not layout.column(field.name).as_text
+
+
+def _width(label: str, kind: Kind, sample: pa.Array) -> float:
+    heading = _BOLD * (len(label) + len(label.encode())) / 2 + _BUTTON
+    value = kind.width if kind.width is not None else _sample_width(kind, sample)
+    return round(min(max(heading, value + _AIR, _NARROWEST), _WIDEST), 1)
+
+
+def _sample_width(kind: Kind, sample: pa.Array) -> float:
+    cells = kind.cells(plain_array(sample), lambda rule, count: None)
+    separators = 4 / 3 if "," in kind.number_format else 1
+    return max((_display_width(part.values) * separators for part in cells), default=0)
+
+
+def _display_width(texts: pl.Series) -> float:
+    """How wide most texts are: a Latin letter counts 1, a Chinese one (3 bytes in UTF-8) 2."""
+    sizes = (texts.str.len_chars() + texts.str.len_bytes()) / 2
+    return sizes.quantile(_SAMPLE_SHARE) or 0

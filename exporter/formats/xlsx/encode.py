@@ -1,0 +1,83 @@
+"""XLSX: XlsxWriter designs the workbook, the stream fills its sheets.
+
+Memory holds a few blocks and a few designs without rows, whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import chain
+
+import pyarrow as pa
+
+from waybill.exporter.blocks.parallel import map_ordered
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.xlsx.columns import asked_labels, plan_columns
+from waybill.exporter.formats.xlsx.limits import BLOCK_BYTES, BLOCK_CELLS, BLOCK_ROWS, check_columns
+from waybill.exporter.formats.xlsx.package import Package
+from waybill.exporter.formats.xlsx.rows import RowRenderer
+from waybill.exporter.formats.xlsx.sheetnames import SheetNames, acceptable
+from waybill.exporter.formats.xlsx.sheets import SETTLE_LAG, Placement
+from waybill.exporter.formats.xlsx.skeleton import Designer
+from waybill.exporter.labels import count_renamed
+from waybill.exporter.rows.batch_cuts import Cut, regroup
+from waybill.exporter.rows.order import RowOrder
+
+#: More threads than this would outrun the one that reads, and the lag of `Placement`.
+_MAX_THREADS = SETTLE_LAG // 2
+
+
+def encode_xlsx(
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    layout: Layout,
+    tally: Tally,
+) -> Generator[bytes, None, None]:
+    """Yield a workbook; see `waybill.exporter.formats.encoding.Encode`.
+
+    The same rows give the same bytes. `layout.decorate` is called for several designs and
+    has to make the same of each. With `layout.sheet_by`, rows should be ordered by that
+    column: others wait in memory, compressed, and 64 MiB of them are the limit.
+
+    Raises:
+        LimitExceeded: no workbook can hold these columns, sheets or bytes.
+        ExportRejected: `decorate` cannot be applied to streamed sheets.
+        IncompleteExport: rows were lost, repeated, swapped or changed on their way.
+    """
+    check_columns(schema)
+    cuts = cut_blocks(schema, batches)
+    first = next(cuts, None)
+    sample = first.open() if first is not None else schema.empty_table()
+    columns = plan_columns(schema, layout, sample)
+    labels = [column.label for column in columns]
+    tally.warnings.update(count_renamed(asked_labels(schema, layout), labels))
+
+    designer = Designer(columns, layout, tally)
+    draft = designer.design([(acceptable(layout.title), 0)])
+    styles = draft.frames[0].styles
+    render = RowRenderer(columns, [styles.get(column.letters, 0) for column in columns])
+    placement = Placement(schema, layout, SheetNames(draft.other_sheets))
+    package = Package(designer, draft, tally)
+
+    yield from package.begin()
+    placed = placement.place(cuts if first is None else chain([first], cuts))
+    threads = min(os.cpu_count() or 1, _MAX_THREADS)
+    order = RowOrder()
+    with closing(map_ordered(render, placed, threads=threads)) as rendered:
+        for cut in rendered:
+            order.follow(cut.first_row, sum(block.rows for _, block in cut.blocks))
+            tally.warnings.update(cut.warnings)
+            placement.record([block.raw.size_bytes for _, block in cut.blocks])
+            for piece, block in cut.blocks:
+                yield from package.add(piece, block)
+    placement.ensure_sheet()
+    yield from package.finish(placement.sheets)
+
+
+def cut_blocks(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[Cut]:
+    """Cuts of a size that is rendered at once, never empty."""
+    rows = min(BLOCK_ROWS, max(1, BLOCK_CELLS // len(schema.names)))
+    return regroup(batches, rows=rows, max_bytes=BLOCK_BYTES)

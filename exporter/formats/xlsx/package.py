@@ -1,0 +1,163 @@
+"""The XLSX package, written front to back: one sheet after the other, then all the rest.
+
+A zip archive has one entry open at a time. Blocks of the open sheet go straight out; blocks
+of others wait, compressed. When the open sheet is full, or 64 MiB are waiting, the oldest
+sheets are finished until half of that room is free again. So rows that are ordered by the
+column that makes the sheets stream without end, and others do up to those 64 MiB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from waybill.exporter.blocks.block import Block
+from waybill.exporter.blocks.zip_stream import ZipStream
+from waybill.exporter.errors import ExportRejected, LimitExceeded
+from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.xlsx.limits import MAX_HELD_BYTES
+from waybill.exporter.formats.xlsx.sheets import FIRST_DATA_ROW, Piece, Sheet
+from waybill.exporter.formats.xlsx.skeleton import Design, Designer, part_name
+from waybill.exporter.rows.order import RowOrder
+
+#: Written first, since they depend on no row, and in this order: `file` knows a workbook by
+#: the names of its first, third and fourth entry. The rest waits until all sheets are known.
+_FIRST_PARTS = ("_rels/.rels", "docProps/core.xml", "xl/theme/theme1.xml")
+
+
+@dataclass(eq=False, slots=True)
+class _Entry:
+    """The package part of one sheet."""
+
+    sheet: Sheet
+    number: int
+    rows: int = 0
+    held: list[tuple[Piece, Block]] = field(default_factory=list)
+    #: Of the rows that were written.
+    order: RowOrder = field(default_factory=lambda: RowOrder(FIRST_DATA_ROW))
+    full: bool = False
+    #: What was written around the rows; None while it was not.
+    prologue: bytes | None = None
+    epilogue: bytes | None = None
+
+
+class Package:
+    """Writes one workbook. Call `begin`, then `add` in the order of the rows, then `finish`."""
+
+    def __init__(
+        self, designer: Designer, draft: Design, tally: Tally, *, max_held: int = MAX_HELD_BYTES
+    ) -> None:
+        """`draft` is a design with one data sheet; its style numbers are those of the rows."""
+        self._designer = designer
+        self._draft = draft
+        self._tally = tally
+        self._max_held = max_held
+        self._zip = ZipStream()
+        self._entries: dict[Sheet, _Entry] = {}
+        self._open: _Entry | None = None
+        self._held_bytes = 0
+
+    def begin(self) -> Iterator[bytes]:
+        """The parts that depend on no row."""
+        for name in _FIRST_PARTS:
+            yield self._zip.file(name, self._draft.parts[name])
+
+    def add(self, piece: Piece, block: Block) -> Iterator[bytes]:
+        """Write `block`, or keep it until its sheet's turn comes.
+
+        Raises:
+            LimitExceeded: its sheet is finished already. Only possible where rows are not
+                ordered by the column that makes the sheets, and too many for memory.
+        """
+        if piece.follows is not None:
+            self._entries[piece.follows].full = True
+        entry = self._entry(piece.sheet)
+        if entry.epilogue is not None:
+            raise LimitExceeded(
+                f"Rows of sheet {piece.sheet.name!r} came back after too many others. "
+                "Order the dataset by the column that makes its sheets."
+            )
+        entry.rows += piece.rows
+        if entry is self._open:
+            yield self._rows(entry, piece, block)
+            return
+        entry.held.append((piece, block))
+        self._held_bytes += len(block.data)
+        if self._open is None or self._open.full or self._held_bytes > self._max_held:
+            yield from self._advance()
+
+    def finish(self, sheets: Sequence[Sheet]) -> Iterator[bytes]:
+        """What is left: held rows, ends of `sheets`, all other parts, and the directory.
+
+        Raises:
+            ExportRejected: `decorate` made another design than before.
+        """
+        for sheet in sheets:
+            self._entry(sheet)
+        design = self._design()
+        for entry in self._unfinished():
+            yield from self._write(entry, design)
+            yield self._end(entry, design)
+        self._check(design)
+        for name, part in design.parts.items():
+            if name not in _FIRST_PARTS:
+                yield self._zip.file(name, part)
+        yield self._zip.finish()
+        self._tally.file = self._zip.checksum
+
+    def _entry(self, sheet: Sheet) -> _Entry:
+        return self._entries.setdefault(sheet, _Entry(sheet, len(self._entries) + 1))
+
+    def _unfinished(self) -> list[_Entry]:
+        return [entry for entry in self._entries.values() if entry.epilogue is None]
+
+    def _design(self) -> Design:
+        entries = self._entries.values()
+        return self._designer.design([(entry.sheet.name, entry.rows) for entry in entries])
+
+    def _advance(self) -> Iterator[bytes]:
+        """Finish sheets, oldest first, until one can stay open."""
+        design = self._design()
+        for entry in self._unfinished():
+            yield from self._write(entry, design)
+            if not entry.full and self._held_bytes <= self._max_held // 2:
+                return
+            yield self._end(entry, design)
+
+    def _write(self, entry: _Entry, design: Design) -> Iterator[bytes]:
+        """Open the part of `entry` if need be, and write what it held."""
+        if entry is not self._open:
+            frame = design.frames[entry.number - 1]
+            if frame.styles != self._draft.frames[0].styles:
+                raise ExportRejected("The decorate hook gave data sheets different formats.")
+            entry.prologue = frame.prologue
+            self._open = entry
+            yield self._zip.open(part_name(entry.number))
+            yield self._zip.add(Block.of(frame.prologue))
+        held, entry.held = entry.held, []
+        for piece, block in held:
+            self._held_bytes -= len(block.data)
+            yield self._rows(entry, piece, block)
+
+    def _end(self, entry: _Entry, design: Design) -> bytes:
+        entry.epilogue = design.frames[entry.number - 1].epilogue
+        self._open = None
+        return self._zip.add(Block.of(entry.epilogue)) + self._zip.close()
+
+    def _rows(self, entry: _Entry, piece: Piece, block: Block) -> bytes:
+        entry.order.follow(piece.first_row, block.rows)
+        self._tally.rows += block.rows
+        return self._zip.add(block)
+
+    def _check(self, design: Design) -> None:
+        """See that what was written early still fits what is known now."""
+        parts_agree = all(self._draft.parts[name] == design.parts[name] for name in _FIRST_PARTS)
+        frames_agree = all(
+            (entry.prologue, entry.epilogue) == (frame.prologue, frame.epilogue)
+            for entry, frame in zip(self._entries.values(), design.frames, strict=True)
+        )
+        if not (parts_agree and frames_agree):
+            raise ExportRejected(
+                "The decorate hook made two different designs. It may depend on nothing but "
+                "the row count of a sheet, and on that only below and beside the rows."
+            )

@@ -1,0 +1,111 @@
+"""Placed rows to blocks of a sheet's rows: the hot path, run on several threads at once.
+
+Each column becomes strings of cells in a few whole-column steps, each row the concatenation
+of its cells. Python sees columns only, never a value, so the interpreter's lock is free.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import polars as pl
+import pyarrow as pa
+
+from waybill.exporter.blocks.block import Block
+from waybill.exporter.formats.xlsx.cells import Cells
+from waybill.exporter.formats.xlsx.columns import SheetColumn
+from waybill.exporter.formats.xlsx.kinds import plain_array
+from waybill.exporter.formats.xlsx.sheets import Piece, PlacedCut
+from waybill.exporter.rows.marks import count_marks
+
+#: Begins every row and nothing else: a "<" in a value is escaped.
+_ROW_MARK = b"<r"
+
+#: A constant, or one text a row.
+_Part = str | pl.Series
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedCut:
+    """What became of a placed cut: a block for each piece, and with it."""
+
+    first_row: int
+    blocks: tuple[tuple[Piece, Block], ...]
+    warnings: Counter[tuple[str, str]]
+
+
+class RowRenderer:
+    """Renders batches of one schema. Safe to call from several threads at once."""
+
+    def __init__(self, columns: Sequence[SheetColumn], styles: Sequence[int]) -> None:
+        """`styles` are the numbers the workbook gave to the looks of `columns`."""
+        self._columns = columns
+        self._starts = [_start_tag(style) for style in styles]
+
+    def __call__(self, placed: PlacedCut) -> RenderedCut:
+        """Render and compress.
+
+        Raises:
+            IncompleteExport: the rows are not what the source read.
+        """
+        columns = placed.open()
+        warnings: Counter[tuple[str, str]] = Counter()
+        numbers = _row_numbers(placed.pieces)
+        row: list[_Part] = ['<row r="', numbers, '">']
+        for column, start, array in zip(self._columns, self._starts, columns, strict=True):
+
+            def warn(rule: str, count: int, name: str = column.name) -> None:
+                warnings[name, rule] += count
+
+            for cells in column.kind.cells(plain_array(array), warn):
+                row += _cell(f'<c r="{column.letters}', numbers, start, cells)
+        row.append("</row>")
+        blocks = _blocks(_concat(row), placed.pieces)
+        return RenderedCut(placed.cut.first_row, blocks, +warnings)
+
+
+def _row_numbers(pieces: Sequence[Piece]) -> pl.Series:
+    ranges = [
+        pl.int_range(piece.first_row, piece.first_row + piece.rows, eager=True) for piece in pieces
+    ]
+    return pl.concat(ranges).cast(pl.String)
+
+
+def _start_tag(style: int) -> str:
+    """What follows the row number in a cell's reference."""
+    return f'" s="{style}"' if style else '"'
+
+
+def _cell(reference: str, numbers: pl.Series, start: str, cells: Cells) -> list[_Part]:
+    opening, closing = cells.form.value
+    parts: list[_Part] = [reference, numbers, start + opening, cells.values, closing]
+    # A null swallows the parts around it, so that the row has no cell there. A column
+    # without nulls needs no strings of its own.
+    return [_concat(parts, skip_nulls=False)] if cells.values.null_count() else parts
+
+
+def _concat(parts: Sequence[_Part], *, skip_nulls: bool = True) -> pl.Series:
+    expressions: list[pl.Expr] = []
+    for constant, group in groupby(parts, lambda part: isinstance(part, str)):
+        if constant:
+            expressions.append(pl.lit("".join(group)))  # type: ignore[arg-type]
+        else:
+            expressions.extend(map(pl.lit, group))
+    return pl.select(pl.concat_str(expressions, ignore_nulls=skip_nulls)).to_series()
+
+
+def _blocks(rows: pl.Series, pieces: Sequence[Piece]) -> tuple[tuple[Piece, Block], ...]:
+    """Compress the rows of each piece, reading them in place from the column's one buffer."""
+    array = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = array.buffers()
+    ends = pa.Array.from_buffers(pa.int64(), len(array) + 1, [None, offsets], offset=array.offset)
+    xml = memoryview(data)
+    blocks, first = [], 0
+    for piece in pieces:
+        part = xml[ends[first].as_py() : ends[first + piece.rows].as_py()]
+        blocks.append((piece, Block.of(part, count_marks(part, _ROW_MARK))))
+        first += piece.rows
+    return tuple(blocks)

@@ -1,0 +1,162 @@
+"""The workbook around the rows, designed by XlsxWriter on sheets that hold no rows.
+
+XlsxWriter writes a small workbook: headings, widths, number formats, filters, and whatever
+a dataset's `decorate` hook adds, with every feature it has. From its XML we take what comes
+before the rows of each sheet, what comes after them, and all other parts of the package.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import xlsxwriter
+from xlsxwriter.exceptions import XlsxWriterException
+
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.errors import ExportRejected
+from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.xlsx.about import add_about
+from waybill.exporter.formats.xlsx.columns import SheetColumn
+from waybill.exporter.formats.xlsx.datasheet import DataSheet, SheetFrame, frame_of
+from waybill.exporter.formats.xlsx.text_cells import one_line
+
+#: The same rows make the same bytes, so a file cannot say when it was made.
+_CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 - XlsxWriter takes it for UTC
+
+_HEADER_HEIGHT = 21
+_HEADER_LOOK: Mapping[str, Any] = {
+    "bold": True,
+    "font_color": "#1F2937",
+    "bg_color": "#E5EAF1",
+    "bottom": 2,
+    "bottom_color": "#7B8CA5",
+    "valign": "vcenter",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """One finished design: everything of the package but the rows."""
+
+    #: In the order of the data sheets.
+    frames: tuple[SheetFrame, ...]
+    #: All other parts of the package by name, in XlsxWriter's order.
+    parts: Mapping[str, bytes]
+    #: Names of the sheets that hold no rows of ours.
+    other_sheets: tuple[str, ...]
+
+
+class Designer:
+    """Makes designs that differ in nothing but the sheets and row counts they are told."""
+
+    def __init__(self, columns: Sequence[SheetColumn], layout: Layout, tally: Tally) -> None:
+        """`tally` is read for the "About this export" sheet each time."""
+        self._columns = columns
+        self._layout = layout
+        self._tally = tally
+
+    def design(self, sheets: Sequence[tuple[str, int]]) -> Design:
+        """Design a workbook with these data sheets: (name, data rows).
+
+        Raises:
+            ExportRejected: `decorate` asked for what XlsxWriter or a streamed sheet cannot do.
+        """
+        file = io.BytesIO()
+        workbook = xlsxwriter.Workbook(file, {"in_memory": True})
+        try:
+            worksheets = self._fill(workbook, sheets)
+            workbook.close()
+        except XlsxWriterException as error:
+            raise ExportRejected(f"The workbook could not be designed: {error}") from error
+        others = tuple(sheet.name for sheet in workbook.worksheets()[len(sheets) :])
+        with zipfile.ZipFile(file) as package:
+            parts = {name: package.read(name) for name in package.namelist()}
+        frames = tuple(
+            frame_of(sheet, parts.pop(part_name(number)).decode())
+            for number, sheet in enumerate(worksheets, 1)
+        )
+        return Design(frames, parts, others)
+
+    def _fill(self, workbook: Any, sheets: Sequence[tuple[str, int]]) -> list[DataSheet]:
+        workbook.set_properties(
+            {"title": one_line(self._layout.title), "author": "Waybill", "created": _CREATED}
+        )
+        looks = _Looks(workbook)
+        headers = [looks.of_header(column) for column in self._columns]
+        formats = [looks.of_values(column) for column in self._columns]
+        worksheets: list[DataSheet] = []
+        for name, rows in sheets:
+            sheet = workbook.add_worksheet(name, DataSheet)
+            sheet.data_rows = rows
+            _write_table(sheet, self._columns, headers, formats)
+            worksheets.append(sheet)
+        if self._layout.decorate is not None:
+            self._layout.decorate(workbook, worksheets)
+        if workbook.worksheets()[: len(sheets)] != worksheets:
+            raise ExportRejected("The decorate hook moved a data sheet; use `activate()` instead.")
+        for sheet in worksheets:
+            sheet.write_probe(formats)
+            _add_filter(sheet, len(self._columns))
+        if self._layout.about:
+            rows = sum(rows for _, rows in sheets)
+            add_about(workbook, self._layout.about, rows, self._tally.warnings)
+        return worksheets
+
+
+def part_name(number: int) -> str:
+    """The package part of the data sheet with this number, counted from 1."""
+    return f"xl/worksheets/sheet{number}.xml"
+
+
+class _Looks:
+    """The formats of one workbook, each made once."""
+
+    def __init__(self, workbook: Any) -> None:
+        self._workbook = workbook
+        self._made: dict[tuple[str, str], Any] = {}
+
+    def of_header(self, column: SheetColumn) -> Any:
+        """The look of a column's heading."""
+        return self._make("header", column.kind.align, _HEADER_LOOK)
+
+    def of_values(self, column: SheetColumn) -> Any:
+        """The look of a column's cells; None where they need no style to look right."""
+        if not column.number_format:
+            return None
+        look = {"num_format": column.number_format}
+        return self._make(column.number_format, column.kind.align, look)
+
+    def _make(self, name: str, align: str, look: Mapping[str, Any]) -> Any:
+        key = (name, align)
+        if key not in self._made:
+            self._made[key] = self._workbook.add_format({**look, "align": align})
+        return self._made[key]
+
+
+def _write_table(
+    sheet: DataSheet,
+    columns: Sequence[SheetColumn],
+    headers: Sequence[Any],
+    formats: Sequence[Any],
+) -> None:
+    sheet.set_row(0, _HEADER_HEIGHT)
+    sheet.freeze_panes(1, 0)
+    sheet.repeat_rows(0)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    for index, column in enumerate(columns):
+        sheet.set_column(index, index, column.width, formats[index])
+        sheet.write_string(0, index, column.label, headers[index])
+    # Exact long numbers and identifiers are text on purpose: no green triangles.
+    sheet.ignore_errors({"number_stored_as_text": f"A1:{columns[-1].letters}{sheet.data_rows + 1}"})
+
+
+def _add_filter(sheet: DataSheet, columns: int) -> None:
+    """Make the header filterable, unless `decorate` made a filter or a table of it."""
+    if not sheet.autofilter_ref and not sheet.tables:
+        sheet.autofilter(0, 0, sheet.data_rows, columns - 1)

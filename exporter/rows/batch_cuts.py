@@ -1,0 +1,182 @@
+"""Where a stream of batches is cut: into runs to render at once, into parts of a file.
+
+Sources cut batches where it suits their driver. Grouping them anew by row count makes the
+bytes of a file depend on its rows alone, and spares every encoder tiny blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+import pyarrow as pa
+
+from waybill.exporter.rows.order import RowOrder
+from waybill.exporter.rows.seals import check_seal, first_row_of, in_order, sealed_slice
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """Some rows of a sealed batch."""
+
+    batch: pa.RecordBatch
+    start: int
+    rows: int
+
+    @classmethod
+    def whole(cls, batch: pa.RecordBatch) -> _Slice:
+        return cls(batch, 0, batch.num_rows)
+
+    @property
+    def first_row(self) -> int:
+        return first_row_of(self.batch) + self.start
+
+    @property
+    def content(self) -> pa.RecordBatch:
+        return self.batch.slice(self.start, self.rows)
+
+    @property
+    def size_bytes(self) -> int:
+        return int(self.content.nbytes)
+
+    def head(self, rows: int) -> _Slice:
+        return _Slice(self.batch, self.start, min(rows, self.rows))
+
+    def without(self, rows: int) -> _Slice:
+        return _Slice(self.batch, self.start + rows, self.rows - rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Rows of the result to be rendered at once. Cutting neither copies nor reads a value."""
+
+    slices: tuple[_Slice, ...]
+
+    @classmethod
+    def of(cls, batch: pa.RecordBatch) -> Cut:
+        """All rows of one sealed batch."""
+        return cls((_Slice.whole(batch),))
+
+    @property
+    def first_row(self) -> int:
+        """Where in the result these rows begin."""
+        return self.slices[0].first_row
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are; at least one."""
+        return sum(item.rows for item in self.slices)
+
+    def column(self, index: int) -> pa.Array:
+        """One column as it stands, for a look ahead: what is rendered comes from `open`."""
+        chunks = [item.content.column(index) for item in self.slices]
+        return pa.chunked_array(chunks).combine_chunks()
+
+    def open(self) -> pa.Table:
+        """The rows, each of their batches checked against its seal. Meant for render threads.
+
+        Raises:
+            IncompleteExport: they are not what the source read, or not in its order.
+        """
+        order = RowOrder()
+        for item in self.slices:
+            check_seal(item.batch)
+            order.follow(item.first_row, item.rows)
+        return pa.Table.from_batches([item.content for item in self.slices])
+
+
+def regroup(
+    batches: Iterable[pa.RecordBatch],
+    *,
+    rows: int,
+    max_bytes: int,
+    stop_every: int | None = None,
+) -> Iterator[Cut]:
+    """Join and cut sealed `batches` into cuts of `rows` rows each.
+
+    A cut is shorter at the end, at each multiple of `stop_every` rows, and where it would
+    take more than `max_bytes`, which only a single row may. Only such wide rows let the cuts
+    depend on the source's own.
+
+    Raises:
+        IncompleteExport: a batch is missing, repeated or out of place, or has no seal.
+    """
+    held = _Held()
+    done = 0
+    for batch in in_order(batches):
+        rest = _Slice.whole(batch)
+        while rest.rows:
+            room = rows if stop_every is None else min(rows, stop_every - done % stop_every)
+            piece = rest.head(room - held.rows)
+            size_bytes = piece.size_bytes
+            if held.rows and held.size_bytes + size_bytes > max_bytes:
+                done += held.rows
+                yield held.take()
+                continue
+            while size_bytes > max_bytes and piece.rows > 1:
+                piece = piece.head(piece.rows // 2)
+                size_bytes = piece.size_bytes
+            held.add(piece, size_bytes)
+            rest = rest.without(piece.rows)
+            if held.rows == room:
+                done += held.rows
+                yield held.take()
+    if held.rows:
+        yield held.take()
+
+
+class _Held:
+    """Slices on their way into one cut."""
+
+    def __init__(self) -> None:
+        self._slices: list[_Slice] = []
+        self.rows = self.size_bytes = 0
+
+    def add(self, item: _Slice, size_bytes: int) -> None:
+        self._slices.append(item)
+        self.rows += item.rows
+        self.size_bytes += size_bytes
+
+    def take(self) -> Cut:
+        cut = Cut(tuple(self._slices))
+        self._slices.clear()
+        self.rows = self.size_bytes = 0
+        return cut
+
+
+def split_rows(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Cut sealed `batches` into runs of exactly `rows` rows; the last run has what is left.
+
+    The next run appears only when there is a row for it, so no part of a file is ever
+    empty; but there is always a first run, even of nothing. Take each run to its end before
+    asking for the next: they share one source.
+    """
+    rest = (batch for batch in in_order(batches) if batch.num_rows)
+    first = next(rest, None)
+    if first is None:
+        yield iter(())
+    while first is not None:
+        run = _Run(chain([first], rest), rows)
+        yield iter(run)
+        first = run.surplus if run.surplus is not None else next(rest, None)
+
+
+class _Run:
+    """The first `rows` rows of a source, and what of its last batch goes beyond them."""
+
+    def __init__(self, source: Iterable[pa.RecordBatch], rows: int) -> None:
+        self._source = source
+        self._rows = rows
+        self.surplus: pa.RecordBatch | None = None
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        left = self._rows
+        for batch in self._source:
+            if batch.num_rows > left:
+                self.surplus = sealed_slice(batch, left)
+                batch = sealed_slice(batch, 0, left)
+            yield batch
+            left -= batch.num_rows
+            if not left:
+                return

@@ -1,0 +1,113 @@
+"""The columns of a text format: what each is called, and how its values may be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import pyarrow as pa
+
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.errors import LimitExceeded
+from waybill.exporter.labels import unique_labels
+
+#: Field metadata by which a source says what a string column really holds.
+KIND_KEY = b"waybill.kind"
+_DECIMAL_MARK = b"decimal"
+
+
+class Kind(Enum):
+    """What a value is, as far as quoting and guarding are concerned."""
+
+    #: Integers and floats.
+    NUMBER = auto()
+    #: Exact decimals, which JSON readers would round if they were JSON numbers.
+    DECIMAL = auto()
+    #: The same, sent as text by a source whose type is wider than any of Arrow's.
+    DECIMAL_TEXT = auto()
+    BOOLEAN = auto()
+    #: Dates, times, timestamps, durations: digits and a few fixed letters.
+    MOMENT = auto()
+    #: Lists, structs and maps as JSON text, and columns of JSON text.
+    JSON = auto()
+    #: Base64 text.
+    BYTES = auto()
+    #: All else: anything may be inside.
+    TEXT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class CellColumn:
+    """One column of a text format."""
+
+    #: Name inside frames. Not the column's own name, which Polars might read as a pattern.
+    key: str
+    #: The column's own name, made unique: the name in warnings and in JSON.
+    name: str
+    #: The heading a person reads, made unique.
+    label: str
+    kind: Kind
+    #: The layout asks for text where the format could hold a number.
+    as_text: bool
+
+
+def cell_columns(schema: pa.Schema, layout: Layout) -> tuple[CellColumn, ...]:
+    """The columns of `schema` in their order.
+
+    Raises:
+        LimitExceeded: there are no columns, and no text format can say how many rows it has
+            without one.
+    """
+    if not schema.names:
+        raise LimitExceeded("A table without columns cannot be exported.")
+    names = unique_labels(schema.names)
+    labels = unique_labels(layout.label(name) for name in schema.names)
+    return tuple(
+        CellColumn(str(index), name, label, kind_of(field), layout.column(field.name).as_text)
+        for index, (field, name, label) in enumerate(zip(schema, names, labels, strict=True))
+    )
+
+
+def kind_of(field: pa.Field) -> Kind:
+    """The kind of the values of `field`."""
+    if is_decimal_text(field):
+        return Kind.DECIMAL_TEXT
+    if isinstance(field.type, pa.JsonType):
+        return Kind.JSON
+    kind = value_type(field.type)
+    for applies, result in _KINDS:
+        if applies(kind):
+            return result
+    return Kind.TEXT
+
+
+def is_decimal_text(field: pa.Field) -> bool:
+    """Whether a text column holds decimals: so says our source, or the PostgreSQL driver."""
+    if (field.metadata or {}).get(KIND_KEY) == _DECIMAL_MARK:
+        return True
+    return isinstance(field.type, pa.OpaqueType) and field.type.type_name == "numeric"
+
+
+def value_type(kind: pa.DataType) -> pa.DataType:
+    """The type of the values of `kind`, whatever way it stores them."""
+    if isinstance(kind, pa.UuidType):
+        return kind
+    if isinstance(kind, pa.BaseExtensionType):
+        return value_type(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return value_type(kind.value_type)
+    return kind
+
+
+_KINDS = (
+    (pa.types.is_integer, Kind.NUMBER),
+    (pa.types.is_floating, Kind.NUMBER),
+    (pa.types.is_decimal, Kind.DECIMAL),
+    (pa.types.is_boolean, Kind.BOOLEAN),
+    (pa.types.is_temporal, Kind.MOMENT),
+    (pa.types.is_nested, Kind.JSON),
+    (pa.types.is_binary, Kind.BYTES),
+    (pa.types.is_large_binary, Kind.BYTES),
+    (pa.types.is_binary_view, Kind.BYTES),
+    (pa.types.is_fixed_size_binary, Kind.BYTES),
+)

@@ -1,0 +1,214 @@
+"""Every setting, its default and its meaning; read from the environment or ``.env``.
+
+A wrong value, or a ``WAYBILL_`` name that does not exist, is one clear line and exit code 2:
+a setting that is silently ignored is the hardest kind of fault to find at 3 a.m.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from waybill.exporter.errors import InvalidRequest
+from waybill.infra.config.limits import LimitSettings
+from waybill.infra.config.notifications import NoticeSettings
+from waybill.infra.config.types import Delays, OptionalSecret, OptionalText, Seconds, ladder
+
+PREFIX = "WAYBILL_"
+EMBEDDED = "embedded"
+AWS = "aws"
+#: RFC 7518 §3.2: a key of the size of the hash, or larger.
+_MIN_SECRET_BYTES = 32
+
+
+class BadSettings(InvalidRequest):
+    """A setting cannot be used."""
+
+    code = "bad_settings"
+
+
+class Settings(NoticeSettings, LimitSettings):
+    """The settings of one process. Build it with `load`, which explains what is wrong."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    database_url: OptionalSecret = Field(
+        None, description="Task tables: a SQLAlchemy URL. Default: a SQLite file in WAYBILL_HOME."
+    )
+    source_url: OptionalSecret = Field(
+        None, description="Database the exported rows are read from. Default: the one above."
+    )
+    amqp_url: OptionalSecret = Field(
+        None, description="RabbitMQ 3.10 to 4.x. Default: a broker inside the process."
+    )
+    s3_endpoint_url: str = Field(
+        EMBEDDED,
+        description="`embedded` (a local S3 server, one per WAYBILL_HOME), `aws`, or a URL.",
+    )
+    s3_public_endpoint_url: OptionalText = Field(
+        None, description="Host signed into links (browser-reachable). Default: the endpoint above."
+    )
+    s3_bucket: str = Field("waybill-exports", description="Bucket; made if missing.")
+    s3_access_key_id: OptionalText = Field(None, description="Default: the usual AWS chain.")
+    s3_secret_access_key: OptionalSecret = Field(None, description="Default: the usual AWS chain.")
+    s3_region: OptionalText = Field(None, description="Default: the usual AWS chain.")
+    datasets: str = Field(
+        "waybill.infra.sample.datasets",
+        description="Python module or file that declares datasets. Default: the sample shop.",
+    )
+    home: Path = Field(Path(".waybill"), description="Local state of the embedded stack.")
+    public_url: OptionalText = Field(
+        None,
+        description="Where people reach this API and page, such as "
+        "`https://exports.example.com`; put into share links, webhooks and mails. Without it "
+        "share links are relative, and the others name the task without a link.",
+    )
+    link_ttl: Seconds = Field(
+        timedelta(seconds=900),
+        gt=timedelta(0),
+        le=timedelta(days=7),
+        description="Life of a signed link in seconds, at most 7 days.",
+    )
+    retention_days: int = Field(
+        7, ge=1, le=3650, description="Objects are deleted after this; the task is then EXPIRED."
+    )
+    max_attempts: int = Field(3, ge=1, le=100, description="Attempts of one task.")
+    lease_seconds: float = Field(
+        60, ge=1, le=3600, description="A silent worker loses its task after this."
+    )
+    stall_seconds: float = Field(
+        3600,
+        ge=1,
+        le=86_400,
+        description="An attempt that gets no further for this long is ended and tried again. "
+        "Longer than the longest sort or count of any query.",
+    )
+    retry_delays: Delays = Field(
+        "2,8,30,120", description="Seconds before the second, third … attempt; the last repeats."
+    )
+    concurrency: int = Field(
+        2, ge=1, le=64, description="Exports of each queue one worker runs at once."
+    )
+    shutdown_grace: Seconds = Field(
+        timedelta(seconds=10),
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="Seconds running exports get to finish when the process is asked to end.",
+    )
+    csv_profile: Literal["excel", "machine"] = Field(
+        "excel",
+        description="`excel`: UTF-8 with BOM, CRLF, formula-safe; `machine`: plain UTF-8, raw.",
+    )
+    timezone: str = Field("UTC", description="Zone in which files show aware timestamps.")
+    jwt_secret: OptionalSecret = Field(
+        None, description="Shared HS256 secret. Default: a random one kept in WAYBILL_HOME."
+    )
+    jwks_url: OptionalText = Field(
+        None, description="JWKS of the identity provider (RS256, ES256)."
+    )
+    jwt_audience: str = Field("waybill", description="Expected `aud`.")
+    jwt_issuer: str = Field("waybill", description="Expected `iss`.")
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _secret_is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < _MIN_SECRET_BYTES:
+            raise ValueError(f"must have at least {_MIN_SECRET_BYTES} bytes")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url_is_a_host(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        more = (parts.username, parts.query, parts.fragment, parts.path.rstrip("/"))
+        if parts.scheme not in ("http", "https") or not parts.hostname or any(more):
+            raise ValueError("must be http:// or https:// and a host, without a path")
+        return value.rstrip("/")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+            # Python knows these two, Polars does not.
+            if value in ("Factory", "localtime"):
+                raise ValueError
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("must be the name of a time zone, such as Europe/Berlin") from None
+        return value
+
+    @property
+    def retry_ladder(self) -> tuple[timedelta, ...]:
+        """The delays before the second, third … attempt."""
+        return ladder(self.retry_delays)
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claim holds without a heartbeat."""
+        return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def stall(self) -> timedelta:
+        """How long an attempt may get no further."""
+        return timedelta(seconds=self.stall_seconds)
+
+    @property
+    def task_database_url(self) -> str:
+        """The SQLAlchemy URL of the task tables."""
+        if self.database_url:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{(self.home / 'waybill.db').resolve()}"
+
+    @property
+    def rows_database_url(self) -> str:
+        """The SQLAlchemy URL of the rows."""
+        return self.source_url.get_secret_value() if self.source_url else self.task_database_url
+
+    def signing_secret(self) -> str:
+        """The HS256 secret; made once and kept readable by this user only when not given."""
+        if self.jwt_secret:
+            return self.jwt_secret.get_secret_value()
+        path = self.home / "jwt.secret"
+        self.home.mkdir(parents=True, exist_ok=True)
+        try:
+            # Exclusive creation: two processes starting at once agree on one secret.
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text()
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secret := secrets.token_urlsafe(48))
+        return secret
+
+
+def load(**overrides: object) -> Settings:
+    """Read the settings; `overrides` win over the environment.
+
+    Raises:
+        BadSettings: one line naming the setting and what is wrong, never its value.
+    """
+    names = set(os.environ) | set(dotenv_values(".env"))
+    known = {PREFIX + field.upper() for field in Settings.model_fields}
+    if unknown := sorted(
+        n for n in names if n.upper().startswith(PREFIX) and n.upper() not in known
+    ):
+        raise BadSettings(f"Unknown setting: {', '.join(unknown)}.")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        problem = first["msg"].removeprefix("Value error, ")
+        raise BadSettings(f"{name}: {problem}.") from None

@@ -1,0 +1,132 @@
+"""Engines for the task tables, on PostgreSQL and SQLite, with one set of promises.
+
+`writing` takes the write lock at once on SQLite (``BEGIN IMMEDIATE``): a deferred
+transaction that reads and then writes fails in WAL mode without waiting for the busy
+timeout (measured). `reading` never takes it. Both roll back unless they end cleanly.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from waybill.infra.config.settings import BadSettings
+
+#: How long a SQLite writer waits for another one before giving up.
+_BUSY_TIMEOUT_MS = 15_000
+_READ_ONLY = "waybill_read_only"
+#: For libpq. Without them, a database host that vanishes without a word holds a query for the
+#: kernel's patience: 15 minutes on Linux (`tcp_retries2`), two hours for a silent connection.
+_POSTGRES: dict[str, Any] = {
+    "application_name": "waybill",
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    # Milliseconds that sent bytes may stay unacknowledged; half a default lease.
+    "tcp_user_timeout": 30_000,
+}
+
+
+def create_engine(url: str, *, pool_size: int = 10) -> Engine:
+    """An engine for the task tables. Connects lazily.
+
+    Raises:
+        BadSettings: the URL cannot be read, or names a database that is not supported.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise BadSettings("WAYBILL_DATABASE_URL is not a database URL.") from None
+    backend = parsed.get_backend_name()
+    if backend == "postgresql":
+        return sa.create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args=_POSTGRES,
+        )
+    if backend == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(parsed, hide_parameters=True)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    raise BadSettings(f"WAYBILL_DATABASE_URL: {backend} cannot hold the task tables.")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that may write; committed on a clean exit."""
+    with engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One transaction that only reads; never waits for a writer."""
+    with engine.connect() as connection:
+        connection = connection.execution_options(**{_READ_ONLY: True})
+        with connection.begin():
+            yield connection
+
+
+def database_now(connection: Connection) -> datetime:
+    """The time by which leases are judged: the database's, so workers' clocks don't matter.
+
+    SQLite has no server, and its users share one host, so there it is the host's clock.
+    """
+    if connection.dialect.name == "postgresql":
+        now = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
+        return connection.execute(sa.select(now)).scalar_one()
+    return datetime.now(UTC)
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware timestamp, stored as UTC. SQLite gives back naive ones; this does not."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Refuse naive values: a time without a zone is a fault waiting for summer."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Give back an aware value."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver must not open transactions by itself; `_begin_sqlite` does.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={_BUSY_TIMEOUT_MS}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

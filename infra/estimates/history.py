@@ -1,0 +1,117 @@
+"""What finished exports were like, and how busy a queue is: what estimates are made from.
+
+Figures of one tenant are never used for another: the bytes of a row tell something about what
+is in it. Of a colleague's exports, ratios are used (bytes and seconds a row) and no count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.db.engine import database_now, reading
+from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.estimates.model import PastExport, filled
+from waybill.infra.tasks.queries.owned import owned_by
+from waybill.infra.tasks.states import TaskStatus
+
+_t = export_task.c
+
+#: So many of the newest are looked at: enough for a median, and soon forgotten when the data
+#: of a dataset change their nature.
+_NEWEST = 20
+
+#: Written out, so that the partial indexes on it are used.
+_PENDING = sa.text(f"status = '{TaskStatus.PENDING}'")
+_PROCESSING = sa.text(f"status = '{TaskStatus.PROCESSING}'")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLoad:
+    """How busy a queue is, over all tenants: numbers only."""
+
+    waiting: int
+    running: int
+    #: Workers that run something of it just now.
+    workers: int
+
+
+class TaskHistory:
+    """Reads the past of ``export_task``."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def past_exports(self, tenant: str, task_type: str, chosen: str) -> list[PastExport]:
+        """The newest finished exports of the tenant's with this type and format."""
+        query = (
+            sa.select(
+                _t.rows_written,
+                _t.size_bytes,
+                _t.started_at,
+                _t.finished_at,
+                _t.attempt,
+                _t.planned_rows,
+                _t.params,
+            )
+            .where(
+                _t.tenant_id == tenant,
+                _t.task_type == task_type,
+                _t.format == chosen,
+                _t.rows_written.is_not(None),
+            )
+            .order_by(_t.finished_at.desc())
+            .limit(_NEWEST)
+        )
+        with reading(self._engine) as connection:
+            return [_past(row) for row in connection.execute(query).mappings()]
+
+    def rows_of_equal_request(
+        self, user: Principal, task_type: str, params: Mapping[str, Any]
+    ) -> int | None:
+        """The rows of `user`'s own last finished export with exactly these parameters."""
+        query = (
+            sa.select(_t.params, _t.rows_written)
+            .where(owned_by(user), _t.task_type == task_type, _t.rows_written.is_not(None))
+            .order_by(_t.created_at.desc())
+            .limit(_NEWEST)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return next((row.rows_written for row in rows if row.params == dict(params)), None)
+
+    def load_of(self, queue: str) -> QueueLoad:
+        """What waits in `queue` for a worker, and what runs."""
+        with reading(self._engine) as connection:
+            now = database_now(connection)
+            waiting = connection.execute(
+                sa.select(sa.func.count()).where(
+                    _PENDING,
+                    _t.queue == queue,
+                    _t.joined_id.is_(None),
+                    sa.or_(_t.next_attempt_at.is_(None), _t.next_attempt_at <= now),
+                )
+            ).scalar_one()
+            running, workers = connection.execute(
+                sa.select(sa.func.count(), sa.func.count(sa.distinct(_t.lease_owner))).where(
+                    _PROCESSING, _t.queue == queue
+                )
+            ).one()
+        return QueueLoad(waiting, running, workers)
+
+
+def _past(row: sa.RowMapping) -> PastExport:
+    # A later attempt began anew while the time went on; a file of somebody else's took none.
+    timed = row["attempt"] == 1 and row["started_at"] is not None
+    return PastExport(
+        rows=row["rows_written"],
+        size_bytes=row["size_bytes"],
+        seconds=(row["finished_at"] - row["started_at"]).total_seconds() if timed else None,
+        planned_rows=row["planned_rows"],
+        filled=filled(row["params"]),
+    )

@@ -1,0 +1,54 @@
+"""Loads the datasets a team declared, from a module name or a Python file."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+from waybill.exporter.datasets.dataset import DECLARED, Registry
+from waybill.infra.config.settings import BadSettings
+from waybill.infra.tasks.audit_dataset import AUDIT
+
+
+def load_datasets(where: str) -> Registry:
+    """Import `where` (``package.module`` or ``path/to/file.py``) and return what it declares.
+
+    The audit log of Waybill itself comes with it, as `AUDIT`.
+
+    Raises:
+        BadSettings: it cannot be imported, declares nothing, or takes the name of `AUDIT`.
+            The cause is chained.
+    """
+    try:
+        if where.endswith(".py"):
+            _import_file(Path(where))
+        else:
+            importlib.import_module(where)
+    except Exception as error:
+        raise BadSettings(
+            f"WAYBILL_DATASETS: {where} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    if not DECLARED.queues:
+        raise BadSettings(f"WAYBILL_DATASETS: {where} declares no dataset.")
+    declared = {item.name: item for item in DECLARED}
+    if AUDIT.name in declared:
+        raise BadSettings(f"WAYBILL_DATASETS: {where} declares {AUDIT.name}, which is taken.")
+    return Registry({**declared, AUDIT.name: AUDIT})
+
+
+def _import_file(path: Path) -> None:
+    name = f"waybill_datasets_{path.stem}"
+    if name in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise

@@ -1,0 +1,119 @@
+"""When two requests of one tenant would make the same file: equal flight keys, and only then.
+
+The key covers everything the bytes depend on besides the rows themselves. Rights are in it
+as far as they are in the query: the statement is compiled with the caller's own values, so a
+narrower role has another text or other values, and another key. What a dataset does with its
+caller outside the query cannot be seen from here; see `_personal`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from psycopg.types.json import Json, Jsonb
+
+import waybill
+from waybill.exporter.datasets.dataset import ROWS, TASKS, Dataset, Query
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.config.settings import Settings
+from waybill.infra.sources.compiled_sql import compile_query
+from waybill.infra.sources.databases import parse_url
+from waybill.infra.sources.errors import SourceRejected
+
+#: Types whose `repr` says everything about a value.
+_PLAIN = (
+    *(bool, int, float, str, bytes, type(None)),
+    *(Decimal, UUID, date, datetime, time, timedelta),
+)
+
+
+#: Another version may make other bytes. Looked up once: it is read from the disk.
+_VERSION = waybill.__version__
+
+
+class _Unknown(TypeError):
+    """A bound value that nobody can compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlightKeys:
+    """Makes flight keys. The API and the workers have to agree on all of these."""
+
+    #: Of each database in `Dataset.reads`.
+    dialects: Mapping[str, sa.Dialect]
+    timezone: str
+    csv_profile: str
+
+    def of(
+        self,
+        dataset: Dataset,
+        query: Query,
+        params: Mapping[str, Any],
+        user: Principal,
+        format_name: str,
+    ) -> str | None:
+        """The key of `query`, as `dataset` made it for `user`.
+
+        None when it cannot be told what equals it; such an export shares with nobody.
+        """
+        try:
+            text, values = compile_query(query, self.dialects[dataset.reads])
+            told = [
+                *(_VERSION, user.tenant, dataset.name, format_name),
+                *(self.timezone, self.csv_profile),
+                *(dataset.title, dataset.sheet_by, _columns(dataset)),
+                *(text, _canonical(values)),
+                _personal(dataset, params, user),
+            ]
+        except (SourceRejected, _Unknown):
+            return None
+        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@lru_cache(maxsize=8)
+def flight_keys(settings: Settings) -> FlightKeys:
+    """The keys of an installation with these settings."""
+    urls = {ROWS: settings.rows_database_url, TASKS: settings.task_database_url}
+    dialects = {name: parse_url(url).get_dialect()() for name, url in urls.items()}
+    return FlightKeys(dialects, settings.timezone, settings.csv_profile)
+
+
+def _personal(dataset: Dataset, params: Mapping[str, Any], user: Principal) -> list[Any] | None:
+    """Who asked, where a file may show it.
+
+    "About this export" names the caller and the filters. `decorate` is not told who asks,
+    but it runs after the query was built for one caller, and may have been left something.
+    """
+    if not dataset.about and dataset.decorate is None:
+        return None
+    return [user.user, sorted(user.roles), dict(sorted(params.items()))]
+
+
+def _columns(dataset: Dataset) -> list[list[str]]:
+    return [[name, repr(column)] for name, column in sorted(dataset.columns.items())]
+
+
+def _canonical(value: Any) -> Any:
+    """`value` in a form of JSON in which different values differ."""
+    if type(value) in _PLAIN:
+        return [type(value).__name__, repr(value)]
+    if isinstance(value, Enum):
+        return ["enum", type(value).__qualname__, value.name]
+    if isinstance(value, Mapping):
+        return ["map", sorted([str(name), _canonical(item)] for name, item in value.items())]
+    if isinstance(value, list | tuple):
+        return ["list", *map(_canonical, value)]
+    if isinstance(value, Json | Jsonb):
+        return ["json", _canonical(value.obj)]
+    raise _Unknown

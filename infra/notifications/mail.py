@@ -1,0 +1,119 @@
+"""Sends mails through the installation's mail server."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import ssl
+from concurrent.futures import Executor
+from contextlib import suppress
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_LINES
+from email.utils import format_datetime
+
+from waybill.infra.notifications.mail_server import MailServer, domain_of
+from waybill.infra.notifications.queue import Outcome, Owed
+from waybill.infra.notifications.texts import mail_subject, mail_text
+
+#: For each step of the conversation, and for all of it.
+_STEP_SECONDS = 10.0
+_TRY_SECONDS = 45.0
+#: Refusals of 500 and more are meant for ever. (RFC 5321, 4.2.1.)
+_PERMANENT = 500
+
+
+class MailSender:
+    """Delivers one mail at a time; safe to use many times at once.
+
+    A refusal of the sender, recipient or text with 5xx is final. Whatever is wrong between us
+    and our own mail server, a password included, is tried again.
+    """
+
+    def __init__(
+        self,
+        server: MailServer,
+        sender: str,
+        executor: Executor,
+        *,
+        public_url: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._server = server
+        self._sender = sender
+        self._executor = executor
+        self._public_url = public_url
+        self._tls = tls or ssl.create_default_context()
+
+    async def send(self, item: Owed) -> Outcome:
+        """Try once to deliver `item`. Never raises for what the server or the net does."""
+        try:
+            async with asyncio.timeout(_TRY_SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._executor, self._hand_in, item
+                )
+        except TimeoutError:
+            return Outcome(delivered=False, error="timeout")
+
+    def _hand_in(self, item: Owed) -> Outcome:
+        try:
+            connection = self._connect()
+            try:
+                connection.send_message(self._message(item), self._sender, [item.target])
+            finally:
+                # Its own `with` raises when the goodbye fails, after the mail was accepted.
+                with suppress(smtplib.SMTPException, OSError):
+                    connection.quit()
+                connection.close()
+        except smtplib.SMTPRecipientsRefused as error:
+            return _refused(error.recipients[item.target][0])
+        except smtplib.SMTPAuthenticationError as error:
+            return Outcome(delivered=False, status=error.smtp_code, error="smtp_login")
+        except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+            return _refused(error.smtp_code)
+        except smtplib.SMTPResponseException as error:
+            return Outcome(delivered=False, status=error.smtp_code, error="smtp_failed")
+        except smtplib.SMTPException:
+            return Outcome(delivered=False, error="smtp_failed")
+        except TimeoutError:
+            return Outcome(delivered=False, error="timeout")
+        except ssl.SSLError:
+            return Outcome(delivered=False, error="tls_failed")
+        except OSError:
+            return Outcome(delivered=False, error="connection_failed")
+        return Outcome(delivered=True)
+
+    def _connect(self) -> smtplib.SMTP:
+        server = self._server
+        connection: smtplib.SMTP
+        if server.scheme == "smtps":
+            connection = smtplib.SMTP_SSL(
+                server.host, server.port, timeout=_STEP_SECONDS, context=self._tls
+            )
+        else:
+            connection = smtplib.SMTP(server.host, server.port, timeout=_STEP_SECONDS)
+        try:
+            if server.scheme == "starttls":
+                # Raises when the server offers none: there is no way back to plain text.
+                connection.starttls(context=self._tls)
+            if server.user is not None and server.password is not None:
+                connection.login(server.user, server.password)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _message(self, item: Owed) -> EmailMessage:
+        message = EmailMessage(policy=SMTP_LINES)
+        message["From"] = self._sender
+        message["To"] = item.target
+        message["Subject"] = mail_subject(item)
+        message["Date"] = format_datetime(item.created_at)
+        # The same at every try, so that mail programs can tell a copy.
+        message["Message-ID"] = f"<{item.id.hex}@{domain_of(self._sender)}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(mail_text(item, self._public_url), cte="quoted-printable")
+        return message
+
+
+def _refused(code: int) -> Outcome:
+    return Outcome(delivered=False, status=code, error="smtp_refused", final=code >= _PERMANENT)

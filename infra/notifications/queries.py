@@ -1,0 +1,172 @@
+"""What people see of being told: their notices, the delivery log of a task, and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.db.engine import database_now, reading, writing
+from waybill.infra.db.tables.notifications import notification
+from waybill.infra.notifications.record import NOTICE
+from waybill.infra.tasks.audit import audit
+from waybill.infra.tasks.queries.owned import load
+
+_n = notification.c
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One row of ``notification``, as read. Field names are the column names."""
+
+    id: UUID
+    task_id: UUID
+    tenant_id: str
+    user_id: str
+    channel: str
+    event: str
+    # The path of a webhook's URL may be a secret: show it with `targets.shown`.
+    target: str | None = field(repr=False)
+    detail: dict[str, Any]
+    created_at: datetime
+    available_at: datetime
+    attempts: int
+    last_status: int | None
+    last_error: str | None
+    delivered_at: datetime | None
+    given_up_at: datetime | None
+    read_at: datetime | None
+
+
+_COLUMNS = [_n[name] for name in Notification.__dataclass_fields__]
+
+
+class Notices:
+    """The notifications, as seen from the API. What takes a `Principal` shows only theirs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def newest(
+        self, user: Principal, *, before: UUID | None = None, limit: int = 20
+    ) -> list[Notification]:
+        """`user`'s notices, newest first; `before` continues after that notice.
+
+        A notice that is not there (any more) has nothing after it.
+        """
+        wanted = [_notice_of(user)]
+        if before is not None:
+            wanted.append(_position(_n.created_at, _n.id) < _position_of(user, before))
+        with reading(self._engine) as connection:
+            return _read(connection, wanted, limit)
+
+    def unread(self, user: Principal) -> int:
+        """How many of `user`'s notices are not read."""
+        query = sa.select(sa.func.count()).where(_notice_of(user), _n.read_at.is_(None))
+        with reading(self._engine) as connection:
+            return connection.execute(query).scalar_one()
+
+    def mark_read(self, user: Principal, up_to: UUID | None = None) -> None:
+        """Mark `user`'s notices as read: all, or the one named and those older than it."""
+        wanted = [_notice_of(user), _n.read_at.is_(None)]
+        if up_to is not None:
+            wanted.append(_position(_n.created_at, _n.id) <= _position_of(user, up_to))
+        with writing(self._engine) as connection:
+            connection.execute(
+                sa.update(notification).where(*wanted).values(read_at=database_now(connection))
+            )
+
+    def of_task(self, user: Principal, task_id: UUID) -> list[Notification]:
+        """Everything that was sent, or is to be, about a task of `user`'s.
+
+        Raises:
+            TaskNotFound: the task is not `user`'s.
+        """
+        with reading(self._engine) as connection:
+            load(connection, user, task_id)
+            return _read(connection, [_n.task_id == task_id], None)
+
+    def of_everybody(
+        self,
+        *,
+        tenant: str | None = None,
+        task_id: UUID | None = None,
+        channel: str | None = None,
+        failed: bool = False,
+        limit: int = 50,
+    ) -> list[Notification]:
+        """Notifications of all tenants, newest first: for operators, who see no secret in it.
+
+        `failed` narrows to those that were given up or have failed so far.
+        """
+        wanted: list[sa.ColumnElement[bool]] = [
+            column == value
+            for column, value in (
+                (_n.tenant_id, tenant),
+                (_n.task_id, task_id),
+                (_n.channel, channel),
+            )
+            if value is not None
+        ]
+        if failed:
+            wanted += [_n.delivered_at.is_(None), _n.last_error.is_not(None)]
+        with reading(self._engine) as connection:
+            return _read(connection, wanted, limit)
+
+    def audit_secrets_read(self, user: Principal) -> None:
+        """Record that `user` was shown the webhook secrets of their tenant."""
+        nobody = {"id": None, "tenant_id": user.tenant, "fence": None}
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            audit(connection, now, "webhook_secrets_read", nobody, actor=user.user)
+
+    def count_by_result(self) -> dict[tuple[str, str], int]:
+        """How many webhooks and mails of everybody's there are, by channel and result."""
+        result = sa.case(
+            (_n.delivered_at.is_not(None), "delivered"),
+            (_n.given_up_at.is_not(None), "given_up"),
+            (_n.last_error.is_not(None), "failing"),
+            else_="waiting",
+        )
+        query = (
+            sa.select(_n.channel, result, sa.func.count())
+            .where(_n.channel != NOTICE)
+            .group_by(_n.channel, result)
+        )
+        with reading(self._engine) as connection:
+            return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+
+def _notice_of(user: Principal) -> sa.ColumnElement[bool]:
+    return sa.and_(_n.tenant_id == user.tenant, _n.user_id == user.user, _n.channel == NOTICE)
+
+
+def _position(created_at: Any, notice_id: Any) -> sa.Tuple:
+    return sa.tuple_(created_at, notice_id)
+
+
+def _position_of(user: Principal, notice_id: UUID) -> Any:
+    return sa.tuple_(
+        *(
+            sa.select(column).where(_notice_of(user), _n.id == notice_id).scalar_subquery()
+            for column in (_n.created_at, _n.id)
+        )
+    )
+
+
+def _read(
+    connection: Connection, wanted: Sequence[sa.ColumnElement[bool]], limit: int | None
+) -> list[Notification]:
+    rows = connection.execute(
+        sa.select(*_COLUMNS)
+        .where(sa.true(), *wanted)
+        .order_by(_n.created_at.desc(), _n.id.desc())
+        .limit(limit)
+    ).mappings()
+    return [Notification(**row) for row in rows]

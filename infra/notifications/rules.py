@@ -1,0 +1,111 @@
+"""What a task may ask for: who may be told of its end, by which way. Checked when it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+from urllib.parse import urlsplit
+
+from waybill.exporter.errors import InvalidRequest
+from waybill.infra.config.notifications import listed
+from waybill.infra.config.settings import Settings
+from waybill.infra.notifications.mail_server import domain_of
+from waybill.infra.notifications.signing import Signer, parse_secrets
+from waybill.infra.notifications.targets import BadTarget, Resolve, TargetRules, system_resolve
+
+Channel = Literal["webhook", "email"]
+
+#: A name server that takes longer would hold up the request; users' name servers are theirs.
+_LOOKUP_SECONDS = 3.0
+_LOOKUPS_AT_ONCE = 4
+
+
+class BadNotify(InvalidRequest):
+    """Nobody can be told in this way."""
+
+    code = "bad_notify"
+
+    def __init__(self, channel: Channel = "webhook", message: str | None = None) -> None:
+        super().__init__(message)
+        self.channel = channel
+
+
+def signer_of(settings: Settings) -> Signer | None:
+    """The signer of webhooks; None when processes have no secret in common to sign with."""
+    if settings.webhook_secrets:
+        return Signer(parse_secrets(settings.webhook_secrets.get_secret_value()))
+    # A secret that a process makes up for itself is shared only where there is one process.
+    alone = settings.amqp_url is None
+    if settings.jwks_url or not (settings.jwt_secret or alone):
+        return None
+    return Signer([settings.signing_secret().encode()])
+
+
+def target_rules(settings: Settings) -> TargetRules:
+    """Where webhooks of this installation may go."""
+    own = (
+        settings.public_url,
+        settings.s3_endpoint_url,
+        settings.s3_public_endpoint_url,
+        settings.jwks_url,
+        settings.task_database_url,
+        settings.rows_database_url,
+        settings.amqp_url.get_secret_value() if settings.amqp_url else None,
+    )
+    return TargetRules(
+        allow_private=settings.webhook_allow_private,
+        own_hosts=frozenset(filter(None, (urlsplit(url or "").hostname for url in own))),
+        denied=settings.webhook_denied,
+    )
+
+
+class NotifyRules:
+    """Judges the `notify` of a request. Looks up the host of a webhook."""
+
+    def __init__(self, settings: Settings, resolve: Resolve = system_resolve) -> None:
+        self.signer = signer_of(settings)
+        self._targets = target_rules(settings)
+        self._resolve = resolve
+        self._lookups = ThreadPoolExecutor(_LOOKUPS_AT_ONCE, thread_name_prefix="lookup")
+        self._mail = settings.smtp_url is not None and settings.smtp_from is not None
+        self._domains = frozenset(listed(settings.mail_domains))
+
+    def check(self, wanted: Mapping[str, str], own_address: str | None) -> None:
+        """Refuse a `notify` that could not be kept, or should not be.
+
+        Raises:
+            BadNotify: with the channel and what is wrong with it.
+        """
+        if "webhook" in wanted:
+            self._check_webhook(wanted["webhook"])
+        if "email" in wanted:
+            self._check_email(wanted["email"], own_address)
+
+    def _check_webhook(self, url: str) -> None:
+        if self.signer is None:
+            raise BadNotify("webhook", "This installation has no secret to sign webhooks with.")
+        try:
+            target = self._targets.parse(url)
+            self._lookups.submit(self._targets.addresses, target, self._resolve).result(
+                _LOOKUP_SECONDS
+            )
+        except BadTarget as error:
+            raise BadNotify("webhook", str(error)) from None
+        # A `TimeoutError` is one of these, too: what takes too long is not found.
+        except OSError:
+            raise BadNotify("webhook", "The host of the webhook cannot be found.") from None
+
+    def _check_email(self, address: str, own_address: str | None) -> None:
+        if not self._mail:
+            raise BadNotify("email", "This installation sends no mail.")
+        domain = domain_of(address)
+        if domain is None:
+            raise BadNotify("email", "This is not a plain mail address.")
+        if not _same(address, own_address) and domain not in self._domains:
+            raise BadNotify("email", "Only your own address and allowed domains may be mailed.")
+
+
+def _same(address: str, own: str | None) -> bool:
+    """Whether both are one mailbox. Mail servers tell no case apart, whatever they may do."""
+    return own is not None and address.lower() == own.lower()

@@ -1,0 +1,150 @@
+"""Sends webhooks: signed, to the address that was checked, and with nothing read in return."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import httpx
+
+from waybill.infra.failpoints import failpoint
+from waybill.infra.notifications.queue import Outcome, Owed
+from waybill.infra.notifications.signing import Signer
+from waybill.infra.notifications.targets import (
+    BadTarget,
+    Resolve,
+    Target,
+    TargetRules,
+    system_resolve,
+)
+from waybill.infra.notifications.texts import webhook_body
+
+#: For one connection or one silence; and for a whole try, however slowly it drips.
+_STEP_SECONDS = 10.0
+_TRY_SECONDS = 15.0
+#: A name with many addresses must not make one try into many.
+_MAX_ADDRESSES = 3
+#: The receiver wants no more of this kind. (Standard Webhooks, "Deliverability".)
+_GONE = 410
+
+Clock = Callable[[], datetime]
+
+
+class WebhookSender:
+    """Delivers one webhook at a time; safe to use many times at once.
+
+    Only an answer of 2xx is a delivery. Redirects are not followed, proxies of the
+    environment not used, and of an answer only the status is read.
+    """
+
+    def __init__(
+        self,
+        signer: Signer,
+        rules: TargetRules,
+        executor: Executor,
+        *,
+        public_url: str | None = None,
+        resolve: Resolve = system_resolve,
+        tls: ssl.SSLContext | None = None,
+        seconds: float = _TRY_SECONDS,
+        clock: Clock = lambda: datetime.now(UTC),
+    ) -> None:
+        self._signer = signer
+        self._rules = rules
+        self._executor = executor
+        self._public_url = public_url
+        self._resolve = resolve
+        self._tls = tls or ssl.create_default_context()
+        self._seconds = seconds
+        self._clock = clock
+
+    async def send(self, item: Owed) -> Outcome:
+        """Try once to deliver `item`. Never raises for what the receiver or the net does."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                target = self._rules.parse(item.target)
+                addresses = await self._look_up(target)
+                status = await self._post_to_first(item, target, addresses)
+        except BadTarget:
+            return Outcome(delivered=False, error="address_refused")
+        except (TimeoutError, httpx.TimeoutException):
+            return Outcome(delivered=False, error="timeout")
+        except httpx.ConnectError as error:
+            return Outcome(delivered=False, error=_why_not_connected(error))
+        except httpx.HTTPError:
+            return Outcome(delivered=False, error="connection_broken")
+        except OSError:
+            return Outcome(delivered=False, error="host_not_found")
+        failpoint("notices.after_send")
+        return _judge(status)
+
+    async def _look_up(self, target: Target) -> list[str]:
+        # In threads of its own: a name server that hangs must not take those of the exports.
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._executor, self._rules.addresses, target, self._resolve
+        )
+
+    async def _post_to_first(self, item: Owed, target: Target, addresses: Sequence[str]) -> int:
+        """Post to the first address that can be connected to; the status."""
+        *firsts, last = addresses[:_MAX_ADDRESSES]
+        for address in firsts:
+            try:
+                return await self._post(item, target, address)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue
+        return await self._post(item, target, last)
+
+    async def _post(self, item: Owed, target: Target, address: str) -> int:
+        body = webhook_body(item, self._public_url)
+        message_id = f"msg_{item.id.hex}"
+        headers = {
+            "host": target.netloc,
+            "content-type": "application/json",
+            "user-agent": f"Waybill/{version('waybill')}",
+            **self._signer.headers(item.tenant_id, message_id, self._clock(), body),
+        }
+        # A client for each request: a pooled connection could be another host's behind the
+        # same address, with its certificate.
+        async with (
+            httpx.AsyncClient(
+                verify=self._tls, trust_env=False, follow_redirects=False, timeout=_STEP_SECONDS
+            ) as client,
+            client.stream(
+                "POST",
+                httpx.URL(
+                    scheme=target.scheme,
+                    host=address,
+                    port=target.port,
+                    raw_path=target.path.encode(),
+                ),
+                headers=headers,
+                content=body,
+                # The name that the certificate has to be for; the address is only where it is.
+                extensions={"sni_hostname": target.host},
+            ) as answer,
+        ):
+            return answer.status_code
+
+
+def _judge(status: int) -> Outcome:
+    if httpx.codes.is_success(status):
+        return Outcome(delivered=True, status=status)
+    if httpx.codes.is_redirect(status):
+        return Outcome(delivered=False, status=status, error="redirect")
+    if status == _GONE:
+        return Outcome(delivered=False, status=status, error="gone", final=True)
+    return Outcome(delivered=False, status=status, error="http_status")
+
+
+def _why_not_connected(error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return "tls_failed"
+        cause = cause.__cause__ or cause.__context__
+    return "connection_failed"

@@ -1,0 +1,192 @@
+"""Whether one more export may be stored: counted where it is stored, in the same transaction.
+
+All counts and the time are one question to the database. Each is bounded by its limit, and
+answered from an index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.errors import WaybillError
+from waybill.infra.config.limits import Limits
+from waybill.infra.db.engine import UtcDateTime
+from waybill.infra.db.locks import lock_out
+from waybill.infra.db.tables.tasks import export_task, in_status, outbox
+from waybill.infra.db.tables.usage import row_usage
+from waybill.infra.tasks.audit import TaskRow, insert
+from waybill.infra.tasks.states import LIVE
+
+_t = export_task.c
+_u = row_usage.c
+
+#: More submits than can be open at once: PostgreSQL takes 100 connections by default. Closer
+#: to a limit than this, submits of a user or tenant go one by one.
+_MARGIN = 200
+_QUEUE_PAUSE = timedelta(seconds=30)
+_BACKLOG_PAUSE = timedelta(seconds=60)
+
+
+class NotNow(WaybillError):
+    """Too much at once; try again later."""
+
+    code = "not_now"
+
+    def __init__(self, message: str | None = None, retry_after: timedelta = _QUEUE_PAUSE) -> None:
+        """`retry_after`: asking again sooner is of little use."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TooManyExports(NotNow):
+    """Too many exports of this user or tenant wait or run."""
+
+    code = "too_many_exports"
+
+
+class DailyRowsExceeded(NotNow):
+    """This user or tenant has exported too many rows today."""
+
+    code = "daily_rows_exceeded"
+
+
+class BacklogFull(NotNow):
+    """Too many accepted exports wait for the message broker."""
+
+    code = "backlog_full"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was there when a request came, and when that was."""
+
+    now: datetime
+    users_tasks: int
+    tenants_tasks: int
+    users_rows: int
+    tenants_rows: int
+    backlog: int
+
+    def refusal(self, limits: Limits) -> NotNow | None:
+        """Why another export may not be stored now, or None."""
+        if self.backlog >= limits.backlog:
+            return BacklogFull("Exports cannot be started at the moment.", _BACKLOG_PAUSE)
+        if self.users_tasks >= limits.queued_per_user:
+            count = limits.queued_per_user
+            return TooManyExports(f"You have {count} exports waiting or running.", _QUEUE_PAUSE)
+        if self.tenants_tasks >= limits.queued_per_tenant:
+            return TooManyExports("Your organisation has too many exports waiting.", _QUEUE_PAUSE)
+        return self.spent(limits)
+
+    def spent(self, limits: Limits) -> NotNow | None:
+        """Why no further file may be had today, or None."""
+        tomorrow = datetime.combine(self.now.astimezone(UTC) + timedelta(days=1), time(), UTC)
+        if self.users_rows >= limits.daily_rows_per_user:
+            return DailyRowsExceeded(
+                "You have exported as many rows today as you may.", tomorrow - self.now
+            )
+        if self.tenants_rows >= limits.daily_rows_per_tenant:
+            return DailyRowsExceeded(
+                "Your organisation has exported as many rows today as it may.", tomorrow - self.now
+            )
+        return None
+
+
+def measure(connection: Connection, user: Principal, limits: Limits) -> Measured:
+    """Count what counts against `limits`.
+
+    Near a limit of waiting exports this waits for other submits of the same user or tenant,
+    and holds up those that follow until this transaction ends: so the counts stay true, and
+    no number of submits at once gets past the limit. SQLite has one writer anyway.
+    """
+    found = _count(connection, user, limits)
+    if connection.dialect.name == "sqlite":
+        return found
+    close = [
+        name
+        for name, count, limit in (
+            ((user.tenant,), found.tenants_tasks, limits.queued_per_tenant),
+            ((user.tenant, user.user), found.users_tasks, limits.queued_per_user),
+        )
+        if count + _MARGIN >= limit
+    ]
+    # Always in this order: who holds the tenant's never waits for one who waits for it.
+    for name in close:
+        lock_out(connection, "submit", *name)
+    return _count(connection, user, limits) if close else found
+
+
+def _count(connection: Connection, user: Principal, limits: Limits) -> Measured:
+    now = datetime.now(UTC)
+    told = {
+        "now": now,
+        "today": now.date(),
+        "tenant": user.tenant,
+        "user": user.user,
+        "queued_per_tenant": limits.queued_per_tenant,
+        "queued_per_user": limits.queued_per_user,
+        "backlog": limits.backlog,
+    }
+    return Measured(*connection.execute(_question(connection.dialect.name), told).one())
+
+
+@cache
+def _question(dialect: str) -> sa.Select[Any]:
+    """The fields of `Measured`. Made once: to make it costs more than to answer it (measured)."""
+    now: sa.ColumnElement[datetime] = sa.bindparam("now", type_=UtcDateTime())
+    if dialect == "postgresql":
+        # As `waybill.infra.db.engine.database_now`.
+        now = sa.func.clock_timestamp(type_=UtcDateTime())
+    tenant, user = sa.bindparam("tenant", type_=sa.Text()), sa.bindparam("user", type_=sa.Text())
+    tenants = (_t.tenant_id == tenant, _t.dedupe_key.is_not(None), in_status(*LIVE))
+    days = (_u.tenant_id == tenant, _u.day == sa.bindparam("today", type_=sa.Date()))
+    return sa.select(
+        now,
+        _up_to("queued_per_user", _t.id, *tenants, _t.created_by == user),
+        _up_to("queued_per_tenant", _t.id, *tenants),
+        _rows_of(*days, _u.user_id == user),
+        _rows_of(*days),
+        _up_to("backlog", outbox.c.id, outbox.c.published_at.is_(None)),
+    )
+
+
+def _up_to(limit: str, column: sa.Column[Any], *wanted: sa.ColumnElement[bool]) -> Any:
+    """How many rows there are, counted no further than the limit of this name."""
+    end = sa.bindparam(limit, type_=sa.BigInteger())
+    some = sa.select(column).where(*wanted).limit(end).subquery()
+    return sa.select(sa.func.count()).select_from(some).scalar_subquery()
+
+
+def _rows_of(*wanted: sa.ColumnElement[bool]) -> Any:
+    total = sa.cast(sa.func.coalesce(sa.func.sum(_u.rows), 0), sa.BigInteger())
+    return sa.select(total).where(*wanted).scalar_subquery()
+
+
+def count_rows(connection: Connection, now: datetime, ended: Iterable[TaskRow]) -> None:
+    """Add the rows of finished exports to their users' day.
+
+    Call it once in a transaction: in the order of users, so that two never wait for each other.
+    """
+    day = now.astimezone(UTC).date()
+    rows: dict[tuple[str, str], int] = {}
+    for task in ended:
+        owner = (task["tenant_id"], task["created_by"])
+        rows[owner] = rows.get(owner, 0) + (task["rows_written"] or 0)
+    for (tenant, user), count in sorted(rows.items()):
+        statement = insert(connection, row_usage).values(
+            tenant_id=tenant, day=day, user_id=user, rows=count
+        )
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[_u.tenant_id, _u.day, _u.user_id],
+                set_={"rows": _u.rows + statement.excluded.rows},
+            )
+        )

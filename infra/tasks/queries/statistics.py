@@ -1,0 +1,166 @@
+"""Figures for operators: what waits and runs, who holds which lease, and how the last day went.
+
+Each reads through a partial or narrow index, so it costs the live tasks or the last day's,
+and not the table. Tasks that only wait for another one's file (`joined_id`) are no work, and
+are not counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from waybill.infra.db.engine import database_now
+from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.tasks.states import TaskStatus
+
+_t = export_task.c
+
+#: Leases that are shown; more than that, nobody reads.
+_MAX_LEASES = 200
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """What one queue holds of one type. `waiting` includes those `delayed` until a retry."""
+
+    queue: str
+    task_type: str
+    waiting: int = 0
+    delayed: int = 0
+    running: int = 0
+    oldest_waiting_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A task in the hands of a worker. An overdue one is about to be rescued."""
+
+    worker: str
+    lease_expires_at: datetime
+    overdue: bool
+    task_id: UUID
+    tenant: str
+    created_by: str
+    task_type: str
+    queue: str
+    filename: str
+    attempt: int
+    rows_done: int
+    rows_total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HourFigures:
+    """Exports that ended in one hour; durations in seconds, from first start to success."""
+
+    hour: datetime
+    succeeded: int = 0
+    failed: int = 0
+    average_seconds: float | None = None
+    longest_seconds: float | None = None
+
+
+def read_queues(connection: Connection) -> list[QueueFigures]:
+    """Every queue and type with live tasks, by name."""
+    now = database_now(connection)
+    delayed = sa.func.count(sa.case((_t.next_attempt_at > now, 1)))
+    found: dict[tuple[str, str], QueueFigures] = {}
+    for row in connection.execute(
+        _live_by_queue(TaskStatus.PENDING, delayed, sa.func.min(_t.created_at))
+    ):
+        queue, task_type, waiting, later, oldest = row
+        found[queue, task_type] = QueueFigures(
+            queue, task_type, waiting=waiting, delayed=later, oldest_waiting_since=oldest
+        )
+    for queue, task_type, running in connection.execute(_live_by_queue(TaskStatus.PROCESSING)):
+        known = found.get((queue, task_type), QueueFigures(queue, task_type))
+        found[queue, task_type] = replace(known, running=running)
+    return [found[key] for key in sorted(found)]
+
+
+def read_leases(connection: Connection) -> list[Lease]:
+    """Who works on what, those whose lease ends first at the top of each worker."""
+    now = database_now(connection)
+    rows = connection.execute(
+        sa.select(
+            _t.lease_owner,
+            _t.lease_expires_at,
+            _t.lease_expires_at < now,
+            _t.id,
+            _t.tenant_id,
+            _t.created_by,
+            _t.task_type,
+            _t.queue,
+            _t.filename,
+            _t.attempt,
+            _t.rows_done,
+            _t.rows_total,
+        )
+        .where(is_in(TaskStatus.PROCESSING), _t.lease_expires_at.is_not(None))
+        .order_by(_t.lease_owner, _t.lease_expires_at)
+        .limit(_MAX_LEASES)
+    )
+    return [Lease(row[0] or "", row[1], bool(row[2]), *row[3:]) for row in rows]
+
+
+def read_hours(connection: Connection, count: int = 24) -> list[HourFigures]:
+    """The last `count` hours of UTC, the current one last; hours without an end are there too."""
+    current = database_now(connection).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    first = current - (count - 1) * _HOUR
+    hour, seconds = _ended_hour(connection), _run_seconds(connection)
+    failed = _t.status == TaskStatus.FAILED
+    query = (
+        sa.select(
+            hour,
+            sa.func.count(sa.case((~failed, 1))),
+            sa.func.count(sa.case((failed, 1))),
+            sa.func.avg(sa.case((~failed, seconds))),
+            sa.func.max(sa.case((~failed, seconds))),
+        )
+        # Nothing has changed since before it ended: this is what the index is asked for.
+        .where(_t.updated_at >= first, _t.finished_at >= first)
+        .where(_t.status.in_([TaskStatus.SUCCESS, TaskStatus.EXPIRED, TaskStatus.FAILED]))
+        .group_by(hour)
+    )
+    hours = {first + step * _HOUR: HourFigures(first + step * _HOUR) for step in range(count)}
+    for text, succeeded, lost, average, longest in connection.execute(query):
+        at = datetime.strptime(text, "%Y-%m-%d %H").replace(tzinfo=UTC)
+        hours[at] = HourFigures(at, succeeded, lost, _float(average), _float(longest))
+    return list(hours.values())
+
+
+def _live_by_queue(status: TaskStatus, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    return (
+        sa.select(_t.queue, _t.task_type, sa.func.count(), *more)
+        .where(is_in(status), _t.joined_id.is_(None))
+        .group_by(_t.queue, _t.task_type)
+    )
+
+
+def is_in(status: TaskStatus) -> sa.ColumnElement[bool]:
+    """Said as a constant, or the planner could not see that a partial index covers it."""
+    return _t.status == sa.bindparam(None, status.value, sa.Text(), literal_execute=True)
+
+
+def _ended_hour(connection: Connection) -> sa.ColumnElement[str]:
+    if connection.dialect.name == "postgresql":
+        return sa.func.to_char(sa.func.timezone("UTC", _t.finished_at), "YYYY-MM-DD HH24")
+    return sa.func.strftime("%Y-%m-%d %H", _t.finished_at)
+
+
+def _run_seconds(connection: Connection) -> sa.ColumnElement[Any]:
+    if connection.dialect.name == "postgresql":
+        return sa.extract("epoch", _t.finished_at - _t.started_at)
+    days = sa.func.julianday(_t.finished_at) - sa.func.julianday(_t.started_at)
+    return days * 86_400.0
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None else float(value)

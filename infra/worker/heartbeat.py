@@ -1,0 +1,79 @@
+"""Keeping a claim alive: renewing its lease, and noticing when there is nothing to renew.
+
+What the worker believes is judged by the monotonic clock. It stops by itself well before its
+lease ends, whether the database refuses, is gone, or takes the question and never answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from waybill.exporter.errors import ExportCancelled, ExportStopped, LeaseLost
+from waybill.exporter.stop import StopToken
+from waybill.infra.tasks.lifecycle.runs import Pulse, Reading, TaskRuns
+from waybill.infra.tasks.model import Claim
+
+#: Progress is shown this often at most; the lease is renewed at least four times in its life.
+_PULSE = timedelta(seconds=2)
+#: A worker that could not renew for this part of its lease stops by itself.
+_GIVE_UP = 2 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """The heartbeat of one claim."""
+
+    runs: TaskRuns
+    claim: Claim
+    lease: timedelta
+    #: An export that gets no further for so long hangs, however alive its process is.
+    stall: timedelta
+    stop: StopToken
+    read: Callable[[], Reading]
+    on_stall: Callable[[], Awaitable[None]]
+
+    async def run(self) -> None:
+        """Renew until cancelled, or until the export was asked to stop for good."""
+        interval = min(self.lease / 4, _PULSE).total_seconds()
+        patience = self.lease.total_seconds() * _GIVE_UP
+        renewed = moved = time.monotonic()
+        last = self.read()
+        while True:
+            await asyncio.sleep(interval)
+            now, reading = time.monotonic(), self.read()
+            if reading != last:
+                last, moved = reading, now
+            elif now - moved > self.stall.total_seconds():
+                await self.on_stall()
+                break
+            pulse = await self._ask(reading, renewed + patience - now)
+            if pulse is Pulse.LOST:
+                break
+            if pulse is Pulse.CANCELLED:
+                await self._stop(ExportCancelled())
+            if pulse is not None:
+                renewed = now
+        await self._stop(LeaseLost())
+
+    async def _stop(self, reason: ExportStopped) -> None:
+        """Not in the event loop: interrupting a read may take seconds, and others have leases."""
+        await asyncio.to_thread(self.stop.request, reason)
+
+    async def _ask(self, reading: Reading, patience_seconds: float) -> Pulse | None:
+        """One heartbeat; None when the database could not be asked and there is time left."""
+        if patience_seconds <= 0:
+            return Pulse.LOST
+        try:
+            # A database that hangs raises nothing: the thread waits on, and we do not.
+            async with asyncio.timeout(patience_seconds):
+                return await asyncio.to_thread(self.runs.heartbeat, self.claim, reading)
+        except TimeoutError:
+            return Pulse.LOST
+        except SQLAlchemyError:
+            return None

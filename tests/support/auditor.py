@@ -1,0 +1,213 @@
+"""The auditor: what must hold after every fault, whatever happened before (A1 to A12).
+
+It sweeps first, as some worker would sooner or later, and then looks at everything: the
+tables, the bucket, the log. It returns sentences, so that a failure says what is wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from tests.support.processes import wait_for
+from waybill.infra.db.engine import reading
+from waybill.infra.db.tables.dead_letters import dead_letter
+from waybill.infra.db.tables.tasks import audit_log, export_task, outbox, storage_object
+from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.states import LIVE, TRANSITIONS, TaskStatus
+from waybill.infra.worker.sweeper import Sweeper
+from waybill.storage.store import ObjectStore
+
+#: The bytes under a key, or None.
+Fetch = Callable[[str], bytes | None]
+#: Looks at a finished task and its bytes; says what is wrong with them, or nothing.
+Judge = Callable[[sa.RowMapping, bytes], str | None]
+
+
+class Auditor:
+    """Checks one installation whose tasks should all have ended."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: ObjectStore,
+        fetch: Fetch,
+        *,
+        log: Callable[[], str],
+        canaries: Sequence[str],
+        judge: Judge = lambda row, data: None,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._fetch = fetch
+        self._log = log
+        self._canaries = [canary for canary in canaries if canary]
+        self._judge = judge
+        self._tasks: list[sa.RowMapping] = []
+        self._audit: dict[UUID, list[sa.RowMapping]] = {}
+
+    def check(self, accepted: Sequence[str] = ()) -> None:
+        """Raise an `AssertionError` that names every violation."""
+        if found := self.findings(accepted):
+            raise AssertionError("\n".join(found))
+
+    def findings(self, accepted: Sequence[str] = ()) -> list[str]:
+        """What is wrong, one sentence each."""
+        self._sweep()
+        self._tasks = self._read(sa.select(export_task))
+        self._audit = defaultdict(list)
+        for entry in self._read(sa.select(audit_log).order_by(audit_log.c.id)):
+            self._audit[entry["task_id"]].append(entry)
+        return [
+            *self._lost(accepted),
+            *self._objects(),
+            *self._histories(),
+            *self._twins(),
+            *self._shared(),
+            *self._leftovers(),
+            *self._secrets(),
+            *self._dead_letters(),
+            *self._open_transactions(),
+        ]
+
+    def _sweep(self) -> None:
+        upkeep = Upkeep(self._engine)
+        sweeper = Sweeper(upkeep, self._store, lease=timedelta(minutes=1), retry_in=timedelta(0))
+        for _ in range(20):
+            sweeper.sweep()
+            if not upkeep.orphans():
+                return
+
+    def _read(self, query: sa.Select[Any]) -> list[sa.RowMapping]:
+        with reading(self._engine) as connection:
+            return list(connection.execute(query).mappings())
+
+    def _lost(self, accepted: Sequence[str]) -> Iterator[str]:
+        """A1: every task that was answered with 202 is there and has ended."""
+        known = {str(task["id"]) for task in self._tasks}
+        yield from (f"A1 {task_id} was accepted and is gone" for task_id in {*accepted} - known)
+        for task in self._tasks:
+            if task["status"] in LIVE:
+                yield f"A1 {task['id']} is still {task['status']}"
+
+    def _objects(self) -> Iterator[str]:
+        """A2: a file that is announced is there, and is what its row says."""
+        done = [task for task in self._tasks if task["status"] == TaskStatus.SUCCESS]
+        with ThreadPoolExecutor(4) as threads:
+            fetched = threads.map(lambda task: self._fetch(task["object_key"]), done)
+            for task, data in zip(done, fetched, strict=True):
+                if data is None:
+                    yield f"A2 the object of {task['id']} is not there"
+                elif len(data) != task["size_bytes"]:
+                    yield f"A2 the object of {task['id']} has {len(data)} bytes"
+                elif hashlib.sha256(data).hexdigest() != task["sha256"]:
+                    yield f"A2 the object of {task['id']} has another SHA-256"
+                elif wrong := self._judge(task, data):
+                    yield f"A2 {task['id']}: {wrong}"
+
+    def _histories(self) -> Iterator[str]:
+        """A3, A4, A6: edges of the graph only, rising fences, attempts within their bound."""
+        for task in self._tasks:
+            status, fence, claims = None, -1, 0
+            for entry in self._audit[task["id"]]:
+                edge = (entry["from_status"], entry["to_status"])
+                if entry["to_status"] is not None:
+                    if edge[0] != status or (status and edge not in TRANSITIONS):
+                        yield f"A3 {task['id']} went from {status} by {edge}"
+                    status = entry["to_status"]
+                rises = entry["action"] in ("claim", "attempt_failed", "release")
+                if entry["fence"] < fence or (rises and entry["fence"] == fence):
+                    yield f"A4 {entry['action']} of {task['id']} has fence {entry['fence']}"
+                fence = entry["fence"]
+                claims += {"claim": 1, "release": -1}.get(entry["action"], 0)
+            if (status, fence, claims) != (task["status"], task["fence"], task["attempt"]):
+                yield f"A3 {task['id']} is not what its history says"
+            if task["attempt"] > task["max_attempts"]:
+                yield f"A6 {task['id']} had {task['attempt']} attempts"
+
+    def _twins(self) -> Iterator[str]:
+        """A5: one live task at most for each request."""
+        keys = Counter(
+            (task["tenant_id"], task["created_by"], task["task_type"], task["dedupe_key"])
+            for task in self._tasks
+            if task["status"] in LIVE
+        )
+        yield from (f"A5 {count} live tasks of {key}" for key, count in keys.items() if count > 1)
+
+    def _shared(self) -> Iterator[str]:
+        """A12: tasks of one file agree about it; who joined another's run never ran itself."""
+        files: dict[str, set[tuple[object, ...]]] = defaultdict(set)
+        for task in self._tasks:
+            joined = task["joined_id"] is not None
+            if joined and task["attempt"]:
+                yield f"A12 {task['id']} joined a run and was claimed as well"
+            edges = {(e["from_status"], e["to_status"]) for e in self._audit[task["id"]]}
+            if not joined and (TaskStatus.PENDING, TaskStatus.SUCCESS) in edges:
+                yield f"A12 {task['id']} got a file without a run"
+            if task["status"] == TaskStatus.SUCCESS:
+                names = ("tenant_id", "flight_key", "sha256", "size_bytes", "rows_written")
+                files[task["object_key"]].add(tuple(task[name] for name in names))
+        yield from (f"A12 {key} is not one file" for key, told in files.items() if len(told) > 1)
+
+    def _leftovers(self) -> Iterator[str]:
+        """A7: the bucket holds the files of finished tasks, and nothing else."""
+        for upload in self._store.list_uploads():
+            yield f"A7 the upload of {upload.key} is open"
+        wanted = {t["object_key"] for t in self._tasks if t["status"] == TaskStatus.SUCCESS}
+        for key in set(self._store.list_keys()) - wanted:
+            yield f"A7 no task refers to {key}"
+        recorded = Counter(
+            (entry["key"], entry["state"]) for entry in self._read(sa.select(storage_object))
+        )
+        if recorded != Counter((key, "STORED") for key in wanted):
+            yield "A7 the record of objects is not what the tasks say"
+
+    def _secrets(self) -> Iterator[str]:
+        """A8: what people see of errors, and what logs keep, holds no secret and no link."""
+        texts = {"the log": self._log()}
+        for table, columns in (
+            (export_task, ("error_code", "error_message", "warnings")),
+            (audit_log, ("actor", "action", "detail")),
+            (dead_letter, ("reason", "body")),
+            (outbox, ("reason",)),
+        ):
+            rows = self._read(sa.select(*(table.c[name] for name in columns)))
+            texts[table.name] = json.dumps([list(row.values()) for row in rows])
+        for place, text in texts.items():
+            yield from (f"A8 {place} holds {c[:8]}…" for c in self._canaries if c in text)
+
+    def _dead_letters(self) -> Iterator[str]:
+        """A10: each dead letter belongs to a task that failed, or to a message nobody can read."""
+        failed = {task["id"] for task in self._tasks if task["status"] == TaskStatus.FAILED}
+        for letter in self._read(sa.select(dead_letter)):
+            if letter["task_id"] is None and letter["reason"].startswith("bad_message"):
+                continue
+            if letter["task_id"] not in failed:
+                yield f"A10 a dead letter of {letter['task_id']}: {letter['reason']}"
+
+    def _open_transactions(self) -> Iterator[str]:
+        """A11: nobody sits in an open transaction."""
+        if self._engine.dialect.name != "postgresql":
+            return
+        query = sa.text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND state LIKE 'idle in transaction%'"
+        )
+
+        def none() -> bool:
+            with reading(self._engine) as connection:
+                return connection.execute(query).scalar_one() == 0
+
+        try:
+            wait_for(none, 5)
+        except AssertionError:
+            yield "A11 a session is idle in a transaction"

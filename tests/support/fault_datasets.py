@@ -1,0 +1,59 @@
+"""What the fault bench exports: quick, slow and deadly. Loaded by Waybill's own processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+
+from waybill import dataset
+
+#: Every row has the same version in every snapshot: a writer changes all of them at once.
+ledger_table = sa.table("ledger", sa.column("id"), sa.column("version"))
+
+
+class Numbers(BaseModel):
+    rows: int = 1000
+    #: Makes equal requests different ones.
+    tag: str = ""
+
+
+class Seconds(BaseModel):
+    seconds: float = 1.0
+    tag: str = ""
+
+
+def tagged(query, params):
+    """Another tag is another query: these shall not share a run."""
+    return query.where(sa.literal(params.tag).is_not(None))
+
+
+@dataset("numbers", params=Numbers, queue="quick")
+def numbers(params, user):
+    """64 bytes and more for each row, so 100,000 of them are more than one part."""
+    series = sa.func.generate_series(1, params.rows).table_valued("n", name="g").render_derived()
+    return tagged(sa.select(series.c.n, sa.func.repeat("x", 64).label("text")), params)
+
+
+@dataset("ledger", params=Numbers, queue="quick")
+def ledger(params, user):
+    return tagged(sa.select(ledger_table).order_by(ledger_table.c.id), params)
+
+
+@dataset("slow", params=Seconds, queue="slow")
+def slow(params, user):
+    """Ten rows, over which the database takes `seconds`: one half counting, the other reading."""
+    series = sa.func.generate_series(1, 10).table_valued("n", name="g").render_derived()
+    nap = sa.cast(sa.func.pg_sleep(params.seconds / 20), sa.Text)
+    return tagged(sa.select(series.c.n).where(nap.is_not(None)), params)
+
+
+@dataset("deadly", params=Numbers, queue="slow")
+def deadly(params, user):
+    """What the kernel does to a process that ran out of memory. The API builds queries, too."""
+    if sys.argv[1] == "worker":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sa.select(sa.literal(1))

@@ -1,0 +1,73 @@
+"""Words the tests of being told share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from tests.support.task_store import ANN, LEASE, finished, new_task
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.db.engine import reading, writing
+from waybill.infra.db.tables.notifications import notification
+from waybill.infra.notifications.queue import NoticeQueue, Outcome, Owed
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
+from waybill.infra.tasks.model import Task
+
+STRANGER = Principal("ann", "other-tenant")
+URL = "https://hooks.example/T1/canary"
+BOTH = {"webhook": URL, "email": "ann@acme.example"}
+LADDER = (timedelta(seconds=5), timedelta(seconds=300))
+FAILED = Outcome(delivered=False, status=500, error="http_status")
+DELIVERED = Outcome(delivered=True, status=204)
+
+_city = iter(range(10_000))
+
+
+def submitted(engine: Engine, user: Principal = ANN, **change: object) -> Task:
+    """A task that no other one is a twin of."""
+    params = {"city": f"city {next(_city)}"}
+    return TaskRequests(engine).submit(user, new_task(params=params, **change)).task
+
+
+def succeed(engine: Engine, task: Task) -> None:
+    runs = TaskRuns(engine, LEASE)
+    claim = runs.claim(task.id, "w")
+    assert claim
+    assert runs.finish(claim, finished(f"key-{task.id}"))
+
+
+def ended(engine: Engine, notify: dict[str, str] | None = None, user: Principal = ANN) -> Task:
+    task = submitted(engine, user, notify=notify)
+    succeed(engine, task)
+    return task
+
+
+def rows(engine: Engine, task: Task) -> dict[str, sa.RowMapping]:
+    with reading(engine) as connection:
+        query = sa.select(notification).where(notification.c.task_id == task.id)
+        found = list(connection.execute(query).mappings())
+    by_channel = {row["channel"]: row for row in found}
+    assert len(by_channel) == len(found)
+    return by_channel
+
+
+def queue_of(engine: Engine) -> NoticeQueue:
+    return NoticeQueue(engine, LADDER)
+
+
+def take(engine: Engine, limit: int = 100, **more: object) -> list[Owed]:
+    return queue_of(engine).take(limit, **{"per_tenant": 100, **more})
+
+
+def move(engine: Engine, **values: object) -> None:
+    with writing(engine) as connection:
+        connection.execute(sa.update(notification).values(**values))
+
+
+def make_due(engine: Engine) -> None:
+    """As if every delay and every claim were over."""
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    move(engine, available_at=past, claimed_until=None)

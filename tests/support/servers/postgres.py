@@ -1,0 +1,205 @@
+"""A private PostgreSQL: own data, own socket folder, a free loopback port, ended with the run.
+
+The server is a child of the test process and not of `pg_ctl`, so its process id is known
+and a crash (`kill`, `stop(immediate=True)`) is a real one. PostgreSQL refuses to run as
+root; there it runs as an unprivileged user, in a folder outside pytest's private ones.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg import sql
+
+from tests.support.servers.ports import free_ports
+
+USER = "waybill"
+#: Has a character that URLs must escape, so that no code may paste a DSN together.
+PASSWORD = "only@tests"
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+#: Speed over safety: the data is thrown away with the folder.
+_CONFIG = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_connections": "200",
+    "listen_addresses": "127.0.0.1",
+}
+
+
+def _programs() -> Path:
+    """The folder with `initdb` and `postgres`, the newest version where there are several."""
+    on_path = shutil.which("initdb")
+    if on_path and (Path(on_path).resolve().parent / "postgres").exists():
+        return Path(on_path).resolve().parent
+    installed = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
+    if installed:
+        return max(installed, key=lambda path: [int(n) for n in re.findall(r"\d+", str(path))])
+    raise FileNotFoundError(
+        "PostgreSQL is not installed: no `initdb` in PATH or in /usr/lib/postgresql/*/bin. "
+        "Run `make test`, which installs it, or `apt-get install postgresql`."
+    )
+
+
+def _unprivileged() -> dict[str, Any]:
+    """Arguments for `subprocess` that drop root; nothing when we are not root."""
+    if os.geteuid() != 0:
+        return {}
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    entry = known.get("postgres") or known["nobody"]
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+class PostgresServer:
+    """One server process. `start` and `stop` may be repeated; the data stays between them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_ports(1)[0]
+        self._folder = folder
+        self._data = folder / "data"
+        self._log = folder / "server.log"
+        self._programs = _programs()
+        self._identity = _unprivileged()
+        self._process: subprocess.Popen[bytes] | None = None
+        if self._identity:
+            os.chown(folder, self._identity["user"], self._identity["group"])
+        self._initialise()
+
+    def _initialise(self) -> None:
+        password = self._folder / "password"
+        password.write_text(PASSWORD)
+        password.chmod(0o644)
+        done = subprocess.run(
+            [
+                *(self._programs / "initdb", "--pgdata", self._data, "--username", USER),
+                *("--auth", "scram-sha-256", "--pwfile", password),
+                *("--encoding", "UTF8", "--locale", "C", "--no-sync"),
+            ],
+            capture_output=True,
+            text=True,
+            cwd=self._folder,
+            check=False,
+            **self._identity,
+        )
+        if done.returncode:
+            raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
+
+    def start(self) -> None:
+        """Run the server and wait until it answers. After `kill`, this recovers its data."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if time.monotonic() > deadline:
+                self.stop(immediate=True)
+                raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}")
+            if self._process is None or self._process.poll() is not None:
+                # The first try, or backends of a killed server still hold its shared memory.
+                self._launch()
+            time.sleep(0.05)
+
+    def _launch(self) -> None:
+        settings = {**_CONFIG, "port": self.port, "unix_socket_directories": self._folder}
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(self._programs / "postgres", "-D", self._data),
+                    *(f"--{name}={value}" for name, value in settings.items()),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                start_new_session=True,
+                **self._identity,
+            )
+
+    def _answers(self) -> bool:
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def stop(self, *, immediate: bool = False) -> None:
+        """End the server: open transactions are rolled back, or with `immediate`, it crashes."""
+        self._end(signal.SIGQUIT if immediate else signal.SIGINT)
+
+    def kill(self) -> None:
+        """SIGKILL, as the kernel's out-of-memory killer would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(how)
+            process.wait(_STOP_SECONDS)
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
+        """An autocommitting connection of the superuser."""
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=USER,
+            password=PASSWORD,
+            dbname=database,
+            autocommit=True,
+            connect_timeout=10,
+        )
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of an empty database, dropped at the end whoever is still connected."""
+        name = f"test_{secrets.token_hex(6)}"
+        identifier = sql.Identifier(name)
+        with self.connect() as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
+        try:
+            yield self.url(name)
+        finally:
+            with self.connect() as connection:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+
+    def url(self, database: str = "postgres") -> str:
+        """The SQLAlchemy URL of `database`."""
+        url = sa.URL.create("postgresql+psycopg", USER, PASSWORD, "127.0.0.1", self.port, database)
+        return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One running server for the whole run. A test that stops it has to start it again."""
+    folder = Path(tempfile.mkdtemp(prefix="waybill-postgres-"))
+    server: PostgresServer | None = None
+    try:
+        server = PostgresServer(folder)
+        server.start()
+        yield server
+    finally:
+        if server is not None:
+            server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of an empty database of its own, dropped after the test."""
+    with postgres_server.database() as url:
+        yield url

@@ -1,0 +1,227 @@
+"""A private RabbitMQ: own node, own epmd, own data, loopback ports, ended with the run.
+
+The server is a child of the test process, in a process group of its own: `kill`, `sigstop`
+and `sigcont` reach every process of the node, as the kernel or a frozen host would. The
+scripts are run directly, since Debian's wrapper in PATH would change to another user.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.servers.ports import free_ports
+
+USER = "waybill"
+#: Has a character that URLs must escape, so that no code may paste a URL together.
+PASSWORD = "only@tests"
+#: A delivery unacknowledged for longer closes its channel. The default is 30 minutes.
+CONSUMER_TIMEOUT_SECONDS = 20
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+_CONFIG = f"""\
+listeners.tcp.1 = 127.0.0.1:{{port}}
+default_user = {USER}
+default_pass = {PASSWORD}
+consumer_timeout = {CONSUMER_TIMEOUT_SECONDS * 1000}
+"""
+#: How often channels look for that timeout. As a key of the file above, 3.10 does not boot.
+_ADVANCED = "[{rabbit, [{channel_tick_interval, 5000}]}].\n"
+_PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
+
+
+def _scripts() -> Path:
+    """The folder with the real scripts, not with the wrapper that Debian puts into PATH."""
+    candidates = [Path("/usr/lib/rabbitmq/bin")]
+    if on_path := shutil.which("rabbitmq-server"):
+        candidates.append(Path(on_path).resolve().parent)
+    for folder in candidates:
+        if (folder / "rabbitmq-env").exists() and (folder / "rabbitmqctl").exists():
+            return folder
+    raise FileNotFoundError(
+        "RabbitMQ is not installed: no `rabbitmq-server` in PATH or in /usr/lib/rabbitmq/bin. "
+        "Run `make test`, which installs it, or `apt-get install rabbitmq-server`."
+    )
+
+
+class RabbitServer:
+    """One node. `start` and `stop` may be repeated; the data stays between them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port, distribution_port, epmd_port = free_ports(3)
+        self._folder = folder
+        self._data = folder / "data"
+        self._log = folder / "server.log"
+        self._scripts = _scripts()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._epmd: subprocess.Popen[bytes] | None = None
+        (folder / "rabbitmq.conf").write_text(_CONFIG.format(port=self.port))
+        (folder / "advanced.config").write_text(_ADVANCED)
+        (folder / "enabled_plugins").write_text("[].")
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            # The cookie by which `rabbitmqctl` and the node know each other is kept here.
+            "HOME": str(folder),
+            "ERL_EPMD_PORT": str(epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"t{secrets.token_hex(4)}@localhost",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(distribution_port),
+            "RABBITMQ_MNESIA_BASE": str(self._data),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        }
+
+    def start(self) -> None:
+        """Run the node and wait until it speaks AMQP."""
+        if self._epmd is None:
+            # In the foreground: Erlang would otherwise start one that outlives the node.
+            self._epmd = self._spawn("epmd", "-address", "127.0.0.1")
+        self._process = self._spawn(str(self._scripts / "rabbitmq-server"))
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(f"RabbitMQ did not start:\n{self._log.read_text()}")
+            time.sleep(0.05)
+
+    def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                env=self._environment,
+                start_new_session=True,
+            )
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+                connection.sendall(_PROTOCOL_HEADER)
+                return connection.recv(1) == b"\x01"
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        """End the node as an operator would; it closes its connections and writes its data."""
+        process, self._process = self._process, None
+        if process is not None:
+            # Only the script: it passes the signal on, and its helpers must not die first.
+            process.terminate()
+            process.wait(_STOP_SECONDS)
+
+    def kill(self) -> None:
+        """SIGKILL, as the kernel's out-of-memory killer would."""
+        process, self._process = self._process, None
+        if process is not None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(_STOP_SECONDS)
+
+    def sigstop(self) -> None:
+        """Freeze the node: connections stay open and nothing answers."""
+        os.killpg(self._running().pid, signal.SIGSTOP)
+
+    def sigcont(self) -> None:
+        """Let a frozen node go on."""
+        os.killpg(self._running().pid, signal.SIGCONT)
+
+    def wipe(self) -> None:
+        """Delete all data of a stopped node. What is left is the default vhost, empty."""
+        if self._process is not None:
+            raise RuntimeError("Stop the node before its data is deleted.")
+        shutil.rmtree(self._data)
+
+    def close(self) -> None:
+        """End the node and its epmd."""
+        self.stop()
+        epmd, self._epmd = self._epmd, None
+        if epmd is not None:
+            epmd.terminate()
+            epmd.wait(_STOP_SECONDS)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError("RabbitMQ is not running.")
+        return self._process
+
+    def rabbitmqctl(self, *arguments: str) -> str:
+        """Run one command against this node and return what it printed. Takes about 0.3 s."""
+        done = subprocess.run(
+            [self._scripts / "rabbitmqctl", "--silent", *arguments],
+            capture_output=True,
+            text=True,
+            env=self._environment,
+            cwd=self._folder,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"rabbitmqctl {arguments[0]} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def add_vhost(self, name: str) -> None:
+        """Add an empty vhost with all rights for the user, in one command instead of two."""
+        self.rabbitmqctl(
+            "eval",
+            f'ok = rabbit_vhost:add(<<"{name}">>, <<"tests">>), '
+            f"ok = rabbit_auth_backend_internal:set_permissions("
+            f'<<"{USER}">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, <<"tests">>).',
+        )
+
+    def url(self, vhost: str = "/", *, port: int | None = None) -> str:
+        """The URL of `vhost`; with `port`, by way of a proxy that listens there."""
+        return (
+            f"amqp://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{port or self.port}"
+            f"/{quote(vhost, safe='')}"
+        )
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> Iterator[RabbitServer]:
+    """One running node for the whole run. A test that stops it has to start it again."""
+    folder = Path(tempfile.mkdtemp(prefix="waybill-rabbitmq-"))
+    server: RabbitServer | None = None
+    try:
+        server = RabbitServer(folder)
+        server.start()
+        yield server
+    finally:
+        if server is not None:
+            server.close()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def rabbitmq_vhost(rabbitmq_server: RabbitServer) -> Iterator[str]:
+    """The name of an empty vhost, deleted after the test."""
+    name = f"test_{secrets.token_hex(6)}"
+    rabbitmq_server.add_vhost(name)
+    yield name
+    rabbitmq_server.rabbitmqctl("delete_vhost", name)
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_server: RabbitServer, rabbitmq_vhost: str) -> str:
+    """The URL of an empty vhost of its own."""
+    return rabbitmq_server.url(rabbitmq_vhost)

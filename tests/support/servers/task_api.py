@@ -1,0 +1,296 @@
+"""The API as a real server, once on SQLite and once on PostgreSQL.
+
+Tests share the servers and keep apart by tenant: each gets one of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from threading import Thread
+from typing import Any, Self
+from uuid import UUID
+
+import httpx
+import pytest
+import sqlalchemy as sa
+import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel, Field, model_validator
+from sqlalchemy.engine import Engine
+
+from waybill.api.app import create_app
+from waybill.api.session.development_tokens import mint
+from waybill.exporter.datasets.dataset import Dataset, Registry
+from waybill.infra.config.settings import load
+from waybill.infra.db.engine import create_engine
+from waybill.infra.db.migrate import upgrade
+from waybill.infra.estimates.estimator import Forecasts
+from waybill.infra.estimates.history import TaskHistory
+from waybill.infra.estimates.timed_count import timed_counters
+from waybill.infra.links.share_links import ShareLinks
+from waybill.infra.notifications.queries import Notices
+from waybill.infra.notifications.rules import NotifyRules
+from waybill.infra.services import Services
+from waybill.infra.sources import open_sources
+from waybill.infra.tasks.dead_letters import DeadLetters
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.lifecycle.runs import Finished, Reading, TaskRuns
+from waybill.infra.tasks.queries.admin import Oversight
+from waybill.infra.tasks.queries.changes import TaskChanges
+from waybill.infra.tasks.refusals import Refusals
+from waybill.storage.memory import MemoryStore
+from waybill.storage.store import ObjectStore
+
+SECRET = "a secret of the tests, long enough for HS256"
+TASKS = "/api/export-tasks"
+#: Never used over plain HTTP, but every client would load the system's certificates anew.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+class Status(StrEnum):
+    NEW = "new"
+    PAID = "paid"
+
+
+class OrderParams(BaseModel):
+    """Which orders."""
+
+    city: str | None = Field(None, title="City", max_length=80, description="All when empty.")
+    status: Status | None = Field(None, title="Status")
+    at_least: int = Field(0, title="At least", ge=0, le=1000)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.city == "Oslo" and self.status == Status.NEW:
+            raise ValueError("Oslo has no new orders")
+        return self
+
+
+class LedgerParams(BaseModel):
+    year: int = Field(title="Year", ge=2000, le=2100)
+
+
+def sample_registry() -> Registry:
+    """Two datasets: one for the role `sales`, one for `finance`."""
+
+    def build(params: BaseModel, user: object) -> sa.Select[Any]:
+        return sa.select(sa.literal(params.model_dump_json()))
+
+    registry = Registry()
+    registry.add(
+        Dataset(
+            "orders",
+            build,
+            params=OrderParams,
+            queue="orders",
+            roles={"sales"},
+            title="Orders",
+            filename="orders-{today}",
+        )
+    )
+    registry.add(Dataset("ledger", build, params=LedgerParams, roles={"finance"}, title="Ledger"))
+    return registry
+
+
+@contextmanager
+def serve(app: FastAPI) -> Iterator[str]:
+    """Run `app` in a real server; its address. The socket queues requests from the start."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+    # asyncio sets this on sockets it makes itself only; without it every answer waits 40 ms
+    # for an acknowledgement. Accepted connections inherit it.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="on")
+    )
+    thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="api")
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(15)
+        listener.close()
+
+
+@dataclass
+class TaskApi:
+    """A running API, and the other side of its database."""
+
+    url: str
+    engine: Engine
+    services: Services
+    runs: TaskRuns
+    nudges: list[None]
+    _clients: ExitStack = field(default_factory=ExitStack)
+    _names: Iterator[int] = field(default_factory=itertools.count)
+
+    def tenant(self) -> str:
+        """The name of a tenant nobody else has."""
+        return f"tenant-{next(self._names)}-{secrets.token_hex(3)}"
+
+    def token(
+        self,
+        tenant: str,
+        user: str = "ana",
+        roles: tuple[str, ...] = ("sales",),
+        email: str | None = None,
+    ) -> str:
+        ttl = timedelta(minutes=5)
+        return mint(self.services.settings, user, tenant, frozenset(roles), ttl, email)
+
+    def client(self, token: str | None = None, **more: Any) -> httpx.Client:
+        """A client with `token`, or one nobody knows."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        options = {"base_url": self.url, "headers": headers, "timeout": 30, "verify": NO_TLS}
+        options |= more
+        return self._clients.enter_context(httpx.Client(**options))
+
+    def person(
+        self, tenant: str | None = None, user: str = "ana", roles: tuple[str, ...] = ("sales",)
+    ) -> httpx.Client:
+        """A client of somebody with `roles`, in a tenant of their own unless it is named."""
+        return self.client(self.token(tenant or self.tenant(), user, roles))
+
+    def begin(self, task: dict[str, Any], reading: Reading | None = None) -> Any:
+        """What a worker does first."""
+        claim = self.runs.claim(UUID(task["id"]), "test-worker")
+        assert claim is not None
+        if reading:
+            self.runs.heartbeat(claim, reading)
+        return claim
+
+    def finish(
+        self,
+        task: dict[str, Any],
+        *,
+        key: str = "exports/some/key.xlsx",
+        sha256: str = SHA256,
+        rows: int = 1200,
+        retention: timedelta = timedelta(days=7),
+        link_life: timedelta = timedelta(minutes=15),
+    ) -> None:
+        """What a worker does when all goes well."""
+        now = datetime.now(UTC)
+        done = Finished(
+            object_key=key,
+            etag="etag",
+            sha256=sha256,
+            size_bytes=65_536,
+            rows_source=rows,
+            rows_written=rows,
+            snapshot_at=now,
+            warnings=[{"column": "order_no", "rule": "long_integer_as_text", "count": 3}],
+            download_url="memory:///recorded-by-the-worker",
+            url_expires_at=now + link_life,
+            retention=retention,
+        )
+        claim = self.begin(task)
+        assert self.runs.finish(claim, replace(done, flight_key=claim.task.flight_key))
+
+    def fail(self, task: dict[str, Any], *, retry_in: timedelta | None = None) -> None:
+        """What a worker does when it cannot."""
+        self.runs.fail(
+            self.begin(task),
+            code="source_unavailable",
+            message="The source database cannot be reached.",
+            retry_in=retry_in,
+        )
+
+    def close(self) -> None:
+        self._clients.close()
+
+
+def ask(client: httpx.Client, **changes: Any) -> dict[str, Any]:
+    """Submit an export of orders that must be accepted; its task."""
+    request = {"type": "orders", "format": "xlsx", "params": {}} | changes
+    answer = client.post(TASKS, json=request)
+    assert answer.status_code in (200, 202), answer.text
+    task: dict[str, Any] = answer.json()
+    return task
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """What names mean to the API of the tests: those that begin with `inside` are private."""
+    if host.startswith("nowhere"):
+        raise OSError
+    return ["8.8.8.8", "10.0.0.7"] if host.startswith("inside") else ["8.8.8.8", "2606:4700::1"]
+
+
+@contextmanager
+def running_api(
+    database_url: str,
+    home: Any,
+    *,
+    checks: dict[str, Callable[[], None]] | None = None,
+    store: ObjectStore | None = None,
+    registry: Registry | None = None,
+    **settings: Any,
+) -> Iterator[TaskApi]:
+    """An API on the task tables of `database_url`, which rows come from, too."""
+    defaults = {
+        "public_url": "https://exports.example",
+        "smtp_url": "smtp://mail.example",
+        "smtp_from": "exports@acme.example",
+        "mail_domains": "acme.example",
+    }
+    loaded = load(
+        home=home, jwt_secret=SECRET, database_url=database_url, **{**defaults, **settings}
+    )
+    engine = create_engine(database_url)
+    upgrade(engine)
+    nudges: list[None] = []
+    sources = open_sources(rows_url=loaded.rows_database_url, tasks_url=database_url)
+    services = Services(
+        settings=loaded,
+        registry=registry or sample_registry(),
+        requests=TaskRequests(engine, loaded.limits),
+        changes=TaskChanges(engine),
+        oversight=Oversight(engine),
+        dead_letters=DeadLetters(engine),
+        links=ShareLinks(engine),
+        refusals=Refusals(engine),
+        notices=Notices(engine),
+        notify_rules=NotifyRules(loaded, resolve),
+        history=TaskHistory(engine),
+        forecasts=Forecasts(TaskHistory(engine), timed_counters(sources)),
+        store=store or MemoryStore(),
+        nudge=lambda: nudges.append(None),
+        checks=checks or {},
+    )
+    try:
+        with serve(create_app(services)) as url:
+            api = TaskApi(url, engine, services, TaskRuns(engine, timedelta(seconds=60)), nudges)
+            yield api
+            api.close()
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def shared_api(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TaskApi]:
+    home = tmp_path_factory.mktemp("api")
+    if request.param == "sqlite":
+        with running_api(f"sqlite:///{home}/tasks.db", home) as api:
+            yield api
+        return
+    server = request.getfixturevalue("postgres_server")
+    with server.database() as url, running_api(url, home) as api:
+        yield api
+
+
+@pytest.fixture
+def api(shared_api: TaskApi) -> Iterator[TaskApi]:
+    """A running API; its clients are closed after the test."""
+    yield shared_api
+    shared_api.close()

@@ -1,0 +1,185 @@
+"""The databases that sources are checked on, each with the same tables in it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from waybill.exporter.ports import Source
+from waybill.infra.sources import open_source
+from waybill.infra.sources.databases import parse_url, row_session
+from waybill.infra.sources.rows import RowsSource
+
+#: Each way to read a kind of database. PostgreSQL by rows stands for "any other database".
+KINDS = ("postgres-adbc", "postgres-rows", "sqlite-rows", "mariadb-rows")
+
+#: Those where somebody else computes the rows, and could be far ahead of the reader.
+SERVER_KINDS = ("postgres-adbc", "postgres-rows", "mariadb-rows")
+
+NUMBERS_ROWS = 40_000
+#: The first rows of `NUMBERS` have no note, more of them than a driver looks at.
+NUMBERS_WITHOUT_NOTE = 5_000
+
+
+class Mood(enum.Enum):
+    CALM = 1
+    STORMY = 2
+
+
+METADATA = sa.MetaData()
+
+ORDERS = sa.Table(
+    "orders",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("big", sa.BigInteger),
+    sa.Column("paid", sa.Boolean),
+    sa.Column("ratio", sa.Double),
+    sa.Column("price", sa.Numeric(12, 2)),
+    sa.Column("name", sa.String(200)),
+    sa.Column("note", sa.Text),
+    sa.Column("raw", sa.LargeBinary),
+    sa.Column("day", sa.Date),
+    sa.Column("at", sa.DateTime),
+    sa.Column("instant", sa.DateTime(timezone=True)),
+    sa.Column("clock", sa.Time),
+    sa.Column("mood", sa.Enum(Mood)),
+)
+
+NUMBERS = sa.Table(
+    "numbers",
+    METADATA,
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("amount", sa.Numeric(12, 2)),
+    sa.Column("note", sa.String(40)),
+)
+
+DIGITS = sa.Table(
+    "digits", METADATA, sa.Column("d", sa.Integer, primary_key=True, autoincrement=False)
+)
+
+
+@dataclass(frozen=True)
+class SourceDatabase:
+    """A database with the tables above, and the source that reads it."""
+
+    kind: str
+    source: Source
+    #: For everything a test does besides exporting; keeps no connection open.
+    engine: sa.Engine
+    #: Whether no connection but the asking one is left on the database.
+    is_released: Callable[[], bool]
+    #: SQL that ends all other connections; empty where there is no server to do it.
+    cut_others: str
+
+    def execute(self, *statements: sa.Executable) -> None:
+        """Run and commit, over another connection than the source's."""
+        with self.engine.begin() as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+
+_CUT_POSTGRES = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+_CUT_MARIADB = """
+    BEGIN NOT ATOMIC
+        FOR other IN (SELECT id FROM information_schema.processlist
+                      WHERE db = database() AND id <> connection_id())
+        DO KILL other.id;
+        END FOR;
+    END
+"""
+
+
+@contextmanager
+def source_database(
+    kind: str, request: pytest.FixtureRequest, folder: Path
+) -> Iterator[SourceDatabase]:
+    """An own database of one of the `KINDS`, filled."""
+    if kind == "sqlite-rows":
+        yield _fill(kind, f"sqlite:///{folder}/source.db", _sqlite_is_released, "")
+    elif kind == "mariadb-rows":
+        with request.getfixturevalue("mariadb_server").database() as url:
+            yield _fill(kind, url, _mariadb_is_released, _CUT_MARIADB)
+    else:
+        with request.getfixturevalue("postgres_server").database() as url:
+            yield _fill(kind, url, _postgres_is_released, _CUT_POSTGRES)
+
+
+def _fill(
+    kind: str, url: str, is_released: Callable[[sa.Engine], bool], cut_others: str
+) -> SourceDatabase:
+    source = open_source(url)
+    if kind == "postgres-rows":
+        source = RowsSource(row_session(parse_url(url)))
+    # The digits are joined each with each on purpose, which SQLAlchemy would warn of.
+    engine = sa.create_engine(url, poolclass=sa.NullPool, enable_from_linting=False)
+    if kind == "sqlite-rows":
+        event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA busy_timeout = 0"))
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    METADATA.create_all(engine)
+    digits = [DIGITS.alias() for _ in range(5)]
+    n = sum((10**place * digit.c.d for place, digit in enumerate(digits)), start=sa.literal(0))
+    text = sa.literal("note ", sa.String) + sa.cast(n, sa.String(20))
+    with engine.begin() as connection:
+        connection.execute(DIGITS.insert(), [{"d": d} for d in range(10)])
+        connection.execute(
+            NUMBERS.insert().from_select(
+                ["n", "amount", "note"],
+                sa.select(
+                    n,
+                    n / sa.literal(100.0, sa.Double),
+                    sa.case((n < NUMBERS_WITHOUT_NOTE, None), else_=text),
+                )
+                .select_from(_cross(digits))
+                .where(n < NUMBERS_ROWS),
+            )
+        )
+    return SourceDatabase(kind, source, engine, lambda: is_released(engine), cut_others)
+
+
+def _cross(digits: list[sa.Alias]) -> sa.FromClause:
+    first, *others = digits
+    joined: sa.FromClause = first
+    for other in others:
+        joined = joined.join(other, sa.true())
+    return joined
+
+
+def _postgres_is_released(engine: sa.Engine) -> bool:
+    others = sa.text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with engine.connect() as connection:
+        return connection.execute(others).scalar_one() == 0
+
+
+def _mariadb_is_released(engine: sa.Engine) -> bool:
+    others = sa.text(
+        "SELECT count(*) FROM information_schema.processlist"
+        " WHERE db = database() AND id <> connection_id()"
+    )
+    with engine.connect() as connection:
+        return connection.execute(others).scalar_one() == 0
+
+
+def _sqlite_is_released(engine: sa.Engine) -> bool:
+    with engine.connect() as connection:
+        try:
+            # Leaving WAL mode needs the file for oneself.
+            connection.exec_driver_sql("PRAGMA journal_mode = DELETE")
+        except sa.exc.OperationalError:
+            return False
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    return True
