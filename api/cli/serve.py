@@ -85,7 +85,7 @@ async def run_server(
     stop = stop_on_signals()
     broker = stack.broker()
     relay = stack.relay(broker)
-    app = create_app(stack.services(relay.nudge, stop))
+    app = create_app(stack.services(relay.wake, stop))
     server = _Server(
         uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
     )

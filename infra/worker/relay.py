@@ -1,4 +1,4 @@
-"""The relay: carries committed wake-ups from the outbox to the broker, at least once."""
+"""The relay: publishes committed wake-ups from the outbox to the broker, at least once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from waybill.infra.broker.port import Broker, BrokerUnavailable
 from waybill.infra.failpoints import failpoint
 from waybill.infra.tasks.outbox import Outbox, Outgoing
+from waybill.timing import every
 
 log = logging.getLogger(__name__)
 
-#: How long an idle relay waits before it looks again; a nudge ends the wait.
+#: How long an idle relay waits before it looks at the outbox again; `wake` ends the wait.
 _IDLE_SECONDS = 0.5
 
 
@@ -23,23 +24,21 @@ class Relay:
     def __init__(self, outbox: Outbox, broker: Broker) -> None:
         self._outbox = outbox
         self._broker = broker
-        self._nudged = asyncio.Event()
+        self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """Look at the outbox now rather than in half a second. Safe from any thread."""
-        self._loop.call_soon_threadsafe(self._nudged.set)
+        self._loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:
-        """Publish what is due, for ever. A broker or database that is away is waited for."""
-        while True:
+        """Publish what is due until cancelled. An outage of broker or database is waited out."""
+        async for _ in every(_IDLE_SECONDS, wake=self._wake):
             try:
-                busy = await self.publish_due()
+                while await self.publish_due():
+                    pass
             except SQLAlchemyError:
                 log.warning("the relay cannot read the outbox")
-                busy = False
-            if not busy:
-                await self._wait()
 
     async def publish_due(self) -> bool:
         """Publish one batch; True when there was something to publish."""
@@ -67,11 +66,3 @@ class Relay:
             await asyncio.to_thread(self._outbox.postpone, item)
             return False
         return True
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(_IDLE_SECONDS):
-                await self._nudged.wait()
-        except TimeoutError:
-            pass
-        self._nudged.clear()

@@ -134,7 +134,7 @@ class WorkerService:
             finally:
                 self._running.discard(attempt)
                 # A failed attempt or a release has put a wake-up into the outbox.
-                self._relay.nudge()
+                self._relay.wake()
 
     async def _next(self, queue: str, ended: Claim) -> Claim | None:
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -17,11 +16,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from waybill.infra.tasks.lifecycle.maintenance import Upkeep
 from waybill.storage.errors import StorageError
 from waybill.storage.store import ObjectStore
+from waybill.timing import every
 
 log = logging.getLogger(__name__)
 
 #: Scans are at most this far apart, and at most half a lease.
 _INTERVAL = timedelta(seconds=15)
+#: Random part of the interval, so that several sweepers do not scan together.
+_JITTER = 0.2
 
 
 class Sweeper:
@@ -44,10 +46,9 @@ class Sweeper:
         self._keep_notices = keep_notices
 
     async def run(self) -> None:
-        """Sweep for ever."""
-        while True:
+        """Sweep until cancelled."""
+        async for _ in every(self._interval, jitter=_JITTER):
             await asyncio.to_thread(self.sweep)
-            await asyncio.sleep(self._interval * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
 
     def sweep(self) -> None:
         """One scan. A step that fails is logged and does not keep the others from running."""
