@@ -22,7 +22,7 @@ from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.broker.port import Broker
 from waybill.infra.broker.rabbitmq import RabbitBroker
 from waybill.infra.config.settings import AWS, EMBEDDED, BadSettings, Settings
-from waybill.infra.db.engine import create_engine, reading
+from waybill.infra.db.engine import create_engine, read_transaction
 from waybill.infra.db.migrate import upgrade
 from waybill.infra.estimates.estimator import Forecasts
 from waybill.infra.estimates.history import TaskHistory
@@ -217,7 +217,7 @@ def _s3_config(settings: Settings, bucket: str) -> S3Config:
 def check_database(engine: Engine) -> None:
     """Raise `DatabaseUnavailable` unless `engine` answers."""
     try:
-        with reading(engine) as connection:
+        with read_transaction(engine) as connection:
             connection.exec_driver_sql("SELECT 1")
     except SQLAlchemyError as error:
         raise DatabaseUnavailable() from error

@@ -1,12 +1,13 @@
-"""Engines for the task tables, on PostgreSQL and SQLite, with one set of promises.
+"""The task database: engines, transactions, its clock and its locks, on PostgreSQL and SQLite.
 
-`writing` takes the write lock at once on SQLite (``BEGIN IMMEDIATE``): a deferred
+`write_transaction` takes the write lock at once on SQLite (``BEGIN IMMEDIATE``): a deferred
 transaction that reads and then writes fails in WAL mode without waiting for the busy
-timeout (measured). `reading` never takes it. Both roll back unless they end cleanly.
+timeout (measured). `read_transaction` never takes it. Both roll back unless they end cleanly.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +25,8 @@ from waybill.infra.config.settings import BadSettings
 #: How long a SQLite writer waits for another one before giving up.
 _BUSY_TIMEOUT_MS = 15_000
 _READ_ONLY = "waybill_read_only"
-#: For libpq. Without them, a database host that vanishes without a word holds a query for the
-#: kernel's patience: 15 minutes on Linux (`tcp_retries2`), two hours for a silent connection.
+#: For libpq. Without these, a database host that vanishes blocks a query until the kernel gives
+#: up: 15 minutes on Linux (`tcp_retries2`), two hours for an idle connection.
 _POSTGRES: dict[str, Any] = {
     "application_name": "waybill",
     "connect_timeout": 10,
@@ -68,15 +69,15 @@ def create_engine(url: str, *, pool_size: int = 10) -> Engine:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that may write; committed on a clean exit."""
+def write_transaction(engine: Engine) -> Iterator[Connection]:
+    """A transaction that may write; committed on a clean exit."""
     with engine.begin() as connection:
         yield connection
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """One transaction that only reads; never waits for a writer."""
+def read_transaction(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads; never waits for a writer."""
     with engine.connect() as connection:
         connection = connection.execution_options(**{_READ_ONLY: True})
         with connection.begin():
@@ -84,9 +85,9 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 def database_now(connection: Connection) -> datetime:
-    """The time by which leases are judged: the database's, so workers' clocks don't matter.
+    """The database's clock, by which leases are judged: workers' clocks do not matter.
 
-    SQLite has no server, and its users share one host, so there it is the host's clock.
+    SQLite has no server and its users share one host, so there it is the host's clock.
     """
     if connection.dialect.name == "postgresql":
         now = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
@@ -94,25 +95,19 @@ def database_now(connection: Connection) -> datetime:
     return datetime.now(UTC)
 
 
-class UtcDateTime(sa.types.TypeDecorator[datetime]):
-    """An aware timestamp, stored as UTC. SQLite gives back naive ones; this does not."""
+def advisory_lock(connection: Connection, *name: str, shared: bool = False) -> None:
+    """Take a lock on `name` that ends with this transaction, for what no row stands for yet.
 
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Refuse naive values: a time without a zone is a fault waiting for summer."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a naive datetime cannot be stored")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Give back an aware value."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    An exclusive lock waits for all other holders of the name; shared ones wait only for an
+    exclusive one. On SQLite nothing is done: it has one writer at a time.
+    """
+    if connection.dialect.name == "sqlite":
+        return
+    digest = hashlib.sha256("\0".join(name).encode("utf-8", "surrogatepass")).digest()
+    # Two names with the same number would only wait for each other without need.
+    number = sa.literal(int.from_bytes(digest[:8], "big", signed=True), sa.BigInteger())
+    lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
+    connection.execute(sa.select(lock(number)))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

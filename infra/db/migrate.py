@@ -1,4 +1,4 @@
-"""Bringing the task tables up to date. Idempotent, and safe from many processes at once."""
+"""Migrations of the task tables. Idempotent, and safe from many processes at once."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Connection, Engine
 
-from waybill.infra.db.engine import writing
+from waybill.infra.db.engine import write_transaction
 
-#: Serialises migrations on PostgreSQL; any number that nobody else uses. ("WAYBILL" on a phone.)
+#: Serialises migrations on PostgreSQL: an arbitrary number, WAYBILL on a phone keypad.
 _ADVISORY_LOCK = 929_2455
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Run the migrations that are missing, in one transaction: all of them or none."""
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
         command.upgrade(config(connection), revision)

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.engine import database_now, reading
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.engine import database_now, read_transaction
+from waybill.infra.db.tables import export_task
 from waybill.infra.estimates.model import PastExport, filled
 from waybill.infra.tasks.queries.owned import owned_by
 from waybill.infra.tasks.states import TaskStatus
@@ -68,7 +68,7 @@ class TaskHistory:
             .order_by(_t.finished_at.desc())
             .limit(_NEWEST)
         )
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return [_past(row) for row in connection.execute(query).mappings()]
 
     def rows_of_equal_request(
@@ -81,13 +81,13 @@ class TaskHistory:
             .order_by(_t.created_at.desc())
             .limit(_NEWEST)
         )
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             rows = connection.execute(query).all()
         return next((row.rows_written for row in rows if row.params == dict(params)), None)
 
     def load_of(self, queue: str) -> QueueLoad:
         """What waits in `queue` for a worker, and what runs."""
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             now = database_now(connection)
             waiting = connection.execute(
                 sa.select(sa.func.count()).where(

@@ -18,9 +18,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import ExportRejected, InvalidRequest
-from waybill.infra.db.engine import database_now, reading, writing
-from waybill.infra.db.tables.links import share_link
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.engine import database_now, read_transaction, write_transaction
+from waybill.infra.db.tables import export_task, share_link
 from waybill.infra.tasks.audit import audit
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.queries.owned import load, owned_by
@@ -98,7 +97,7 @@ class ShareLinks:
             TooManyLinks: there are `MAX_LINKS` already.
         """
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             # Locked, so that two at once cannot both be the last one allowed.
             task = load(connection, user, task_id, for_update=True)
             now = database_now(connection)
@@ -136,7 +135,7 @@ class ShareLinks:
 
     def of_task(self, user: Principal, task_id: UUID) -> list[ShareLink]:
         """The links of a task of `user`'s, newest first; or `TaskNotFound`."""
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             load(connection, user, task_id)
             query = sa.select(*_SHOWN).where(_l.task_id == task_id)
             rows = connection.execute(query.order_by(_l.created_at.desc(), _l.id)).mappings()
@@ -148,7 +147,7 @@ class ShareLinks:
         Raises:
             TaskNotFound, LinkNotFound: also when they are somebody else's.
         """
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             task = load(connection, user, task_id)
             this = (_l.id == link_id, _l.task_id == task.id)
             if connection.execute(sa.select(_l.id).where(*this)).first() is None:
@@ -179,7 +178,7 @@ class ShareLinks:
             .select_from(share_link.join(export_task, _t.id == _l.task_id))
             .where(_l.token_hash == _digest(token))
         )
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             living = sa.and_(*_followable(database_now(connection)))
             row = connection.execute(query.add_columns(living.label("living"))).mappings().first()
             if row is None or not row["living"]:
@@ -198,7 +197,7 @@ class ShareLinks:
         Raises:
             LinkNotFound: meanwhile it was revoked, is over, or somebody took the last use.
         """
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             now = database_now(connection)
             uses = connection.execute(
                 sa.update(share_link)

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.engine import database_now, reading, writing
-from waybill.infra.db.tables.notifications import notification
+from waybill.infra.db.engine import database_now, read_transaction, write_transaction
+from waybill.infra.db.tables import notification
 from waybill.infra.notifications.record import NOTICE
 from waybill.infra.tasks.audit import audit
 from waybill.infra.tasks.queries.owned import load
@@ -63,13 +63,13 @@ class Notices:
         wanted = [_notice_of(user)]
         if before is not None:
             wanted.append(_position(_n.created_at, _n.id) < _position_of(user, before))
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return _read(connection, wanted, limit)
 
     def unread(self, user: Principal) -> int:
         """How many of `user`'s notices are not read."""
         query = sa.select(sa.func.count()).where(_notice_of(user), _n.read_at.is_(None))
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return connection.execute(query).scalar_one()
 
     def mark_read(self, user: Principal, up_to: UUID | None = None) -> None:
@@ -77,7 +77,7 @@ class Notices:
         wanted = [_notice_of(user), _n.read_at.is_(None)]
         if up_to is not None:
             wanted.append(_position(_n.created_at, _n.id) <= _position_of(user, up_to))
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             connection.execute(
                 sa.update(notification).where(*wanted).values(read_at=database_now(connection))
             )
@@ -88,7 +88,7 @@ class Notices:
         Raises:
             TaskNotFound: the task is not `user`'s.
         """
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             load(connection, user, task_id)
             return _read(connection, [_n.task_id == task_id], None)
 
@@ -116,13 +116,13 @@ class Notices:
         ]
         if failed:
             wanted += [_n.delivered_at.is_(None), _n.last_error.is_not(None)]
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return _read(connection, wanted, limit)
 
     def audit_secrets_read(self, user: Principal) -> None:
         """Record that `user` was shown the webhook secrets of their tenant."""
         nobody = {"id": None, "tenant_id": user.tenant, "fence": None}
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             now = database_now(connection)
             audit(connection, now, "webhook_secrets_read", nobody, actor=user.user)
 
@@ -139,7 +139,7 @@ class Notices:
             .where(_n.channel != NOTICE)
             .group_by(_n.channel, result)
         )
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 

@@ -11,8 +11,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from waybill.infra.db.engine import database_now, reading, writing
-from waybill.infra.db.tables.notifications import notification
+from waybill.infra.db.engine import database_now, read_transaction, write_transaction
+from waybill.infra.db.tables import notification
 
 _n = notification.c
 
@@ -62,12 +62,12 @@ class NoticeQueue:
 
     def take(self, limit: int, *, per_tenant: int, without: Collection[str] = ()) -> list[Owed]:
         """Claim up to `limit` due messages, `per_tenant` of one tenant, none of `without`."""
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             # Most looks find nothing, and a look must not queue up behind SQLite's writers.
             due = _due(database_now(connection))
             if connection.execute(sa.select(_n.id).where(*due).limit(1)).first() is None:
                 return []
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             now = database_now(connection)
             self._give_up_interrupted(connection, now)
             rows = connection.execute(
@@ -89,7 +89,7 @@ class NoticeQueue:
 
         A delivery counts whoever made it. A failure counts only while the try is the latest.
         """
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             now = database_now(connection)
             over = outcome.final or item.attempt > len(self._ladder)
             values: dict[str, Any] = {

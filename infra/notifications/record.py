@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from waybill.infra.db.tables.notifications import notification
+from waybill.infra.db.tables import notification
 from waybill.infra.tasks.audit import TaskRow, insert_ignoring
 from waybill.infra.tasks.states import TaskStatus
 

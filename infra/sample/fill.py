@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from waybill.infra.db.engine import reading, writing
+from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.sample.tables import metadata, orders, users
 
 ORDERS = 200_000
@@ -43,7 +43,7 @@ _NOTES = (
 
 def sample_size(engine: Engine) -> int:
     """Orders in the shop; 0 when it was never filled."""
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         if not sa.inspect(connection).has_table(orders.name):
             return 0
         return connection.execute(sa.select(sa.func.count()).select_from(orders)).scalar_one()
@@ -59,7 +59,7 @@ def fill_sample(
     """
     if sample_size(engine) == count:
         return 0
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         metadata.drop_all(connection)
         metadata.create_all(connection)
         for table, rows in (

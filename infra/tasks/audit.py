@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from waybill.infra.db.tables.tasks import audit_log, outbox
+from waybill.infra.db.tables import audit_log, outbox
 from waybill.infra.tasks.states import TRANSITIONS, TaskStatus
 
 #: Actor of changes that no person made.

@@ -13,7 +13,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from waybill.exporter.datasets.dataset import TASKS, Dataset
 from waybill.exporter.datasets.layout import Column
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.tables.tasks import audit_log
+from waybill.infra.db.tables import audit_log
 from waybill.infra.tasks.queries.admin import audit_conditions
 
 

@@ -16,9 +16,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from waybill.exporter.errors import ExportRejected
 from waybill.infra.broker.port import BadMessage, WakeUp
-from waybill.infra.db.engine import database_now, reading, writing
-from waybill.infra.db.tables.dead_letters import dead_letter
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.engine import database_now, read_transaction, write_transaction
+from waybill.infra.db.tables import dead_letter, export_task
 from waybill.infra.tasks.audit import audit, insert_ignoring
 from waybill.infra.tasks.lifecycle.submission import submit
 from waybill.infra.tasks.model import NewTask, Task
@@ -72,7 +71,7 @@ class DeadLetters:
     def record(self, body: bytes, queue: str, reason: str) -> bool:
         """Keep one dead letter; False when this very message is on record already."""
         digest = hashlib.sha256(queue.encode() + b"\0" + body).hexdigest()
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             row = connection.execute(
                 insert_ignoring(connection, dead_letter)
                 .values(
@@ -92,18 +91,18 @@ class DeadLetters:
         query = _LETTERS.order_by(_d.id.desc()).limit(limit)
         if open_only:
             query = query.where(_d.replayed_at.is_(None))
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return [_letter(row) for row in connection.execute(query).mappings()]
 
     def count_open(self) -> int:
         """How many dead letters wait for somebody: a figure to alert on."""
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             query = sa.select(sa.func.count()).where(_d.replayed_at.is_(None))
             return connection.execute(query.select_from(dead_letter)).scalar_one()
 
     def get(self, letter_id: int) -> DeadLetter:
         """One dead letter, or `DeadLetterNotFound`."""
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return _get(connection, letter_id)
 
     def replay(self, letter_id: int, actor: str) -> Replay:
@@ -112,7 +111,7 @@ class DeadLetters:
         Replaying twice is harmless, and so is replaying what has succeeded meanwhile: the
         letter is taken by a compare-and-set, and only a FAILED task is asked for again.
         """
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             letter = _get(connection, letter_id)
             if letter.replayed_at is not None:
                 return Replay(letter_id, letter.replay_task_id, "already_replayed")

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from waybill.infra.broker.port import WakeUp
-from waybill.infra.db.engine import database_now, writing
-from waybill.infra.db.tables.tasks import outbox
+from waybill.infra.db.engine import database_now, write_transaction
+from waybill.infra.db.tables import outbox
 
 _o = outbox.c
 
@@ -47,7 +47,7 @@ class Outbox:
 
     def take(self, limit: int = 100) -> list[Outgoing]:
         """Claim up to `limit` due rows for publishing, oldest first."""
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             now = database_now(connection)
             due = (
                 sa.select(_o.id)
@@ -83,7 +83,7 @@ class Outbox:
 
     def mark_published(self, items: Sequence[Outgoing]) -> None:
         """Note that the broker confirmed these messages. Only a confirm may lead here."""
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             connection.execute(
                 sa.update(outbox)
                 .where(_o.id.in_([item.id for item in items]))
@@ -93,7 +93,7 @@ class Outbox:
     def postpone(self, item: Outgoing) -> None:
         """Try again later: the publish failed, or its outcome is unknown."""
         wait = min(_LAST_RETRY, _FIRST_RETRY * 2 ** min(item.publish_attempts, 10))
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             connection.execute(
                 sa.update(outbox)
                 .where(_o.id == item.id)

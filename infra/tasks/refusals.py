@@ -16,8 +16,8 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.engine import database_now, reading, writing
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.engine import database_now, read_transaction, write_transaction
+from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.audit import audit
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Refusals:
             return None
         t = export_task.c
         query = sa.select(t.id, t.tenant_id, t.fence).where(t.id == task_id)
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return connection.execute(query).mappings().one_or_none()
 
     def _record(
@@ -93,7 +93,7 @@ class Refusals:
         detail = {"code": code, "route": route, "tenant": user.tenant}
         if last:
             detail["note"] = "further refusals of this hour are not recorded"
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             audit(
                 connection,
                 database_now(connection),

@@ -17,21 +17,11 @@ audit trail and the dedupe index stay simple.
 
 from __future__ import annotations
 
-from enum import StrEnum
+from waybill.infra.db.tables import LIVE, TaskStatus
 
+__all__ = ["LIVE", "TRANSITIONS", "TaskStatus"]
 
-class TaskStatus(StrEnum):
-    """Where a task is. The names are part of the HTTP contract."""
-
-    PENDING = "PENDING"
-    PROCESSING = "PROCESSING"
-    SUCCESS = "SUCCESS"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-    EXPIRED = "EXPIRED"
-
-
-#: Every legal change of status, including ones that keep it (a rescue after the last try).
+#: Every legal change of status. A task is inserted as PENDING, or as SUCCESS with a shared file.
 TRANSITIONS: frozenset[tuple[TaskStatus, TaskStatus]] = frozenset(
     {
         (TaskStatus.PENDING, TaskStatus.PROCESSING),
@@ -45,6 +35,3 @@ TRANSITIONS: frozenset[tuple[TaskStatus, TaskStatus]] = frozenset(
         (TaskStatus.SUCCESS, TaskStatus.EXPIRED),
     }
 )
-
-#: States in which a task still has work ahead; at most one of these per dedupe key.
-LIVE: tuple[TaskStatus, ...] = (TaskStatus.PENDING, TaskStatus.PROCESSING)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from tests.support.servers.task_api import SHA256, TaskApi, ask
 from waybill.infra.broker.port import WakeUp
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.lifecycle.runs import Finished, Reading
 from waybill.infra.tasks.states import TaskStatus
 

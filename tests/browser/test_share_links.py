@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Browser, Visit, open_visit
 from tests.support.processes import wait_for
 from tests.support.servers.task_api import TASKS, ask, running_api
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.tables import export_task
 from waybill.storage.s3 import S3Store
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.support.servers.task_api import TASKS, TaskApi, ask
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.states import TaskStatus
 
 #: What a person still takes for "at once" on a busy machine of two cores; alone it is 0.3.

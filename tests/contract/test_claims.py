@@ -13,9 +13,8 @@ import sqlalchemy as sa
 from tests.support.task_store import LEASE, finished, new_task
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.limits import Limits
-from waybill.infra.db.engine import reading, writing
-from waybill.infra.db.tables.tasks import export_task
-from waybill.infra.db.tables.usage import held_back
+from waybill.infra.db.engine import read_transaction, write_transaction
+from waybill.infra.db.tables import export_task, throttled_queue
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.lifecycle.scheduler import Turns
@@ -39,7 +38,7 @@ def ask(requests, user, queue="orders"):
 def flood_of(engine, requests, user, number):
     """Many tasks, in the order of their age."""
     first = ask(requests, user)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         row = connection.execute(sa.select(export_task)).mappings().one()
         copies = [
             {
@@ -182,7 +181,7 @@ def test_a_task_that_somebody_looks_at_is_waited_for(engine, requests):
         pytest.skip("readers hold no locks there, and writers wait for each other")
     task_id, runs, claims = ask(requests, A), workers(engine), []
     claiming = threading.Thread(target=lambda: claims.extend(claimed(runs, 1)))
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         locked = sa.select(export_task.c.id).where(export_task.c.id == task_id)
         connection.execute(locked.with_for_update())
         claiming.start()
@@ -254,8 +253,8 @@ def test_a_note_goes_when_nothing_waits_any_more(engine, requests):
     runs.finish(claim, finished("k"))
     runs.wake_elsewhere(claim.task)
     assert Outbox(engine).take() == []
-    with reading(engine) as connection:
-        assert connection.execute(sa.select(held_back)).all() == []
+    with read_transaction(engine) as connection:
+        assert connection.execute(sa.select(throttled_queue)).all() == []
 
 
 def test_the_end_of_a_run_below_every_cap_wakes_nobody(engine, requests):

@@ -7,13 +7,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import Engine
 
-from waybill.infra.db.engine import reading, writing
+from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.migrate import config, upgrade
-from waybill.infra.db.tables.tasks import metadata
+from waybill.infra.db.tables import metadata
 
 
 def differences(engine: Engine) -> list[object]:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return compare_metadata(MigrationContext.configure(connection), metadata)
 
 
@@ -22,7 +22,7 @@ def test_migrations_and_tables_are_the_same(engine: Engine):
 
 
 def test_migrations_can_be_taken_back_and_run_again(engine: Engine):
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         command.downgrade(config(connection), "base")
     assert differences(engine)
     upgrade(engine)

@@ -24,9 +24,8 @@ from tests.support.notification_rows import (
 )
 from tests.support.single_flight import CID, HOUR, Desk
 from tests.support.task_store import ANN, BOB, LEASE, expire_lease, finished, new_task
-from waybill.infra.db.engine import writing
-from waybill.infra.db.tables.notifications import notification
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.engine import write_transaction
+from waybill.infra.db.tables import export_task, notification
 from waybill.infra.notifications.queries import Notices
 from waybill.infra.notifications.queue import Outcome
 from waybill.infra.notifications.record import announce
@@ -135,7 +134,7 @@ def test_whoever_shares_a_file_is_told_of_their_own_task(engine):
 
 def test_an_end_announced_twice_is_owed_once(engine):
     task = ended(engine, BOTH)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         row = connection.execute(sa.select(export_task)).mappings().one()
         announce(connection, datetime.now(UTC), row)
     assert len(rows(engine, task)) == 3
@@ -223,7 +222,7 @@ def test_figures_tell_results_apart(engine):
 
 def test_old_notices_go_and_what_is_owed_stays(engine):
     old, new = ended(engine, {"webhook": URL}), ended(engine)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(
             sa.update(notification)
             .where(notification.c.task_id == old.id)

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from tests.support.task_store import ANN, BOB, LEASE, finished, new_task
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.limits import Limits
-from waybill.infra.db.engine import writing
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.engine import write_transaction
+from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.lifecycle.quotas import (
     BacklogFull,
     DailyRowsExceeded,
@@ -95,7 +95,7 @@ def test_r14_a_hundred_different_requests_at_once_never_pass_the_limit(engine, l
     """The larger cap is first met without a lock."""
     if cap > 200:
         fill(TaskRequests(engine), ANN, 1)
-        with writing(engine) as connection:
+        with write_transaction(engine) as connection:
             row = connection.execute(sa.select(export_task)).mappings().one()
             copies = [{**row, "id": uuid4(), "dedupe_key": str(n)} for n in range(cap - 41)]
             connection.execute(export_task.insert(), copies)

@@ -93,5 +93,5 @@ def test_a_database_that_is_away_is_no_error_of_the_caller(
     def away(*_: object) -> None:
         raise OperationalError("SELECT", {}, Exception("gone"))
 
-    monkeypatch.setattr(module, "writing", away)
+    monkeypatch.setattr(module, "write_transaction", away)
     note(refusals, None, code="permission_denied")

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from tests.support.single_flight import CID, HOUR, all_at_once, wake_ups
 from tests.support.task_store import ANN, BOB
-from waybill.infra.db.engine import writing
-from waybill.infra.db.tables.tasks import storage_object
+from waybill.infra.db.engine import write_transaction
+from waybill.infra.db.tables import storage_object
 from waybill.infra.tasks.model import TaskConflict
 from waybill.infra.tasks.states import TaskStatus
 
@@ -81,7 +81,7 @@ def test_a_shared_object_outlives_all_but_the_last_of_its_tasks(desk):
 
 def test_an_object_on_record_as_open_is_no_orphan_while_a_task_refers_to_it(desk, engine):
     desk.finish(desk.task(ANN))
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(sa.update(storage_object).values(state="OPEN"))
     assert desk.upkeep.orphans() == []
 

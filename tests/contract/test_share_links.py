@@ -15,8 +15,8 @@ from sqlalchemy.engine import Engine
 from tests.support.task_store import ANN, BOB, LEASE, finished, new_task
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
-from waybill.infra.db.engine import reading, writing
-from waybill.infra.db.tables.links import share_link
+from waybill.infra.db.engine import read_transaction, write_transaction
+from waybill.infra.db.tables import share_link
 from waybill.infra.links.share_links import MAX_LINKS, LinkNotFound, ShareLinks, TooManyLinks
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
@@ -46,7 +46,7 @@ def test_only_a_hash_of_a_long_token_is_stored(engine: Engine, links: ShareLinks
     link, token = links.create(ANN, task_id, max_uses=3)
 
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", token)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         row = connection.execute(sa.select(share_link)).mappings().one()
     assert token not in repr(dict(row))
     assert link.id == row["id"]
@@ -108,7 +108,7 @@ def test_a_revoked_link_is_dead_at_once_also_for_who_found_it_before(
 def test_a_link_ends_by_the_databases_clock(engine: Engine, links: ShareLinks, task_id: UUID):
     _, token = links.create(ANN, task_id, expires_at=datetime.now(UTC) + timedelta(hours=1))
     shared = links.find(BOB, token)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         over = datetime.now(UTC) - timedelta(seconds=1)
         connection.execute(sa.update(share_link).values(expires_at=over))
 
@@ -188,7 +188,7 @@ def test_a_deleted_task_takes_its_links_along(engine: Engine, links: ShareLinks,
 
     with pytest.raises(LinkNotFound):
         links.find(BOB, token)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         assert connection.execute(sa.select(share_link)).all() == []
 
 

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.task_store import ANN, BOB, LEASE, new_task, reading_of
-from waybill.infra.db.engine import reading, writing
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.engine import read_transaction, write_transaction
+from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.queries import changes
@@ -34,7 +34,7 @@ def told(look):
 
 def move(engine, task_id, age):
     """Make it look as if the task had been changed `age` ago, and its version have risen."""
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(
             sa.update(export_task)
             .where(export_task.c.id == task_id)
@@ -153,7 +153,7 @@ def test_one_task_is_shown_to_its_owner_only(engine, store, reader):
 def test_a_look_reads_changes_by_their_index(engine, store, reader):
     store.submit(ANN, new_task())
     explain = "EXPLAIN " if engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         if engine.dialect.name == "postgresql":
             # Empty tables are read faster without any index.
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")

@@ -13,8 +13,8 @@ from tests.support.task_store import ANN, BOB, LEASE, finished, new_task
 from waybill.exporter.datasets.dataset import ROWS, Dataset
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.ports import RowCount
-from waybill.infra.db.engine import writing
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.engine import write_transaction
+from waybill.infra.db.tables import export_task
 from waybill.infra.estimates.estimator import Forecasts, RowsKnownBy
 from waybill.infra.estimates.history import QueueLoad, TaskHistory
 from waybill.infra.sources import open_source
@@ -57,7 +57,7 @@ def finish(engine, user: Principal = ANN, *, rows: int, size: int, **change: Any
     claim = begin(engine, user, **change)
     assert TaskRuns(engine, LEASE).finish(claim, finished(f"key-{claim.task.id}"))
     now = datetime.now(UTC)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(
             sa.update(export_task)
             .where(export_task.c.id == claim.task.id)
@@ -180,7 +180,7 @@ def test_the_history_is_read_from_its_index(engine):
     ).order_by(export_task.c.finished_at.desc()).limit(20)  # fmt: skip
     explain = "EXPLAIN " if engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
     text = str(statement.compile(engine, compile_kwargs={"literal_binds": True}))
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         plan = connection.exec_driver_sql(explain + text).all()

@@ -27,8 +27,8 @@ from sqlalchemy.engine import Engine
 
 from tests.support.task_store import expire_lease, finished, new_task, reading_of
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.engine import reading, writing
-from waybill.infra.db.tables.tasks import audit_log, export_task
+from waybill.infra.db.engine import read_transaction, write_transaction
+from waybill.infra.db.tables import audit_log, export_task
 from waybill.infra.tasks.lifecycle.maintenance import Upkeep
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import Pulse, TaskRuns
@@ -223,7 +223,7 @@ class TaskMachine(RuleBasedStateMachine):
         task = self.tasks.get(user)
         if task is None:
             return
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             connection.execute(
                 sa.update(export_task)
                 .where(export_task.c.id == task.id, export_task.c.expires_at.is_not(None))
@@ -252,7 +252,7 @@ class TaskMachine(RuleBasedStateMachine):
 
     def teardown(self):
         a = audit_log.c
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             edges = connection.execute(
                 sa.select(a.from_status, a.to_status).where(
                     a.tenant_id == self.tenant, a.from_status.is_not(None)
@@ -260,7 +260,7 @@ class TaskMachine(RuleBasedStateMachine):
             ).all()
         assert {(TaskStatus(a), TaskStatus(b)) for a, b in edges} <= TRANSITIONS
         # The next run's sweeper finds nothing of this one.
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             mine = export_task.c.tenant_id == self.tenant
             ended = {"status": TaskStatus.CANCELLED, "lease_expires_at": None}
             connection.execute(sa.update(export_task).where(mine).values(**ended))

@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.support.task_store import ANN, BOB, LEASE, expire_lease, finished, new_task, reading_of
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.engine import reading, writing
-from waybill.infra.db.tables.tasks import audit_log, export_task, outbox
+from waybill.infra.db.engine import read_transaction, write_transaction
+from waybill.infra.db.tables import audit_log, export_task, outbox
 from waybill.infra.tasks.lifecycle.maintenance import Upkeep
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import Pulse, TaskRuns
@@ -26,7 +26,7 @@ STRANGER = Principal("ann", "other-tenant")
 
 def test_a_task_comes_with_its_audit_row_and_its_wake_up(engine):
     task = TaskRequests(engine).submit(ANN, new_task()).task
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         actions = connection.execute(sa.select(audit_log.c.action, audit_log.c.actor)).all()
     (sent,) = Outbox(engine).take()
     assert task.status == TaskStatus.PENDING
@@ -265,7 +265,7 @@ def test_r32_retry_and_delete_ask_for_an_ended_task(engine):
 
 
 def make_due(engine, task_id) -> None:
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(
             sa.update(export_task)
             .where(export_task.c.id == task_id)
@@ -276,7 +276,7 @@ def make_due(engine, task_id) -> None:
 @pytest.mark.parametrize("statement", ["UPDATE audit_log SET actor = 'x'", "DELETE FROM audit_log"])
 def test_g15_nobody_can_rewrite_the_audit_log(engine, statement):
     TaskRequests(engine).submit(ANN, new_task())
-    with pytest.raises(DBAPIError, match="append-only"), writing(engine) as connection:
+    with pytest.raises(DBAPIError, match="append-only"), write_transaction(engine) as connection:
         connection.exec_driver_sql(statement)
 
 
@@ -287,6 +287,6 @@ def test_g1_nothing_is_stored_when_the_transaction_fails(engine, monkeypatch):
     monkeypatch.setattr("waybill.infra.tasks.lifecycle.submission.wake", fail)
     with pytest.raises(OSError, match="crash"):
         TaskRequests(engine).submit(ANN, new_task())
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         for table in (export_task, outbox, audit_log):
             assert connection.execute(sa.select(sa.func.count()).select_from(table)).scalar() == 0

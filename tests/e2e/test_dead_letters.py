@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from tests.support.processes import api, ended, process, run, wait_for
 from waybill.infra.broker.topology import work_queue
 from waybill.infra.db.engine import create_engine
-from waybill.infra.db.tables.tasks import audit_log
+from waybill.infra.db.tables import audit_log
 
 FRAGILE_DATASET = """
 from pathlib import Path

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from tests.support.fault_bench import died, kill_at
 from tests.support.processes import wait_for
-from waybill.infra.db.engine import reading
-from waybill.infra.db.tables.tasks import outbox
+from waybill.infra.db.engine import read_transaction
+from waybill.infra.db.tables import outbox
 
 
 @pytest.mark.parametrize("point", ["api.before_commit"])
@@ -60,6 +60,6 @@ def test_f4_a_relay_that_dies_before_marking_publishes_twice_and_one_claim_wins(
 
 
 def everything_is_published(bench) -> bool:
-    with reading(bench.engine) as connection:
+    with read_transaction(bench.engine) as connection:
         waiting = sa.select(sa.func.count()).where(outbox.c.published_at.is_(None))
         return connection.execute(waiting.select_from(outbox)).scalar_one() == 0

@@ -12,8 +12,8 @@ from tests.support.eventually import eventually
 from tests.support.fault_lab import LEASE_SECONDS, ROWS, GatedSource, open_lab
 from tests.support.servers.tcp_proxy import TcpProxy
 from tests.support.task_store import ANN
-from waybill.infra.db.engine import writing
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.engine import write_transaction
+from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.lifecycle.maintenance import Upkeep
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.model import TaskConflict
@@ -153,7 +153,7 @@ async def test_f57_a_file_is_there_until_its_retention_ends(lab):
     sweeper = Sweeper(upkeep, lab.store, lease=timedelta(minutes=1), retry_in=timedelta(0))
     sweeper.sweep()
     assert lab.store.head(row["object_key"])
-    with writing(lab.engine) as connection:
+    with write_transaction(lab.engine) as connection:
         connection.execute(sa.update(export_task).values(expires_at=datetime.now(UTC)))
     sweeper.sweep()
     assert lab.store.head(row["object_key"]) is None

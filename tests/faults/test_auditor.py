@@ -10,9 +10,8 @@ import sqlalchemy as sa
 
 from tests.support.fault_lab import QUEUES, open_lab
 from tests.support.task_store import ANN
-from waybill.infra.db.engine import writing
-from waybill.infra.db.tables.dead_letters import dead_letter
-from waybill.infra.db.tables.tasks import audit_log, export_task, storage_object
+from waybill.infra.db.engine import write_transaction
+from waybill.infra.db.tables import audit_log, dead_letter, export_task, storage_object
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ async def lab(tmp_path, postgres_url):
 
 
 def change(lab, statement: sa.Executable) -> None:
-    with writing(lab.engine) as connection:
+    with write_transaction(lab.engine) as connection:
         connection.execute(statement)
 
 

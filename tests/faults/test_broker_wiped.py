@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from tests.support.fault_bench import open_bench
 from tests.support.processes import wait_for
-from waybill.infra.db.engine import reading
-from waybill.infra.db.tables.tasks import outbox
+from waybill.infra.db.engine import read_transaction
+from waybill.infra.db.tables import outbox
 
 
 @pytest.fixture
@@ -34,6 +34,6 @@ def test_f31_after_the_brokers_data_was_wiped_the_sweeper_publishes_again(bench,
 
 
 def published(bench) -> int:
-    with reading(bench.engine) as connection:
+    with read_transaction(bench.engine) as connection:
         marked = sa.select(sa.func.count()).where(outbox.c.published_at.is_not(None))
         return connection.execute(marked.select_from(outbox)).scalar_one()

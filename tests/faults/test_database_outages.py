@@ -15,8 +15,8 @@ from tests.support.fault_lab import open_lab
 from tests.support.processes import wait_for
 from tests.support.servers.task_api import ask, running_api
 from tests.support.servers.tcp_proxy import TcpProxy
-from waybill.infra.db.engine import reading
-from waybill.infra.db.tables.dead_letters import dead_letter
+from waybill.infra.db.engine import read_transaction
+from waybill.infra.db.tables import dead_letter
 
 LOCKED_SECONDS = 5
 
@@ -87,7 +87,7 @@ async def test_f33_a_claim_waits_for_its_database_and_makes_no_dead_letter(
         row = await lab.ended(task_id)
     assert (row["status"], row["attempt"]) == ("SUCCESS", 1)
     assert len(tries) >= 3
-    with reading(lab.engine) as connection:
+    with read_transaction(lab.engine) as connection:
         assert connection.execute(sa.select(dead_letter)).all() == []
     lab.audit()
 

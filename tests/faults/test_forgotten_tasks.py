@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.task_store import ANN, new_task
-from waybill.infra.db.engine import create_engine, reading, writing
+from waybill.infra.db.engine import create_engine, read_transaction, write_transaction
 from waybill.infra.db.migrate import upgrade
-from waybill.infra.db.tables.tasks import export_task, outbox
+from waybill.infra.db.tables import export_task, outbox
 from waybill.infra.tasks.lifecycle.maintenance import Upkeep
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.outbox import Outbox
@@ -46,7 +46,7 @@ def publish(engine) -> int:
 
 def pass_time(engine, by: timedelta) -> None:
     """Make everything that has happened so far older."""
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         for table, column in ((export_task, "updated_at"), (outbox, "available_at")):
             rows = connection.execute(sa.select(table.c.id, table.c[column])).all()
             for row_id, at in rows:
@@ -63,7 +63,7 @@ def test_a_whole_backlog_that_was_lost_is_published_again_in_a_few_scans(engine)
     upkeep = Upkeep(engine)
     assert [upkeep.nudge_forgotten(AFTER) for _ in range(3)] == [100, 100, 50]
     assert publish(engine) == 250
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         nudged = connection.execute(
             sa.select(sa.func.count(sa.distinct(outbox.c.task_id))).where(
                 outbox.c.kind.like("nudge-%")

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tests.support.fault_bench import Bench, kill
 from tests.support.processes import wait_for
-from waybill.infra.db.tables.tasks import export_task, outbox
+from waybill.infra.db.tables import export_task, outbox
 
 TASKS = 200
 KILLS = 5

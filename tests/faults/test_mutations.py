@@ -21,7 +21,7 @@ from tests.faults import test_broker_publishing, test_database_outages, test_rel
 from tests.support import fault_lab as lab
 from tests.support.eventually import eventually
 from waybill.infra.broker import publisher
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.lifecycle import runs
 from waybill.infra.tasks.states import TaskStatus
 from waybill.infra.worker.relay import Relay

@@ -13,8 +13,8 @@ from tests.support.fault_bench import TASKS, Bench, died, kill_at
 from tests.support.processes import SECRET, wait_for
 from tests.support.servers.webhook_receiver import Receiver
 from waybill.infra.config.settings import load
-from waybill.infra.db.engine import reading
-from waybill.infra.db.tables.notifications import notification
+from waybill.infra.db.engine import read_transaction
+from waybill.infra.db.tables import notification
 from waybill.infra.notifications.rules import signer_of
 
 LOCAL = {"WAYBILL_WEBHOOK_ALLOW_PRIVATE": "true"}
@@ -23,7 +23,7 @@ TOLD = {"w.after_success": 1, "notices.after_send": 2}
 
 
 def delivered(bench: Bench) -> sa.RowMapping | None:
-    with reading(bench.engine) as connection:
+    with read_transaction(bench.engine) as connection:
         query = sa.select(notification).where(
             notification.c.channel == "webhook", notification.c.delivered_at.is_not(None)
         )

@@ -11,9 +11,9 @@ from tests.support.eventually import eventually
 from tests.support.task_store import ANN, new_task
 from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.broker.port import BrokerUnavailable
-from waybill.infra.db.engine import create_engine, reading
+from waybill.infra.db.engine import create_engine, read_transaction
 from waybill.infra.db.migrate import upgrade
-from waybill.infra.db.tables.tasks import outbox
+from waybill.infra.db.tables import outbox
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.outbox import Outbox
 from waybill.infra.worker.relay import Relay
@@ -42,7 +42,7 @@ def sqlite_engine(tmp_path):
 
 
 def published(engine) -> list[bool]:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         marks = connection.execute(sa.select(outbox.c.published_at)).scalars()
         return [mark is not None for mark in marks]
 

@@ -11,8 +11,8 @@ from tests.support.eventually import eventually
 from tests.support.fault_lab import QUEUES, open_lab
 from tests.support.task_store import ANN, BOB, new_task
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.engine import reading
-from waybill.infra.db.tables.tasks import audit_log, export_task
+from waybill.infra.db.engine import read_transaction
+from waybill.infra.db.tables import audit_log, export_task
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
 
 #: The sweeper looks for forgotten tasks after a lease: long after these tests have ended.
@@ -35,7 +35,7 @@ def ask(lab, user, number, queue=QUEUES[0]):
 
 def running(lab) -> int:
     query = sa.select(sa.func.count()).where(export_task.c.status == "PROCESSING")
-    with reading(lab.engine) as connection:
+    with read_transaction(lab.engine) as connection:
         return connection.execute(query).scalar_one()
 
 
@@ -49,7 +49,7 @@ def most_at_once(lab, users) -> int:
         .order_by(a.at, a.id)
     )
     most = now = 0
-    with reading(lab.engine) as connection:
+    with read_transaction(lab.engine) as connection:
         for action in connection.execute(query).scalars():
             now += 1 if action == "claim" else -1
             most = max(most, now)

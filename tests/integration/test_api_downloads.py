@@ -16,7 +16,7 @@ from tests.support.servers.task_api import (
     ask,
     running_api,
 )
-from waybill.infra.db.tables.tasks import audit_log, export_task
+from waybill.infra.db.tables import audit_log, export_task
 from waybill.infra.tasks.lifecycle.maintenance import Upkeep
 from waybill.storage.s3 import S3Store
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tests.support.servers.task_api import TaskApi, ask
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.tables import export_task
 
 _t = export_task.c
 

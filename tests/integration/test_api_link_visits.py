@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from tests.support.servers.shared_links import BROWSER, Shared
 from tests.support.servers.task_api import TASKS, TaskApi, ask
-from waybill.infra.db.tables.tasks import audit_log
+from waybill.infra.db.tables import audit_log
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from tests.support.processes import wait_for
 from tests.support.servers.shared_links import Shared
 from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
-from waybill.infra.db.tables.links import share_link
+from waybill.infra.db.tables import share_link
 
 
 def test_a_link_is_made_with_a_token_that_is_shown_once(api: TaskApi) -> None:

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.servers.task_api import TASKS, TaskApi, ask
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.tables import export_task
 
 #: CONTRACT.md §5, word for word.
 TASK_FIELDS = """

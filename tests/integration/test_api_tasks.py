@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.servers.task_api import SHA256, TASKS, TaskApi, ask
-from waybill.infra.db.engine import writing
-from waybill.infra.db.tables.tasks import audit_log, export_task
+from waybill.infra.db.engine import write_transaction
+from waybill.infra.db.tables import audit_log, export_task
 from waybill.infra.tasks.lifecycle.runs import Reading
 
 
@@ -101,7 +101,7 @@ def test_the_wait_grows_in_the_queue_as_well_and_is_on_every_answer(
 ) -> None:
     client = api.person()
     task = ask(client)
-    with writing(api.engine) as connection:
+    with write_transaction(api.engine) as connection:
         connection.execute(
             sa.update(export_task)
             .where(export_task.c.id == UUID(task["id"]))

@@ -22,9 +22,9 @@ from tests.support.eventually import eventually
 from tests.support.servers.webhook_receiver import Receiver, hang, hang_up
 from tests.support.task_store import ANN, LEASE, finished, new_task
 from waybill.infra.config.logs import JsonLines
-from waybill.infra.db.engine import create_engine, reading
+from waybill.infra.db.engine import create_engine, read_transaction
 from waybill.infra.db.migrate import upgrade
-from waybill.infra.db.tables.notifications import notification
+from waybill.infra.db.tables import notification
 from waybill.infra.notifications.delivery import Deliverer
 from waybill.infra.notifications.queue import NoticeQueue
 from waybill.infra.notifications.signing import Signer
@@ -69,7 +69,7 @@ def end_tasks(engine: Engine, url: str, count: int = 1) -> list[UUID]:
 
 
 def log_of(engine: Engine) -> list[sa.RowMapping]:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         query = sa.select(notification).where(notification.c.channel == "webhook")
         return list(connection.execute(query).mappings())
 

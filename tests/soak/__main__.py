@@ -23,8 +23,8 @@ from tests.soak.installation import Installation, open_installation
 from tests.soak.nemesis import Nemesis
 from tests.soak.visitors import Visitors
 from tests.support.fault_bench import Bench
-from waybill.infra.db.engine import reading
-from waybill.infra.db.tables.tasks import audit_log
+from waybill.infra.db.engine import read_transaction
+from waybill.infra.db.tables import audit_log
 
 #: What is alive when the faults end has so long to end.
 _RECOVERY_SECONDS = 240
@@ -92,7 +92,7 @@ def report(bench: Bench, visitors: Visitors, nemesis: Nemesis, stuck: int) -> in
     """Say what happened, and whether it may."""
     accepted = list(bench.accepted)
     rows = {str(row["id"]): row for row in bench.rows()}
-    with reading(bench.engine) as connection:
+    with read_transaction(bench.engine) as connection:
         actions = connection.execute(sa.select(audit_log.c.task_id, audit_log.c.action)).all()
     finished = Counter(task_id for task_id, action in actions if action == "finish")
     statuses = Counter(row["status"] for row in rows.values())

@@ -19,9 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from tests.support.processes import wait_for
-from waybill.infra.db.engine import reading
-from waybill.infra.db.tables.dead_letters import dead_letter
-from waybill.infra.db.tables.tasks import audit_log, export_task, outbox, storage_object
+from waybill.infra.db.engine import read_transaction
+from waybill.infra.db.tables import audit_log, dead_letter, export_task, outbox, storage_object
 from waybill.infra.tasks.lifecycle.maintenance import Upkeep
 from waybill.infra.tasks.states import LIVE, TRANSITIONS, TaskStatus
 from waybill.infra.worker.sweeper import Sweeper
@@ -88,7 +87,7 @@ class Auditor:
                 return
 
     def _read(self, query: sa.Select[Any]) -> list[sa.RowMapping]:
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return list(connection.execute(query).mappings())
 
     def _lost(self, accepted: Sequence[str]) -> Iterator[str]:
@@ -204,7 +203,7 @@ class Auditor:
         )
 
         def none() -> bool:
-            with reading(self._engine) as connection:
+            with read_transaction(self._engine) as connection:
                 return connection.execute(query).scalar_one() == 0
 
         try:

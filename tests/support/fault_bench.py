@@ -29,11 +29,16 @@ from tests.support.processes import SECRET, environment, wait_for
 from tests.support.servers.ports import free_ports
 from waybill.api.session.development_tokens import mint
 from waybill.infra.config.settings import load
-from waybill.infra.db.engine import create_engine, reading, writing
+from waybill.infra.db.engine import create_engine, read_transaction, write_transaction
 from waybill.infra.db.migrate import upgrade
-from waybill.infra.db.tables.dead_letters import dead_letter
-from waybill.infra.db.tables.notifications import notification
-from waybill.infra.db.tables.tasks import audit_log, export_task, outbox, storage_object
+from waybill.infra.db.tables import (
+    audit_log,
+    dead_letter,
+    export_task,
+    notification,
+    outbox,
+    storage_object,
+)
 from waybill.infra.tasks.states import LIVE
 from waybill.storage.config import S3Config
 from waybill.storage.s3 import S3Store
@@ -127,7 +132,7 @@ class Bench:
         query = sa.select(export_task)
         if task_ids:
             query = query.where(export_task.c.id.in_([UUID(task_id) for task_id in task_ids]))
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return list(connection.execute(query).mappings())
 
     def row(self, task_id: str) -> sa.RowMapping:
@@ -145,7 +150,7 @@ class Bench:
         query = sa.select(sa.func.count()).where(export_task.c.status.in_(LIVE))
         if task_ids:
             query = query.where(export_task.c.id.in_([UUID(task_id) for task_id in task_ids]))
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return connection.execute(query).scalar_one()
 
     def is_running(self, task_id: str) -> bool:
@@ -154,18 +159,18 @@ class Bench:
 
     def actions(self, task_id: str) -> list[str]:
         """What the audit log says was done to a task, in order."""
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             query = sa.select(audit_log.c.action).where(audit_log.c.task_id == UUID(task_id))
             return list(connection.execute(query.order_by(audit_log.c.id)).scalars())
 
     def dead_letters(self) -> list[sa.RowMapping]:
         """What operators are shown."""
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return list(connection.execute(sa.select(dead_letter)).mappings())
 
     def execute(self, statement: sa.Executable) -> None:
         """Change the database behind Waybill's back."""
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             connection.execute(statement)
 
     def files(self) -> list[str]:
@@ -283,7 +288,7 @@ def _fields(config: S3Config) -> dict[str, Any]:
 
 def _prepare(engine: Engine) -> None:
     upgrade(engine)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         # The server of the tests commits asynchronously, for speed; a crash of it would lose
         # what was answered with 202, as no server in its right mind does.
         name = sa.make_url(str(engine.url)).database

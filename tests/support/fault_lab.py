@@ -31,9 +31,9 @@ from waybill.exporter.rows.seals import sealed
 from waybill.infra.bootstrap import Stack
 from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.config.settings import load
-from waybill.infra.db.engine import create_engine, reading
+from waybill.infra.db.engine import create_engine, read_transaction
 from waybill.infra.db.migrate import upgrade
-from waybill.infra.db.tables.tasks import audit_log, export_task
+from waybill.infra.db.tables import audit_log, export_task
 from waybill.infra.sources.errors import ReadCancelled
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.states import LIVE
@@ -116,7 +116,7 @@ class Lab:
 
     def row(self, task_id: UUID) -> sa.RowMapping:
         """The row of one task."""
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             query = sa.select(export_task).where(export_task.c.id == task_id)
             return connection.execute(query).mappings().one()
 
@@ -132,7 +132,7 @@ class Lab:
 
     def actions(self, task_id: UUID) -> list[str]:
         """What the audit log says was done to a task, in order."""
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             query = sa.select(audit_log.c.action).where(audit_log.c.task_id == task_id)
             return list(connection.execute(query.order_by(audit_log.c.id)).scalars())
 

@@ -9,8 +9,8 @@ from sqlalchemy.engine import Engine
 
 from tests.support.task_store import ANN, LEASE, finished, new_task
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.engine import reading, writing
-from waybill.infra.db.tables.notifications import notification
+from waybill.infra.db.engine import read_transaction, write_transaction
+from waybill.infra.db.tables import notification
 from waybill.infra.notifications.queue import NoticeQueue, Outcome, Owed
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
@@ -46,7 +46,7 @@ def ended(engine: Engine, notify: dict[str, str] | None = None, user: Principal 
 
 
 def rows(engine: Engine, task: Task) -> dict[str, sa.RowMapping]:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         query = sa.select(notification).where(notification.c.task_id == task.id)
         found = list(connection.execute(query).mappings())
     by_channel = {row["channel"]: row for row in found}
@@ -63,7 +63,7 @@ def take(engine: Engine, limit: int = 100, **more: object) -> list[Owed]:
 
 
 def move(engine: Engine, **values: object) -> None:
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(sa.update(notification).values(**values))
 
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from tests.support.task_store import ANN, LEASE, finished, new_task
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.engine import reading, writing
-from waybill.infra.db.tables.tasks import audit_log, export_task, storage_object
+from waybill.infra.db.engine import read_transaction, write_transaction
+from waybill.infra.db.tables import audit_log, export_task, storage_object
 from waybill.infra.tasks.lifecycle.maintenance import Upkeep
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
@@ -50,17 +50,17 @@ class Desk:
         assert self.runs.finish(claim, finished(key, **change))
 
     def change(self, task, **values):
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             wanted = export_task.c.id == task.id
             connection.execute(sa.update(export_task).where(wanted).values(**values))
 
     def actions(self, task):
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             query = sa.select(audit_log.c.action).where(audit_log.c.task_id == task.id)
             return list(connection.execute(query.order_by(audit_log.c.id)).scalars())
 
     def objects(self):
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             rows = connection.execute(sa.select(storage_object.c.key, storage_object.c.state))
             return dict(rows.all())
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.engine import writing
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.engine import write_transaction
+from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.lifecycle.runs import Finished, Reading
 from waybill.infra.tasks.model import NewTask
 
@@ -59,7 +59,7 @@ def finished(key: str, **change: Any) -> Finished:
 
 def expire_lease(engine: Engine, task_id: UUID) -> None:
     """Make it look as if the worker had been silent for longer than its lease."""
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(
             sa.update(export_task)
             .where(export_task.c.id == task_id)

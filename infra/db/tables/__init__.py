@@ -1,0 +1,36 @@
+"""All tables of Waybill, in one metadata: whatever imports this package has loaded every one.
+
+`waybill.infra.db.migrations` creates them; a test compares the two, so neither can drift.
+"""
+
+from __future__ import annotations
+
+from waybill.infra.db.tables.base import UtcDateTime, metadata, partial_index
+from waybill.infra.db.tables.messages import dead_letter, notification, outbox
+from waybill.infra.db.tables.records import audit_log, row_usage, throttled_queue
+from waybill.infra.db.tables.tasks import (
+    LIVE,
+    TaskStatus,
+    export_task,
+    in_status,
+    share_link,
+    storage_object,
+)
+
+__all__ = [
+    "LIVE",
+    "TaskStatus",
+    "UtcDateTime",
+    "audit_log",
+    "dead_letter",
+    "export_task",
+    "in_status",
+    "metadata",
+    "notification",
+    "outbox",
+    "partial_index",
+    "row_usage",
+    "share_link",
+    "storage_object",
+    "throttled_queue",
+]

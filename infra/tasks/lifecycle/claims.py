@@ -20,8 +20,7 @@ from sqlalchemy.engine import Connection
 
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import database_now
-from waybill.infra.db.tables.tasks import export_task, in_status
-from waybill.infra.db.tables.usage import held_back
+from waybill.infra.db.tables import export_task, in_status, throttled_queue
 from waybill.infra.tasks.audit import audit, insert, wake
 from waybill.infra.tasks.lifecycle.updates import change_task
 from waybill.infra.tasks.model import Claim, Task
@@ -32,7 +31,7 @@ _waiting = export_task.alias("waiting_task")
 _w = _waiting.c
 _running = export_task.alias("running_task")
 _r = _running.c
-_h = held_back.c
+_h = throttled_queue.c
 
 #: A rung's timer and the database's clock differ by milliseconds; a task whose own message
 #: comes this early is let in, since turning it away would wait for the sweeper.
@@ -150,7 +149,7 @@ def next_of(
 def hold_back(connection: Connection, now: datetime, queue: str, tenants: Iterable[str]) -> None:
     """Note that caps keep tasks of `tenants` in `queue`, and that a wake-up was spent on it."""
     for tenant in sorted(tenants):
-        note = insert(connection, held_back).values(tenant_id=tenant, queue=queue, at=now)
+        note = insert(connection, throttled_queue).values(tenant_id=tenant, queue=queue, at=now)
         connection.execute(
             note.on_conflict_do_update(
                 index_elements=[_h.tenant_id, _h.queue], set_={"at": note.excluded.at}
@@ -181,7 +180,7 @@ def wake_elsewhere(connection: Connection, now: datetime, ended: Task) -> None:
         else:
             # Unless it was noted anew meanwhile, for a task that this has not seen.
             note = (_h.tenant_id == ended.tenant_id, _h.queue == queue, _h.at == at)
-            connection.execute(sa.delete(held_back).where(*note))
+            connection.execute(sa.delete(throttled_queue).where(*note))
 
 
 def _ready(queue: str) -> tuple[sa.ColumnElement[bool], ...]:

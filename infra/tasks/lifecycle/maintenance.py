@@ -9,10 +9,15 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from waybill.infra.db.engine import database_now, reading, writing
-from waybill.infra.db.tables.notifications import notification
-from waybill.infra.db.tables.tasks import export_task, in_status, outbox, storage_object
-from waybill.infra.db.tables.usage import row_usage
+from waybill.infra.db.engine import database_now, read_transaction, write_transaction
+from waybill.infra.db.tables import (
+    export_task,
+    in_status,
+    notification,
+    outbox,
+    row_usage,
+    storage_object,
+)
 from waybill.infra.tasks.audit import SYSTEM, audit, wake
 from waybill.infra.tasks.lifecycle.objects import let_go, referred_to
 from waybill.infra.tasks.lifecycle.single_flight import hand_over, strays
@@ -51,7 +56,7 @@ class Upkeep:
 
         Judged by the lease, never by age: a slow export that renews its lease is left alone.
         """
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             now = database_now(connection)
             silent = connection.execute(
                 sa.select(_t.id, _t.fence)
@@ -60,7 +65,7 @@ class Upkeep:
             ).all()
         rescued = 0
         for task_id, fence in silent:
-            with writing(self._engine) as connection:
+            with write_transaction(self._engine) as connection:
                 now = database_now(connection)
                 still_silent = (
                     _t.id == task_id,
@@ -87,7 +92,7 @@ class Upkeep:
         Or it waits in a long queue. A task is nudged no sooner than `after` since its last
         wake-up, and more rarely once it has waited long, so a backlog does not grow by itself.
         """
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             now = database_now(connection)
             due = sa.func.coalesce(_t.next_attempt_at, _t.updated_at)
             patient = now - _PATIENT * after
@@ -116,17 +121,17 @@ class Upkeep:
 
     def lead_strays(self) -> int:
         """Let followers of leaders that are no longer live lead themselves."""
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             leaders = strays(connection, _BATCH)
         moved = 0
         for leader_id in leaders:
-            with writing(self._engine) as connection:
+            with write_transaction(self._engine) as connection:
                 moved += hand_over(connection, database_now(connection), leader_id)
         return moved
 
     def expired(self) -> list[UUID]:
         """Tasks whose file is past its retention."""
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             now = database_now(connection)
             rows = connection.execute(
                 sa.select(_t.id)
@@ -137,7 +142,7 @@ class Upkeep:
 
     def mark_expired(self, task_id: UUID) -> None:
         """Take the file of `task_id` from its owner; an orphan, unless other tasks share it."""
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             now = database_now(connection)
             row = change_task(
                 connection,
@@ -163,7 +168,7 @@ class Upkeep:
         being_written = sa.exists().where(
             _t.id == _s.task_id, _t.fence == _s.fence, _t.status == TaskStatus.PROCESSING
         )
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             rows = connection.execute(
                 sa.select(_s.key)
                 .where(_s.state == "OPEN", ~being_written, ~referred_to())
@@ -173,25 +178,25 @@ class Upkeep:
 
     def forget_orphan(self, orphan: Orphan) -> None:
         """Strike a key from the record, once the store holds nothing under it."""
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             connection.execute(sa.delete(storage_object).where(_s.key == orphan.key))
 
     def prune_usage(self) -> int:
         """Delete counts of rows that no quota asks for any more."""
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             old = database_now(connection).date() - _KEEP_USAGE
             return connection.execute(sa.delete(row_usage).where(row_usage.c.day < old)).rowcount
 
     def prune_outbox(self) -> int:
         """Delete published wake-ups that are older than a day."""
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             old = database_now(connection) - _KEEP_PUBLISHED
             return connection.execute(sa.delete(outbox).where(_o.published_at < old)).rowcount
 
     def prune_notifications(self, keep: timedelta) -> int:
         """Delete notices and delivery logs older than `keep`; what is still owed stays."""
         n = notification.c
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             old = database_now(connection) - keep
             over = sa.or_(n.delivered_at.is_not(None), n.given_up_at.is_not(None))
             statement = sa.delete(notification).where(n.created_at < old, over)

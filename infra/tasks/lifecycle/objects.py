@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from waybill.infra.db.tables.tasks import export_task, in_status, storage_object
+from waybill.infra.db.tables import export_task, in_status, storage_object
 from waybill.infra.tasks.states import TaskStatus
 
 _s = storage_object.c

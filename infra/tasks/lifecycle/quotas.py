@@ -18,10 +18,8 @@ from sqlalchemy.engine import Connection
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import WaybillError
 from waybill.infra.config.limits import Limits
-from waybill.infra.db.engine import UtcDateTime
-from waybill.infra.db.locks import lock_out
-from waybill.infra.db.tables.tasks import export_task, in_status, outbox
-from waybill.infra.db.tables.usage import row_usage
+from waybill.infra.db.engine import advisory_lock
+from waybill.infra.db.tables import UtcDateTime, export_task, in_status, outbox, row_usage
 from waybill.infra.tasks.audit import TaskRow, insert
 from waybill.infra.tasks.states import LIVE
 
@@ -120,7 +118,7 @@ def measure(connection: Connection, user: Principal, limits: Limits) -> Measured
     ]
     # Always in this order: who holds the tenant's never waits for one who waits for it.
     for name in close:
-        lock_out(connection, "submit", *name)
+        advisory_lock(connection, "submit", *name)
     return _count(connection, user, limits) if close else found
 
 

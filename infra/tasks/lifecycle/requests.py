@@ -17,8 +17,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.limits import Limits
-from waybill.infra.db.engine import database_now, reading, writing
-from waybill.infra.db.tables.tasks import export_task, outbox
+from waybill.infra.db.engine import database_now, read_transaction, write_transaction
+from waybill.infra.db.tables import export_task, outbox
 from waybill.infra.failpoints import failpoint
 from waybill.infra.links.share_links import forget_links
 from waybill.infra.notifications.record import forget_notices
@@ -60,7 +60,7 @@ class TaskRequests:
             IdempotencyMismatch: the key was used before with another request.
             NotNow: a quota is used up, or too much waits for the broker.
         """
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             submitted = submit(connection, user, new, self._limits)
             failpoint("api.before_commit")
         failpoint("api.after_commit")
@@ -68,7 +68,7 @@ class TaskRequests:
 
     def get(self, user: Principal, task_id: UUID) -> Task:
         """One task of `user`'s, or `TaskNotFound`."""
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return load(connection, user, task_id)
 
     def page(
@@ -83,7 +83,7 @@ class TaskRequests:
     ) -> Page:
         """`user`'s tasks, newest first."""
         wanted = matching(user, statuses, task_type, name_part)
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             total = connection.execute(
                 sa.select(sa.func.count()).select_from(export_task).where(*wanted)
             ).scalar_one()
@@ -106,12 +106,12 @@ class TaskRequests:
         wanted = matching(user, statuses, task_type, name_part)
         if position:
             wanted.append(follows(*position))
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return newest(connection, wanted, limit=limit)
 
     def count_by_status(self) -> dict[TaskStatus, int]:
         """How many tasks of everybody's are in each state: figures for operators, no task."""
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             rows = connection.execute(
                 sa.select(_t.status, sa.func.count()).group_by(_t.status)
             ).all()
@@ -123,7 +123,7 @@ class TaskRequests:
         Raises:
             TaskConflict: the task has ended otherwise. Cancelling twice is no error.
         """
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             task = load(connection, user, task_id, for_update=True)
             if task.status == TaskStatus.CANCELLED or task.cancel_requested_at:
                 return task
@@ -182,7 +182,7 @@ class TaskRequests:
             notify=task.notify,
             flight=flight,
         )
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             submitted = submit(connection, user, new, self._limits)
             audit(
                 connection,
@@ -200,7 +200,7 @@ class TaskRequests:
         Raises:
             TaskConflict: the task is still live; cancel it first.
         """
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             task = load(connection, user, task_id, for_update=True)
             if task.status in LIVE:
                 raise TaskConflict("The export is still running; cancel it first.")
@@ -215,7 +215,7 @@ class TaskRequests:
 
     def record_link(self, user: Principal, task: Task, url: str, expires_at: datetime) -> None:
         """Keep a freshly signed link on the row for its owner, and audit that it was made."""
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             now = database_now(connection)
             connection.execute(
                 sa.update(export_task)

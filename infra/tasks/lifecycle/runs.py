@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from waybill.infra.config.limits import Limits
-from waybill.infra.db.engine import database_now, writing
-from waybill.infra.db.tables.tasks import export_task, storage_object
+from waybill.infra.db.engine import database_now, write_transaction
+from waybill.infra.db.tables import export_task, storage_object
 from waybill.infra.estimates.estimator import Forecast
 from waybill.infra.tasks.audit import audit, wake
 from waybill.infra.tasks.lifecycle.claims import take
@@ -82,7 +82,7 @@ class TaskRuns:
 
         No cap holds it back: workers use `claim_next`.
         """
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             now = database_now(connection)
             return take(connection, now, worker, self._lease, _t.id == task_id, task_id)
 
@@ -97,7 +97,7 @@ class TaskRuns:
     def heartbeat(self, claim: Claim, progress: Reading) -> Pulse:
         """Renew the lease, show progress, and learn whether to go on."""
         shown = asdict(progress)
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             now = database_now(connection)
             row = change_task(
                 connection,
@@ -114,7 +114,7 @@ class TaskRuns:
 
     def record_forecast(self, claim: Claim, forecast: Forecast) -> None:
         """Keep what was foretold beside what will come true."""
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             change_task(
                 connection,
                 database_now(connection),
@@ -127,7 +127,7 @@ class TaskRuns:
 
     def reserve_object(self, claim: Claim, key: str) -> None:
         """Note the key of an upload that is about to begin, so that a crash leaves a trace."""
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             connection.execute(
                 storage_object.insert().values(
                     key=key,
@@ -144,7 +144,7 @@ class TaskRuns:
         False when the claim is lost or the task was cancelled: the caller's object is then
         unreferenced, and the caller should delete it.
         """
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             now = database_now(connection)
             row = change_task(
                 connection,
@@ -198,7 +198,7 @@ class TaskRuns:
         With `retry_in` and attempts left, the task goes back to PENDING and a delayed wake-up
         into the outbox. Otherwise it is FAILED. A cancelled task becomes CANCELLED instead.
         """
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             now = database_now(connection)
             return end_attempt(
                 connection,
@@ -215,7 +215,7 @@ class TaskRuns:
 
         A task that was cancelled meanwhile ends as CANCELLED: nobody would claim it again.
         """
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             now = database_now(connection)
             cancelled = _t.cancel_requested_at.is_not(None)
             row = change_task(

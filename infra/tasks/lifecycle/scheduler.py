@@ -14,8 +14,7 @@ from uuid import UUID
 from sqlalchemy.engine import Engine
 
 from waybill.infra.config.limits import Limits
-from waybill.infra.db.engine import database_now, reading, writing
-from waybill.infra.db.locks import lock_out
+from waybill.infra.db.engine import advisory_lock, database_now, read_transaction, write_transaction
 from waybill.infra.tasks.lifecycle.claims import (
     hold_back,
     is_held_back,
@@ -48,21 +47,21 @@ class Turns:
 
     def wake_elsewhere(self, ended: Task) -> None:
         """Tell workers of other queues when the end of `ended` may let its owner run another."""
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             if not is_held_back(connection, ended.tenant_id, besides=ended.queue):
                 return
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             wake_elsewhere(connection, database_now(connection), ended)
 
     def _claim(self, queue: str, worker: str, called: UUID | None) -> Claim | None:
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             tenants = turns(connection, queue, self.limits, called)
         # What somebody has locked is passed over first. It may only be looked at, though, and
         # there may be no other wake-up for it: so the second time we wait.
         for skip_locked, tenant in itertools.product((True, False), tenants):
-            with writing(self.engine) as connection:
+            with write_transaction(self.engine) as connection:
                 # One transaction for each: holding two such locks could wait in a circle.
-                lock_out(connection, "claim", tenant)
+                advisory_lock(connection, "claim", tenant)
                 now = database_now(connection)
                 which = next_of(tenant, queue, now, self.limits, called, skip_locked=skip_locked)
                 if claim := take(connection, now, worker, self.lease, which, called):
@@ -70,10 +69,10 @@ class Turns:
         return None
 
     def _note_held(self, queue: str, called: UUID | None) -> bool:
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             held = turns(connection, queue, Limits(), called)
         if not held:
             return False
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             hold_back(connection, database_now(connection), queue, held)
         return True

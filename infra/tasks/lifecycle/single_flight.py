@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.locks import lock_in, lock_out
-from waybill.infra.db.tables.tasks import export_task, in_status, storage_object
+from waybill.infra.db.engine import advisory_lock
+from waybill.infra.db.tables import export_task, in_status, storage_object
 from waybill.infra.tasks.audit import TaskRow, audit, wake
 from waybill.infra.tasks.lifecycle.updates import change_tasks
 from waybill.infra.tasks.model import Flight
@@ -87,7 +87,7 @@ def board(connection: Connection, user: Principal, flight: Flight) -> UUID | Non
     found = connection.execute(query).scalar_one_or_none()
     if found is None:
         return None
-    lock_in(connection, "flight", str(found))
+    advisory_lock(connection, "flight", str(found), shared=True)
     # It may have ended while we waited.
     leader: UUID | None = connection.execute(query.where(_t.id == found)).scalar_one_or_none()
     return leader
@@ -109,7 +109,7 @@ def land(connection: Connection, now: datetime, leader: TaskRow) -> list[sa.RowM
     """
     if leader["joined_id"] is not None:
         return []
-    lock_out(connection, "flight", str(leader["id"]))
+    advisory_lock(connection, "flight", str(leader["id"]))
     if TaskStatus(leader["status"]) != TaskStatus.SUCCESS:
         hand_over(connection, now, leader["id"])
         return []

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.limits import Limits
-from waybill.infra.db.tables.tasks import export_task, in_status
+from waybill.infra.db.tables import export_task, in_status
 from waybill.infra.tasks.audit import audit, insert_ignoring, wake
 from waybill.infra.tasks.lifecycle.completion import after_end
 from waybill.infra.tasks.lifecycle.quotas import NotNow, measure

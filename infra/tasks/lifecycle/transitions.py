@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.audit import audit, wake
 from waybill.infra.tasks.lifecycle.completion import after_end
 from waybill.infra.tasks.lifecycle.updates import LEASE_OVER, change_task

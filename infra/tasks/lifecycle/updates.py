@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.tables import export_task
 
 #: What every end of a claim sets.
 LEASE_OVER: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}

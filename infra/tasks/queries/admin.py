@@ -14,8 +14,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from waybill.infra.db.engine import reading
-from waybill.infra.db.tables.tasks import audit_log, export_task
+from waybill.infra.db.engine import read_transaction
+from waybill.infra.db.tables import audit_log, export_task
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.queries.owned import newest
 from waybill.infra.tasks.queries.statistics import (
@@ -72,7 +72,7 @@ class Oversight:
             wanted.append(_t.tenant_id == tenant)
         if task_type:
             wanted.append(_t.task_type == task_type)
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return newest(connection, wanted, offset=offset, limit=limit)
 
     def audit(
@@ -98,22 +98,22 @@ class Oversight:
         if before is not None:
             wanted.append(_a.id < before)
         query = sa.select(audit_log).where(*wanted).order_by(_a.id.desc()).limit(limit)
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return [AuditEntry(**row) for row in connection.execute(query).mappings()]
 
     def queues(self) -> list[QueueFigures]:
         """What waits and what runs, by queue and type."""
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return read_queues(connection)
 
     def leases(self) -> list[Lease]:
         """What every worker has in hand."""
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return read_leases(connection)
 
     def hours(self) -> list[HourFigures]:
         """How the exports of the last 24 hours ended, hour by hour."""
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return read_hours(connection)
 
 

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.engine import database_now, reading
-from waybill.infra.db.tables.tasks import audit_log, export_task
+from waybill.infra.db.engine import database_now, read_transaction
+from waybill.infra.db.tables import audit_log, export_task
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.queries.owned import newest, owned_by
 from waybill.infra.tasks.states import LIVE
@@ -97,7 +97,7 @@ class TaskChanges:
 
         Cost: an index range over what changed at all, and one row for each change told.
         """
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             now = database_now(connection)
             # A clock that was set back must not put changes out of sight.
             position = now - OVERLAP

@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.engine import UtcDateTime
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.tables import UtcDateTime, export_task
 from waybill.infra.tasks.model import Task, TaskNotFound
 from waybill.infra.tasks.states import TaskStatus
 

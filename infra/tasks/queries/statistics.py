@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from waybill.infra.db.engine import database_now
-from waybill.infra.db.tables.tasks import export_task
+from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.states import TaskStatus
 
 _t = export_task.c

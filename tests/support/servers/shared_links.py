@@ -10,7 +10,7 @@ import httpx
 import sqlalchemy as sa
 
 from tests.support.servers.task_api import TASKS, TaskApi, ask
-from waybill.infra.db.tables.tasks import audit_log, export_task
+from waybill.infra.db.tables import audit_log, export_task
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from waybill.infra.db.engine import UtcDateTime
+from waybill.infra.db.tables import UtcDateTime
 
 revision = "0001"
 down_revision = None

@@ -1,0 +1,48 @@
+"""Tables kept beside the tasks: the audit log, rows counted for quotas, throttled queues."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from waybill.infra.db.tables.base import IDENTITY, JSON, UtcDateTime, metadata
+
+# Append-only: triggers in the migration refuse UPDATE and DELETE on both databases.
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    sa.Column("id", IDENTITY, primary_key=True, autoincrement=True),
+    sa.Column("at", UtcDateTime(), nullable=False),
+    sa.Column("tenant_id", sa.Text(), nullable=False),
+    sa.Column("actor", sa.Text(), nullable=False),
+    sa.Column("action", sa.Text(), nullable=False),
+    sa.Column("task_id", sa.Uuid()),
+    sa.Column("from_status", sa.Text()),
+    sa.Column("to_status", sa.Text()),
+    sa.Column("fence", sa.BigInteger()),
+    sa.Column("detail", JSON),
+    sa.Index("ix_audit_log_task", "task_id", "id"),
+    sa.Index("ix_audit_log_tenant", "tenant_id", "id"),
+    sa.Index("ix_audit_log_actor", "actor", "id"),
+    sa.Index("ix_audit_log_at", "at"),
+)
+
+# Rows exported per user and day. The key serves both questions: a tenant's day, a user's day.
+row_usage = sa.Table(
+    "row_usage",
+    metadata,
+    sa.Column("tenant_id", sa.Text(), primary_key=True),
+    # The UTC day on which the exports finished.
+    sa.Column("day", sa.Date(), primary_key=True),
+    sa.Column("user_id", sa.Text(), primary_key=True),
+    sa.Column("rows", sa.BigInteger(), nullable=False),
+)
+
+# Queues in which a cap made a wake-up useless. When a run of the tenant ends in another queue,
+# a new wake-up is sent, for as long as something waits there.
+throttled_queue = sa.Table(
+    "held_back",
+    metadata,
+    sa.Column("tenant_id", sa.Text(), primary_key=True),
+    sa.Column("queue", sa.Text(), primary_key=True),
+    sa.Column("at", UtcDateTime(), nullable=False),
+)
