@@ -62,7 +62,7 @@ docs: $(DEV_STAMP) ## Write the generated pages
 	$(BIN)/python -m waybill.api.explanations.document > docs/errors.md
 
 lock: ## Pin every dependency by version and hash, naming no index
-	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml
+	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra server --extra postgresql --extra mysql --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 
 .PHONY: help setup demo test check fix bench soak audit docs lock

@@ -1,0 +1,222 @@
+"""The built wheel in a virtual environment of its own, beside a project with an `api/` of its own.
+
+Third-party packages come from this environment by a path entry, so nothing is downloaded; the
+editable install of the repository is not on that path's `.pth` files, which are not read there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+
+DATASETS = """
+import sqlalchemy as sa
+from api.prices import CURRENCY
+from infra import TABLE
+from waybill import Column, Principal, dataset
+
+
+@dataset("prices", columns={"amount": Column(label=f"Amount ({CURRENCY})")})
+def prices(params, user: Principal) -> sa.Select:
+    return sa.select(sa.literal(7).label("amount"), sa.literal(TABLE).label("table"))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a fresh environment with the wheel in it."""
+    home = tmp_path_factory.mktemp("venv")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+    python = home / "bin" / "python"
+    site = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    (Path(site) / "third_party.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A host project whose packages have the names of our folders."""
+    folder = tmp_path_factory.mktemp("shop")
+    for name in ("api", "infra", "exporter", "storage"):
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text("TABLE = 'theirs'\n")
+    sqlite3.connect(folder / "shop.db").close()
+    (folder / "api" / "prices.py").write_text("CURRENCY = 'EUR'\n")
+    (folder / "api" / "exports.py").write_text(DATASETS)
+    return folder
+
+
+def run(python: Path, project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    keep = {"PATH", "HOME", "LANG", "TMPDIR"}
+    environment = {name: value for name, value in os.environ.items() if name in keep}
+    return subprocess.run(
+        [python, *arguments],
+        cwd=project,
+        env=environment
+        | {"WAYBILL_DATASETS": "api.exports", "WAYBILL_SOURCE_URL": "sqlite:///shop.db"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_export_of_a_hosts_dataset_leaves_both_sides_their_packages(
+    python: Path, project: Path
+) -> None:
+    done = run(python, project, "-m", "waybill", "export", "prices", "-o", "prices.csv")
+
+    assert done.returncode == 0, done.stderr
+    text = (project / "prices.csv").read_text("utf-8-sig")
+    assert text.splitlines() == ['"Amount (EUR)","table"', '7,"theirs"']
+
+
+def test_the_host_sees_its_own_packages_and_our_public_names(python: Path, project: Path) -> None:
+    code = (
+        "import api, infra, exporter, storage, waybill\n"
+        "from waybill import Column, Principal, dataset\n"
+        "from waybill.client import Waybill\n"
+        "assert api.TABLE == infra.TABLE == exporter.TABLE == storage.TABLE == 'theirs'\n"
+        "assert waybill.__version__\n"
+        "print(waybill.__file__)"
+    )
+    done = run(python, project, "-c", code)
+
+    assert done.returncode == 0, done.stderr
+    assert str(ROOT) not in done.stdout
+
+
+def test_the_wheel_holds_one_package_and_its_data(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"waybill"}
+    assert {
+        "waybill/py.typed",
+        "waybill/__init__.py",
+        "waybill/api/pages/templates/base.html",
+        "waybill/infra/db/migrations/versions/0001_task_life_cycle.py",
+    } <= names
+
+
+def test_serve_of_the_wheel_answers(python: Path, project: Path) -> None:
+    code = (
+        "import os, signal, subprocess, sys, time, urllib.request, socket\n"
+        "with socket.create_server(('127.0.0.1', 0)) as free: port = free.getsockname()[1]\n"
+        "command = [sys.executable, '-m', 'waybill', 'serve', '--port', str(port)]\n"
+        "serve = subprocess.Popen(command)\n"
+        "try:\n"
+        "    for _ in range(600):\n"
+        "        try:\n"
+        "            page = urllib.request.urlopen(f'http://127.0.0.1:{port}/').read()\n"
+        "            break\n"
+        "        except OSError:\n"
+        "            time.sleep(0.1)\n"
+        "    assert b'Waybill' in page\n"
+        "finally:\n"
+        "    serve.send_signal(signal.SIGTERM)\n"
+        "    assert serve.wait(30) == 0\n"
+    )
+    done = run(python, project, "-c", code)
+
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("extras", "code"),
+    [
+        ((), "from waybill.client import Waybill"),
+    ],
+    ids=["client"],
+)
+def test_each_extra_brings_what_its_part_imports(
+    python: Path, project: Path, extras: tuple[str, ...], code: str
+) -> None:
+    installed = _closure("waybill-exports", extras)
+    owners = packages_distributions()
+    missing = {name for name in owners if not {_canonical(o) for o in owners[name]} & installed}
+
+    done = run(python, project, "-c", f"{_refusing(missing)}\n{code}")
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_command_without_the_server_says_what_to_install(python: Path, project: Path) -> None:
+    code = "from waybill.__main__ import main; main()"
+    done = run(python, project, "-c", f"{_refusing({'typer'})}\n{code}")
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "waybill: typer is not installed. The command needs the server:"
+        ' pip install "waybill-exports[server]"\n'
+    )
+
+
+def _refusing(modules: set[str]) -> str:
+    """Code after which `modules` are as good as not installed."""
+    return (
+        "import sys\n"
+        f"missing = {sorted(modules)!r}\n"
+        "class Refusing:\n"
+        "    @staticmethod\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in missing:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Refusing)"
+    )
+
+
+def _closure(distribution: str, extras: tuple[str, ...]) -> set[str]:
+    """Canonical names of `distribution` and of everything it requires with `extras`."""
+    found: set[str] = set()
+    waiting = [(distribution, frozenset(extras))]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        name, wanted = item = waiting.pop()
+        if item in seen:
+            continue
+        seen.add(item)
+        found.add(_canonical(name))
+        try:
+            requirements = [Requirement(text) for text in requires(name) or ()]
+        except PackageNotFoundError:
+            continue
+        for requirement in requirements:
+            marker = requirement.marker
+            if marker is None or any(marker.evaluate({"extra": extra}) for extra in wanted or {""}):
+                waiting.append((requirement.name, frozenset(requirement.extras)))
+    return found
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
