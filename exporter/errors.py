@@ -14,8 +14,8 @@
         ├── LeaseLost               another worker owns the task
         └── WorkerStopping          the process was asked to end
 
-One rule decides about retries: everything retries, except `ExportRejected`. An error
-nobody foresaw is therefore retried, and ends in the dead-letter queue with its code.
+One rule decides about retries: everything retries, except the classes whose `retry` is False.
+An unexpected error is therefore retried, and ends in the dead-letter queue with its code.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ class WaybillError(Exception):
 
     #: Stable, documented name of the cause. Part of the HTTP contract; never reworded.
     code: ClassVar[str] = "internal_error"
+    #: Whether doing the same again later may succeed. Stated here and nowhere else: workers and
+    #: the documented error codes read it.
+    retry: ClassVar[bool] = True
 
     def __init__(self, message: str | None = None) -> None:
         """Without a message, the class's docstring is the message: no error is silent."""
@@ -44,6 +47,7 @@ class ExportRejected(WaybillError):
     """The export cannot be made as asked; trying again would fail again."""
 
     code = "export_rejected"
+    retry = False
 
 
 class UnknownDataset(ExportRejected, KeyError):

@@ -26,6 +26,8 @@ class StorageError(Exception):
 
     #: Stable, documented name of the cause. Part of the HTTP contract; never reworded.
     code: ClassVar[str] = "storage_error"
+    #: Whether doing the same again later may succeed.
+    retry: ClassVar[bool] = True
 
     def __init__(self, message: str | None = None) -> None:
         """Without a message, the class's docstring is the message: no error is silent."""
@@ -58,12 +60,14 @@ class StorageRejected(StorageError):
     """The object store refuses our credentials or has no such bucket."""
 
     code = "storage_config"
+    retry = False
 
 
 class UploadTooLarge(StorageError):
     """The file is larger than one object of the store can be."""
 
     code = "upload_too_large"
+    retry = False
 
 
 class UploadConflict(StorageError):
@@ -76,12 +80,14 @@ class InvalidFilename(StorageError, ValueError):
     """The file name holds characters that cannot be sent in a header."""
 
     code = "invalid_filename"
+    retry = False
 
 
 class FileNotWritten(StorageError, OSError):
     """The file could not be written."""
 
     code = "file_not_written"
+    retry = False
 
 
 class EmbeddedServerError(StorageError):

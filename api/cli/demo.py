@@ -25,6 +25,7 @@ class DemoNotInstalled(WaybillError):
     """The demo needs more packages: pip install 'waybill[demo,embedded]'."""
 
     code = "demo_not_installed"
+    retry = False
 
 
 def demo(

@@ -29,12 +29,14 @@ class ClockSkew(WaybillError):
     """The clocks of this machine and of the object store disagree."""
 
     code = "clock_skew"
+    retry = False
 
 
 class LinkUnreachable(WaybillError):
     """The host signed into links cannot be reached from here."""
 
     code = "link_unreachable"
+    retry = False
 
 
 def doctor(

@@ -24,36 +24,42 @@ class Unauthenticated(WaybillError):
     """Log in, or send a valid bearer token."""
 
     code = "unauthenticated"
+    retry = False
 
 
 class ForeignOrigin(WaybillError):
     """The request came from a page of another site."""
 
     code = "foreign_origin"
+    retry = False
 
 
 class TokenInQuery(WaybillError):
     """A token does not belong into an address; send it in the Authorization header."""
 
     code = "token_in_query"
+    retry = False
 
 
 class BadJson(WaybillError):
     """The body is not valid JSON."""
 
     code = "bad_json"
+    retry = False
 
 
 class NotJson(WaybillError):
     """The body has to be application/json, without a content encoding."""
 
     code = "not_json"
+    retry = False
 
 
 class BadCursor(WaybillError):
     """This cursor does not belong to this list; start again without one."""
 
     code = "bad_cursor"
+    retry = False
 
 
 class FileNotReady(WaybillError):
@@ -66,6 +72,7 @@ class FileExpired(WaybillError):
     """The file was deleted at the end of its retention; retry the export to get a new one."""
 
     code = "file_expired"
+    retry = False
 
 
 class PrefetchRefused(WaybillError):

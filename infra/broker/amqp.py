@@ -58,6 +58,7 @@ class BrokerUnsupported(BrokerUnavailable):
     """The message broker is older than RabbitMQ 3.10."""
 
     code = "broker_unsupported"
+    retry = False
 
 
 class BadBrokerUrl(InvalidRequest):

@@ -38,6 +38,7 @@ class BadMessage(WaybillError, ValueError):
     """A message is not a wake-up this version can read."""
 
     code = "bad_message"
+    retry = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ from waybill.infra.failpoints import failing, failpoint
 from waybill.infra.sources import Sources
 from waybill.infra.tasks.lifecycle.runs import Finished, Reading, TaskRuns
 from waybill.infra.tasks.model import Claim, Task
-from waybill.infra.worker.failures import Verdict, judge
+from waybill.infra.worker.failures import FailureDecision, classify_error
 from waybill.infra.worker.heartbeat import KeepAlive
 from waybill.storage.store import ObjectStore, Upload
 
@@ -98,14 +98,14 @@ class Attempt:
         except ExportStopped as reason:
             await self._give_up(reason)
         except Exception as error:
-            verdict = judge(error)
+            decision = classify_error(error)
             log.log(
-                logging.ERROR if verdict.unforeseen else logging.WARNING,
+                logging.ERROR if decision.unexpected else logging.WARNING,
                 "export attempt failed",
-                exc_info=error if verdict.unforeseen else None,
-                extra={**self._identity, "code": verdict.code},
+                exc_info=error if decision.unexpected else None,
+                extra={**self._identity, "code": decision.code},
             )
-            await self._fail(verdict)
+            await self._fail(decision)
         finally:
             pulse.cancel()
             with suppress(asyncio.CancelledError):
@@ -222,17 +222,17 @@ class Attempt:
         elif isinstance(reason, WorkerStopping):
             await self._record(lambda: self.doors.runs.release(self.claim))
         else:
-            await self._fail(Verdict(reason.code, reason.message, retry=False))
+            await self._fail(FailureDecision(reason.code, reason.message, retry=False))
 
-    async def _fail(self, verdict: Verdict) -> None:
+    async def _fail(self, decision: FailureDecision) -> None:
         ladder = self.doors.retry_ladder
         rung = ladder[min(self.claim.task.attempt - 1, len(ladder) - 1)]
         await self._record(
             lambda: self.doors.runs.fail(
                 self.claim,
-                code=verdict.code,
-                message=verdict.message,
-                retry_in=rung if verdict.retry else None,
+                code=decision.code,
+                message=decision.message,
+                retry_in=rung if decision.retry else None,
             )
         )
 
@@ -258,7 +258,7 @@ class Attempt:
     async def _stalled(self) -> None:
         """Give the task to somebody else now. What hangs holds a fence that is too small."""
         log.error("export stalled", extra={"alert": True, **self._identity})
-        await self._fail(Verdict("stalled", "The export got no further.", retry=True))
+        await self._fail(FailureDecision("stalled", "The export got no further.", retry=True))
 
     def _reading(self) -> Reading:
         return Reading(

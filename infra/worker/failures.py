@@ -1,6 +1,7 @@
-"""What an error means for a task: its stable code, a sentence for people, and a retry or not.
+"""What a failed attempt means for its task: a code, a sentence for people, a retry or not.
 
-Everything retries, except what says it must not. This is the one place that decides.
+Everything retries, except errors whose class says otherwise (`WaybillError.retry`,
+`StorageError.retry`).
 """
 
 from __future__ import annotations
@@ -9,32 +10,30 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from waybill.exporter.errors import ExportRejected, WaybillError
-from waybill.storage.errors import InvalidFilename, StorageError, StorageRejected, UploadTooLarge
-
-#: What the store will refuse again: an operator has to act, or the file cannot exist.
-_FINAL = (StorageRejected, UploadTooLarge, InvalidFilename)
+from waybill.exporter.errors import WaybillError
+from waybill.storage.errors import StorageError
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FailureDecision:
     """How an attempt ended, as the task row will say it."""
 
     code: str
     message: str
+    #: Whether another attempt is made, if the task has one left.
     retry: bool
-    #: Nobody foresaw this error: its stack trace belongs into the log, and only there.
-    unforeseen: bool = False
+    #: An error no code expects: its stack trace belongs into the log, and only there.
+    unexpected: bool = False
 
 
-def judge(error: Exception) -> Verdict:
+def classify_error(error: Exception) -> FailureDecision:
     """Classify `error`. The message never holds SQL, an address, a link or a secret."""
-    if isinstance(error, WaybillError):
-        return Verdict(error.code, error.message, retry=not isinstance(error, ExportRejected))
-    if isinstance(error, StorageError):
-        return Verdict(error.code, error.message, retry=not isinstance(error, _FINAL))
+    if isinstance(error, WaybillError | StorageError):
+        return FailureDecision(error.code, error.message, error.retry)
     if isinstance(error, SQLAlchemyError):
-        return Verdict("database_unavailable", "The database did not answer.", retry=True)
+        return FailureDecision("database_unavailable", "The database did not answer.", retry=True)
     if isinstance(error, MemoryError):
-        return Verdict("out_of_memory", "The worker ran out of memory.", retry=True)
-    return Verdict("internal_error", "Something unexpected went wrong.", True, unforeseen=True)
+        return FailureDecision("out_of_memory", "The worker ran out of memory.", retry=True)
+    return FailureDecision(
+        "internal_error", "Something unexpected went wrong.", retry=True, unexpected=True
+    )

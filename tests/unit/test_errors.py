@@ -4,7 +4,7 @@ import pytest
 
 from waybill.exporter import errors
 from waybill.exporter.errors import ExportRejected, WaybillError
-from waybill.infra.worker.failures import judge
+from waybill.infra.worker.failures import classify_error
 from waybill.storage.errors import StorageError
 
 
@@ -28,19 +28,24 @@ def test_the_tree_in_the_docstring_is_the_tree():
 
 @pytest.mark.parametrize("kind", sorted(every_subclass(ExportRejected), key=lambda k: k.__name__))
 def test_what_was_rejected_is_never_retried(kind):
-    assert not judge(kind()).retry
+    assert not classify_error(kind()).retry
 
 
 def test_everything_else_is_retried_and_an_unforeseen_error_says_nothing_of_itself():
-    verdict = judge(RuntimeError("password=canary at /srv/app.py"))
-    assert verdict.retry
-    assert verdict.unforeseen
-    assert "canary" not in verdict.message
-    assert judge(WaybillError()).retry
+    decision = classify_error(RuntimeError("password=canary at /srv/app.py"))
+    assert decision.retry
+    assert decision.unexpected
+    assert "canary" not in decision.message
+    assert classify_error(WaybillError()).retry
 
 
 @pytest.mark.parametrize("kind", sorted(every_subclass(StorageError), key=lambda k: k.__name__))
 def test_storage_errors_carry_a_code_and_a_sentence(kind):
-    verdict = judge(kind())
-    assert verdict.code
-    assert verdict.message
+    decision = classify_error(kind())
+    assert decision.code
+    assert decision.message
+
+
+@pytest.mark.parametrize("kind", sorted(every_subclass(StorageError), key=lambda k: k.__name__))
+def test_a_workers_decision_is_what_the_class_of_the_error_says(kind):
+    assert classify_error(kind()).retry is kind.retry

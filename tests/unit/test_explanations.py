@@ -24,14 +24,14 @@ from waybill.api.exports.view import body_of, headers_of
 from waybill.api.languages import preferred_language
 from waybill.api.problems.documents import status_of
 from waybill.exporter.errors import ExportStopped, WaybillError
-from waybill.infra.worker.failures import judge
+from waybill.infra.worker.failures import classify_error
 from waybill.storage.errors import StorageError
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (waybill.api, waybill.exporter, waybill.infra, waybill.storage)
 
 #: Calls that are given a code, and at which place.
-_BY_PLACE = {"Verdict": 0, "problem_response": 2}
+_BY_PLACE = {"FailureDecision": 0, "problem_response": 2}
 
 
 def codes_in(tree: ast.AST) -> Iterator[str]:
@@ -88,7 +88,8 @@ def test_every_code_of_the_code_base_has_an_entry_and_every_entry_a_code():
 def test_the_search_for_codes_finds_them_wherever_they_are_spelled():
     source = (
         "class A:\n    code = 'one'\nclass B:\n    code: ClassVar[str] = 'two'\n"
-        "Verdict('three', 'x', retry=True)\nend(code='four')\nproblem_response(i, s, 'five', 'd')"
+        "FailureDecision('three', 'x', retry=True)\nend(code='four')\n"
+        "problem_response(i, s, 'five', 'd')"
     )
     assert set(codes_in(ast.parse(source))) == {"one", "two", "three", "four", "five"}
 
@@ -114,7 +115,7 @@ def test_the_tables_agree_with_the_errors_themselves(kind):
     if code in PROBLEM_CODES and status_of(kind()) is not None:
         assert PROBLEM_CODES[code][0] == status_of(kind())
     if code in TASK_CODES and not issubclass(kind, ExportStopped):
-        assert TASK_CODES[code] == judge(kind()).retry
+        assert TASK_CODES[code] == classify_error(kind()).retry
     assert code in PROBLEM_CODES or code in TASK_CODES or code in COMMAND_CODES
 
 
