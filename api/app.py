@@ -1,4 +1,4 @@
-"""The ASGI application: routes, errors, and what surrounds them. The API's composition root."""
+"""The ASGI application: routes, error handling and middleware put together."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from typing import Any
 from fastapi import FastAPI
 
 import waybill
-from waybill.api.admin import figures_routes as admin_figures
-from waybill.api.admin import notices_routes as admin_notices
-from waybill.api.admin import page_routes as admin_page
+from waybill.api.admin import pages as admin_pages
 from waybill.api.admin import routes as admin
 from waybill.api.context import Context
 from waybill.api.datasets import routes as datasets
 from waybill.api.estimates import routes as estimates
 from waybill.api.events import routes as events
 from waybill.api.events.hub import EventHub
-from waybill.api.exports import routes as export_tasks
+from waybill.api.exports import routes as exports
 from waybill.api.health import routes as health
 from waybill.api.health.readiness import Readiness
 from waybill.api.http.cursors import Cursors
@@ -26,7 +24,7 @@ from waybill.api.http.examples import add_examples
 from waybill.api.http.middleware import BodyLimit, Envelope
 from waybill.api.links import routes as links
 from waybill.api.notices import routes as notices
-from waybill.api.pages import routes as page
+from waybill.api.pages import routes as pages
 from waybill.api.pages.static_files import mount_static
 from waybill.api.problems.documents import document_caller_problems, problem_schemas
 from waybill.api.problems.handler import handle_errors
@@ -35,31 +33,29 @@ from waybill.api.session.tokens import TokenVerifier
 from waybill.infra.services import Services
 
 _DESCRIPTION = """\
-Ask for an export, watch it, and download it through a signed link; the bytes of a file never
-pass through this API. Errors are `application/problem+json` with a stable `code`.
+Submit an export, follow its progress, and download the file through a signed link. The bytes of a
+file never pass through this API. Errors are `application/problem+json` with a stable `code`.
 """
 
 
 _ROUTES = (
-    # `/events` would be a task's id to the routes of one task.
+    # First: the routes of one task would take `/events` for a task's id.
     events,
     estimates,
-    export_tasks,
+    exports,
     links,
     notices,
     datasets,
     admin,
-    admin_notices,
-    admin_figures,
     health,
     session,
-    page,
-    admin_page,
+    pages,
+    admin_pages,
 )
 
 
 class _Application(FastAPI):
-    """An application whose OpenAPI document knows problems, and where, and has examples."""
+    """An application whose OpenAPI document includes problems and examples."""
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
@@ -70,7 +66,7 @@ class _Application(FastAPI):
 
 
 def create_app(services: Services) -> FastAPI:
-    """Build the application around `services`. It connects to nothing by itself."""
+    """Build the application around `services`. Opens no connections."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -82,10 +78,10 @@ def create_app(services: Services) -> FastAPI:
         title="Waybill",
         description=_DESCRIPTION,
         version=waybill.__version__,
-        # Their pages load scripts from elsewhere, which our policy forbids.
+        # Their pages load scripts from other hosts, which our content security policy forbids.
         docs_url=None,
         redoc_url=None,
-        # A redirect would be made from the Host header, which the caller chooses.
+        # It would build redirects from the Host header, which the caller controls.
         redirect_slashes=False,
         lifespan=lifespan,
     )

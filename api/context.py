@@ -1,4 +1,4 @@
-"""What routes work with: one `Context` per application, made by `waybill.api.app`."""
+"""The application context that routes depend on: one `Context` per application."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from waybill.infra.services import Services
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The services, and what the API itself keeps for the life of the process."""
+    """The services, and the API's own objects that live as long as the process."""
 
     services: Services
     verifier: TokenVerifier
     cursors: Cursors
     readiness: Readiness
     events: EventHub
-    #: Where the page's scripts and styles are.
+    #: The address of the pages' scripts and styles.
     static_address: str
 
 

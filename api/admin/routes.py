@@ -1,38 +1,42 @@
-"""``/api/admin``: tasks of all tenants, dead letters and their replay, the audit log."""
+"""``/api/admin``: tasks, dead letters, the audit log, figures and deliveries of all tenants."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Query
 
-from waybill.api.admin.schemas import AdminTaskBody, AdminTaskList, AuditList, DeadLetterList
+from waybill.api.admin import service
+from waybill.api.admin.schemas import (
+    AdminTaskList,
+    AuditList,
+    DeadLetterList,
+    HourList,
+    LeaseList,
+    QueueList,
+)
 from waybill.api.context import ServicesDep
-from waybill.api.exports.lists import MAX_PAGE, MAX_PAGE_SIZE, PlainText
-from waybill.api.exports.view import body_of
+from waybill.api.http.paging import MAX_ID, Limit, PageNumber, PlainText, RowId
 from waybill.api.http.strict_json import StrictRoute
 from waybill.api.http.timestamps import Timestamp
+from waybill.api.notices.schemas import AdminDeliveryList, WebhookSecrets, admin_delivery_body
 from waybill.api.problems.documents import problem_docs
 from waybill.api.session.auth import Caller
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied
 from waybill.infra.tasks.dead_letters import DeadLetter, Replay
-from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.states import TaskStatus
-
-#: The largest id both databases can hold.
-_MAX_ID = 2**63 - 1
-
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)]
-Id = Annotated[int, Path(ge=1, le=_MAX_ID)]
 
 
 def require_admin(user: Caller) -> Principal:
-    """The caller, who has the role `admin`; else `PermissionDenied`."""
+    """The caller, who must have the role `admin`.
+
+    Raises:
+        PermissionDenied.
+    """
     if not user.is_admin:
-        raise PermissionDenied("This needs the role admin.")
+        raise PermissionDenied("This requires the admin role.")
     return user
 
 
@@ -42,59 +46,65 @@ router = APIRouter(
     prefix="/api/admin",
     tags=["admin"],
     route_class=StrictRoute,
-    responses=problem_docs(401, 403, 422),
+    responses=problem_docs(401, 403),
 )
+#: Of routes that take parameters, which may be wrong.
+_INVALID = problem_docs(422)
 
 
-@router.get("/export-tasks", response_model=AdminTaskList)
+@router.get("/export-tasks", response_model=AdminTaskList, responses=_INVALID)
 def list_tasks(
     admin: Admin,
     services: ServicesDep,
     status: Annotated[list[TaskStatus] | None, Query()] = None,
     tenant: PlainText | None = None,
     type: PlainText | None = None,  # noqa: A002 - the contract's name of the filter
-    page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
+    page: PageNumber = 1,
     page_size: Limit = 50,
 ) -> AdminTaskList:
     """Tasks of all tenants, newest first."""
-    tasks = services.oversight.tasks(
+    tasks, _ = service.list_tasks(
+        services,
         statuses=status or (),
         tenant=tenant,
         task_type=type,
-        offset=(page - 1) * page_size,
-        limit=page_size,
+        page=page,
+        page_size=page_size,
     )
-    now = datetime.now(UTC)
-    return AdminTaskList(items=[admin_body(task, now) for task in tasks])
+    return AdminTaskList(items=service.admin_bodies(tasks))
 
 
-@router.get("/dead-letters", response_model=DeadLetterList)
+@router.get("/dead-letters", response_model=DeadLetterList, responses=_INVALID)
 def list_dead_letters(
     admin: Admin,
     services: ServicesDep,
-    every: Annotated[bool, Query(alias="all", description="Replayed ones too.")] = False,
+    include_replayed: Annotated[
+        bool, Query(alias="all", description="Include dead letters that were replayed.")
+    ] = False,
     limit: Limit = 50,
 ) -> DeadLetterList:
-    """Messages that ended, newest first."""
-    letters = services.dead_letters.list(open_only=not every, limit=limit)
-    return DeadLetterList(items=letters)
+    """Messages that could not be processed, newest first."""
+    found = services.dead_letters.list(open_only=not include_replayed, limit=limit)
+    return DeadLetterList(items=found)
 
 
-@router.get("/dead-letters/{letter_id}", response_model=DeadLetter, responses=problem_docs(404))
-def get_dead_letter(letter_id: Id, admin: Admin, services: ServicesDep) -> DeadLetter:
+@router.get(
+    "/dead-letters/{letter_id}", response_model=DeadLetter, responses=problem_docs(404, 422)
+)
+def get_dead_letter(letter_id: RowId, admin: Admin, services: ServicesDep) -> DeadLetter:
     """One dead letter with its message."""
     return services.dead_letters.get(letter_id)
 
 
-@router.post("/dead-letters/{letter_id}/replay", response_model=Replay, responses=problem_docs(404))
-def replay_dead_letter(letter_id: Id, admin: Admin, services: ServicesDep) -> Replay:
-    """Ask for its export again, in its owner's name. Doing it twice is harmless."""
-    replay = services.dead_letters.replay(letter_id, admin.user)
-    services.nudge()
-    return replay
+@router.post(
+    "/dead-letters/{letter_id}/replay", response_model=Replay, responses=problem_docs(404, 422)
+)
+def replay_dead_letter(letter_id: RowId, admin: Admin, services: ServicesDep) -> Replay:
+    """Submit its export again in its owner's name. Repeating the call is harmless."""
+    return service.replay_dead_letter(services, admin, letter_id)
 
 
-@router.get("/audit-log", response_model=AuditList)
+@router.get("/audit-log", response_model=AuditList, responses=_INVALID)
 def read_audit_log(
     admin: Admin,
     services: ServicesDep,
@@ -104,11 +114,12 @@ def read_audit_log(
     action: PlainText | None = None,
     since: Annotated[Timestamp | None, Query(description="Included.")] = None,
     until: Annotated[Timestamp | None, Query(description="Not included.")] = None,
-    before: Annotated[int | None, Query(ge=1, le=_MAX_ID)] = None,
+    before: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
     limit: Limit = 50,
 ) -> AuditList:
-    """Who did what, newest first. All of it at once: export the dataset `waybill-audit`."""
-    entries = services.oversight.audit(
+    """Who did what, newest first. For the complete log, export the dataset `waybill-audit`."""
+    return service.read_audit_log(
+        services,
         task_id=task_id,
         tenant=tenant,
         actor=actor,
@@ -116,15 +127,46 @@ def read_audit_log(
         since=since,
         until=until,
         before=before,
-        limit=limit + 1,
+        limit=limit,
     )
-    shown = entries[:limit]
-    return AuditList(items=shown, next=shown[-1].id if len(entries) > limit else None)
 
 
-def admin_body(task: Task, now: datetime) -> AdminTaskBody:
-    """A task as an operator sees it."""
-    shown = body_of(task, now).model_dump() | {"download_url": None, "url_expires_at": None}
-    return AdminTaskBody(
-        **shown, tenant=task.tenant_id, queue=task.queue, next_attempt_at=task.next_attempt_at
+@router.get("/queues", response_model=QueueList)
+def list_queues(admin: Admin, services: ServicesDep) -> QueueList:
+    """Waiting and running tasks by queue and type, with the age of the oldest waiting one."""
+    return QueueList(items=services.oversight.queues())
+
+
+@router.get("/leases", response_model=LeaseList)
+def list_leases(admin: Admin, services: ServicesDep) -> LeaseList:
+    """Which worker holds which task, and until when."""
+    return LeaseList(items=services.oversight.leases())
+
+
+@router.get("/statistics", response_model=HourList)
+def read_statistics(admin: Admin, services: ServicesDep) -> HourList:
+    """Results and durations of exports for each of the last 24 hours."""
+    return HourList(items=services.oversight.hours())
+
+
+@router.get("/notifications", response_model=AdminDeliveryList, responses=_INVALID)
+def list_deliveries(
+    admin: Admin,
+    services: ServicesDep,
+    tenant: PlainText | None = None,
+    task_id: UUID | None = None,
+    channel: Literal["webhook", "email", "notice"] | None = None,
+    failed: Annotated[bool, Query(description="Given up, or failed so far.")] = False,
+    limit: Limit = 50,
+) -> AdminDeliveryList:
+    """Notification deliveries of all tenants, newest first."""
+    found = services.notices.of_everybody(
+        tenant=tenant, task_id=task_id, channel=channel, failed=failed, limit=limit
     )
+    return AdminDeliveryList(items=[admin_delivery_body(item) for item in found])
+
+
+@router.get("/webhook-secrets", response_model=WebhookSecrets, responses=_INVALID)
+def read_webhook_secrets(admin: Admin, services: ServicesDep) -> WebhookSecrets:
+    """The secrets of the caller's tenant. Those of other tenants are not available over HTTP."""
+    return WebhookSecrets(secrets=service.webhook_secrets(services, admin))

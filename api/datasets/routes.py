@@ -1,11 +1,11 @@
-"""``/api/datasets``: what the caller may export."""
+"""``/api/datasets``: the datasets that the caller may export."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
 from waybill.api.context import ServicesDep
-from waybill.api.exports.schemas import DatasetBody, DatasetList
+from waybill.api.datasets.schemas import DatasetBody, DatasetList
 from waybill.api.problems.documents import problem_docs
 from waybill.api.session.auth import Caller
 from waybill.exporter.formats.registry import FORMATS
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/api/datasets", tags=["datasets"])
 
 @router.get("", response_model=DatasetList, responses=problem_docs(401))
 def list_datasets(user: Caller, services: ServicesDep) -> DatasetList:
-    """The datasets whose roles the caller has, with the JSON Schema of their parameters."""
+    """The datasets that the caller has a role for, with the JSON Schema of their parameters."""
     return DatasetList(
         items=[
             DatasetBody(

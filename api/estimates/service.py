@@ -9,7 +9,7 @@ from statistics import median
 
 from waybill.api.estimates.schemas import BetterFormatBody, Estimate
 from waybill.api.exports.schemas import ExportRequest
-from waybill.api.exports.service import Wanted, check_request
+from waybill.api.exports.service import CheckedRequest, check_request
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.file_shape import Shape, better_format, shape_of
 from waybill.infra.estimates.estimator import Forecast
@@ -29,15 +29,15 @@ def estimate_export(services: Services, user: Principal, request: ExportRequest)
     Raises:
         UnknownDataset, PermissionDenied, InvalidRequest: as when it is submitted.
     """
-    wanted = check_request(services, user, request)
+    checked = check_request(services, user, request)
     forecast = services.forecasts.foretell(
-        user, wanted.dataset, wanted.params, wanted.format.name, within=_PATIENCE
+        user, checked.dataset, checked.params, checked.format.name, within=_PATIENCE
     )
-    load = services.history.load_of(wanted.dataset.queue)
-    shape = _shape(wanted, forecast)
+    load = services.history.load_of(checked.dataset.queue)
+    shape = _shape(checked, forecast)
     return Estimate(
-        type=wanted.dataset.name,
-        format=wanted.format.name,
+        type=checked.dataset.name,
+        format=checked.format.name,
         rows=forecast.rows,
         rows_known_by=forecast.rows_known_by,
         rows_problem=forecast.rows_problem,
@@ -50,25 +50,27 @@ def estimate_export(services: Services, user: Principal, request: ExportRequest)
         queue_position=load.waiting,
         queue_running=load.running,
         starts_in_seconds=_wait_seconds(load, services.settings.concurrency, forecast),
-        better_format=_better(wanted, forecast, shape),
+        better_format=_better(checked, forecast, shape),
     )
 
 
-def _shape(wanted: Wanted, forecast: Forecast) -> Shape | None:
+def _shape(checked: CheckedRequest, forecast: Forecast) -> Shape | None:
     if forecast.rows is None:
         return None
     columns = forecast.columns or USUAL_COLUMNS
     plain = bytes_for("csv", forecast.rows, columns, ())
     return shape_of(
-        wanted.format.name, forecast.rows, plain, sheet_by=wanted.dataset.sheet_by is not None
+        checked.format.name, forecast.rows, plain, sheet_by=checked.dataset.sheet_by is not None
     )
 
 
-def _better(wanted: Wanted, forecast: Forecast, shape: Shape | None) -> BetterFormatBody | None:
+def _better(
+    checked: CheckedRequest, forecast: Forecast, shape: Shape | None
+) -> BetterFormatBody | None:
     if shape is None or forecast.rows is None or forecast.size_bytes is None:
         return None
     found = better_format(
-        wanted.format.name, shape, forecast.rows, forecast.columns, forecast.size_bytes
+        checked.format.name, shape, forecast.rows, forecast.columns, forecast.size_bytes
     )
     return BetterFormatBody(**asdict(found)) if found else None
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from waybill.api.context import Context, ContextDep
 from waybill.api.events.hub import EventStream
 from waybill.api.events.stream import Permission, Stream, position_in
-from waybill.api.exports.routes import PATH
+from waybill.api.exports.view import TASKS_PATH
 from waybill.api.languages import Language, LanguageDep
 from waybill.api.problems.documents import problem_docs
 from waybill.api.problems.errors import Unauthenticated
@@ -21,7 +21,7 @@ from waybill.api.session.tokens import Identity
 from waybill.infra.tasks.queries.changes import Wanted
 from waybill.infra.tasks.states import LIVE
 
-router = APIRouter(prefix=PATH, tags=["export tasks"])
+router = APIRouter(prefix=TASKS_PATH, tags=["export tasks"])
 
 LastEventId = Annotated[
     str | None,

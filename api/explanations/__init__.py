@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from waybill.api.explanations.chinese import CHINESE
 from waybill.api.explanations.codes import RETRY_HELPS
 from waybill.api.explanations.english import ENGLISH
-from waybill.api.languages import Language, LanguageDep
-
-__all__ = ["WORDS", "Explanation", "Language", "LanguageDep", "explain"]
+from waybill.api.languages import Language
 
 #: Cause and remedy of every code, by language.
 WORDS: Mapping[Language, Mapping[str, tuple[str, str]]] = {"en": ENGLISH, "zh": CHINESE}

@@ -1,11 +1,11 @@
-"""Handing out links: rights checked, freshly signed, recorded for the owner, audited."""
+"""Download links: authorised, signed for a limited time, recorded and audited."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from waybill.api.exports.rights import authorise_again
+from waybill.api.exports.service import authorise_again
 from waybill.api.problems.errors import FileExpired, FileNotReady
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.registry import format_named
@@ -14,16 +14,16 @@ from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.states import LIVE, TaskStatus
 from waybill.storage.store import SignedLink
 
-#: A link that lives for less than this dies on its way to the browser.
-_SHORTEST = timedelta(seconds=1)
+#: A link with less time left expires before the browser follows it.
+_MIN_LIFETIME = timedelta(seconds=1)
 
 
 def sign_link(services: Services, user: Principal, task_id: UUID) -> SignedLink:
-    """A link to the file of `task_id`, which ends with `WAYBILL_LINK_TTL` or the file itself.
+    """A link to the file of `task_id`, valid for `WAYBILL_LINK_TTL` or until the file expires.
 
     Raises:
-        TaskNotFound: also when the task is somebody else's.
-        PermissionDenied: the caller could export this then, and may not now.
+        TaskNotFound: also if the task belongs to another user.
+        PermissionDenied: the caller has lost the right to export this.
         FileNotReady, FileExpired: there is no file.
     """
     task = services.requests.get(user, task_id)
@@ -34,7 +34,7 @@ def sign_link(services: Services, user: Principal, task_id: UUID) -> SignedLink:
 
 
 def presigned(services: Services, task: Task, ttl: timedelta) -> SignedLink:
-    """A link to the file of `task` for `ttl`, or until the file's end. The caller audits it.
+    """A link to the file of `task`, valid for `ttl` or until the file expires. Not audited here.
 
     Raises:
         FileNotReady, FileExpired: there is no file.
@@ -48,8 +48,8 @@ def presigned(services: Services, task: Task, ttl: timedelta) -> SignedLink:
     )
 
 
-def file_of(task: Task, wanted: timedelta) -> tuple[str, timedelta]:
-    """The key of the file, and how long a link to it may live.
+def file_of(task: Task, ttl: timedelta) -> tuple[str, timedelta]:
+    """The object key of the file, and how long a link to it is valid: `ttl` at most.
 
     Raises:
         FileNotReady, FileExpired: there is no file.
@@ -57,12 +57,12 @@ def file_of(task: Task, wanted: timedelta) -> tuple[str, timedelta]:
     if task.status == TaskStatus.EXPIRED:
         raise FileExpired
     if task.status in LIVE:
-        raise FileNotReady("The export is not finished yet.")
+        raise FileNotReady("The export has not finished yet.")
     if task.status != TaskStatus.SUCCESS or task.object_key is None:
-        raise FileNotReady(f"The export has ended without a file: {task.status}.")
+        raise FileNotReady(f"The export ended without a file: {task.status}.")
     if task.expires_at is None:
-        return task.object_key, wanted
+        return task.object_key, ttl
     left = task.expires_at - datetime.now(UTC)
-    if left < _SHORTEST:
+    if left < _MIN_LIFETIME:
         raise FileExpired
-    return task.object_key, min(wanted, left)
+    return task.object_key, min(ttl, left)

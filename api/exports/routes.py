@@ -1,4 +1,4 @@
-"""``/api/export-tasks``: ask, look, download, cancel, try again, delete."""
+"""``/api/export-tasks``: submit, list, read, download, cancel, retry and delete exports."""
 
 from __future__ import annotations
 
@@ -11,33 +11,36 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import RedirectResponse
 
 from waybill.api.context import ContextDep, ServicesDep
-from waybill.api.explanations import Language, LanguageDep
 from waybill.api.exports.downloads import sign_link
-from waybill.api.exports.lists import ListQuery, read_list
+from waybill.api.exports.lists import read_list
 from waybill.api.exports.schemas import (
     DownloadLink,
     ExportRequest,
+    ListQuery,
     SubmittedTask,
     TaskBody,
     TaskPage,
 )
 from waybill.api.exports.service import retry_export, submit_export
-from waybill.api.exports.view import body_of, headers_of
+from waybill.api.exports.view import (
+    TASKS_PATH,
+    body_of,
+    headers_of,
+    submitted_response,
+    task_response,
+)
 from waybill.api.http.strict_json import StrictRoute
+from waybill.api.languages import LanguageDep
 from waybill.api.problems.documents import problem_docs
 from waybill.api.session.auth import Caller, CallerEmail
-from waybill.infra.tasks.lifecycle.submission import Submitted
-from waybill.infra.tasks.model import Task
 
-PATH = "/api/export-tasks"
-
-router = APIRouter(prefix=PATH, tags=["export tasks"], route_class=StrictRoute)
+router = APIRouter(prefix=TASKS_PATH, tags=["export tasks"], route_class=StrictRoute)
 
 IdempotencyKey = Annotated[
     str | None,
     Header(
         pattern=r"^[\x21-\x7e]{1,255}$",
-        description="The same key with the same request answers with the same task.",
+        description="Repeating a request with its key returns the same task.",
     ),
 ]
 
@@ -47,7 +50,7 @@ IdempotencyKey = Annotated[
     status_code=HTTPStatus.ACCEPTED,
     response_model=SubmittedTask,
     responses={
-        200: {"model": SubmittedTask, "description": "The same export was there already."},
+        200: {"model": SubmittedTask, "description": "The same export existed already."},
         **problem_docs(400, 401, 403, 409, 413, 415, 422, 429, 503),
     },
 )
@@ -59,9 +62,9 @@ def submit(
     email: CallerEmail,
     idempotency_key: IdempotencyKey = None,
 ) -> SubmittedTask:
-    """Ask for an export."""
+    """Submit an export."""
     submitted = submit_export(services, user, body, idempotency_key, email)
-    return submitted_body(submitted, response, HTTPStatus.ACCEPTED)
+    return submitted_response(submitted, response, HTTPStatus.ACCEPTED)
 
 
 @router.get("", response_model=TaskPage, responses=problem_docs(401, 403, 422))
@@ -88,7 +91,7 @@ def get_task(
     language: LanguageDep,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> TaskBody | Response:
-    """One task. Poll it with `If-None-Match`, as often as `Retry-After` says."""
+    """One task. Poll it with `If-None-Match` at the interval that `Retry-After` states."""
     task, now = services.requests.get(user, task_id), datetime.now(UTC)
     headers = headers_of(task, now, language)
     if headers["ETag"] in _tags(if_none_match):
@@ -103,7 +106,7 @@ def get_task(
     response_class=RedirectResponse,
     responses={
         200: {"model": DownloadLink, "description": "With `Accept: application/json`."},
-        307: {"description": "To a freshly signed link."},
+        307: {"description": "Redirect to a newly signed link."},
         **problem_docs(401, 403, 404, 409, 410, 422, 503),
     },
 )
@@ -113,7 +116,7 @@ def download(
     services: ServicesDep,
     accept: Annotated[str, Header()] = "*/*",
 ) -> Response:
-    """A link to the file; its bytes come from the object store."""
+    """A link to the file. The object store serves the bytes."""
     link = sign_link(services, user, task_id)
     if "application/json" in accept:
         body = DownloadLink(url=link.url, expires_at=link.expires_at)
@@ -130,8 +133,8 @@ def download(
 def cancel(
     task_id: UUID, user: Caller, services: ServicesDep, response: Response, language: LanguageDep
 ) -> TaskBody:
-    """Cancel a live task. Cancelling it again changes nothing."""
-    return _told(services.requests.cancel(user, task_id), response, language)
+    """Cancel a live task. Repeating the call changes nothing."""
+    return task_response(services.requests.cancel(user, task_id), response, language)
 
 
 @router.post(
@@ -144,8 +147,8 @@ def cancel(
     },
 )
 def retry(task_id: UUID, user: Caller, services: ServicesDep, response: Response) -> SubmittedTask:
-    """Ask again for an export that ended without a file, as a new task."""
-    return submitted_body(retry_export(services, user, task_id), response, HTTPStatus.CREATED)
+    """Submit an export that ended without a file again, as a new task."""
+    return submitted_response(retry_export(services, user, task_id), response, HTTPStatus.CREATED)
 
 
 @router.delete(
@@ -154,26 +157,11 @@ def retry(task_id: UUID, user: Caller, services: ServicesDep, response: Response
     responses=problem_docs(401, 403, 404, 409, 422),
 )
 def delete(task_id: UUID, user: Caller, services: ServicesDep) -> None:
-    """Forget an ended task and its file."""
+    """Delete an ended task and its file."""
     services.requests.delete(user, task_id)
 
 
-def submitted_body(submitted: Submitted, response: Response, created: HTTPStatus) -> SubmittedTask:
-    """The answer to a request for an export, with its headers and its status."""
-    response.status_code = HTTPStatus.OK if submitted.deduplicated else created
-    # Relative, so that no Host header can lead a client astray.
-    response.headers["Location"] = f"{PATH}/{submitted.task.id}"
-    body = _told(submitted.task, response)
-    return SubmittedTask(**dict(body), deduplicated=submitted.deduplicated)
-
-
-def _told(task: Task, response: Response, language: Language = "en") -> TaskBody:
-    now = datetime.now(UTC)
-    response.headers.update(headers_of(task, now, language))
-    return body_of(task, now, language)
-
-
 def _tags(if_none_match: str | None) -> set[str]:
-    """The entity tags a client knows. Weak ones match as well. (RFC 9110, 13.1.2.)"""
+    """The entity tags that the client has. Weak tags match as well. (RFC 9110, 13.1.2.)"""
     tags = (if_none_match or "").split(",")
     return {tag.strip().removeprefix("W/") for tag in tags}

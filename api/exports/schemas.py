@@ -1,4 +1,4 @@
-"""Bodies of requests and answers: the contract, as models."""
+"""Request and response bodies of export tasks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from waybill.api.http.paging import MAX_PAGE, MAX_PAGE_SIZE, PlainText
 from waybill.exporter.formats.registry import FORMATS
 from waybill.infra.notifications.mail_server import MAX_ADDRESS_CHARS
 from waybill.infra.notifications.targets import MAX_URL_CHARS
@@ -15,7 +16,7 @@ from waybill.infra.tasks.states import TaskStatus
 
 
 class Notify(BaseModel):
-    """Who is told when the export has ended, besides its owner's notices."""
+    """Where to send a notification when the export ends. Its owner gets a notice in any case."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -26,19 +27,19 @@ class Notify(BaseModel):
         None,
         min_length=1,
         max_length=MAX_URL_CHARS,
-        description="An https URL with public addresses only, on port 443 or 8443. It gets a "
-        "signed `POST` as Standard Webhooks describes.",
+        description="An https URL that resolves to public addresses only, on port 443 or 8443. "
+        "Waybill sends a signed `POST`, as Standard Webhooks specifies.",
     )
     email: str | None = Field(
         None,
         min_length=1,
         max_length=MAX_ADDRESS_CHARS,
-        description="The caller's own address, or one of a domain the operator allows.",
+        description="The caller's own address, or one in a domain that the operator allows.",
     )
 
 
 class ExportRequest(BaseModel):
-    """What to export, as what, and under which name."""
+    """What to export, in which format, and under which file name."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -55,18 +56,32 @@ class ExportRequest(BaseModel):
         json_schema_extra={"enum": list(FORMATS)},
     )
     params: dict[str, Any] = Field(
-        default_factory=dict, description="Parameters of the dataset, see `GET /api/datasets`."
+        default_factory=dict, description="Parameters of the dataset; see `GET /api/datasets`."
     )
     filename: str | None = Field(
-        None, min_length=1, max_length=255, description="Name of the file; made safe."
+        None,
+        min_length=1,
+        max_length=255,
+        description="Name of the file. Unsafe characters are replaced.",
     )
     notify: Notify | None = Field(
-        None, description="Who is told of the end. A retry tells the same."
+        None, description="Who is notified when the export ends. A retry notifies the same."
     )
+
+
+class ListQuery(BaseModel):
+    """Query of a list. `page` and `cursor` exclude each other; an empty cursor starts one."""
+
+    status: list[TaskStatus] = Field(default_factory=list, description="Any of these; repeatable.")
+    type: PlainText | None = Field(None, description="Name of a dataset.")
+    q: PlainText | None = Field(None, description="Part of a file name, in any case.")
+    page: int | None = Field(None, ge=1, le=MAX_PAGE)
+    page_size: int = Field(20, ge=1, le=MAX_PAGE_SIZE)
+    cursor: str | None = Field(None, max_length=500, description="`next` of the previous part.")
 
 
 class Progress(BaseModel):
-    """How far a running export is. `eta_seconds` is null while nobody can say."""
+    """How far a running export is. `eta_seconds` is null while it cannot be estimated."""
 
     rows_done: int
     rows_total: int | None
@@ -79,15 +94,19 @@ class LastError(BaseModel):
 
     code: str
     message: str
-    cause: str = Field(description="What happened, in plain words; by `Accept-Language`.")
+    cause: str = Field(
+        description="What happened, in plain words, in the language of `Accept-Language`."
+    )
     remedy: str = Field(description="What to do about it.")
-    retry_helps: bool = Field(description="Whether the same export may pass when tried again.")
+    retry_helps: bool = Field(
+        description="Whether the same export may succeed when it is tried again."
+    )
 
 
 class Completeness(BaseModel):
     """The proof that nothing is missing from the file.
 
-    `rows_source` is null where the database was not asked to count. `digest` is the SHA-256
+    `rows_source` is null if the rows were not counted in the database. `digest` is the SHA-256
     of the file.
     """
 
@@ -98,7 +117,7 @@ class Completeness(BaseModel):
 
 
 class Predicted(BaseModel):
-    """What was foretold when the export began, to be compared with what it came to."""
+    """The estimate made when the export started."""
 
     rows: int | None
     bytes: int | None
@@ -123,9 +142,9 @@ class TaskBody(BaseModel):
     sha256: str | None
     rows: int | None
     completeness: Completeness | None
-    predicted: Predicted | None = Field(description="Null until it has begun.")
+    predicted: Predicted | None = Field(description="Null until the export has started.")
     warnings: list[dict[str, Any]]
-    download_url: str | None = Field(description="A signed link, while the recorded one lives.")
+    download_url: str | None = Field(description="The most recent signed link, until it expires.")
     url_expires_at: datetime | None
     expires_at: datetime | None
     created_by: str
@@ -138,43 +157,23 @@ class TaskBody(BaseModel):
 class SubmittedTask(TaskBody):
     """The task that answers a request."""
 
-    deduplicated: bool = Field(description="True when this task was there already.")
+    deduplicated: bool = Field(description="True if the task existed already.")
 
 
 class TaskPage(BaseModel):
     """A part of the caller's tasks, newest first."""
 
     items: list[TaskBody]
-    total: int | None = Field(description="Tasks in the whole list; null when read by cursor.")
+    total: int | None = Field(
+        description="Number of tasks in the whole list; null when read by cursor."
+    )
     page: int | None = Field(description="Number of this page; null when read by cursor.")
     page_size: int
-    next: str | None = Field(description="Cursor for what follows; null at the end.")
+    next: str | None = Field(description="Cursor of the next part; null at the end.")
 
 
 class DownloadLink(BaseModel):
-    """A freshly signed link. Whoever holds it can fetch the file until it expires."""
+    """A newly signed link. Anyone who has it can download the file until it expires."""
 
     url: str
     expires_at: datetime
-
-
-class DatasetBody(BaseModel):
-    """Something the caller may export."""
-
-    name: str
-    title: str
-    formats: list[str]
-    params_schema: dict[str, Any] = Field(description="JSON Schema of `params`.")
-
-
-class DatasetList(BaseModel):
-    """Everything the caller may export, by name."""
-
-    items: list[DatasetBody]
-
-
-class Health(BaseModel):
-    """`failures` names what is not ready, and why."""
-
-    status: str
-    failures: dict[str, str] = Field(default_factory=dict)

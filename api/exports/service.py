@@ -1,4 +1,4 @@
-"""Asking for an export: from what the caller sent to a stored task."""
+"""Submitting and retrying exports: from a request body to a stored task."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from waybill.api.exports.rights import authorise_again
 from waybill.api.exports.schemas import ExportRequest
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Principal
-from waybill.exporter.errors import WaybillError
+from waybill.exporter.errors import PermissionDenied, UnknownDataset, WaybillError
 from waybill.exporter.filenames import render_filename
 from waybill.exporter.formats.registry import Format, format_named
 from waybill.infra.exports.single_flight_key import flight_keys
 from waybill.infra.services import Services
 from waybill.infra.tasks.lifecycle.submission import Submitted
-from waybill.infra.tasks.model import Flight, NewTask
+from waybill.infra.tasks.model import Flight, NewTask, Task
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A request whose rights, parameters, format and name were found good."""
+class CheckedRequest:
+    """A request with valid rights, parameters, format and file name."""
 
     dataset: Dataset
     params: BaseModel
@@ -35,8 +34,8 @@ class Wanted:
     filename: str
 
 
-def check_request(services: Services, user: Principal, request: ExportRequest) -> Wanted:
-    """What `request` asks for: the one check, whether it is to be estimated or made.
+def check_request(services: Services, user: Principal, request: ExportRequest) -> CheckedRequest:
+    """Check `request`, in the same way for an estimate and for an export.
 
     Raises:
         UnknownDataset, PermissionDenied, InvalidRequest.
@@ -44,14 +43,14 @@ def check_request(services: Services, user: Principal, request: ExportRequest) -
     dataset = services.registry[request.type]
     dataset.authorise(user)
     params = dataset.parse(request.params)
-    chosen = format_named(request.format)
+    file_format = format_named(request.format)
     filename = render_filename(
         request.filename or dataset.filename,
         name=dataset.name,
         today=datetime.now(ZoneInfo(services.settings.timezone)).date(),
-        extension=chosen.extension,
+        extension=file_format.extension,
     )
-    return Wanted(dataset, params, chosen, filename)
+    return CheckedRequest(dataset, params, file_format, filename)
 
 
 def submit_export(
@@ -61,28 +60,28 @@ def submit_export(
     idempotency_key: str | None,
     own_address: str | None = None,
 ) -> Submitted:
-    """Check `request`, store it as a task, and tell the relay.
+    """Check `request`, store it as a task, and wake the relay.
 
     Raises:
         UnknownDataset, PermissionDenied, InvalidRequest, BadNotify, IdempotencyMismatch, NotNow.
     """
-    wanted = check_request(services, user, request)
+    checked = check_request(services, user, request)
     notify = request.notify.model_dump(exclude_none=True) if request.notify else {}
     services.notify_rules.check(notify, own_address)
     submitted = services.requests.submit(
         user,
         NewTask(
-            task_type=wanted.dataset.name,
-            queue=wanted.dataset.queue,
-            format=wanted.format.name,
-            # With every default filled in, so that equal requests are equal tasks.
-            params=wanted.params.model_dump(mode="json"),
-            filename=wanted.filename,
+            task_type=checked.dataset.name,
+            queue=checked.dataset.queue,
+            format=checked.format.name,
+            # With every default filled in, so that equal requests become equal tasks.
+            params=checked.params.model_dump(mode="json"),
+            filename=checked.filename,
             asked_filename=request.filename or "",
             max_attempts=services.settings.max_attempts,
             idempotency_key=idempotency_key,
             notify=notify,
-            flight=_flight(services, user, wanted.dataset, wanted.params, wanted.format.name),
+            flight=_flight(services, user, checked.dataset, checked.params, checked.format.name),
         ),
     )
     services.nudge()
@@ -90,7 +89,7 @@ def submit_export(
 
 
 def retry_export(services: Services, user: Principal, task_id: UUID) -> Submitted:
-    """Ask again for an ended export, if the caller still may.
+    """Submit an ended export again as a new task, if the caller still may.
 
     Raises:
         TaskNotFound, TaskConflict, PermissionDenied, InvalidRequest, NotNow.
@@ -108,19 +107,32 @@ def retry_export(services: Services, user: Principal, task_id: UUID) -> Submitte
     return submitted
 
 
+def authorise_again(services: Services, user: Principal, task: Task) -> None:
+    """Check that `user` may still export what `task` exports: roles may have changed since.
+
+    Raises:
+        PermissionDenied.
+    """
+    try:
+        dataset = services.registry[task.task_type]
+    except UnknownDataset:
+        raise PermissionDenied("This dataset is no longer available.") from None
+    dataset.authorise(user)
+
+
 def _flight(
     services: Services, user: Principal, dataset: Dataset, params: BaseModel, format_name: str
 ) -> Flight | None:
-    """What equal requests share, or None where that cannot be told."""
+    """The key that equal requests share, or None if it cannot be computed."""
     try:
         query = dataset.query(params, user)
     except WaybillError:
         raise
     except Exception:
-        # A fault of the declaration. The worker meets it again, and puts it on the task.
+        # A bug in the dataset. The worker hits it as well, and records it on the task.
         log.warning("a query cannot be built", exc_info=True, extra={"dataset": dataset.name})
         return None
     settings = services.settings
-    told = params.model_dump(mode="json")
-    key = flight_keys(settings).of(dataset, query, told, user, format_name)
+    values = params.model_dump(mode="json")
+    key = flight_keys(settings).of(dataset, query, values, user, format_name)
     return Flight(key, dataset.reuse_for, settings.link_ttl) if key else None

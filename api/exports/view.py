@@ -1,20 +1,35 @@
-"""A stored task as its owner sees it over HTTP: body, ETag, and when to look again."""
+"""A task as its owner sees it over HTTP: body, ETag, and when to poll again."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 
-from waybill.api.explanations import Language, explain
-from waybill.api.exports.schemas import Completeness, LastError, Predicted, Progress, TaskBody
+from fastapi import Response
+
+from waybill.api.explanations import explain
+from waybill.api.exports.schemas import (
+    Completeness,
+    LastError,
+    Predicted,
+    Progress,
+    SubmittedTask,
+    TaskBody,
+)
+from waybill.api.languages import Language
+from waybill.infra.tasks.lifecycle.submission import Submitted
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.states import LIVE, TaskStatus
 
-#: Seconds between looks at a live task; the last one repeats. From the contract.
+#: The address of the collection of tasks.
+TASKS_PATH = "/api/export-tasks"
+
+#: Seconds between polls of a live task; the last one repeats. From the API contract.
 _POLL_SECONDS = (2, 4, 8, 15)
 
 
 def body_of(task: Task, now: datetime, language: Language = "en") -> TaskBody:
-    """The body of `task`. Only its owner may get it: a living link is part of it."""
+    """The body of `task`. Only for its owner: it holds the signed link while that is valid."""
     link_lives = _link_lives(task, now)
     return TaskBody(
         id=task.id,
@@ -51,7 +66,7 @@ def body_of(task: Task, now: datetime, language: Language = "en") -> TaskBody:
 
 
 def etag_of(task: Task, now: datetime, language: Language = "en") -> str:
-    """A strong validator of `body_of`. A renewed or ended link changes it, too."""
+    """A strong validator of `body_of`. It also changes when a link is renewed or expires."""
     if task.url_expires_at and _link_lives(task, now):
         return f'"{task.version}-{task.url_expires_at.timestamp():.0f}"'
     if task.error_code:
@@ -60,28 +75,49 @@ def etag_of(task: Task, now: datetime, language: Language = "en") -> str:
 
 
 def headers_of(task: Task, now: datetime, language: Language = "en") -> dict[str, str]:
-    """Headers of every answer that holds `task`."""
+    """Headers of every response that holds `task`."""
     headers = {"ETag": etag_of(task, now, language), "Vary": "Accept-Language"}
     if task.status in LIVE:
         headers["Retry-After"] = str(_wait_seconds(now - task.created_at))
     return headers
 
 
+def task_response(task: Task, response: Response, language: Language = "en") -> TaskBody:
+    """The body of `task` as it is now; sets the headers of `response`."""
+    now = datetime.now(UTC)
+    response.headers.update(headers_of(task, now, language))
+    return body_of(task, now, language)
+
+
+def submitted_response(
+    submitted: Submitted, response: Response, created: HTTPStatus
+) -> SubmittedTask:
+    """The body that answers a submission; sets status and headers of `response`.
+
+    The status is `created` for a new task, and 200 for one that existed already.
+    """
+    response.status_code = HTTPStatus.OK if submitted.deduplicated else created
+    # Relative, so that a forged Host header cannot redirect a client.
+    response.headers["Location"] = f"{TASKS_PATH}/{submitted.task.id}"
+    body = task_response(submitted.task, response)
+    return SubmittedTask(**dict(body), deduplicated=submitted.deduplicated)
+
+
 def _last_error(task: Task, language: Language) -> LastError | None:
     if not task.error_code:
         return None
-    words = explain(task.error_code, language)
+    explanation = explain(task.error_code, language)
     return LastError(
         code=task.error_code,
         message=task.error_message or "",
-        cause=words.cause,
-        remedy=words.remedy,
-        retry_helps=words.retry_helps,
+        cause=explanation.cause,
+        remedy=explanation.remedy,
+        retry_helps=explanation.retry_helps,
     )
 
 
 def _wait_seconds(age: timedelta) -> int:
-    """The wait due at this age for a client that has followed every wait so far."""
+    """The next wait of a client that has respected every wait since the task was created."""
     elapsed = 0
     for wait in _POLL_SECONDS:
         elapsed += wait
@@ -99,10 +135,10 @@ def _link_lives(task: Task, now: datetime) -> bool:
 
 
 def _eta_seconds(task: Task) -> int | None:
-    """From rows and time so far, as of the last heartbeat: the same for the same version.
+    """Seconds left, from the rows and time up to the last heartbeat: fixed for a task version.
 
-    Before the first rows, what was foretold has to do. A second attempt starts at row 0 while
-    `started_at` is the first one's, so there it would be far too long, and is left out.
+    Before the first rows, the estimate made at the start counts. A second attempt starts again at
+    row 0 but keeps `started_at`, so the result would be far too long, and there is none.
     """
     if task.status != TaskStatus.PROCESSING or task.attempt != 1 or task.started_at is None:
         return None
@@ -114,10 +150,10 @@ def _eta_seconds(task: Task) -> int | None:
 
 
 def _predicted(task: Task) -> Predicted | None:
-    told = (task.predicted_rows, task.predicted_bytes, task.predicted_seconds)
-    if told == (None, None, None):
+    rows, size, seconds = task.predicted_rows, task.predicted_bytes, task.predicted_seconds
+    if rows is None and size is None and seconds is None:
         return None
-    return Predicted(rows=told[0], bytes=told[1], seconds=told[2])
+    return Predicted(rows=rows, bytes=size, seconds=seconds)
 
 
 def _completeness(task: Task) -> Completeness | None:

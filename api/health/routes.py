@@ -1,4 +1,4 @@
-"""For orchestrators and operators: live, ready, and figures for Prometheus."""
+"""``/healthz``, ``/readyz`` and ``/metrics``: health checks and Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from waybill.api.context import Context, ContextDep
-from waybill.api.exports.schemas import Health
+from waybill.api.health.schemas import Health
 
 router = APIRouter(tags=["operations"])
 
 
 @router.get("/healthz", response_model=Health)
 async def live() -> Health:
-    """This process answers."""
+    """Liveness: this process answers."""
     return Health(status="ok")
 
 
 @router.get(
     "/readyz",
     response_model=Health,
-    responses={503: {"model": Health, "description": "Names what is not ready."}},
+    responses={503: {"model": Health, "description": "Lists what is not ready."}},
 )
 def ready(context: ContextDep, response: Response) -> Health:
-    """This process can do its work."""
+    """Readiness: this process can do its work."""
     failures = context.readiness.failures()
     if failures:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
@@ -37,14 +37,14 @@ def ready(context: ContextDep, response: Response) -> Health:
 
 @router.get("/metrics", response_class=Response)
 def metrics(context: ContextDep) -> Response:
-    """Figures in the text format of Prometheus, read from the database when asked."""
+    """Metrics in the Prometheus text format, read from the database on each request."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(context))
+    registry.register(_Metrics(context))
     return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-class _Figures(Collector):
-    """Counts over all tenants; labels hold no name of anybody."""
+class _Metrics(Collector):
+    """Counts over all tenants. No label holds a tenant or a user."""
 
     def __init__(self, context: Context) -> None:
         self._services = context.services
@@ -57,7 +57,7 @@ class _Figures(Collector):
         yield family
         yield GaugeMetricFamily(
             "waybill_dead_letters",
-            "Dead letters that wait for somebody; alert on more than 0.",
+            "Dead letters to be handled; alert on more than 0.",
             value=self._services.dead_letters.count_open(),
         )
         yield GaugeMetricFamily(
@@ -65,11 +65,11 @@ class _Figures(Collector):
             "Event streams open in this process.",
             value=self._events.open_streams,
         )
-        told = GaugeMetricFamily(
+        deliveries = GaugeMetricFamily(
             "waybill_notifications",
-            "Webhooks and mails on record, by result; alert on given_up.",
+            "Recorded webhook and mail deliveries by result; alert on given_up.",
             labels=["channel", "result"],
         )
         for labels, count in self._services.notices.count_by_result().items():
-            told.add_metric(labels, count)
-        yield told
+            deliveries.add_metric(labels, count)
+        yield deliveries

@@ -1,12 +1,13 @@
-"""What surrounds every request: an id, security headers, a last resort, a size limit.
+"""Middleware around every request: request id, security headers, size limit, errors of last resort.
 
-Pure ASGI. A middleware that runs the application in a task of its own would break
-cancellation and hold back streamed answers.
+Pure ASGI. Middleware that runs the application in a task of its own would break cancellation and
+delay streamed responses.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from http import HTTPStatus
 
@@ -14,16 +15,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from waybill.api.http.log_paths import loggable
 from waybill.api.problems.documents import problem_response
 
 log = logging.getLogger(__name__)
 
-#: A request is a few names and parameters. Larger bodies are refused before they are read.
+#: Requests consist of a few names and parameters. Larger bodies are refused unread.
 MAX_BODY_BYTES = 64 * 1024
 
-#: Set unless the answer says otherwise. Nothing inline, nothing from elsewhere, no frames;
-#: links to files leave no trace of where they stood.
+#: Set unless the response sets its own. They forbid inline scripts, foreign content and frames;
+#: links to files send no referrer.
 _SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -37,8 +37,17 @@ _SECURITY_HEADERS = {
 }
 
 
+# Also for mistyped addresses around a token: `//d/…`, `/D/…`, `/d/…/`.
+_SHARE_LINK = re.compile(r"(/+d/+).+", re.IGNORECASE | re.DOTALL)
+
+
+def loggable(path: str) -> str:
+    """`path` as the log may hold it: without the token of a share link."""
+    return _SHARE_LINK.sub(r"\1…", path)
+
+
 class Envelope:
-    """Gives each request an id, each answer its headers, and each unforeseen error a 500."""
+    """Gives each request an id, each response its headers, and each unexpected error a 500."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -79,13 +88,13 @@ class Envelope:
                 request_id,
                 HTTPStatus.INTERNAL_SERVER_ERROR,
                 "internal_error",
-                f"Something went wrong on our side. Please report it with the id {request_id}.",
+                f"Something went wrong on the server. Please report it with the id {request_id}.",
             )
             await response(scope, receive, send_enveloped)
 
 
 class BodyLimit:
-    """Refuses bodies over `MAX_BODY_BYTES`, whether their length is declared or not."""
+    """Refuses bodies over `MAX_BODY_BYTES`, with or without a declared length."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -100,7 +109,7 @@ class BodyLimit:
                 scope["state"]["request_id"],
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 "content_too_large",
-                f"The body is over {MAX_BODY_BYTES:,} bytes.",
+                f"The body exceeds {MAX_BODY_BYTES:,} bytes.",
             )
             await response(scope, receive, send)
             return
@@ -111,7 +120,7 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > MAX_BODY_BYTES:
-                # The kind of error that the framework passes on from within its body parser.
+                # The framework's body parser passes on this kind of error unchanged.
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return message
 

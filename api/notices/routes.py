@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from waybill.api.context import ServicesDep
-from waybill.api.exports.lists import MAX_PAGE_SIZE
-from waybill.api.exports.routes import PATH as TASKS
+from waybill.api.exports.view import TASKS_PATH
+from waybill.api.http.paging import MAX_PAGE_SIZE
 from waybill.api.http.strict_json import StrictRoute
 from waybill.api.notices.schemas import (
     DeliveryList,
@@ -52,7 +52,7 @@ def read_notices(body: ReadUpTo, user: Caller, services: ServicesDep) -> Unread:
 
 
 @router.get(
-    TASKS.removeprefix("/api") + "/{task_id}/notifications",
+    TASKS_PATH.removeprefix("/api") + "/{task_id}/notifications",
     response_model=DeliveryList,
     responses=problem_docs(401, 404, 422),
 )

@@ -1,4 +1,4 @@
-"""``/``: the task centre, or the way into it, in the language a person chose."""
+"""``/``: the task centre or the login form, and the language switch."""
 
 from __future__ import annotations
 
@@ -12,36 +12,33 @@ from fastapi.responses import RedirectResponse
 
 from waybill.api.context import ServicesDep
 from waybill.api.languages import LANGUAGE_COOKIE
-from waybill.api.pages.page import LookDep, sign_in_page, task_centre_page
-from waybill.api.pages.texts import LANGUAGES
-from waybill.api.session.auth import require_own_origin, session_identity
-from waybill.api.session.tokens import Identity
+from waybill.api.pages.rendering import PageSetupDep, sign_in_page, task_centre_page
+from waybill.api.pages.texts import CATALOGUES
+from waybill.api.session.auth import PageSession, require_own_origin
 
 router = APIRouter(include_in_schema=False)
 
-Session = Annotated[Identity | None, Depends(session_identity)]
-
-_CHOICE_LASTS = timedelta(days=365)
+#: How long a browser keeps the language that was selected.
+_LANGUAGE_COOKIE_AGE = timedelta(days=365)
 
 
 @router.get("/")
-def task_centre(services: ServicesDep, look: LookDep, identity: Session) -> Response:
-    """The page."""
-    if identity is None:
-        return sign_in_page(look)
-    return task_centre_page(look, services, identity.principal)
+def task_centre(services: ServicesDep, setup: PageSetupDep, session: PageSession) -> Response:
+    """The task centre, or the login form."""
+    if session is None:
+        return sign_in_page(setup)
+    return task_centre_page(setup, services, session.principal)
 
 
-@router.post("/language")
+@router.post("/language", dependencies=[Depends(require_own_origin)])
 def choose_language(request: Request, language: Annotated[str, Form()] = "") -> Response:
-    """Keep a language for this browser, and go back to where it was chosen."""
-    require_own_origin(request)
-    response = RedirectResponse(_page_of(request), HTTPStatus.SEE_OTHER)
-    if language in LANGUAGES:
+    """Remember a language for this browser, and go back to the page the form was on."""
+    response = RedirectResponse(_referring_page(request), HTTPStatus.SEE_OTHER)
+    if language in CATALOGUES:
         response.set_cookie(
             LANGUAGE_COOKIE,
             language,
-            max_age=int(_CHOICE_LASTS.total_seconds()),
+            max_age=int(_LANGUAGE_COOKIE_AGE.total_seconds()),
             httponly=True,
             samesite="strict",
             secure=request.headers["origin"].startswith("https:"),
@@ -49,8 +46,8 @@ def choose_language(request: Request, language: Annotated[str, Form()] = "") -> 
     return response
 
 
-def _page_of(request: Request) -> str:
-    """Path and query of the page that sent this; of no other host's."""
+def _referring_page(request: Request) -> str:
+    """Path and query of the page that sent the form; `/` for pages of other hosts."""
     sender = urlsplit(request.headers.get("referer", ""))
     if sender.netloc != request.headers.get("host"):
         return "/"

@@ -1,4 +1,4 @@
-"""Errors that only HTTP knows. `waybill.api.problems.documents` says which status each one becomes.
+"""Errors of the HTTP API itself. `waybill.api.problems.documents` lists the status of each.
 
 ::
 
@@ -17,7 +17,17 @@
 
 from __future__ import annotations
 
+from starlette.responses import Response
+
 from waybill.exporter.errors import WaybillError
+
+
+class EarlyResponse(Exception):
+    """Ends a request with `response`. A dependency raises it, for example to redirect."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
 
 
 class Unauthenticated(WaybillError):

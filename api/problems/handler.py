@@ -1,6 +1,6 @@
-"""The one exception handler: every error of the application becomes a problem document.
+"""The exception handler: turns every error of the application into a problem document.
 
-An unknown error goes on to the `Envelope` middleware, which logs it and answers 500.
+The `Envelope` middleware logs all other errors and answers 500.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from waybill.api.http.log_paths import loggable
+from waybill.api.http.middleware import loggable
+from waybill.api.problems.audit import refusal_record
 from waybill.api.problems.documents import FieldError, problem_response, status_of
-from waybill.api.problems.refusals import note_refusal
+from waybill.api.problems.errors import EarlyResponse
 from waybill.exporter.errors import InvalidRequest, UnknownDataset, WaybillError
 from waybill.infra.notifications.rules import BadNotify
 from waybill.infra.tasks.lifecycle.quotas import NotNow
@@ -40,7 +41,7 @@ _HANDLED = (
     PoolTimeout,
 )
 
-#: Codes of the framework's own refusals, and what they say to a person.
+#: Code and detail of the framework's own errors, by status.
 _FRAMEWORK: dict[int, tuple[str, str]] = {
     HTTPStatus.BAD_REQUEST: ("bad_request", "The request cannot be read."),
     HTTPStatus.NOT_FOUND: ("not_found", "There is nothing at this address."),
@@ -50,9 +51,15 @@ _FRAMEWORK: dict[int, tuple[str, str]] = {
 
 
 def handle_errors(app: FastAPI) -> None:
-    """Answer the errors of `app` with problems."""
+    """Answer the errors of `app` with problem documents."""
+    app.add_exception_handler(EarlyResponse, _respond)
     for kind in _HANDLED:
         app.add_exception_handler(kind, _answer)
+
+
+async def _respond(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, EarlyResponse)  # noqa: S101 - the type it is registered for
+    return error.response
 
 
 async def _answer(request: Request, error: Exception) -> Response:
@@ -110,7 +117,7 @@ def _answer_ours(request: Request, error: WaybillError | StorageError) -> Respon
         fields=_wrong_fields(error),
         headers=_retry_after(error),
     )
-    response.background = note_refusal(request, error)
+    response.background = refusal_record(request, error)
     return response
 
 

@@ -1,7 +1,7 @@
-"""Who is calling: a bearer token, or the session cookie that holds one.
+"""Authentication: the caller of a request, by bearer token or by session cookie.
 
-A cookie travels with requests that other sites cause, so an unsafe method that relies on
-it must come from our own origin. A token in an address is refused: addresses are logged.
+Browsers may attach the cookie to requests that other sites cause, so an unsafe method that relies
+on the cookie must come from our own origin. A token in an address is refused: addresses are logged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SESSION_COOKIE = "waybill_session"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN_PARAMETERS = frozenset({"token", "access_token", "api_key", "jwt", "authorization"})
 
-#: Only for the OpenAPI document: the framework would take the first of two headers.
+#: Only for the OpenAPI document: the framework accepts the first of two headers, and we refuse.
 _bearer_docs = HTTPBearer(auto_error=False, bearerFormat="JWT")
 _cookie_docs = APIKeyCookie(name=SESSION_COOKIE, auto_error=False)
 
@@ -34,7 +34,7 @@ def identify(
     _bearer: Annotated[object, Security(_bearer_docs)] = None,
     _cookie: Annotated[object, Security(_cookie_docs)] = None,
 ) -> Identity:
-    """The caller and the token that says so, as a route's parameter.
+    """The caller and its token, as a route's parameter.
 
     Raises:
         Unauthenticated, TokenInQuery, ForeignOrigin, IdentityProviderDown.
@@ -58,23 +58,23 @@ Identified = Annotated[Identity, Depends(identify)]
 
 
 def authenticate(identity: Identified) -> Principal:
-    """The caller, as a route's parameter; raises what `identify` raises."""
+    """The caller, as a route's parameter. Raises what `identify` raises."""
     return identity.principal
 
 
 Caller = Annotated[Principal, Depends(authenticate)]
 
 
-def authenticate_visitor(
+def authenticate_optional(
     request: Request,
     context: ContextDep,
     _bearer: Annotated[object, Security(_bearer_docs)] = None,
     _cookie: Annotated[object, Security(_cookie_docs)] = None,
 ) -> Principal | None:
-    """The caller, or None for a browser without a session, which gets a page to log in.
+    """The caller, or None for a browser without a session, which is shown the login form.
 
     Raises:
-        As `identify` does; `Unauthenticated` for programs only.
+        What `identify` raises; `Unauthenticated` only for programs.
     """
     try:
         return identify(request, context).principal
@@ -84,11 +84,11 @@ def authenticate_visitor(
         raise
 
 
-Visitor = Annotated[Principal | None, Depends(authenticate_visitor)]
+OptionalCaller = Annotated[Principal | None, Depends(authenticate_optional)]
 
 
 def wants_page(request: Request) -> bool:
-    """True for a browser that shows what it gets; programs send a token or want no HTML."""
+    """Whether a browser will show the answer. Programs send a token or do not accept HTML."""
     if "authorization" in request.headers:
         return False
     return "text/html" in request.headers.get("accept", "")
@@ -103,19 +103,25 @@ CallerEmail = Annotated[str | None, Depends(_email_of_caller)]
 
 
 def session_identity(request: Request, context: ContextDep) -> Identity | None:
-    """Who is logged in to the page, or None when nobody is."""
+    """The identity in the session cookie, or None without a valid one."""
     try:
         return context.verifier.verify(request.cookies.get(SESSION_COOKIE, ""))
     except Unauthenticated:
         return None
 
 
-def require_own_origin(request: Request) -> None:
-    """Raise `ForeignOrigin` when another site's page makes a browser send this request.
+PageSession = Annotated[Identity | None, Depends(session_identity)]
 
-    Own is where the request went: a browser sends the cookie nowhere else, and no page
-    chooses its `Host`. The scheme may differ, for a proxy may have ended TLS; cookies of a
-    strict site are not sent from ``http:`` to ``https:`` anyway.
+
+def require_own_origin(request: Request) -> None:
+    """Refuse an unsafe request that a page of another site made a browser send.
+
+    The own origin is the host that the request was sent to: no page can set `Host`. Only the
+    host is compared, because a proxy may have terminated TLS. The session cookie is
+    `SameSite=Lax`, so browsers do not send it with other sites' unsafe requests either.
+
+    Raises:
+        ForeignOrigin.
     """
     if request.method in _SAFE_METHODS:
         return

@@ -1,4 +1,4 @@
-"""Tokens for development, signed with the shared secret. Identity providers make the others."""
+"""Development tokens, signed with the shared secret. Identity providers issue all others."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def mint(
     ttl: timedelta = timedelta(hours=12),
     email: str | None = None,
 ) -> str:
-    """A bearer token for `user`, in force from now on for `ttl`.
+    """A bearer token for `user`, valid from now for `ttl`.
 
     Raises:
-        BadSettings: tokens come from the identity provider of `WAYBILL_JWKS_URL`, so one
-            signed with the shared secret would be refused.
+        BadSettings: `WAYBILL_JWKS_URL` is set, so the API refuses tokens that are signed with the
+            shared secret.
     """
     if settings.jwks_url:
         raise BadSettings(

@@ -1,4 +1,4 @@
-"""Logging in to the page: the token goes into a cookie that no script can read."""
+"""``/session``: log in to and out of the pages. The token is kept in an HttpOnly cookie."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from waybill.api.context import ContextDep
 from waybill.api.links.pages import continue_page, own_link
-from waybill.api.pages.page import Look, LookDep, sign_in_page
+from waybill.api.pages.rendering import PageSetup, PageSetupDep, sign_in_page
 from waybill.api.problems.errors import Unauthenticated
 from waybill.api.session.auth import SESSION_COOKIE, require_own_origin
 
-router = APIRouter(prefix="/session", include_in_schema=False)
+# Another site's page must not log a browser in as somebody else, or out.
+router = APIRouter(
+    prefix="/session", include_in_schema=False, dependencies=[Depends(require_own_origin)]
+)
 
-#: Browsers drop cookies whose name and value are over 4,096 bytes. (RFC 6265, 6.1.)
+#: Browsers drop cookies whose name and value exceed 4,096 bytes. (RFC 6265, 6.1.)
 _MAX_COOKIE_CHARS = 4096 - len(SESSION_COOKIE)
 
-#: Sent when a link in a mail or a chat is clicked, which strict cookies are not: people would
-#: be asked to log in again. Unsafe methods must come from our own origin besides.
+#: Lax cookies are sent when a link in a mail or a chat is clicked. Strict ones are not, so people
+#: would have to log in again. Unsafe methods must come from our own origin anyway.
 _SAME_SITE: Literal["lax"] = "lax"
 
 
@@ -29,22 +32,20 @@ _SAME_SITE: Literal["lax"] = "lax"
 def begin(
     request: Request,
     context: ContextDep,
-    look: LookDep,
+    setup: PageSetupDep,
     token: Annotated[str, Form()] = "",
     after: Annotated[str, Form(alias="next")] = "",
 ) -> Response:
-    """Log in with a token, and go on to the share link that asked for it, if one did."""
-    # Another site's page must not log a browser in as somebody else, either.
-    require_own_origin(request)
+    """Log in with a token, and continue to the share link that asked for it, if one did."""
     token = token.strip()
     after = own_link(after)
     if len(token) > _MAX_COOKIE_CHARS:
-        return sign_in_page(look, problem="token_too_long", after=after)
+        return sign_in_page(setup, problem="token_too_long", after=after)
     try:
         identity = context.verifier.verify(token)
     except Unauthenticated:
-        return sign_in_page(look, problem="token_refused", after=after)
-    response = _go_on(look, after)
+        return sign_in_page(setup, problem="token_refused", after=after)
+    response = _continue_to(setup, after)
     response.set_cookie(
         SESSION_COOKIE,
         token,
@@ -58,17 +59,16 @@ def begin(
 
 
 @router.post("/end")
-def end(request: Request) -> Response:
+def end() -> Response:
     """Log out."""
-    require_own_origin(request)
     response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
     response.delete_cookie(SESSION_COOKIE, httponly=True, samesite=_SAME_SITE)
     return response
 
 
-def _go_on(look: Look, after: str) -> Response:
+def _continue_to(setup: PageSetup, after: str) -> Response:
     if not after:
         return RedirectResponse("/", HTTPStatus.SEE_OTHER)
-    # No redirect: browsers hold the policy `form-action 'self'` against every host that a
-    # submitted form is redirected to, and the link leads on to the object store.
-    return continue_page(look, after)
+    # Not a redirect: browsers apply `form-action 'self'` to every host that a submitted form is
+    # redirected to, and the link redirects to the object store.
+    return continue_page(setup, after)

@@ -1,4 +1,4 @@
-"""Bearer tokens: what makes one trustworthy, and who it says is calling.
+"""Bearer token verification: signature, claims, and the identity in a token.
 
 Algorithms are pinned here and keys come from the settings, so nothing inside a token
 (`alg`, `kid`, `jku`, `x5c`) decides how that token is checked.
@@ -18,9 +18,9 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.settings import Settings
 
 _REQUIRED_CLAIMS = ["exp", "iat", "sub", "aud", "iss"]
-#: Clocks of two servers differ by less than this. RELIABILITY.md R16 allows a minute.
+#: The clocks of two servers differ by less than this. RELIABILITY.md R16 allows a minute.
 _LEEWAY = timedelta(seconds=30)
-#: Larger than any token of an identity provider; parsing stops before it costs anything.
+#: Larger than any identity provider's token. Longer ones are refused before they are parsed.
 _MAX_TOKEN_CHARS = 8192
 _KEYS_TIMEOUT_SECONDS = 5
 _PLAIN_TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
@@ -28,13 +28,13 @@ _PLAIN_TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a token speaks for, and until when."""
+    """The principal that a token stands for, and when the token expires."""
 
     principal: Principal
     expires_at: datetime
-    #: To verify it again, where a request lasts. It never shows in a repr.
+    #: Long-lived requests verify it again. Never shown in a repr.
     token: str = field(repr=False)
-    #: Where this person gets mail, when the identity provider says so.
+    #: The mail address, if the identity provider states one.
     email: str | None = None
 
 
@@ -52,11 +52,11 @@ class TokenVerifier:
             self._secret = settings.signing_secret()
 
     def verify(self, token: str) -> Identity:
-        """The identity in `token`. May fetch the identity provider's keys, so not in the loop.
+        """The identity in `token`. May fetch keys over HTTP, so never call it in the event loop.
 
         Raises:
-            Unauthenticated: for whatever reason; a forger learns nothing from the answer.
-            IdentityProviderDown: its keys are needed and cannot be had.
+            Unauthenticated: for any reason; a forger learns nothing from the answer.
+            IdentityProviderDown: its keys are needed and cannot be fetched.
         """
         if len(token) > _MAX_TOKEN_CHARS:
             raise Unauthenticated
@@ -65,7 +65,7 @@ class TokenVerifier:
         except jwt.PyJWKClientConnectionError:
             raise IdentityProviderDown from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
-            # A hostile token also makes parsers stumble: deep nesting, odd types, huge times.
+            # Hostile tokens also break parsers: deep nesting, unexpected types, huge times.
             raise Unauthenticated from None
 
     def _claims(self, token: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _identity(claims: dict[str, Any], token: str) -> Identity:
 
 
 def _email(claims: dict[str, Any]) -> str | None:
-    """The `email` claim, unless the provider says that nobody has verified it."""
+    """The `email` claim, unless the provider marks it as unverified."""
     email = claims.get("email")
     if not isinstance(email, str) or claims.get("email_verified", True) is not True:
         return None

@@ -88,21 +88,21 @@ def test_a_dead_letter_is_read_and_replayed_once(visit: Visit, centre: TaskApi) 
     page = visit.page
     dead_letters(centre, 1)
     visit.log_in(ROLES, "/admin/dead-letters")
-    letter = page.locator(".letters > li").first
+    letter = page.locator(".dead-letters > li").first
     expect(letter).to_contain_text("source_unavailable")
     expect(letter).to_contain_text("Attempt 1")
     letter.get_by_text("Payload").click()
     expect(letter.locator("pre")).to_contain_text('"task_id"')
-    number = page.locator(".letters > li").count()
+    number = page.locator(".dead-letters > li").count()
     action = letter.locator("form").get_attribute("action")
 
     letter.get_by_role("button", name="Replay").click()
 
     expect(page.get_by_role("status")).to_have_text("Asked for again, in its owner's name.")
-    expect(page.locator(".letters > li")).to_have_count(number - 1)
+    expect(page.locator(".dead-letters > li")).to_have_count(number - 1)
     page.get_by_label("Show replayed ones too").check()
     page.get_by_role("button", name="Filter").click()
-    expect(page.locator(".letters > li").first).to_contain_text("replayed by ana")
+    expect(page.locator(".dead-letters > li").first).to_contain_text("replayed by ana")
 
     token = centre.token(visit.tenant, roles=ROLES)
     client = centre.client(cookies={SESSION_COOKIE: token}, headers={"Origin": centre.url})
@@ -167,4 +167,4 @@ def test_what_tenants_and_messages_say_is_shown_as_text(visit: Visit, centre: Ta
         visit.log_in(ROLES, path)
         assert page.locator("main img").count() == 0, path
     page.goto(centre.url + "/admin/dead-letters")
-    expect(page.locator(".letters code").first).to_have_text(attack)
+    expect(page.locator(".dead-letters code").first).to_have_text(attack)

@@ -40,7 +40,7 @@ def test_what_is_not_ready_is_named_and_keeps_its_secrets(tmp_path: Path) -> Non
         "status": "unavailable",
         "failures": {
             "database": "The task database cannot be reached.",
-            "broker": "It does not work.",
+            "broker": "The check failed.",
         },
     }
 

@@ -23,7 +23,7 @@ def test_a_check_that_hangs_is_told_in_time_and_not_started_again() -> None:
         release.set()
         readiness.close()
 
-    assert answers == [{"storage": "It does not answer in time."}] * 3
+    assert answers == [{"storage": "No answer in time."}] * 3
     assert len(started) == 1
 
 

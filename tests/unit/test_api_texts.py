@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from waybill.api.pages.texts import LANGUAGES
+from waybill.api.pages.texts import CATALOGUES
 from waybill.exporter.formats.registry import FORMATS
 from waybill.infra.tasks.states import TaskStatus
 
-_ENGLISH = LANGUAGES["en"]
+_ENGLISH = CATALOGUES["en"]
 _ROOT = Path(__file__).parents[2]
 _PAGES = _ROOT / "api" / "pages"
 
@@ -21,9 +21,9 @@ def holes(texts: Mapping[str, str]) -> dict[str, set[str]]:
     return {name: set(re.findall(r"\{(\w+)\}", text)) for name, text in texts.items()}
 
 
-@pytest.mark.parametrize("code", LANGUAGES.keys() - {"en"})
+@pytest.mark.parametrize("code", CATALOGUES.keys() - {"en"})
 def test_every_language_has_the_same_texts_with_the_same_holes(code: str) -> None:
-    language = LANGUAGES[code]
+    language = CATALOGUES[code]
 
     assert holes(language.page) == holes(_ENGLISH.page)
     assert holes(language.admin) == holes(_ENGLISH.admin)

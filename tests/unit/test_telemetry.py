@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from waybill.api.http.log_paths import loggable
+from waybill.api.http.middleware import loggable
 from waybill.infra.config.logs import JsonLines
 
 

@@ -1,7 +1,7 @@
-"""Every text of the pages, by language; `waybill.api.languages` chooses one for a request.
+"""The page texts in every language. `waybill.api.languages` selects the one for a request.
 
-Names in braces are filled in by the page; numbers and times are written as the language
-writes them. A test holds all languages to the same keys and the same holes.
+The page fills in names in braces and formats numbers and times by the rules of the language. A
+test requires the same keys and the same placeholders in all languages.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ Texts = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class PageLanguage:
-    """One language of the pages. `tag` is BCP 47; browsers format numbers and dates by it."""
+class Catalogue:
+    """The texts of one language. Browsers format numbers and dates by `tag`, a BCP 47 tag."""
 
     code: Language
     tag: str
-    #: What its speakers call it, on the switch.
+    #: Its name in the language itself, for the language switch.
     name: str
     page: Texts
     admin: Texts
 
 
-LANGUAGES: Mapping[Language, PageLanguage] = {
-    "en": PageLanguage("en", "en", "English", ENGLISH, ENGLISH_ADMIN),
-    "zh": PageLanguage("zh", "zh-CN", "中文", CHINESE, CHINESE_ADMIN),
+CATALOGUES: Mapping[Language, Catalogue] = {
+    "en": Catalogue("en", "en", "English", ENGLISH, ENGLISH_ADMIN),
+    "zh": Catalogue("zh", "zh-CN", "中文", CHINESE, CHINESE_ADMIN),
 }

@@ -10,7 +10,7 @@ CHINESE_ADMIN: Mapping[str, str] = {
     "tabs_label": "运维分区",
     "tab_overview": "概览",
     "tab_tasks": "全部导出",
-    "tab_letters": "死信",
+    "tab_dead_letters": "死信",
     "tab_audit": "审计日志",
     "forbidden_title": "无权访问",
     "forbidden_lead": "此页面需要 admin 角色。",
@@ -43,7 +43,7 @@ CHINESE_ADMIN: Mapping[str, str] = {
     "col_average": "平均",
     "col_longest": "最长",
     "seconds": "{seconds} 秒",
-    "letters_open": "未处理的死信",
+    "dead_letters_open": "未处理的死信",
     # Tasks.
     "col_file": "文件",
     "col_tenant": "租户",
@@ -56,7 +56,7 @@ CHINESE_ADMIN: Mapping[str, str] = {
     "tasks_none": "没有匹配的导出任务。",
     "attempts": "{attempt} / {max}",
     # Dead letters.
-    "letters_none": "没有死信，所有消息均已送达。",
+    "dead_letters_none": "没有死信，所有消息均已送达。",
     "show_replayed": "同时显示已重放的死信",
     "col_time": "时间",
     "payload": "消息内容",

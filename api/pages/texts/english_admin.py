@@ -10,7 +10,7 @@ ENGLISH_ADMIN: Mapping[str, str] = {
     "tabs_label": "Parts of operations",
     "tab_overview": "Overview",
     "tab_tasks": "All exports",
-    "tab_letters": "Dead letters",
+    "tab_dead_letters": "Dead letters",
     "tab_audit": "Audit log",
     "forbidden_title": "Not for you",
     "forbidden_lead": "This page needs the role admin.",
@@ -43,7 +43,7 @@ ENGLISH_ADMIN: Mapping[str, str] = {
     "col_average": "Average",
     "col_longest": "Longest",
     "seconds": "{seconds} s",
-    "letters_open": "Open dead letters",
+    "dead_letters_open": "Open dead letters",
     # Tasks.
     "col_file": "File",
     "col_tenant": "Tenant",
@@ -56,7 +56,7 @@ ENGLISH_ADMIN: Mapping[str, str] = {
     "tasks_none": "No export matches.",
     "attempts": "{attempt} of {max}",
     # Dead letters.
-    "letters_none": "No dead letters. Every message got where it was going.",
+    "dead_letters_none": "No dead letters. Every message got where it was going.",
     "show_replayed": "Show replayed ones too",
     "col_time": "When",
     "payload": "Payload",

@@ -1,4 +1,4 @@
-"""Telling the audit log who was refused what: rights, and tasks of somebody else."""
+"""Audit records of refused requests: missing rights, and tasks of other users."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from waybill.infra.tasks.model import TaskNotFound
 from waybill.storage.errors import StorageError
 
 
-def note_refusal(request: Request, error: WaybillError | StorageError) -> BackgroundTask | None:
-    """What to do after the answer was sent; None when nothing was refused to anybody known.
+def refusal_record(request: Request, error: WaybillError | StorageError) -> BackgroundTask | None:
+    """The job that records a refusal after the response was sent, or None.
 
-    A 403 is a refusal, and so is the 404 for a task or a link that exists for others.
+    A 403 is a refusal, and so is a 404 for a task or link that exists but belongs to others.
+    Anonymous requests are not recorded.
     """
     caller = getattr(request.state, "caller", None)
     task_id = getattr(error, "task_id", None) or _id(request.path_params.get("task_id"))
@@ -30,7 +31,7 @@ def note_refusal(request: Request, error: WaybillError | StorageError) -> Backgr
         context.services.refusals.note,
         caller,
         code=getattr(error, "code", ""),
-        # The template: a path may hold a token, and would make every attempt another one.
+        # The route's template, not the path: a path may hold a token, and differs every time.
         route=f"{request.method} {request.scope['route'].path}",
         task_id=task_id,
     )

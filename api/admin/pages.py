@@ -1,0 +1,175 @@
+"""``/admin``: the operators' HTML pages, rendered on the server so that they need no script."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BeforeValidator
+
+from waybill.api.admin import charts, service
+from waybill.api.context import ServicesDep
+from waybill.api.http.paging import MAX_ID, PageNumber, PlainText, RowId
+from waybill.api.pages.rendering import PageSetup, PageSetupDep, render
+from waybill.api.problems.errors import EarlyResponse
+from waybill.api.session.auth import PageSession, require_own_origin
+from waybill.exporter.datasets.principal import Principal
+from waybill.infra.tasks.states import TaskStatus
+
+_PAGE_SIZE = 50
+
+
+def _operator(setup: PageSetupDep, session: PageSession) -> Principal:
+    """The operator who is logged in; anybody else gets a page that says what to do."""
+    if session is None:
+        raise EarlyResponse(RedirectResponse("/", HTTPStatus.SEE_OTHER))
+    user = session.principal
+    if not user.is_admin:
+        page = render(setup, "admin_forbidden.html", HTTPStatus.FORBIDDEN, **_common(setup, user))
+        raise EarlyResponse(page)
+    return user
+
+
+Operator = Annotated[Principal, Depends(_operator)]
+#: An empty form field means that there is no such filter.
+_empty_is_none = BeforeValidator(lambda value: value or None)
+Filter = Annotated[PlainText | None, _empty_is_none]
+
+router = APIRouter(prefix="/admin", include_in_schema=False)
+
+
+@router.get("")
+def overview(user: Operator, setup: PageSetupDep, services: ServicesDep) -> Response:
+    """Queues, workers, and the last 24 hours."""
+    hours = services.oversight.hours()
+    return _page(
+        setup,
+        "admin_overview.html",
+        user,
+        tab="overview",
+        queues=services.oversight.queues(),
+        leases=services.oversight.leases(),
+        open_letters=services.dead_letters.count_open(),
+        hours=hours,
+        exports_chart=charts.bar_chart([(hour.succeeded, hour.failed) for hour in hours]),
+        duration_chart=charts.bar_chart([(hour.average_seconds or 0,) for hour in hours]),
+        totals={
+            "succeeded": sum(hour.succeeded for hour in hours),
+            "failed": sum(hour.failed for hour in hours),
+        },
+        width=charts.WIDTH,
+        height=charts.HEIGHT,
+    )
+
+
+@router.get("/exports")
+def tasks(
+    user: Operator,
+    setup: PageSetupDep,
+    services: ServicesDep,
+    status: Annotated[TaskStatus | None, _empty_is_none] = None,
+    tenant: Filter = None,
+    type: Filter = None,  # noqa: A002 - the contract's name of the filter
+    page: PageNumber = 1,
+) -> Response:
+    """Tasks of all tenants."""
+    found, more = service.list_tasks(
+        services,
+        statuses=[status] if status else (),
+        tenant=tenant,
+        task_type=type,
+        page=page,
+        page_size=_PAGE_SIZE,
+    )
+    return _page(
+        setup,
+        "admin_tasks.html",
+        user,
+        tab="tasks",
+        tasks=found,
+        more=more,
+        filters={"status": status or "", "tenant": tenant or "", "type": type or ""},
+        page=page,
+        statuses=list(TaskStatus),
+    )
+
+
+@router.get("/dead-letters")
+def dead_letters(
+    user: Operator,
+    setup: PageSetupDep,
+    services: ServicesDep,
+    include_replayed: Annotated[bool, Query(alias="all")] = False,
+    outcome: Filter = None,
+) -> Response:
+    """Dead letters with their messages, and the outcome of a replay."""
+    return _page(
+        setup,
+        "admin_dead_letters.html",
+        user,
+        tab="dead_letters",
+        letters=services.dead_letters.list(open_only=not include_replayed, limit=2 * _PAGE_SIZE),
+        include_replayed=include_replayed,
+        outcome=setup.catalogue.admin.get(f"outcome_{outcome or ''}"),
+    )
+
+
+@router.post("/dead-letters/{letter_id}/replay", dependencies=[Depends(require_own_origin)])
+def replay(letter_id: RowId, user: Operator, services: ServicesDep) -> Response:
+    """Submit its export again, and go back to the list with the outcome."""
+    done = service.replay_dead_letter(services, user, letter_id)
+    query = urlencode({"outcome": done.outcome})
+    return RedirectResponse(f"/admin/dead-letters?{query}", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/audit-log")
+def audit_log(
+    user: Operator,
+    setup: PageSetupDep,
+    services: ServicesDep,
+    task_id: Filter = None,
+    tenant: Filter = None,
+    actor: Filter = None,
+    action: Filter = None,
+    before: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+) -> Response:
+    """Who did what."""
+    sent = {"task_id": task_id, "tenant": tenant, "actor": actor, "action": action}
+    values: dict[str, Any] = {"filters": {name: value or "" for name, value in sent.items()}}
+    status = HTTPStatus.OK
+    try:
+        task = UUID(task_id) if task_id else None
+    except ValueError:
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        values |= {"entries": [], "following": None, "bad_filter": True}
+    else:
+        part = service.read_audit_log(
+            services,
+            task_id=task,
+            tenant=tenant,
+            actor=actor,
+            action=action,
+            before=before,
+            limit=_PAGE_SIZE,
+        )
+        values |= {"entries": part.items, "following": part.next, "bad_filter": False}
+    return _page(setup, "admin_audit.html", user, status=status, tab="audit", **values)
+
+
+def _page(
+    setup: PageSetup,
+    template: str,
+    user: Principal,
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    **values: Any,
+) -> HTMLResponse:
+    return render(setup, template, status, **_common(setup, user), **values)
+
+
+def _common(setup: PageSetup, user: Principal) -> dict[str, Any]:
+    return {"texts": setup.catalogue.admin, "user": user}

@@ -1,0 +1,87 @@
+"""Page rendering: templates filled in with a language's texts and the static-file address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+
+from waybill.api.context import ContextDep
+from waybill.api.languages import language_of
+from waybill.api.pages.form_fields import form_fields
+from waybill.api.pages.texts import CATALOGUES, Catalogue, Texts
+from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.formats.registry import FORMATS
+from waybill.infra.services import Services
+
+_templates = Environment(
+    loader=PackageLoader("waybill.api.pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+#: With `no-referrer` a browser sends `Origin: null` with the page's own forms, and they would be
+#: refused. Other hosts get no referrer with this policy either. (Fetch standard, 3.1.)
+_HEADERS = {"Referrer-Policy": "same-origin", "Vary": "Accept-Language, Cookie"}
+
+
+@dataclass(frozen=True, slots=True)
+class PageSetup:
+    """What every page needs: the address of its scripts and styles, and its language."""
+
+    static: str
+    catalogue: Catalogue
+
+
+def _setup_of(request: Request, context: ContextDep) -> PageSetup:
+    return PageSetup(context.static_address, CATALOGUES[language_of(request)])
+
+
+PageSetupDep = Annotated[PageSetup, Depends(_setup_of)]
+
+
+def sign_in_page(setup: PageSetup, problem: str | None = None, after: str = "") -> HTMLResponse:
+    """The form that asks for a token. `problem` is the key of an error text.
+
+    `after` is the share link to continue to. Pass only the result of `own_link`.
+    """
+    status = HTTPStatus.UNAUTHORIZED if problem or after else HTTPStatus.OK
+    return render(setup, "sign_in.html", status, problem=problem, after=after)
+
+
+def task_centre_page(setup: PageSetup, services: Services, user: Principal) -> HTMLResponse:
+    """The task centre of `user`. The script fetches the list of tasks."""
+    forms = [
+        (dataset, form_fields(dataset.params.model_json_schema()))
+        for dataset in services.registry
+        if dataset.allows(user)
+    ]
+    return render(setup, "task_centre.html", user=user, forms=forms, formats=FORMATS)
+
+
+def render(
+    setup: PageSetup,
+    template: str,
+    status: HTTPStatus = HTTPStatus.OK,
+    *,
+    texts: Texts | None = None,
+    **values: object,
+) -> HTMLResponse:
+    """A page from `template`, with the texts of the task centre and those in `texts`."""
+    page = _templates.get_template(template)
+    html = page.render(
+        t={**setup.catalogue.page, **(texts or {})},
+        language=setup.catalogue,
+        languages=CATALOGUES.values(),
+        static=setup.static,
+        **values,
+    )
+    headers = {**_HEADERS, "Content-Language": setup.catalogue.tag}
+    return HTMLResponse(html, status, headers=headers)
