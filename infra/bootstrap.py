@@ -21,7 +21,8 @@ from waybill.exporter.formats.csv.profiles import PROFILES
 from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.broker.port import Broker
 from waybill.infra.broker.rabbitmq import RabbitBroker
-from waybill.infra.config.settings import AWS, EMBEDDED, BadSettings, Settings
+from waybill.infra.config.errors import BadSettings
+from waybill.infra.config.settings import AWS, EMBEDDED, Settings
 from waybill.infra.db.engine import create_engine, read_transaction
 from waybill.infra.db.migrate import upgrade
 from waybill.infra.estimates.estimator import Forecasts
@@ -78,7 +79,7 @@ class Stack:
         return Services(
             settings=self.settings,
             registry=self.registry,
-            requests=TaskRequests(self.engine, self.settings.limits),
+            requests=TaskRequests(self.engine, limits=self.settings),
             changes=TaskChanges(self.engine),
             oversight=Oversight(self.engine),
             dead_letters=DeadLetters(self.engine),
@@ -118,16 +119,16 @@ class Stack:
             # What an earlier process held in memory is gone; the rows say what it was.
             upkeep.nudge_forgotten(after=timedelta(0))
         doors = WorkerDoors(
-            runs=TaskRuns(self.engine, settings.lease, settings.limits),
+            runs=TaskRuns(self.engine, settings.lease, limits=settings),
             store=self.store,
             sources=self.sources,
             registry=self.registry,
             forecasts=self.forecasts(),
             lease=settings.lease,
             stall=settings.stall,
-            retention=timedelta(days=settings.retention_days),
+            retention=settings.retention,
             link_ttl=settings.link_ttl,
-            retry_ladder=settings.retry_ladder,
+            retry_ladder=settings.retry_delays,
             timezone=settings.timezone,
             csv_profile=PROFILES[settings.csv_profile],
             flights=flight_keys(settings),
@@ -137,11 +138,11 @@ class Stack:
             upkeep,
             self.store,
             lease=settings.lease,
-            retry_in=settings.retry_ladder[0],
-            keep_notices=timedelta(days=settings.notice_days),
+            retry_in=settings.retry_delays[0],
+            keep_notices=settings.notification_retention,
         )
         deliverer = Deliverer(
-            NoticeQueue(self.engine, settings.notify_ladder), senders_of(settings)
+            NoticeQueue(self.engine, settings.notify_retry_delays), senders_of(settings)
         )
         return WorkerService(
             doors,
@@ -162,7 +163,7 @@ class Stack:
         return RabbitBroker(
             self.settings.amqp_url.get_secret_value(),
             self.registry.queues,
-            delays=self.settings.retry_ladder,
+            delays=self.settings.retry_delays,
         )
 
 
@@ -180,7 +181,7 @@ def open_stack(settings: Settings, *, migrate: bool = True) -> Iterator[Stack]:
         if migrate:
             upgrade(engine)
         with object_store(settings) as store:
-            store.ensure_bucket(retention_days=settings.retention_days)
+            store.ensure_bucket(retention_days=settings.retention.days)
             sources = open_sources(settings.rows_database_url, settings.task_database_url)
             yield Stack(settings, registry, engine, store, sources)
     finally:

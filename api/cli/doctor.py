@@ -88,13 +88,13 @@ def _broker(settings: Settings) -> str:
     queues = load_datasets(settings.datasets).queues
     url = settings.amqp_url.get_secret_value()
     # It looks, and makes nothing: what is missing is what it has to say.
-    broker = RabbitBroker(url, queues, delays=settings.retry_ladder, declare=False)
+    broker = RabbitBroker(url, queues, delays=settings.retry_delays, declare=False)
     return asyncio.run(ask(broker))
 
 
 def _storage(settings: Settings) -> str:
     with object_store(settings) as store:
-        not_set = store.ensure_bucket(settings.retention_days)
+        not_set = store.ensure_bucket(settings.retention.days)
         skew = abs(store.check().total_seconds())
     if skew > _MAX_SKEW_SECONDS:
         raise ClockSkew(f"The store's clock and ours are {skew:.0f} s apart.")
@@ -106,7 +106,7 @@ def _signing(settings: Settings) -> str:
     """Fetch a probe by a signed link, the way a browser would: through the public host."""
     key = f"probe/{secrets.token_hex(8)}"
     with object_store(settings) as store:
-        store.ensure_bucket(settings.retention_days)
+        store.ensure_bucket(settings.retention.days)
         with store.open_upload(key, content_type="text/plain") as upload:
             upload.write(b"waybill")
         try:

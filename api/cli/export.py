@@ -160,7 +160,7 @@ def _target(settings: Settings, output: str, chosen: Format) -> Iterator[_Target
     with object_store(settings, bucket=bucket) as store:
         # Somebody else's bucket is written to, and otherwise left as it is.
         if bucket == settings.s3_bucket:
-            store.ensure_bucket(settings.retention_days)
+            store.ensure_bucket(settings.retention.days)
         yield _Target(
             lambda stream: store.open_upload(key, content_type=chosen.media_type),
             lambda: store.presign(

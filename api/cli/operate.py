@@ -13,7 +13,8 @@ from waybill.api.session.development_tokens import mint
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.bootstrap import check_database
 from waybill.infra.broker.rabbitmq import RabbitBroker
-from waybill.infra.config.settings import BadSettings, load
+from waybill.infra.config.errors import BadSettings
+from waybill.infra.config.settings import load
 from waybill.infra.db.engine import create_engine
 from waybill.infra.db.migrate import upgrade
 from waybill.infra.exports.dataset_loader import load_datasets
@@ -41,7 +42,7 @@ def topology(as_json: JsonFlag = False) -> None:
         raise InvalidRequest("WAYBILL_AMQP_URL is not set: there is no broker to prepare.")
     queues = load_datasets(settings.datasets).queues
     url = settings.amqp_url.get_secret_value()
-    asyncio.run(_declare(RabbitBroker(url, queues, delays=settings.retry_ladder)))
+    asyncio.run(_declare(RabbitBroker(url, queues, delays=settings.retry_delays)))
     emit({"queues": queues}, f"Ready for the queues {', '.join(queues)}.", as_json=as_json)
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from waybill.api.http.paging import MAX_PAGE, MAX_PAGE_SIZE, PlainText
 from waybill.exporter.formats.registry import FORMATS
-from waybill.infra.notifications.mail_server import MAX_ADDRESS_CHARS
+from waybill.infra.config.value_types import MAX_MAIL_ADDRESS_CHARS
 from waybill.infra.notifications.targets import MAX_URL_CHARS
 from waybill.infra.tasks.states import TaskStatus
 
@@ -33,7 +33,7 @@ class Notify(BaseModel):
     email: str | None = Field(
         None,
         min_length=1,
-        max_length=MAX_ADDRESS_CHARS,
+        max_length=MAX_MAIL_ADDRESS_CHARS,
         description="The caller's own address, or one in a domain that the operator allows.",
     )
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 
-from waybill.infra.config.settings import BadSettings, Settings
+from waybill.infra.config.errors import BadSettings
+from waybill.infra.config.settings import Settings
 
 
 def mint(

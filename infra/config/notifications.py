@@ -1,42 +1,64 @@
-"""Settings of webhooks, mail and notices, mixed into `Settings`."""
+"""Settings of webhooks, mails and notifications, and the values they are read into."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from waybill.infra.config.types import Delays, OptionalSecret, OptionalText, ladder
-from waybill.infra.notifications.mail_server import MailServer, domain_of
-from waybill.infra.notifications.signing import parse_secrets
-from waybill.infra.notifications.targets import parse_denied
+from waybill.infra.config.value_types import (
+    Days,
+    Delays,
+    OptionalSecret,
+    OptionalText,
+    comma_separated,
+    mail_domain,
+)
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 - marks a secret, and is none
+#: Standard Webhooks 1.0 allows secrets of 24 to 64 bytes.
+_MIN_SECRET_BYTES, _MAX_SECRET_BYTES = 24, 64
+_MAIL_PORTS = {"smtp": 25, "starttls": 587, "smtps": 465}
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
-class NoticeSettings(BaseModel):
-    """How people are told that an export has ended."""
+class NotificationSettings(BaseModel):
+    """The part of `Settings` that is about notifications."""
 
     notify_retry_delays: Delays = Field(
-        "5,300,1800,7200,18000,36000",
-        description="Seconds before the second, third … try of a webhook or mail. After the "
-        "last one it is given up.",
+        tuple(timedelta(seconds=n) for n in (5, 300, 1800, 7200, 18000, 36000)),
+        description="Seconds before the second, third … attempt to deliver a webhook or mail. "
+        "After the last attempt Waybill gives up.",
     )
-    notice_days: int = Field(
-        30, ge=1, le=3650, description="Notices and delivery logs are deleted after this."
+    notification_retention: Days = Field(
+        timedelta(days=30),
+        ge=timedelta(days=1),
+        le=timedelta(days=3650),
+        validation_alias="WAYBILL_NOTICE_DAYS",
+        description="Days after which notices and delivery logs are deleted.",
     )
     webhook_secrets: OptionalSecret = Field(
         None,
-        description="`whsec_…` of 24 to 64 bytes; several, separated by commas, while they are "
-        "rotated. Default: derived from WAYBILL_JWT_SECRET; no webhooks where processes have "
-        "none in common.",
+        description="`whsec_…` with 24 to 64 bytes; several, separated by commas, during a "
+        "rotation. Default: derived from WAYBILL_JWT_SECRET; without a secret that all processes "
+        "share, webhooks are refused.",
     )
     webhook_denied: str = Field(
         "",
-        description="Names (with all below them) and networks that no webhook may go to, "
-        "separated by commas.",
+        description="Host names (with their subdomains) and networks that webhooks may not "
+        "reach, separated by commas.",
     )
     webhook_allow_private: bool = Field(
         False,
-        description="For development only: webhooks over plain HTTP, to any port and address.",
+        description="For development only: allow webhooks over plain HTTP, to any port and "
+        "address.",
     )
     smtp_url: OptionalSecret = Field(
         None,
@@ -46,8 +68,8 @@ class NoticeSettings(BaseModel):
     smtp_from: OptionalText = Field(None, description="Sender of mails: a plain address.")
     mail_domains: str = Field(
         "",
-        description="Domains, separated by commas, whose addresses anybody may have mailed. "
-        "Everybody may name the `email` of their own token.",
+        description="Domains, separated by commas, to whose addresses everybody may have mails "
+        "sent. The `email` in a user's own token is always allowed.",
     )
 
     @field_validator("webhook_secrets")
@@ -60,7 +82,7 @@ class NoticeSettings(BaseModel):
     @field_validator("webhook_denied")
     @classmethod
     def _are_names_and_networks(cls, value: str) -> str:
-        parse_denied(value)
+        DeniedHosts.parse(value)
         return value
 
     @field_validator("smtp_url")
@@ -73,23 +95,93 @@ class NoticeSettings(BaseModel):
     @field_validator("smtp_from")
     @classmethod
     def _is_a_plain_address(cls, value: str | None) -> str | None:
-        if value is not None and domain_of(value) is None:
+        if value is not None and mail_domain(value) is None:
             raise ValueError("must be a plain address such as exports@example.com")
         return value
 
     @field_validator("mail_domains")
     @classmethod
     def _are_domains(cls, value: str) -> str:
-        if not all(domain_of(f"x@{name}") for name in listed(value)):
+        if not all(mail_domain(f"x@{name}") for name in comma_separated(value)):
             raise ValueError("must be domains separated by commas")
         return value
 
-    @property
-    def notify_ladder(self) -> tuple[timedelta, ...]:
-        """The delays before the second, third … try of a notification."""
-        return ladder(self.notify_retry_delays)
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """The server that takes our mail, and how the connection to it is protected."""
+
+    host: str
+    port: int
+    #: ``smtp``: in the clear; ``starttls``: TLS or nothing; ``smtps``: TLS from the start.
+    scheme: str
+    user: str | None
+    password: str | None = field(repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> MailServer:
+        """Read ``smtps://user:password@host:port``.
+
+        Raises:
+            ValueError: the URL has another form, or would send a password in the clear.
+        """
+        parts = urlsplit(url)
+        extra = parts.path.strip("/") or parts.query or parts.fragment
+        if parts.scheme not in _MAIL_PORTS or not parts.hostname or extra:
+            raise ValueError("must be smtp://, starttls:// or smtps://, a host and maybe a port")
+        if parts.password is not None and parts.scheme == "smtp":
+            raise ValueError("would send the password in the clear; use starttls:// or smtps://")
+        return cls(
+            parts.hostname,
+            parts.port or _MAIL_PORTS[parts.scheme],
+            parts.scheme,
+            unquote(parts.username) if parts.username else None,
+            unquote(parts.password) if parts.password is not None else None,
+        )
 
 
-def listed(text: str) -> list[str]:
-    """The entries of a comma-separated setting, in lower case."""
-    return [item.strip().lower() for item in text.split(",") if item.strip()]
+@dataclass(frozen=True, slots=True)
+class DeniedHosts:
+    """Host names, each with its subdomains, and networks that webhooks may not reach."""
+
+    names: tuple[str, ...] = ()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> DeniedHosts:
+        """Read a comma-separated list; ``*.example.com`` means ``example.com``.
+
+        Raises:
+            ValueError: an entry is neither a name nor a network.
+        """
+        names, networks = [], []
+        for entry in comma_separated(text):
+            try:
+                networks.append(ip_network(entry))
+            except ValueError:
+                name = entry.removeprefix("*").strip(".")
+                if not _HOST_NAME.fullmatch(name):
+                    raise ValueError("must be names and networks separated by commas") from None
+                names.append(name)
+        return cls(tuple(names), tuple(networks))
+
+
+def parse_secrets(text: str) -> tuple[bytes, ...]:
+    """The keys in ``whsec_…,whsec_…``, the current one first.
+
+    Raises:
+        ValueError: an entry is not such a secret. The message does not repeat it.
+    """
+    return tuple(_parse_secret(item.strip()) for item in text.split(","))
+
+
+def _parse_secret(text: str) -> bytes:
+    try:
+        if not text.startswith(SECRET_PREFIX):
+            raise ValueError
+        key = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
+    except (ValueError, binascii.Error):
+        raise ValueError(f"must be {SECRET_PREFIX} and base64, separated by commas") from None
+    if not _MIN_SECRET_BYTES <= len(key) <= _MAX_SECRET_BYTES:
+        raise ValueError(f"must hold {_MIN_SECRET_BYTES} to {_MAX_SECRET_BYTES} bytes each")
+    return key

@@ -1,7 +1,10 @@
-"""Every setting, its default and its meaning; read from the environment or ``.env``.
+"""All settings with their defaults and meanings, read from the environment or ``.env``.
 
-A wrong value, or a ``WAYBILL_`` name that does not exist, is one clear line and exit code 2:
-a setting that is silently ignored is the hardest kind of fault to find at 3 a.m.
+A wrong value, or a ``WAYBILL_`` name that does not exist, ends the process with one clear line
+and exit code 2. A setting that is silently ignored is the hardest kind of fault to find at 3 a.m.
+
+Settings are plain values. Nothing here connects to anything, and features read settings, never
+the other way round.
 """
 
 from __future__ import annotations
@@ -16,12 +19,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from waybill.exporter.errors import InvalidRequest
-from waybill.infra.config.limits import LimitSettings
-from waybill.infra.config.notifications import NoticeSettings
-from waybill.infra.config.types import Delays, OptionalSecret, OptionalText, Seconds, ladder
+from waybill.infra.config.errors import BadSettings
+from waybill.infra.config.limits import Limits
+from waybill.infra.config.notifications import NotificationSettings
+from waybill.infra.config.value_types import Days, Delays, OptionalSecret, OptionalText, Seconds
 
 PREFIX = "WAYBILL_"
 EMBEDDED = "embedded"
@@ -30,17 +33,19 @@ AWS = "aws"
 _MIN_SECRET_BYTES = 32
 
 
-class BadSettings(InvalidRequest):
-    """A setting cannot be used."""
+class Settings(BaseSettings, NotificationSettings, Limits):
+    """The settings of one process. Build them with `load`, which explains what is wrong.
 
-    code = "bad_settings"
-
-
-class Settings(NoticeSettings, LimitSettings):
-    """The settings of one process. Build it with `load`, which explains what is wrong."""
+    All durations are `timedelta`. The environment gives each a name with its unit.
+    """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix=PREFIX,
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
     )
 
     database_url: OptionalSecret = Field(
@@ -57,9 +62,9 @@ class Settings(NoticeSettings, LimitSettings):
         description="`embedded` (a local S3 server, one per WAYBILL_HOME), `aws`, or a URL.",
     )
     s3_public_endpoint_url: OptionalText = Field(
-        None, description="Host signed into links (browser-reachable). Default: the endpoint above."
+        None, description="Host in signed links, as browsers reach it. Default: the endpoint above."
     )
-    s3_bucket: str = Field("waybill-exports", description="Bucket; made if missing.")
+    s3_bucket: str = Field("waybill-exports", description="Bucket; created if it is missing.")
     s3_access_key_id: OptionalText = Field(None, description="Default: the usual AWS chain.")
     s3_secret_access_key: OptionalSecret = Field(None, description="Default: the usual AWS chain.")
     s3_region: OptionalText = Field(None, description="Default: the usual AWS chain.")
@@ -70,47 +75,59 @@ class Settings(NoticeSettings, LimitSettings):
     home: Path = Field(Path(".waybill"), description="Local state of the embedded stack.")
     public_url: OptionalText = Field(
         None,
-        description="Where people reach this API and page, such as "
-        "`https://exports.example.com`; put into share links, webhooks and mails. Without it "
-        "share links are relative, and the others name the task without a link.",
+        description="Where people reach this API and its page, such as "
+        "`https://exports.example.com`; used in share links, webhooks and mails. Without it "
+        "share links are relative, and webhooks and mails contain no link.",
     )
     link_ttl: Seconds = Field(
         timedelta(seconds=900),
         gt=timedelta(0),
         le=timedelta(days=7),
-        description="Life of a signed link in seconds, at most 7 days.",
+        description="Lifetime of a signed link in seconds, at most 7 days.",
     )
-    retention_days: int = Field(
-        7, ge=1, le=3650, description="Objects are deleted after this; the task is then EXPIRED."
+    retention: Days = Field(
+        timedelta(days=7),
+        ge=timedelta(days=1),
+        le=timedelta(days=3650),
+        validation_alias="WAYBILL_RETENTION_DAYS",
+        description="Days after which files are deleted and their tasks are EXPIRED.",
     )
     max_attempts: int = Field(3, ge=1, le=100, description="Attempts of one task.")
-    lease_seconds: float = Field(
-        60, ge=1, le=3600, description="A silent worker loses its task after this."
+    lease: Seconds = Field(
+        timedelta(seconds=60),
+        ge=timedelta(seconds=1),
+        le=timedelta(hours=1),
+        validation_alias="WAYBILL_LEASE_SECONDS",
+        description="Seconds without a heartbeat after which a worker loses its task.",
     )
-    stall_seconds: float = Field(
-        3600,
-        ge=1,
-        le=86_400,
-        description="An attempt that gets no further for this long is ended and tried again. "
-        "Longer than the longest sort or count of any query.",
+    stall: Seconds = Field(
+        timedelta(hours=1),
+        ge=timedelta(seconds=1),
+        le=timedelta(days=1),
+        validation_alias="WAYBILL_STALL_SECONDS",
+        description="Seconds without progress after which an attempt is ended and tried again. "
+        "Has to be longer than the longest sort or count of any query.",
     )
     retry_delays: Delays = Field(
-        "2,8,30,120", description="Seconds before the second, third … attempt; the last repeats."
+        tuple(timedelta(seconds=n) for n in (2, 8, 30, 120)),
+        description="Seconds before the second, third … attempt; the last one repeats.",
     )
     concurrency: int = Field(
-        2, ge=1, le=64, description="Exports of each queue one worker runs at once."
+        2, ge=1, le=64, description="Exports that one worker runs at once, for each queue."
     )
     shutdown_grace: Seconds = Field(
         timedelta(seconds=10),
         ge=timedelta(0),
         le=timedelta(hours=1),
-        description="Seconds running exports get to finish when the process is asked to end.",
+        description="Seconds that running exports have to finish when the process is asked to end.",
     )
     csv_profile: Literal["excel", "machine"] = Field(
         "excel",
         description="`excel`: UTF-8 with BOM, CRLF, formula-safe; `machine`: plain UTF-8, raw.",
     )
-    timezone: str = Field("UTC", description="Zone in which files show aware timestamps.")
+    timezone: str = Field(
+        "UTC", description="Time zone in which files show timestamps that have a zone."
+    )
     jwt_secret: OptionalSecret = Field(
         None, description="Shared HS256 secret. Default: a random one kept in WAYBILL_HOME."
     )
@@ -151,21 +168,6 @@ class Settings(NoticeSettings, LimitSettings):
         return value
 
     @property
-    def retry_ladder(self) -> tuple[timedelta, ...]:
-        """The delays before the second, third … attempt."""
-        return ladder(self.retry_delays)
-
-    @property
-    def lease(self) -> timedelta:
-        """How long a claim holds without a heartbeat."""
-        return timedelta(seconds=self.lease_seconds)
-
-    @property
-    def stall(self) -> timedelta:
-        """How long an attempt may get no further."""
-        return timedelta(seconds=self.stall_seconds)
-
-    @property
     def task_database_url(self) -> str:
         """The SQLAlchemy URL of the task tables."""
         if self.database_url:
@@ -178,7 +180,7 @@ class Settings(NoticeSettings, LimitSettings):
         return self.source_url.get_secret_value() if self.source_url else self.task_database_url
 
     def signing_secret(self) -> str:
-        """The HS256 secret; made once and kept readable by this user only when not given."""
+        """The HS256 secret. Without the setting, one is made and kept for this user only."""
         if self.jwt_secret:
             return self.jwt_secret.get_secret_value()
         path = self.home / "jwt.secret"
@@ -193,6 +195,12 @@ class Settings(NoticeSettings, LimitSettings):
         return secret
 
 
+def environment_name(field: str) -> str:
+    """The environment variable of a field of `Settings`."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else PREFIX + field.upper()
+
+
 def load(**overrides: object) -> Settings:
     """Read the settings; `overrides` win over the environment.
 
@@ -200,7 +208,7 @@ def load(**overrides: object) -> Settings:
         BadSettings: one line naming the setting and what is wrong, never its value.
     """
     names = set(os.environ) | set(dotenv_values(".env"))
-    known = {PREFIX + field.upper() for field in Settings.model_fields}
+    known = {environment_name(field) for field in Settings.model_fields}
     if unknown := sorted(
         n for n in names if n.upper().startswith(PREFIX) and n.upper() not in known
     ):
@@ -209,6 +217,7 @@ def load(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = PREFIX + str(first["loc"][0]).upper()
+        place = str(first["loc"][0])
+        name = environment_name(place) if place in Settings.model_fields else place
         problem = first["msg"].removeprefix("Value error, ")
         raise BadSettings(f"{name}: {problem}.") from None

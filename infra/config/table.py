@@ -1,11 +1,13 @@
-"""The settings page of the docs, generated: ``python -m waybill.infra.config.table``."""
+"""Generates ``docs/settings.md``: ``python -m waybill.infra.config.table``."""
 
 from __future__ import annotations
 
 import sys
 from datetime import timedelta
 
-from waybill.infra.config.settings import PREFIX, Settings
+from waybill.infra.config.settings import Settings, environment_name
+
+_DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 
 
 def settings_table() -> str:
@@ -18,19 +20,23 @@ def settings_table() -> str:
         "| name | default | meaning |",
         "|---|---|---|",
     ]
-    # Those of the class itself first: the ones everybody needs.
-    for name, item in sorted(
+    # The fields of the class itself come first: everybody needs those.
+    for field, item in sorted(
         Settings.model_fields.items(), key=lambda field: field[0] not in Settings.__annotations__
     ):
-        lines.append(f"| `{PREFIX}{name.upper()}` | {_shown(item.default)} | {item.description} |")
+        name = environment_name(field)
+        default = _shown(item.default, _DAY if name.endswith("_DAYS") else _SECOND)
+        lines.append(f"| `{name}` | {default} | {item.description} |")
     return "\n".join(lines) + "\n"
 
 
-def _shown(default: object) -> str:
-    if default is None:
+def _shown(default: object, unit: timedelta) -> str:
+    if default in (None, ""):
         return ""
     if isinstance(default, timedelta):
-        return f"`{default.total_seconds():g}`"
+        return f"`{default / unit:g}`"
+    if isinstance(default, tuple):
+        return f"`{','.join(f'{item / unit:g}' for item in default)}`"
     return f"`{default}`"
 
 

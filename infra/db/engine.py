@@ -20,7 +20,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
-from waybill.infra.config.settings import BadSettings
+from waybill.infra.config.errors import BadSettings
 
 #: How long a SQLite writer waits for another one before giving up.
 _BUSY_TIMEOUT_MS = 15_000

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from waybill.exporter.datasets.dataset import DECLARED, Registry
-from waybill.infra.config.settings import BadSettings
+from waybill.infra.config.errors import BadSettings
 from waybill.infra.tasks.audit_dataset import AUDIT
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from waybill.infra.notifications.mail_server import domain_of
+from waybill.infra.config.value_types import mail_domain
 from waybill.infra.notifications.queue import NoticeQueue, Outcome, Owed
 from waybill.infra.notifications.record import WEBHOOK
 from waybill.infra.notifications.targets import shown
@@ -117,7 +117,7 @@ class Deliverer:
 
 
 def _described(item: Owed, outcome: Outcome) -> dict[str, Any]:
-    to = shown(item.target) if item.channel == WEBHOOK else domain_of(item.target)
+    to = shown(item.target) if item.channel == WEBHOOK else mail_domain(item.target)
     return {
         "notification": str(item.id),
         "task": str(item.task_id),

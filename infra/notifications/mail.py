@@ -11,7 +11,8 @@ from email.message import EmailMessage
 from email.policy import SMTP as SMTP_LINES
 from email.utils import format_datetime
 
-from waybill.infra.notifications.mail_server import MailServer, domain_of
+from waybill.infra.config.notifications import MailServer
+from waybill.infra.config.value_types import mail_domain
 from waybill.infra.notifications.queue import Outcome, Owed
 from waybill.infra.notifications.texts import mail_subject, mail_text
 
@@ -109,7 +110,7 @@ class MailSender:
         message["Subject"] = mail_subject(item)
         message["Date"] = format_datetime(item.created_at)
         # The same at every try, so that mail programs can tell a copy.
-        message["Message-ID"] = f"<{item.id.hex}@{domain_of(self._sender)}>"
+        message["Message-ID"] = f"<{item.id.hex}@{mail_domain(self._sender)}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(mail_text(item, self._public_url), cte="quoted-printable")
         return message

@@ -8,10 +8,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from waybill.exporter.errors import InvalidRequest
-from waybill.infra.config.notifications import listed
+from waybill.infra.config.notifications import DeniedHosts, parse_secrets
 from waybill.infra.config.settings import Settings
-from waybill.infra.notifications.mail_server import domain_of
-from waybill.infra.notifications.signing import Signer, parse_secrets
+from waybill.infra.config.value_types import comma_separated, mail_domain
+from waybill.infra.notifications.signing import Signer
 from waybill.infra.notifications.targets import BadTarget, Resolve, TargetRules, system_resolve
 
 Channel = Literal["webhook", "email"]
@@ -56,7 +56,7 @@ def target_rules(settings: Settings) -> TargetRules:
     return TargetRules(
         allow_private=settings.webhook_allow_private,
         own_hosts=frozenset(filter(None, (urlsplit(url or "").hostname for url in own))),
-        denied=settings.webhook_denied,
+        denied=DeniedHosts.parse(settings.webhook_denied),
     )
 
 
@@ -69,7 +69,7 @@ class NotifyRules:
         self._resolve = resolve
         self._lookups = ThreadPoolExecutor(_LOOKUPS_AT_ONCE, thread_name_prefix="lookup")
         self._mail = settings.smtp_url is not None and settings.smtp_from is not None
-        self._domains = frozenset(listed(settings.mail_domains))
+        self._domains = frozenset(comma_separated(settings.mail_domains))
 
     def check(self, wanted: Mapping[str, str], own_address: str | None) -> None:
         """Refuse a `notify` that could not be kept, or should not be.
@@ -99,7 +99,7 @@ class NotifyRules:
     def _check_email(self, address: str, own_address: str | None) -> None:
         if not self._mail:
             raise BadNotify("email", "This installation sends no mail.")
-        domain = domain_of(address)
+        domain = mail_domain(address)
         if domain is None:
             raise BadNotify("email", "This is not a plain mail address.")
         if not _same(address, own_address) and domain not in self._domains:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from waybill.infra.config.notifications import MailServer
 from waybill.infra.config.settings import Settings
 from waybill.infra.notifications.delivery import AT_ONCE, Sender
 from waybill.infra.notifications.mail import MailSender
-from waybill.infra.notifications.mail_server import MailServer
 from waybill.infra.notifications.record import EMAIL, WEBHOOK
 from waybill.infra.notifications.rules import signer_of, target_rules
 from waybill.infra.notifications.webhooks import WebhookSender

@@ -8,23 +8,11 @@ once are a rotation: every one of them signs, and a receiver accepts whichever i
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from collections.abc import Sequence
 from datetime import datetime
 
-SECRET_PREFIX = "whsec_"  # noqa: S105 - the name of a form, no secret
-#: The specification allows secrets of 24 to 64 bytes.
-_MIN_BYTES, _MAX_BYTES = 24, 64
-
-
-def parse_secrets(text: str) -> tuple[bytes, ...]:
-    """The keys in ``whsec_…,whsec_…``, the current one first.
-
-    Raises:
-        ValueError: one of them is no such secret. It is not repeated.
-    """
-    return tuple(_parse(item.strip()) for item in text.split(","))
+from waybill.infra.config.notifications import SECRET_PREFIX
 
 
 class Signer:
@@ -53,15 +41,3 @@ class Signer:
     def _keys_of(self, tenant: str) -> list[bytes]:
         label = b"waybill webhook\0" + tenant.encode()
         return [hmac.digest(key, label, "sha256") for key in self._master_keys]
-
-
-def _parse(text: str) -> bytes:
-    try:
-        if not text.startswith(SECRET_PREFIX):
-            raise ValueError
-        key = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
-    except (ValueError, binascii.Error):
-        raise ValueError(f"must be {SECRET_PREFIX} and base64, separated by commas") from None
-    if not _MIN_BYTES <= len(key) <= _MAX_BYTES:
-        raise ValueError(f"must hold {_MIN_BYTES} to {_MAX_BYTES} bytes each")
-    return key

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from waybill.infra.config.notifications import DeniedHosts
 from waybill.infra.notifications.addresses import is_public
 
 #: Turns a name into addresses. Raises `OSError` when there is none.
@@ -62,7 +63,7 @@ class TargetRules:
 
     allow_private: bool = False
     own_hosts: frozenset[str] = frozenset()
-    denied: str = ""
+    denied: DeniedHosts = field(default_factory=DeniedHosts)
 
     def parse(self, url: str) -> Target:
         """Read `url`, and judge all of it that can be judged without asking for its address.
@@ -109,33 +110,11 @@ class TargetRules:
     def _allows(self, address: str) -> bool:
         if not self.allow_private and not is_public(address):
             return False
-        _, networks = parse_denied(self.denied)
         parsed = ipaddress.ip_address(address)
-        return not any(parsed in network for network in networks)
+        return not any(parsed in network for network in self.denied.networks)
 
     def _denies_name(self, host: str) -> bool:
-        names, _ = parse_denied(self.denied)
-        return any(host == name or host.endswith(f".{name}") for name in names)
-
-
-def parse_denied(
-    text: str,
-) -> tuple[list[str], list[ipaddress.IPv4Network | ipaddress.IPv6Network]]:
-    """Names and networks of a comma-separated list.
-
-    Raises:
-        ValueError: an entry is neither.
-    """
-    names, networks = [], []
-    for entry in filter(None, (item.strip().lower() for item in text.split(","))):
-        try:
-            networks.append(ipaddress.ip_network(entry))
-        except ValueError:
-            name = entry.removeprefix("*").strip(".")
-            if not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", name):
-                raise ValueError("must be names and networks separated by commas") from None
-            names.append(name)
-    return names, networks
+        return any(host == name or host.endswith(f".{name}") for name in self.denied.names)
 
 
 def system_resolve(host: str, port: int) -> list[str]:

@@ -54,7 +54,7 @@ def flood_of(engine, requests, user, number):
 
 
 def workers(engine, **limits):
-    return TaskRuns(engine, LEASE, Limits(**limits))
+    return TaskRuns(engine, LEASE, Limits.only(**limits))
 
 
 def claimed(runs, times, queue="orders"):
@@ -123,7 +123,7 @@ def test_only_its_own_message_may_be_a_little_early(engine, requests):
 
 
 def test_r14_a_tenant_at_its_cap_waits_until_one_of_its_own_has_ended(engine, requests):
-    runs = workers(engine, running_per_tenant=2)
+    runs = workers(engine, max_running_per_tenant=2)
     for user in (A, A, A, B):
         ask(requests, user)
     claims = claimed(runs, 4)
@@ -133,7 +133,7 @@ def test_r14_a_tenant_at_its_cap_waits_until_one_of_its_own_has_ended(engine, re
 
 
 def test_r14_a_user_at_the_cap_does_not_hold_up_a_colleague(engine, requests):
-    runs = workers(engine, running_per_user=1)
+    runs = workers(engine, max_running_per_user=1)
     colleague = Principal("bob", "A")
     for user in (A, A, A, colleague):
         ask(requests, user)
@@ -141,7 +141,7 @@ def test_r14_a_user_at_the_cap_does_not_hold_up_a_colleague(engine, requests):
     assert [claim.task.created_by for claim in claims] == ["ann", "bob"]
 
 
-@pytest.mark.parametrize("cap", ["running_per_tenant", "running_per_user"])
+@pytest.mark.parametrize("cap", ["max_running_per_tenant", "max_running_per_user"])
 def test_r14_no_number_of_workers_gets_past_a_cap(engine, requests, cap):
     for _ in range(20):
         ask(requests, A)
@@ -191,7 +191,7 @@ def test_a_task_that_somebody_looks_at_is_waited_for(engine, requests):
     assert [claim.task.id for claim in claims] == [task_id]
 
 
-@pytest.mark.parametrize("cap", ["running_per_tenant", "running_per_user"])
+@pytest.mark.parametrize("cap", ["max_running_per_tenant", "max_running_per_user"])
 def test_the_end_of_a_run_at_the_cap_wakes_other_queues(engine, requests, cap):
     runs = workers(engine, **{cap: 1})
     ask(requests, A)
@@ -209,7 +209,7 @@ def test_the_end_of_a_run_at_the_cap_wakes_other_queues(engine, requests, cap):
 
 
 def test_each_of_several_runs_that_end_together_wakes_one_elsewhere(engine, requests):
-    runs = workers(engine, running_per_tenant=3)
+    runs = workers(engine, max_running_per_tenant=3)
     for _ in range(3):
         ask(requests, A)
     claims = claimed(runs, 3)
@@ -227,7 +227,7 @@ def test_each_of_several_runs_that_end_together_wakes_one_elsewhere(engine, requ
 
 
 def test_a_run_that_ends_while_its_cap_is_noted_holds_nobody_back(engine, requests, monkeypatch):
-    runs = workers(engine, running_per_tenant=1)
+    runs = workers(engine, max_running_per_tenant=1)
     ask(requests, A)
     (claim,) = claimed(runs, 1)
     held = ask(requests, A, queue="other")
@@ -243,7 +243,7 @@ def test_a_run_that_ends_while_its_cap_is_noted_holds_nobody_back(engine, reques
 
 
 def test_a_note_goes_when_nothing_waits_any_more(engine, requests):
-    runs = workers(engine, running_per_tenant=1)
+    runs = workers(engine, max_running_per_tenant=1)
     ask(requests, A)
     (claim,) = claimed(runs, 1)
     held = ask(requests, A, queue="other")
@@ -258,7 +258,7 @@ def test_a_note_goes_when_nothing_waits_any_more(engine, requests):
 
 
 def test_the_end_of_a_run_below_every_cap_wakes_nobody(engine, requests):
-    runs = workers(engine, running_per_tenant=5, running_per_user=5)
+    runs = workers(engine, max_running_per_tenant=5, max_running_per_user=5)
     ask(requests, A)
     (claim,) = claimed(runs, 1)
     ask(requests, A, queue="other")

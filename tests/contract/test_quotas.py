@@ -43,7 +43,7 @@ def finish(engine, task, key="k", **change):
 
 
 def test_r14_a_user_at_the_limit_is_told_to_wait_and_colleagues_are_not(engine):
-    store = TaskRequests(engine, Limits(queued_per_user=3))
+    store = TaskRequests(engine, Limits.only(max_queued_per_user=3))
     first, *_ = fill(store, ANN, 3)
     with pytest.raises(TooManyExports) as refused:
         fill(store, ANN, 1, first=3)
@@ -56,7 +56,7 @@ def test_r14_a_user_at_the_limit_is_told_to_wait_and_colleagues_are_not(engine):
 
 
 def test_r14_a_tenant_at_the_limit_is_told_to_wait_and_others_are_not(engine):
-    store = TaskRequests(engine, Limits(queued_per_tenant=4))
+    store = TaskRequests(engine, Limits.only(max_queued_per_tenant=4))
     fill(store, ANN, 2)
     fill(store, BOB, 2)
     for user in (ANN, BOB):
@@ -66,7 +66,7 @@ def test_r14_a_tenant_at_the_limit_is_told_to_wait_and_others_are_not(engine):
 
 
 def test_what_is_there_already_is_answered_at_the_limit(engine):
-    store = TaskRequests(engine, Limits(queued_per_user=2))
+    store = TaskRequests(engine, Limits.only(max_queued_per_user=2))
     (first,) = fill(store, ANN, 1)
     keyed = store.submit(ANN, new_task(idempotency_key="once")).task
     assert fill(store, ANN, 1)[0].id == first.id
@@ -80,7 +80,7 @@ def cancelled(store, task):
 
 
 def test_a_follower_counts_as_waiting(engine):
-    store = TaskRequests(engine, Limits(queued_per_user=1))
+    store = TaskRequests(engine, Limits.only(max_queued_per_user=1))
     flight = Flight("k")
     store.submit(ANN, new_task(flight=flight))
     assert store.submit(BOB, new_task(flight=flight)).task.joined_id
@@ -89,7 +89,8 @@ def test_a_follower_counts_as_waiting(engine):
 
 
 @pytest.mark.parametrize(
-    ("limit", "cap"), [("queued_per_user", 7), ("queued_per_tenant", 7), ("queued_per_user", 230)]
+    ("limit", "cap"),
+    [("max_queued_per_user", 7), ("max_queued_per_tenant", 7), ("max_queued_per_user", 230)],
 )
 def test_r14_a_hundred_different_requests_at_once_never_pass_the_limit(engine, limit, cap):
     """The larger cap is first met without a lock."""
@@ -99,7 +100,7 @@ def test_r14_a_hundred_different_requests_at_once_never_pass_the_limit(engine, l
             row = connection.execute(sa.select(export_task)).mappings().one()
             copies = [{**row, "id": uuid4(), "dedupe_key": str(n)} for n in range(cap - 41)]
             connection.execute(export_task.insert(), copies)
-    store = TaskRequests(engine, Limits(**{limit: cap}))
+    store = TaskRequests(engine, Limits.only(**{limit: cap}))
     answers, barrier = [], threading.Barrier(20)
 
     def ask(thread: int) -> None:
@@ -122,7 +123,7 @@ def test_r14_a_hundred_different_requests_at_once_never_pass_the_limit(engine, l
 
 
 def test_rows_of_the_day_end_with_the_day(engine):
-    store = TaskRequests(engine, Limits(daily_rows_per_user=8))
+    store = TaskRequests(engine, Limits.only(max_daily_rows_per_user=8))
     for number, task in enumerate(fill(store, ANN, 2)):
         finish(engine, task, f"k{number}")
     with pytest.raises(DailyRowsExceeded) as refused:
@@ -132,7 +133,7 @@ def test_rows_of_the_day_end_with_the_day(engine):
 
 
 def test_rows_of_all_users_count_for_their_tenant(engine):
-    store = TaskRequests(engine, Limits(daily_rows_per_tenant=10))
+    store = TaskRequests(engine, Limits.only(max_daily_rows_per_tenant=10))
     for user in (ANN, BOB):
         finish(engine, *fill(store, user, 1), user.user)
     with pytest.raises(DailyRowsExceeded):
@@ -141,7 +142,10 @@ def test_rows_of_all_users_count_for_their_tenant(engine):
 
 
 def test_rows_of_a_shared_file_count_for_everybody_who_gets_it(engine):
-    store, flight = TaskRequests(engine, Limits(daily_rows_per_user=5)), Flight("k", timedelta(1))
+    store, flight = (
+        TaskRequests(engine, Limits.only(max_daily_rows_per_user=5)),
+        Flight("k", timedelta(1)),
+    )
     leader = store.submit(ANN, new_task(flight=flight)).task
     store.submit(BOB, new_task(flight=flight))
     finish(engine, leader, flight_key="k")
@@ -153,7 +157,7 @@ def test_rows_of_a_shared_file_count_for_everybody_who_gets_it(engine):
 
 
 def test_f9_while_the_broker_takes_nothing_exports_are_accepted_up_to_the_backlog(engine):
-    store = TaskRequests(engine, Limits(backlog=3))
+    store = TaskRequests(engine, Limits.only(max_backlog=3))
     fill(store, ANN, 3)
     with pytest.raises(BacklogFull) as refused:
         fill(store, BOB, 1)

@@ -72,7 +72,7 @@ async def test_f29_a_finished_export_cannot_be_cancelled_and_keeps_its_file(lab)
 async def test_f25_a_hung_export_with_a_living_heartbeat_is_given_to_another_attempt(
     tmp_path, postgres_url, caplog
 ):
-    with open_lab(tmp_path, postgres_url, source=GatedSource(deaf=True), stall_seconds=1) as lab:
+    with open_lab(tmp_path, postgres_url, source=GatedSource(deaf=True), stall=1) as lab:
         task_id = lab.submit()
         async with lab.worker():
             await lab.at_the_gate(2)
@@ -136,7 +136,7 @@ async def test_f58_collecting_orphans_leaves_a_slow_upload_alone_until_it_lost_i
 
 async def test_f57_a_recorded_link_never_outlives_its_file(tmp_path, postgres_url):
     week = timedelta(days=7)
-    with open_lab(tmp_path, postgres_url, link_ttl=week, retention_days=1) as lab:
+    with open_lab(tmp_path, postgres_url, link_ttl=week, retention=timedelta(days=1)) as lab:
         lab.source.gate.set()
         task_id = lab.submit()
         async with lab.worker():

@@ -16,7 +16,7 @@ from waybill.infra.db.tables import audit_log, export_task
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
 
 #: The sweeper looks for forgotten tasks after a lease: long after these tests have ended.
-NO_SWEEPER = {"lease_seconds": 600}
+NO_SWEEPER = {"lease": 600}
 STRANGER = Principal("zoe", "other")
 
 

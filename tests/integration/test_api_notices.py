@@ -101,7 +101,7 @@ def test_the_delivery_log_shows_how_it_went_and_no_part_of_the_path(api: TaskApi
     task = asked(client, webhook=HOOK, email="Ana@acme.example").json()
     assert client.get(f"{TASKS}/{task['id']}/notifications").json() == {"items": []}
     api.finish(task)
-    queue = NoticeQueue(api.engine, api.services.settings.notify_ladder)
+    queue = NoticeQueue(api.engine, api.services.settings.notify_retry_delays)
     for item in queue.take(100, per_tenant=100):
         if item.tenant_id == tenant and item.channel == "webhook":
             queue.record(item, Outcome(delivered=False, status=503, error="http_status"))

@@ -19,8 +19,9 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 
 from tests.support.servers.certificates import Certificate, self_signed
 from tests.support.servers.ports import free_ports
+from waybill.infra.config.notifications import MailServer
+from waybill.infra.config.value_types import mail_domain
 from waybill.infra.notifications.mail import MailSender
-from waybill.infra.notifications.mail_server import MailServer, domain_of
 from waybill.infra.notifications.queue import Outcome, Owed
 
 TO, SENDER = "ann@acme.example", "exports@waybill.example"
@@ -280,7 +281,7 @@ def test_a_password_does_not_show_in_a_repr():
     ],
 )
 def test_only_a_plain_address_is_one(address):
-    assert domain_of(address) is None
+    assert mail_domain(address) is None
 
 
 @pytest.mark.parametrize(
@@ -288,4 +289,4 @@ def test_only_a_plain_address_is_one(address):
     [("ann@ACME.example", "acme.example"), ("o'brien+x.y@a-b.example", "a-b.example")],
 )
 def test_a_plain_address_has_a_domain(address, domain):
-    assert domain_of(address) == domain
+    assert mail_domain(address) == domain

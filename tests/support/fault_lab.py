@@ -179,7 +179,7 @@ def open_lab(
 ) -> Iterator[Lab]:
     """A lab on an empty database; with `workers_way`, the worker has another address for it."""
     values = {
-        "lease_seconds": LEASE_SECONDS,
+        "lease": LEASE_SECONDS,
         "retry_delays": "0.1",
         "shutdown_grace": 0.1,
         "jwt_secret": SECRET,

@@ -15,7 +15,8 @@ from waybill.api.problems.errors import Unauthenticated
 from waybill.api.session.development_tokens import mint
 from waybill.api.session.tokens import TokenVerifier
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.config.settings import BadSettings, Settings, load
+from waybill.infra.config.errors import BadSettings
+from waybill.infra.config.settings import Settings, load
 
 SECRET = "a secret of the tests, long enough for HS256"
 OTHER_SECRET = "another secret of the tests, as long as the first"

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from waybill import Principal
 from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.errors import InvalidRequest, PermissionDenied, UnknownDataset
-from waybill.infra.config.settings import BadSettings
+from waybill.infra.config.errors import BadSettings
 from waybill.infra.exports.dataset_loader import load_datasets
 
 ANN = Principal("ann", "acme", frozenset({"sales"}))

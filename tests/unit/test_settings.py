@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from waybill.infra.config.settings import BadSettings, load
+from waybill.infra.config.errors import BadSettings
+from waybill.infra.config.limits import Limits
+from waybill.infra.config.settings import load
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +22,9 @@ def _clean(monkeypatch, tmp_path):
         ("WAYBILL_LINK_TTL", "604801", "7 days"),
         ("WAYBILL_LEASE_SECONDS", "0", "WAYBILL_LEASE_SECONDS"),
         ("WAYBILL_RETENTION_DAYS", "-1", "WAYBILL_RETENTION_DAYS"),
+        ("WAYBILL_RETENTION_DAYS", "1.5", "WAYBILL_RETENTION_DAYS: must be a whole number of days"),
+        ("WAYBILL_NOTICE_DAYS", "99999999999", "WAYBILL_NOTICE_DAYS: must be a whole number"),
+        ("WAYBILL_SMTP_FROM", "exports", "WAYBILL_SMTP_FROM: must be a plain address"),
         ("WAYBILL_RETRY_DELAYS", "8,2", "WAYBILL_RETRY_DELAYS: must be growing"),
         ("WAYBILL_TIMEZONE", "Mars/Olympus", "WAYBILL_TIMEZONE: must be the name of a time zone"),
     ],
@@ -61,3 +66,19 @@ def test_the_signing_secret_is_made_once_and_for_this_user_only(tmp_path):
     assert settings.signing_secret() == settings.signing_secret()
     assert len(settings.signing_secret()) >= 48
     assert (tmp_path / "home" / "jwt.secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_durations_are_read_in_the_unit_their_name_says(monkeypatch):
+    monkeypatch.setenv("WAYBILL_LEASE_SECONDS", "2.5")
+    monkeypatch.setenv("WAYBILL_RETENTION_DAYS", "3")
+    monkeypatch.setenv("WAYBILL_RETRY_DELAYS", "0.1,20")
+    settings = load(stall=5)
+    assert (settings.lease, settings.retention) == (timedelta(seconds=2.5), timedelta(days=3))
+    assert settings.retry_delays == (timedelta(seconds=0.1), timedelta(seconds=20))
+    assert settings.stall == timedelta(seconds=5)
+
+
+def test_only_the_limits_that_are_named_apply():
+    limits = Limits.only(max_backlog=3)
+    assert limits.max_backlog == 3
+    assert limits.max_queued_per_user > 2**60

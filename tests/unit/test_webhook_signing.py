@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from waybill.infra.config.settings import BadSettings, load
+from waybill.infra.config.errors import BadSettings
+from waybill.infra.config.notifications import parse_secrets
+from waybill.infra.config.settings import load
 from waybill.infra.notifications.rules import signer_of
-from waybill.infra.notifications.signing import Signer, parse_secrets
+from waybill.infra.notifications.signing import Signer
 
 OLD, NEW = b"old key of thirty-two bytes, say", b"new key of thirty-two bytes, say"
 BODY = '{"type":"export.succeeded","data":{"name":"käse"}}'.encode()

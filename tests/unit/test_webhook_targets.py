@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from waybill.infra.config.notifications import DeniedHosts
 from waybill.infra.config.settings import load
 from waybill.infra.notifications.addresses import is_public
 from waybill.infra.notifications.rules import target_rules
 from waybill.infra.notifications.targets import (
     BadTarget,
     TargetRules,
-    parse_denied,
     shown,
     system_resolve,
 )
@@ -173,13 +173,15 @@ def test_r25_our_own_services_are_no_targets(tmp_path, monkeypatch, host):
 @pytest.mark.parametrize("url", ["https://corp.example/", "https://a.b.corp.example:8443/"])
 @pytest.mark.parametrize("rules", [STRICT, DEVELOPMENT])
 def test_r25_denied_names_take_all_names_below_them_along(url, rules):
-    denied = TargetRules(allow_private=rules.allow_private, denied="x.example, *.Corp.example")
+    denied = TargetRules(
+        allow_private=rules.allow_private, denied=DeniedHosts.parse("x.example, *.Corp.example")
+    )
     refused(url, denied)
     assert denied.parse("https://notcorp.example/")
 
 
 def test_r25_denied_networks_hold_for_public_addresses():
-    rules = TargetRules(denied="93.184.216.0/24,2606:4700::/32")
+    rules = TargetRules(denied=DeniedHosts.parse("93.184.216.0/24,2606:4700::/32"))
     refused("https://hooks.example/", rules, addresses=("8.8.8.8", PUBLIC))
     refused("https://[2606:4700::1]/", rules)
 
@@ -187,7 +189,7 @@ def test_r25_denied_networks_hold_for_public_addresses():
 @pytest.mark.parametrize("text", ["a b", "10.0.0.0/8/8", "exa_mple", "https://x.example"])
 def test_a_denied_entry_that_means_nothing_is_refused(text):
     with pytest.raises(ValueError, match="names and networks"):
-        parse_denied(text)
+        DeniedHosts.parse(text)
 
 
 def test_development_lets_in_private_addresses_but_no_odd_spelling():

@@ -112,7 +112,7 @@ def turns(connection: Connection, queue: str, limits: Limits, called: UUID | Non
     return (
         connection.execute(
             sa.select(turn.c.tenant_id)
-            .where(turn.c.oldest.is_not(None), turn.c.running < limits.running_per_tenant)
+            .where(turn.c.oldest.is_not(None), turn.c.running < limits.max_running_per_tenant)
             .order_by(turn.c.running, turn.c.served.asc().nulls_first(), turn.c.oldest)
         )
         .scalars()
@@ -137,7 +137,7 @@ def next_of(
             _w.tenant_id == tenant,
             _due(_w, now, called),
             _uncapped(limits),
-            _running_of(sa.literal(tenant), correlate=None) < limits.running_per_tenant,
+            _running_of(sa.literal(tenant), correlate=None) < limits.max_running_per_tenant,
         )
         .order_by(sa.func.coalesce(_w.next_attempt_at, _w.created_at), _w.id)
         .limit(1)
@@ -220,7 +220,7 @@ def _uncapped(limits: Limits) -> sa.ColumnElement[bool]:
         sa.select(_r.tenant_id, _r.created_by)
         .where(in_status(TaskStatus.PROCESSING, table=_running))
         .group_by(_r.tenant_id, _r.created_by)
-        .having(sa.func.count(_r.id, type_=sa.BigInteger()) >= limits.running_per_user)
+        .having(sa.func.count(_r.id, type_=sa.BigInteger()) >= limits.max_running_per_user)
         .correlate(None)
     )
     return sa.tuple_(_w.tenant_id, _w.created_by).not_in(at_cap)

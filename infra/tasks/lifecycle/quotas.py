@@ -75,23 +75,23 @@ class Measured:
 
     def refusal(self, limits: Limits) -> NotNow | None:
         """Why another export may not be stored now, or None."""
-        if self.backlog >= limits.backlog:
+        if self.backlog >= limits.max_backlog:
             return BacklogFull("Exports cannot be started at the moment.", _BACKLOG_PAUSE)
-        if self.users_tasks >= limits.queued_per_user:
-            count = limits.queued_per_user
+        if self.users_tasks >= limits.max_queued_per_user:
+            count = limits.max_queued_per_user
             return TooManyExports(f"You have {count} exports waiting or running.", _QUEUE_PAUSE)
-        if self.tenants_tasks >= limits.queued_per_tenant:
+        if self.tenants_tasks >= limits.max_queued_per_tenant:
             return TooManyExports("Your organisation has too many exports waiting.", _QUEUE_PAUSE)
         return self.spent(limits)
 
     def spent(self, limits: Limits) -> NotNow | None:
         """Why no further file may be had today, or None."""
         tomorrow = datetime.combine(self.now.astimezone(UTC) + timedelta(days=1), time(), UTC)
-        if self.users_rows >= limits.daily_rows_per_user:
+        if self.users_rows >= limits.max_daily_rows_per_user:
             return DailyRowsExceeded(
                 "You have exported as many rows today as you may.", tomorrow - self.now
             )
-        if self.tenants_rows >= limits.daily_rows_per_tenant:
+        if self.tenants_rows >= limits.max_daily_rows_per_tenant:
             return DailyRowsExceeded(
                 "Your organisation has exported as many rows today as it may.", tomorrow - self.now
             )
@@ -111,8 +111,8 @@ def measure(connection: Connection, user: Principal, limits: Limits) -> Measured
     close = [
         name
         for name, count, limit in (
-            ((user.tenant,), found.tenants_tasks, limits.queued_per_tenant),
-            ((user.tenant, user.user), found.users_tasks, limits.queued_per_user),
+            ((user.tenant,), found.tenants_tasks, limits.max_queued_per_tenant),
+            ((user.tenant, user.user), found.users_tasks, limits.max_queued_per_user),
         )
         if count + _MARGIN >= limit
     ]
@@ -129,9 +129,9 @@ def _count(connection: Connection, user: Principal, limits: Limits) -> Measured:
         "today": now.date(),
         "tenant": user.tenant,
         "user": user.user,
-        "queued_per_tenant": limits.queued_per_tenant,
-        "queued_per_user": limits.queued_per_user,
-        "backlog": limits.backlog,
+        "queued_per_tenant": limits.max_queued_per_tenant,
+        "queued_per_user": limits.max_queued_per_user,
+        "backlog": limits.max_backlog,
     }
     return Measured(*connection.execute(_question(connection.dialect.name), told).one())
 

@@ -75,7 +75,7 @@ class TaskRuns:
         """`limits` cap what runs at once; without, nothing is held back."""
         self._engine = engine
         self._lease = lease
-        self._turns = Turns(engine, lease, limits or Limits())
+        self._turns = Turns(engine, lease, limits or Limits.only())
 
     def claim(self, task_id: UUID, worker: str) -> Claim | None:
         """Take this very task, or None: taken, ended, joined, used up, unknown, or not due yet.

@@ -70,7 +70,7 @@ class Turns:
 
     def _note_held(self, queue: str, called: UUID | None) -> bool:
         with read_transaction(self.engine) as connection:
-            held = turns(connection, queue, Limits(), called)
+            held = turns(connection, queue, Limits.only(), called)
         if not held:
             return False
         with write_transaction(self.engine) as connection:

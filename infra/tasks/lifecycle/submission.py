@@ -51,7 +51,7 @@ def submit(
         IdempotencyMismatch: the key was used before with another request.
         NotNow: a quota is used up, or too much waits for the broker.
     """
-    limits, digest = limits or Limits(), _digest(new)
+    limits, digest = limits or Limits.only(), _digest(new)
     reusing = new.flight is not None and new.flight.reuse_for > timedelta(0)
     # What blocked an insert may end before it is found; then the next round inserts.
     for _ in range(4):

@@ -252,7 +252,7 @@ def running_api(
     services = Services(
         settings=loaded,
         registry=registry or sample_registry(),
-        requests=TaskRequests(engine, loaded.limits),
+        requests=TaskRequests(engine, limits=loaded),
         changes=TaskChanges(engine),
         oversight=Oversight(engine),
         dead_letters=DeadLetters(engine),
