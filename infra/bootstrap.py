@@ -32,10 +32,10 @@ from waybill.infra.exports.dataset_loader import load_datasets
 from waybill.infra.exports.single_flight_key import flight_keys
 from waybill.infra.links.share_links import ShareLinks
 from waybill.infra.notifications.delivery import Deliverer
-from waybill.infra.notifications.queries import Notices
-from waybill.infra.notifications.queue import NoticeQueue
-from waybill.infra.notifications.rules import NotifyRules
-from waybill.infra.notifications.senders import senders_of
+from waybill.infra.notifications.queries import NotificationQueries
+from waybill.infra.notifications.queue import NotificationQueue
+from waybill.infra.notifications.rules import NotificationRules
+from waybill.infra.notifications.senders import build_senders
 from waybill.infra.services import Services
 from waybill.infra.sources import Sources, open_sources
 from waybill.infra.tasks.dead_letters import DeadLetters
@@ -85,8 +85,8 @@ class Stack:
             dead_letters=DeadLetters(self.engine),
             links=ShareLinks(self.engine),
             refusals=Refusals(self.engine),
-            notices=Notices(self.engine),
-            notify_rules=NotifyRules(self.settings),
+            notifications=NotificationQueries(self.engine),
+            notification_rules=NotificationRules(self.settings),
             history=TaskHistory(self.engine),
             forecasts=self.forecasts(),
             store=self.store,
@@ -142,7 +142,7 @@ class Stack:
             keep_notices=settings.notification_retention,
         )
         deliverer = Deliverer(
-            NoticeQueue(self.engine, settings.notify_retry_delays), senders_of(settings)
+            NotificationQueue(self.engine, settings.notify_retry_delays), build_senders(settings)
         )
         return WorkerService(
             doors,

@@ -27,7 +27,7 @@ FAILPOINTS: dict[str, str] = {
     "w.before_complete": "every byte is written, and the object not complete",
     "w.after_complete": "the object is there, and no task refers to it",
     "w.after_success": "the task is SUCCESS, and the worker has not said so",
-    "notices.after_send": "a receiver has a webhook, and no row says so",
+    "notifications.after_send": "a receiver has a webhook, and no row says so",
 }
 
 _name, _, _hit = os.environ.get("FAILPOINT", "").partition(":")

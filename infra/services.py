@@ -14,8 +14,8 @@ from waybill.infra.config.settings import Settings
 from waybill.infra.estimates.estimator import Forecasts
 from waybill.infra.estimates.history import TaskHistory
 from waybill.infra.links.share_links import ShareLinks
-from waybill.infra.notifications.queries import Notices
-from waybill.infra.notifications.rules import NotifyRules
+from waybill.infra.notifications.queries import NotificationQueries
+from waybill.infra.notifications.rules import NotificationRules
 from waybill.infra.tasks.dead_letters import DeadLetters
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.queries.admin import Oversight
@@ -36,8 +36,8 @@ class Services:
     dead_letters: DeadLetters
     links: ShareLinks
     refusals: Refusals
-    notices: Notices
-    notify_rules: NotifyRules
+    notifications: NotificationQueries
+    notification_rules: NotificationRules
     history: TaskHistory
     forecasts: Forecasts
     store: ObjectStore

@@ -10,7 +10,7 @@ from waybill.api.admin.schemas import AdminTaskBody, AuditList
 from waybill.api.exports.view import body_of
 from waybill.api.http.paging import split_page
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.notifications.rules import BadNotify
+from waybill.infra.notifications.rules import BadNotificationTarget
 from waybill.infra.services import Services
 from waybill.infra.tasks.dead_letters import Replay
 from waybill.infra.tasks.model import Task
@@ -85,12 +85,14 @@ def webhook_secrets(services: Services, admin: Principal) -> list[str]:
     """The webhook secrets of the admin's own tenant, the one to use first. The read is audited.
 
     Raises:
-        BadNotify: this installation signs no webhooks.
+        BadNotificationTarget: this installation signs no webhooks.
     """
-    signer = services.notify_rules.signer
+    signer = services.notification_rules.signer
     if signer is None:
-        raise BadNotify("webhook", "This installation has no secret to sign webhooks with.")
-    services.notices.audit_secrets_read(admin)
+        raise BadNotificationTarget(
+            "webhook", "This installation has no secret to sign webhooks with."
+        )
+    services.notifications.audit_secrets_read(admin)
     return signer.secrets_of(admin.tenant)
 
 

@@ -18,7 +18,7 @@ from waybill.infra.config.settings import load
 from waybill.infra.db.engine import create_engine
 from waybill.infra.db.migrate import upgrade
 from waybill.infra.exports.dataset_loader import load_datasets
-from waybill.infra.notifications.rules import signer_of
+from waybill.infra.notifications.rules import build_signer
 from waybill.infra.sample.fill import ORDERS, fill_sample, sample_size
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -87,7 +87,7 @@ def webhook_secret(
     as_json: JsonFlag = False,
 ) -> None:
     """Print the secrets that webhooks of a tenant are signed with; the current one first."""
-    signer = signer_of(load())
+    signer = build_signer(load())
     if signer is None:
         raise BadSettings("WAYBILL_WEBHOOK_SECRETS is not set: no webhooks are signed.")
     secrets = signer.secrets_of(tenant)

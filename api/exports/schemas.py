@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from waybill.api.http.paging import MAX_PAGE, MAX_PAGE_SIZE, PlainText
 from waybill.exporter.formats.registry import FORMATS
 from waybill.infra.config.value_types import MAX_MAIL_ADDRESS_CHARS
-from waybill.infra.notifications.targets import MAX_URL_CHARS
+from waybill.infra.notifications.webhook_targets import MAX_URL_CHARS
 from waybill.infra.tasks.states import TaskStatus
 
 

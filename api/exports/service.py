@@ -63,11 +63,12 @@ def submit_export(
     """Check `request`, store it as a task, and wake the relay.
 
     Raises:
-        UnknownDataset, PermissionDenied, InvalidRequest, BadNotify, IdempotencyMismatch, NotNow.
+        UnknownDataset, PermissionDenied, InvalidRequest, BadNotificationTarget,
+        IdempotencyMismatch, NotNow.
     """
     checked = check_request(services, user, request)
     notify = request.notify.model_dump(exclude_none=True) if request.notify else {}
-    services.notify_rules.check(notify, own_address)
+    services.notification_rules.check(notify, own_address)
     submitted = services.requests.submit(
         user,
         NewTask(

@@ -70,6 +70,6 @@ class _Metrics(Collector):
             "Recorded webhook and mail deliveries by result; alert on given_up.",
             labels=["channel", "result"],
         )
-        for labels, count in self._services.notices.count_by_result().items():
+        for labels, count in self._services.notifications.count_by_result().items():
             deliveries.add_metric(labels, count)
         yield deliveries

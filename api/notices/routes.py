@@ -33,11 +33,11 @@ def list_notices(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = 20,
 ) -> NoticeList:
     """The caller's notices, newest first."""
-    found = services.notices.newest(user, before=before, limit=limit + 1)
+    found = services.notifications.newest(user, before=before, limit=limit + 1)
     items = found[:limit]
     return NoticeList(
         items=[notice_body(item) for item in items],
-        unread=services.notices.unread(user),
+        unread=services.notifications.unread(user),
         next=items[-1].id if len(found) > limit else None,
     )
 
@@ -47,8 +47,8 @@ def list_notices(
 )
 def read_notices(body: ReadUpTo, user: Caller, services: ServicesDep) -> Unread:
     """Mark notices as read. What came in after the one named stays unread."""
-    services.notices.mark_read(user, body.up_to)
-    return Unread(unread=services.notices.unread(user))
+    services.notifications.mark_read(user, body.up_to)
+    return Unread(unread=services.notifications.unread(user))
 
 
 @router.get(
@@ -59,5 +59,5 @@ def read_notices(body: ReadUpTo, user: Caller, services: ServicesDep) -> Unread:
 def list_deliveries(task_id: UUID, user: Caller, services: ServicesDep) -> DeliveryList:
     """The delivery log of a task: who is told of its end, and how that went."""
     return DeliveryList(
-        items=[delivery_body(item) for item in services.notices.of_task(user, task_id)]
+        items=[delivery_body(item) for item in services.notifications.of_task(user, task_id)]
     )

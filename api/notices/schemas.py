@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from waybill.infra.notifications.queries import Notification
 from waybill.infra.notifications.record import WEBHOOK
-from waybill.infra.notifications.targets import shown
+from waybill.infra.notifications.webhook_targets import shown
 from waybill.infra.tasks.states import TaskStatus
 
 

@@ -25,7 +25,7 @@ from waybill.api.problems.audit import refusal_record
 from waybill.api.problems.documents import FieldError, problem_response, status_of
 from waybill.api.problems.errors import EarlyResponse
 from waybill.exporter.errors import InvalidRequest, UnknownDataset, WaybillError
-from waybill.infra.notifications.rules import BadNotify
+from waybill.infra.notifications.rules import BadNotificationTarget
 from waybill.infra.tasks.lifecycle.quotas import NotNow
 from waybill.storage.errors import StorageError
 
@@ -143,7 +143,7 @@ def _allowed_methods(request: Request) -> str:
 def _wrong_fields(error: Exception) -> list[FieldError]:
     if isinstance(error, UnknownDataset):
         return [FieldError(pointer="#/type", detail=error.message)]
-    if isinstance(error, BadNotify):
+    if isinstance(error, BadNotificationTarget):
         return [FieldError(pointer=f"#/notify/{error.channel}", detail=error.message)]
     if isinstance(error, InvalidRequest):
         return [

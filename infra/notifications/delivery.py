@@ -15,9 +15,9 @@ from typing import Any, Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from waybill.infra.config.value_types import mail_domain
-from waybill.infra.notifications.queue import NoticeQueue, Outcome, Owed
+from waybill.infra.notifications.queue import DeliveryResult, DueNotification, NotificationQueue
 from waybill.infra.notifications.record import WEBHOOK
-from waybill.infra.notifications.targets import shown
+from waybill.infra.notifications.webhook_targets import shown
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _LAST_SECONDS = 5.0
 class Sender(Protocol):
     """One way of telling people."""
 
-    async def send(self, item: Owed) -> Outcome:
+    async def send(self, item: DueNotification) -> DeliveryResult:
         """Try once. Raises nothing for what the other side does."""
         ...
 
@@ -41,7 +41,7 @@ class Sender(Protocol):
 class Deliverer:
     """Delivers what is due until cancelled. Any number may run at once."""
 
-    def __init__(self, queue: NoticeQueue, senders: Mapping[str, Sender]) -> None:
+    def __init__(self, queue: NotificationQueue, senders: Mapping[str, Sender]) -> None:
         self._queue = queue
         self._senders = senders
         self._running: dict[asyncio.Task[None], str] = {}
@@ -83,18 +83,18 @@ class Deliverer:
             task.add_done_callback(self._running.pop)
         return len(items)
 
-    async def _deliver(self, item: Owed) -> None:
+    async def _deliver(self, item: DueNotification) -> None:
         sender = self._senders.get(item.channel)
         try:
             outcome = (
                 await sender.send(item)
                 if sender
-                else Outcome(delivered=False, error="not_configured")
+                else DeliveryResult(delivered=False, error="not_configured")
             )
         except Exception as error:
             # The kind alone: texts of errors hold addresses.
             log.error("notification sender failed", extra={"error": type(error).__name__})
-            outcome = Outcome(delivered=False, error="internal_error")
+            outcome = DeliveryResult(delivered=False, error="internal_error")
         try:
             given_up = await asyncio.to_thread(self._queue.record, item, outcome)
         except SQLAlchemyError:
@@ -116,7 +116,7 @@ class Deliverer:
             await asyncio.sleep(_IDLE_SECONDS)
 
 
-def _described(item: Owed, outcome: Outcome) -> dict[str, Any]:
+def _described(item: DueNotification, outcome: DeliveryResult) -> dict[str, Any]:
     to = shown(item.target) if item.channel == WEBHOOK else mail_domain(item.target)
     return {
         "notification": str(item.id),

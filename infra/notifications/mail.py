@@ -13,7 +13,7 @@ from email.utils import format_datetime
 
 from waybill.infra.config.notifications import MailServer
 from waybill.infra.config.value_types import mail_domain
-from waybill.infra.notifications.queue import Outcome, Owed
+from waybill.infra.notifications.queue import DeliveryResult, DueNotification
 from waybill.infra.notifications.texts import mail_subject, mail_text
 
 #: For each step of the conversation, and for all of it.
@@ -45,7 +45,7 @@ class MailSender:
         self._public_url = public_url
         self._tls = tls or ssl.create_default_context()
 
-    async def send(self, item: Owed) -> Outcome:
+    async def send(self, item: DueNotification) -> DeliveryResult:
         """Try once to deliver `item`. Never raises for what the server or the net does."""
         try:
             async with asyncio.timeout(_TRY_SECONDS):
@@ -53,9 +53,9 @@ class MailSender:
                     self._executor, self._hand_in, item
                 )
         except TimeoutError:
-            return Outcome(delivered=False, error="timeout")
+            return DeliveryResult(delivered=False, error="timeout")
 
-    def _hand_in(self, item: Owed) -> Outcome:
+    def _hand_in(self, item: DueNotification) -> DeliveryResult:
         try:
             connection = self._connect()
             try:
@@ -68,20 +68,20 @@ class MailSender:
         except smtplib.SMTPRecipientsRefused as error:
             return _refused(error.recipients[item.target][0])
         except smtplib.SMTPAuthenticationError as error:
-            return Outcome(delivered=False, status=error.smtp_code, error="smtp_login")
+            return DeliveryResult(delivered=False, status=error.smtp_code, error="smtp_login")
         except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
             return _refused(error.smtp_code)
         except smtplib.SMTPResponseException as error:
-            return Outcome(delivered=False, status=error.smtp_code, error="smtp_failed")
+            return DeliveryResult(delivered=False, status=error.smtp_code, error="smtp_failed")
         except smtplib.SMTPException:
-            return Outcome(delivered=False, error="smtp_failed")
+            return DeliveryResult(delivered=False, error="smtp_failed")
         except TimeoutError:
-            return Outcome(delivered=False, error="timeout")
+            return DeliveryResult(delivered=False, error="timeout")
         except ssl.SSLError:
-            return Outcome(delivered=False, error="tls_failed")
+            return DeliveryResult(delivered=False, error="tls_failed")
         except OSError:
-            return Outcome(delivered=False, error="connection_failed")
-        return Outcome(delivered=True)
+            return DeliveryResult(delivered=False, error="connection_failed")
+        return DeliveryResult(delivered=True)
 
     def _connect(self) -> smtplib.SMTP:
         server = self._server
@@ -103,7 +103,7 @@ class MailSender:
             raise
         return connection
 
-    def _message(self, item: Owed) -> EmailMessage:
+    def _message(self, item: DueNotification) -> EmailMessage:
         message = EmailMessage(policy=SMTP_LINES)
         message["From"] = self._sender
         message["To"] = item.target
@@ -116,5 +116,7 @@ class MailSender:
         return message
 
 
-def _refused(code: int) -> Outcome:
-    return Outcome(delivered=False, status=code, error="smtp_refused", final=code >= _PERMANENT)
+def _refused(code: int) -> DeliveryResult:
+    return DeliveryResult(
+        delivered=False, status=code, error="smtp_refused", final=code >= _PERMANENT
+    )

@@ -47,7 +47,7 @@ class Notification:
 _COLUMNS = [_n[name] for name in Notification.__dataclass_fields__]
 
 
-class Notices:
+class NotificationQueries:
     """The notifications, as seen from the API. What takes a `Principal` shows only theirs."""
 
     def __init__(self, engine: Engine) -> None:

@@ -24,7 +24,7 @@ _WINDOW = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class DueNotification:
     """One message to be delivered now. `attempt` counts from 1."""
 
     id: UUID
@@ -40,7 +40,7 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeliveryResult:
     """How one try went. `error` is a short code; `final` means that no other try may help."""
 
     delivered: bool
@@ -49,7 +49,7 @@ class Outcome:
     final: bool = False
 
 
-class NoticeQueue:
+class NotificationQueue:
     """Hands out what is due. Safe to use from any number of processes.
 
     A try is counted when it begins, so one that ends its process is counted as well. Each is
@@ -60,7 +60,9 @@ class NoticeQueue:
         self._engine = engine
         self._ladder = tuple(ladder)
 
-    def take(self, limit: int, *, per_tenant: int, without: Collection[str] = ()) -> list[Owed]:
+    def take(
+        self, limit: int, *, per_tenant: int, without: Collection[str] = ()
+    ) -> list[DueNotification]:
         """Claim up to `limit` due messages, `per_tenant` of one tenant, none of `without`."""
         with read_transaction(self._engine) as connection:
             # Most looks find nothing, and a look must not queue up behind SQLite's writers.
@@ -77,14 +79,14 @@ class NoticeQueue:
                 .returning(*notification.c)
             ).mappings()
             return [
-                Owed(
+                DueNotification(
                     **{name: row[name] for name in _COPIED},
                     attempt=row["attempts"],
                 )
                 for row in rows
             ]
 
-    def record(self, item: Owed, outcome: Outcome) -> bool:
+    def record(self, item: DueNotification, outcome: DeliveryResult) -> bool:
         """Note how a try went; True when it was the last one, and in vain.
 
         A delivery counts whoever made it. A failure counts only while the try is the latest.

@@ -27,7 +27,7 @@ EVENTS: dict[TaskStatus, str] = {
 }
 
 
-def announce(connection: Connection, now: datetime, task: TaskRow) -> None:
+def insert_notifications(connection: Connection, now: datetime, task: TaskRow) -> None:
     """Owe everybody who asked the news of `task`'s end, and put it into its owner's notices.
 
     One row for each channel however often it is called; a status without an event is none.
@@ -65,7 +65,7 @@ def announce(connection: Connection, now: datetime, task: TaskRow) -> None:
     connection.execute(insert_ignoring(connection, notification).values(rows))
 
 
-def forget_notices(connection: Connection, task_id: UUID) -> None:
+def delete_notices(connection: Connection, task_id: UUID) -> None:
     """Take a deleted task out of its owner's notices. Webhooks and mails are still owed."""
     n = notification.c
     connection.execute(sa.delete(notification).where(n.task_id == task_id, n.channel == NOTICE))

@@ -12,7 +12,12 @@ from waybill.infra.config.notifications import DeniedHosts, parse_secrets
 from waybill.infra.config.settings import Settings
 from waybill.infra.config.value_types import comma_separated, mail_domain
 from waybill.infra.notifications.signing import Signer
-from waybill.infra.notifications.targets import BadTarget, Resolve, TargetRules, system_resolve
+from waybill.infra.notifications.webhook_targets import (
+    BadWebhookUrl,
+    Resolve,
+    TargetRules,
+    system_resolve,
+)
 
 Channel = Literal["webhook", "email"]
 
@@ -21,7 +26,7 @@ _LOOKUP_SECONDS = 3.0
 _LOOKUPS_AT_ONCE = 4
 
 
-class BadNotify(InvalidRequest):
+class BadNotificationTarget(InvalidRequest):
     """Nobody can be told in this way."""
 
     code = "bad_notify"
@@ -31,7 +36,7 @@ class BadNotify(InvalidRequest):
         self.channel = channel
 
 
-def signer_of(settings: Settings) -> Signer | None:
+def build_signer(settings: Settings) -> Signer | None:
     """The signer of webhooks; None when processes have no secret in common to sign with."""
     if settings.webhook_secrets:
         return Signer(parse_secrets(settings.webhook_secrets.get_secret_value()))
@@ -60,11 +65,11 @@ def target_rules(settings: Settings) -> TargetRules:
     )
 
 
-class NotifyRules:
+class NotificationRules:
     """Judges the `notify` of a request. Looks up the host of a webhook."""
 
     def __init__(self, settings: Settings, resolve: Resolve = system_resolve) -> None:
-        self.signer = signer_of(settings)
+        self.signer = build_signer(settings)
         self._targets = target_rules(settings)
         self._resolve = resolve
         self._lookups = ThreadPoolExecutor(_LOOKUPS_AT_ONCE, thread_name_prefix="lookup")
@@ -75,7 +80,7 @@ class NotifyRules:
         """Refuse a `notify` that could not be kept, or should not be.
 
         Raises:
-            BadNotify: with the channel and what is wrong with it.
+            BadNotificationTarget: with the channel and what is wrong with it.
         """
         if "webhook" in wanted:
             self._check_webhook(wanted["webhook"])
@@ -84,26 +89,32 @@ class NotifyRules:
 
     def _check_webhook(self, url: str) -> None:
         if self.signer is None:
-            raise BadNotify("webhook", "This installation has no secret to sign webhooks with.")
+            raise BadNotificationTarget(
+                "webhook", "This installation has no secret to sign webhooks with."
+            )
         try:
             target = self._targets.parse(url)
             self._lookups.submit(self._targets.addresses, target, self._resolve).result(
                 _LOOKUP_SECONDS
             )
-        except BadTarget as error:
-            raise BadNotify("webhook", str(error)) from None
+        except BadWebhookUrl as error:
+            raise BadNotificationTarget("webhook", str(error)) from None
         # A `TimeoutError` is one of these, too: what takes too long is not found.
         except OSError:
-            raise BadNotify("webhook", "The host of the webhook cannot be found.") from None
+            raise BadNotificationTarget(
+                "webhook", "The host of the webhook cannot be found."
+            ) from None
 
     def _check_email(self, address: str, own_address: str | None) -> None:
         if not self._mail:
-            raise BadNotify("email", "This installation sends no mail.")
+            raise BadNotificationTarget("email", "This installation sends no mail.")
         domain = mail_domain(address)
         if domain is None:
-            raise BadNotify("email", "This is not a plain mail address.")
+            raise BadNotificationTarget("email", "This is not a plain mail address.")
         if not _same(address, own_address) and domain not in self._domains:
-            raise BadNotify("email", "Only your own address and allowed domains may be mailed.")
+            raise BadNotificationTarget(
+                "email", "Only your own address and allowed domains may be mailed."
+            )
 
 
 def _same(address: str, own: str | None) -> bool:

@@ -9,17 +9,17 @@ from waybill.infra.config.settings import Settings
 from waybill.infra.notifications.delivery import AT_ONCE, Sender
 from waybill.infra.notifications.mail import MailSender
 from waybill.infra.notifications.record import EMAIL, WEBHOOK
-from waybill.infra.notifications.rules import signer_of, target_rules
+from waybill.infra.notifications.rules import build_signer, target_rules
 from waybill.infra.notifications.webhooks import WebhookSender
 
 
-def senders_of(settings: Settings) -> dict[str, Sender]:
+def build_senders(settings: Settings) -> dict[str, Sender]:
     """A sender for each channel that can be used. They live as long as the process."""
     # Name servers and mail servers that hang must not take the threads of exports, nor, having
     # been given up on while their threads still wait, each other's.
     threads = ThreadPoolExecutor(2 * AT_ONCE, thread_name_prefix="waybill-notices")
     senders: dict[str, Sender] = {}
-    if signer := signer_of(settings):
+    if signer := build_signer(settings):
         senders[WEBHOOK] = WebhookSender(
             signer, target_rules(settings), threads, public_url=settings.public_url
         )

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC
 
-from waybill.infra.notifications.queue import Owed
+from waybill.infra.notifications.queue import DueNotification
 from waybill.infra.tasks.states import TaskStatus
 
 _SUBJECTS: Mapping[str, str] = {
@@ -28,7 +28,7 @@ _SENTENCES: Mapping[str, str] = {
 _NAME_CHARS = 120
 
 
-def webhook_body(item: Owed, public_url: str | None) -> bytes:
+def webhook_body(item: DueNotification, public_url: str | None) -> bytes:
     """The body of a webhook: the same bytes at every try."""
     body = {
         "type": item.event,
@@ -43,12 +43,12 @@ def webhook_body(item: Owed, public_url: str | None) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def mail_subject(item: Owed) -> str:
+def mail_subject(item: DueNotification) -> str:
     """One line, whatever the file is called."""
     return f"{_SUBJECTS[item.detail['status']]}: {_one_line(item.detail['filename'])}"
 
 
-def mail_text(item: Owed, public_url: str | None) -> str:
+def mail_text(item: DueNotification, public_url: str | None) -> str:
     """The text of a mail."""
     detail = item.detail
     lines = [

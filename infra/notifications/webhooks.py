@@ -12,16 +12,16 @@ from importlib.metadata import version
 import httpx
 
 from waybill.infra.failpoints import failpoint
-from waybill.infra.notifications.queue import Outcome, Owed
+from waybill.infra.notifications.queue import DeliveryResult, DueNotification
 from waybill.infra.notifications.signing import Signer
-from waybill.infra.notifications.targets import (
-    BadTarget,
+from waybill.infra.notifications.texts import webhook_body
+from waybill.infra.notifications.webhook_targets import (
+    BadWebhookUrl,
     Resolve,
     Target,
     TargetRules,
     system_resolve,
 )
-from waybill.infra.notifications.texts import webhook_body
 
 #: For one connection or one silence; and for a whole try, however slowly it drips.
 _STEP_SECONDS = 10.0
@@ -62,24 +62,24 @@ class WebhookSender:
         self._seconds = seconds
         self._clock = clock
 
-    async def send(self, item: Owed) -> Outcome:
+    async def send(self, item: DueNotification) -> DeliveryResult:
         """Try once to deliver `item`. Never raises for what the receiver or the net does."""
         try:
             async with asyncio.timeout(self._seconds):
                 target = self._rules.parse(item.target)
                 addresses = await self._look_up(target)
                 status = await self._post_to_first(item, target, addresses)
-        except BadTarget:
-            return Outcome(delivered=False, error="address_refused")
+        except BadWebhookUrl:
+            return DeliveryResult(delivered=False, error="address_refused")
         except (TimeoutError, httpx.TimeoutException):
-            return Outcome(delivered=False, error="timeout")
+            return DeliveryResult(delivered=False, error="timeout")
         except httpx.ConnectError as error:
-            return Outcome(delivered=False, error=_why_not_connected(error))
+            return DeliveryResult(delivered=False, error=_why_not_connected(error))
         except httpx.HTTPError:
-            return Outcome(delivered=False, error="connection_broken")
+            return DeliveryResult(delivered=False, error="connection_broken")
         except OSError:
-            return Outcome(delivered=False, error="host_not_found")
-        failpoint("notices.after_send")
+            return DeliveryResult(delivered=False, error="host_not_found")
+        failpoint("notifications.after_send")
         return _judge(status)
 
     async def _look_up(self, target: Target) -> list[str]:
@@ -89,7 +89,9 @@ class WebhookSender:
             self._executor, self._rules.addresses, target, self._resolve
         )
 
-    async def _post_to_first(self, item: Owed, target: Target, addresses: Sequence[str]) -> int:
+    async def _post_to_first(
+        self, item: DueNotification, target: Target, addresses: Sequence[str]
+    ) -> int:
         """Post to the first address that can be connected to; the status."""
         *firsts, last = addresses[:_MAX_ADDRESSES]
         for address in firsts:
@@ -99,7 +101,7 @@ class WebhookSender:
                 continue
         return await self._post(item, target, last)
 
-    async def _post(self, item: Owed, target: Target, address: str) -> int:
+    async def _post(self, item: DueNotification, target: Target, address: str) -> int:
         body = webhook_body(item, self._public_url)
         message_id = f"msg_{item.id.hex}"
         headers = {
@@ -131,14 +133,14 @@ class WebhookSender:
             return answer.status_code
 
 
-def _judge(status: int) -> Outcome:
+def _judge(status: int) -> DeliveryResult:
     if httpx.codes.is_success(status):
-        return Outcome(delivered=True, status=status)
+        return DeliveryResult(delivered=True, status=status)
     if httpx.codes.is_redirect(status):
-        return Outcome(delivered=False, status=status, error="redirect")
+        return DeliveryResult(delivered=False, status=status, error="redirect")
     if status == _GONE:
-        return Outcome(delivered=False, status=status, error="gone", final=True)
-    return Outcome(delivered=False, status=status, error="http_status")
+        return DeliveryResult(delivered=False, status=status, error="gone", final=True)
+    return DeliveryResult(delivered=False, status=status, error="http_status")
 
 
 def _why_not_connected(error: BaseException) -> str:

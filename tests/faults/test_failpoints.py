@@ -9,12 +9,12 @@ import pytest
 
 from tests.faults import (
     test_api_crash_points,
-    test_notice_crash_points,
+    test_notification_crash_points,
     test_worker_crash_points,
 )
 from waybill.infra.failpoints import FAILPOINTS
 
-CRASHES = (test_api_crash_points, test_notice_crash_points, test_worker_crash_points)
+CRASHES = (test_api_crash_points, test_notification_crash_points, test_worker_crash_points)
 INFRA = Path(__file__).parents[2] / "infra"
 
 

@@ -10,8 +10,8 @@ from standardwebhooks import Webhook
 
 from tests.support.servers.task_api import TASKS, TaskApi, ask, resolve
 from waybill.infra.config.settings import load
-from waybill.infra.notifications.queue import NoticeQueue, Outcome
-from waybill.infra.notifications.rules import BadNotify, NotifyRules
+from waybill.infra.notifications.queue import DeliveryResult, NotificationQueue
+from waybill.infra.notifications.rules import BadNotificationTarget, NotificationRules
 
 HOOK = "https://hooks.example/services/canary-7c1f?token=canary-7c1f"
 
@@ -101,10 +101,10 @@ def test_the_delivery_log_shows_how_it_went_and_no_part_of_the_path(api: TaskApi
     task = asked(client, webhook=HOOK, email="Ana@acme.example").json()
     assert client.get(f"{TASKS}/{task['id']}/notifications").json() == {"items": []}
     api.finish(task)
-    queue = NoticeQueue(api.engine, api.services.settings.notify_retry_delays)
+    queue = NotificationQueue(api.engine, api.services.settings.notify_retry_delays)
     for item in queue.take(100, per_tenant=100):
         if item.tenant_id == tenant and item.channel == "webhook":
-            queue.record(item, Outcome(delivered=False, status=503, error="http_status"))
+            queue.record(item, DeliveryResult(delivered=False, status=503, error="http_status"))
 
     answer = client.get(f"{TASKS}/{task['id']}/notifications")
     log = {item["channel"]: item for item in answer.json()["items"]}
@@ -211,7 +211,7 @@ def test_an_admin_reads_the_secrets_of_their_own_tenant(api: TaskApi) -> None:
 
     assert Webhook(secret)
     assert secret != other
-    assert api.services.notify_rules.signer.secrets_of(tenant) == [secret]
+    assert api.services.notification_rules.signer.secrets_of(tenant) == [secret]
     entries = admin.get("/api/admin/audit-log", params={"tenant": tenant}).json()["items"]
     assert [(entry["action"], entry["actor"]) for entry in entries] == [
         ("webhook_secrets_read", "root")
@@ -223,10 +223,10 @@ def test_without_mail_server_and_shared_secret_both_are_refused_in_words(
     tmp_path, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    rules = NotifyRules(load(home=tmp_path, jwks_url="https://id.example/keys"), resolve)
-    with pytest.raises(BadNotify, match="sends no mail"):
+    rules = NotificationRules(load(home=tmp_path, jwks_url="https://id.example/keys"), resolve)
+    with pytest.raises(BadNotificationTarget, match="sends no mail"):
         rules.check({"email": "ana@acme.example"}, "ana@acme.example")
-    with pytest.raises(BadNotify, match="no secret"):
+    with pytest.raises(BadNotificationTarget, match="no secret"):
         rules.check({"webhook": HOOK}, None)
 
 

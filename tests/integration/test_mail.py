@@ -22,7 +22,7 @@ from tests.support.servers.ports import free_ports
 from waybill.infra.config.notifications import MailServer
 from waybill.infra.config.value_types import mail_domain
 from waybill.infra.notifications.mail import MailSender
-from waybill.infra.notifications.queue import Outcome, Owed
+from waybill.infra.notifications.queue import DeliveryResult, DueNotification
 
 TO, SENDER = "ann@acme.example", "exports@waybill.example"
 TASK = UUID("0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10")
@@ -85,9 +85,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return self_signed(tmp_path_factory.mktemp("smtp"), "127.0.0.1")
 
 
-def owed(status: str = "SUCCESS", **detail: Any) -> Owed:
+def owed(status: str = "SUCCESS", **detail: Any) -> DueNotification:
     told = {"type": "orders", "filename": "orders.xlsx", "code": None, "message": None}
-    return Owed(
+    return DueNotification(
         id=TASK,
         task_id=TASK,
         tenant_id="acme",
@@ -102,7 +102,7 @@ def owed(status: str = "SUCCESS", **detail: Any) -> Owed:
 
 @pytest.fixture
 def hand_in(threads: ThreadPoolExecutor):
-    async def once(url: str, item: Owed | None = None, **options: Any) -> Outcome:
+    async def once(url: str, item: DueNotification | None = None, **options: Any) -> DeliveryResult:
         return await MailSender(MailServer.parse(url), SENDER, threads, **options).send(
             item or owed()
         )
@@ -113,7 +113,7 @@ def hand_in(threads: ThreadPoolExecutor):
 async def test_a_mail_says_what_ended_and_where_to_look(sink, hand_in):
     async with smtp(sink) as port:
         outcome = await hand_in(f"smtp://127.0.0.1:{port}", public_url="https://exports.example")
-    assert outcome == Outcome(delivered=True)
+    assert outcome == DeliveryResult(delivered=True)
     (envelope,) = sink.envelopes
     assert (envelope.mail_from, envelope.rcpt_tos) == (SENDER, [TO])
     mail = sink.mail()
@@ -173,7 +173,9 @@ async def test_a_refusal_with_4xx_is_tried_again_and_one_with_5xx_is_not(
     sink.refusals[command] = f"{code} No"
     async with smtp(sink) as port:
         outcome = await hand_in(f"smtp://127.0.0.1:{port}")
-    assert outcome == Outcome(delivered=False, status=code, error="smtp_refused", final=final)
+    assert outcome == DeliveryResult(
+        delivered=False, status=code, error="smtp_refused", final=final
+    )
 
 
 async def test_a_bad_goodbye_does_not_make_an_accepted_mail_a_failure(sink, hand_in):
@@ -186,7 +188,7 @@ async def test_a_bad_goodbye_does_not_make_an_accepted_mail_a_failure(sink, hand
 async def test_a_server_that_is_away_is_tried_again(hand_in):
     (port,) = free_ports(1)
     outcome = await hand_in(f"smtp://127.0.0.1:{port}")
-    assert outcome == Outcome(delivered=False, error="connection_failed")
+    assert outcome == DeliveryResult(delivered=False, error="connection_failed")
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
@@ -210,13 +212,13 @@ async def test_a_mail_and_its_password_travel_under_tls(sink, hand_in, certifica
     assert good.delivered
     assert set(logins) == {(b"ann", b"p@ss"), (b"ann", b"wrong")}
     # A wrong password is the operator's to mend, and no reason to give mails up.
-    assert bad == Outcome(delivered=False, status=535, error="smtp_login")
+    assert bad == DeliveryResult(delivered=False, status=535, error="smtp_login")
 
 
 async def test_without_starttls_on_the_other_side_nothing_is_sent(sink, hand_in):
     async with smtp(sink) as port:
         outcome = await hand_in(f"starttls://127.0.0.1:{port}")
-    assert outcome == Outcome(delivered=False, error="smtp_failed")
+    assert outcome == DeliveryResult(delivered=False, error="smtp_failed")
     assert sink.envelopes == []
 
 
@@ -229,7 +231,7 @@ async def test_a_certificate_nobody_vouches_for_is_refused(sink, hand_in, certif
     )
     async with smtp(sink, **options) as port:
         outcome = await hand_in(f"{scheme}://127.0.0.1:{port}")
-    assert outcome == Outcome(delivered=False, error="tls_failed")
+    assert outcome == DeliveryResult(delivered=False, error="tls_failed")
     assert sink.envelopes == []
 
 

@@ -26,9 +26,9 @@ from waybill.infra.db.engine import create_engine, read_transaction
 from waybill.infra.db.migrate import upgrade
 from waybill.infra.db.tables import notification
 from waybill.infra.notifications.delivery import Deliverer
-from waybill.infra.notifications.queue import NoticeQueue
+from waybill.infra.notifications.queue import NotificationQueue
 from waybill.infra.notifications.signing import Signer
-from waybill.infra.notifications.targets import TargetRules
+from waybill.infra.notifications.webhook_targets import TargetRules
 from waybill.infra.notifications.webhooks import WebhookSender
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
@@ -78,7 +78,7 @@ def log_of(engine: Engine) -> list[sa.RowMapping]:
 async def delivering(
     engine: Engine, threads: ThreadPoolExecutor, *delays: float, **options: Any
 ) -> AsyncIterator[None]:
-    queue = NoticeQueue(engine, [timedelta(seconds=delay) for delay in delays])
+    queue = NotificationQueue(engine, [timedelta(seconds=delay) for delay in delays])
     sender = WebhookSender(options.pop("signer", SIGNER), LOCAL, threads, **options)
     running = asyncio.create_task(Deliverer(queue, {"webhook": sender}).run())
     yield

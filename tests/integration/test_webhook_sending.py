@@ -23,9 +23,9 @@ from tests.support.servers.webhook_receiver import (
     hang_up,
     redirect_to,
 )
-from waybill.infra.notifications.queue import Outcome, Owed
+from waybill.infra.notifications.queue import DeliveryResult, DueNotification
 from waybill.infra.notifications.signing import Signer
-from waybill.infra.notifications.targets import TargetRules, system_resolve
+from waybill.infra.notifications.webhook_targets import TargetRules, system_resolve
 from waybill.infra.notifications.webhooks import WebhookSender
 
 OLD, NEW = b"old key of thirty-two bytes, say", b"new key of thirty-two bytes, say"
@@ -51,7 +51,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 def send(threads: ThreadPoolExecutor) -> Callable[..., Any]:
     """Send one webhook to a URL; its outcome."""
 
-    async def once(url: str, **options: Any) -> Outcome:
+    async def once(url: str, **options: Any) -> DeliveryResult:
         rules = options.pop("rules", LOCAL)
         signer = options.pop("signer", SIGNER)
         item = options.pop("item", None) or owed(url)
@@ -60,8 +60,8 @@ def send(threads: ThreadPoolExecutor) -> Callable[..., Any]:
     return once
 
 
-def owed(url: str) -> Owed:
-    return Owed(
+def owed(url: str) -> DueNotification:
+    return DueNotification(
         id=uuid4(),
         task_id=uuid4(),
         tenant_id="acme",
@@ -82,7 +82,7 @@ def verify(receiver: Receiver, signer: Signer = SIGNER, which: int = -1) -> Any:
 async def test_standardwebhooks_verifies_what_a_receiver_gets(receiver, send):
     item = owed(receiver.url("/T0/x?token=1"))
     outcome = await send(item.target, item=item, public_url="https://exports.example")
-    assert outcome == Outcome(delivered=True, status=204)
+    assert outcome == DeliveryResult(delivered=True, status=204)
     (request,) = receiver.requests
     assert request.path == "/T0/x?token=1"
     assert request.headers["host"] == f"127.0.0.1:{receiver.port}"
@@ -111,13 +111,13 @@ async def test_a_receiver_follows_a_rotation_with_the_secret_it_knows(receiver, 
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        (200, Outcome(delivered=True, status=200)),
-        (299, Outcome(delivered=True, status=299)),
-        (304, Outcome(delivered=False, status=304, error="redirect")),
-        (400, Outcome(delivered=False, status=400, error="http_status")),
-        (410, Outcome(delivered=False, status=410, error="gone", final=True)),
-        (500, Outcome(delivered=False, status=500, error="http_status")),
-        (hang_up, Outcome(delivered=False, error="connection_broken")),
+        (200, DeliveryResult(delivered=True, status=200)),
+        (299, DeliveryResult(delivered=True, status=299)),
+        (304, DeliveryResult(delivered=False, status=304, error="redirect")),
+        (400, DeliveryResult(delivered=False, status=400, error="http_status")),
+        (410, DeliveryResult(delivered=False, status=410, error="gone", final=True)),
+        (500, DeliveryResult(delivered=False, status=500, error="http_status")),
+        (hang_up, DeliveryResult(delivered=False, error="connection_broken")),
     ],
 )
 async def test_f53_only_2xx_is_a_delivery(receiver, send, answer, outcome):
@@ -130,7 +130,7 @@ async def test_f53_a_receiver_that_takes_its_time_is_cut_off(receiver, send, ans
     receiver.script.append(answer)
     async with asyncio.timeout(5):
         outcome = await send(receiver.url(), seconds=0.4)
-    assert outcome == Outcome(delivered=False, error="timeout")
+    assert outcome == DeliveryResult(delivered=False, error="timeout")
 
 
 async def test_f53_an_answer_without_an_end_is_not_read(receiver, send):
@@ -150,13 +150,13 @@ async def test_r24_a_redirect_to_the_inside_is_not_followed(receiver, send):
 async def test_nobody_listening_is_a_failed_connection(send):
     (port,) = free_ports(1)
     outcome = await send(f"http://127.0.0.1:{port}/")
-    assert outcome == Outcome(delivered=False, error="connection_failed")
+    assert outcome == DeliveryResult(delivered=False, error="connection_failed")
 
 
 async def test_r22_an_address_that_has_become_private_is_refused_at_sending(receiver, send):
     for url in (receiver.url(), f"https://{HOST}/", "https://2130706433/"):
         outcome = await send(url, rules=TargetRules(), resolve=lambda host, port: ["127.0.0.1"])
-        assert outcome == Outcome(delivered=False, error="address_refused")
+        assert outcome == DeliveryResult(delivered=False, error="address_refused")
     assert receiver.requests == []
 
 
@@ -169,7 +169,7 @@ async def test_r24_one_private_answer_refuses_all_at_sending_too(send):
 
 async def test_a_name_that_is_gone_is_tried_again_later(send):
     outcome = await send("http://nowhere.invalid/", resolve=system_resolve)
-    assert outcome == Outcome(delivered=False, error="host_not_found")
+    assert outcome == DeliveryResult(delivered=False, error="host_not_found")
 
 
 async def test_a_name_server_that_hangs_holds_up_one_try_and_no_longer(send, threads):
@@ -218,13 +218,13 @@ async def test_f53_a_certificate_of_another_name_is_refused(tmp_path, send, host
             tls=certificate.client(),
             resolve=lambda host, port: ["127.0.0.1"],
         )
-        assert outcome == Outcome(delivered=False, error="tls_failed")
+        assert outcome == DeliveryResult(delivered=False, error="tls_failed")
         assert receiver.requests == []
 
 
 async def test_f53_plain_text_where_tls_should_be_is_no_reason_to_step_down(receiver, send):
     outcome = await send(receiver.url().replace("http:", "https:"))
-    assert outcome == Outcome(delivered=False, error="tls_failed")
+    assert outcome == DeliveryResult(delivered=False, error="tls_failed")
     assert receiver.requests == []
 
 

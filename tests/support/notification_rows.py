@@ -11,7 +11,7 @@ from tests.support.task_store import ANN, LEASE, finished, new_task
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import notification
-from waybill.infra.notifications.queue import NoticeQueue, Outcome, Owed
+from waybill.infra.notifications.queue import DeliveryResult, DueNotification, NotificationQueue
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.model import Task
@@ -20,8 +20,8 @@ STRANGER = Principal("ann", "other-tenant")
 URL = "https://hooks.example/T1/canary"
 BOTH = {"webhook": URL, "email": "ann@acme.example"}
 LADDER = (timedelta(seconds=5), timedelta(seconds=300))
-FAILED = Outcome(delivered=False, status=500, error="http_status")
-DELIVERED = Outcome(delivered=True, status=204)
+FAILED = DeliveryResult(delivered=False, status=500, error="http_status")
+DELIVERED = DeliveryResult(delivered=True, status=204)
 
 _city = iter(range(10_000))
 
@@ -54,11 +54,11 @@ def rows(engine: Engine, task: Task) -> dict[str, sa.RowMapping]:
     return by_channel
 
 
-def queue_of(engine: Engine) -> NoticeQueue:
-    return NoticeQueue(engine, LADDER)
+def queue_of(engine: Engine) -> NotificationQueue:
+    return NotificationQueue(engine, LADDER)
 
 
-def take(engine: Engine, limit: int = 100, **more: object) -> list[Owed]:
+def take(engine: Engine, limit: int = 100, **more: object) -> list[DueNotification]:
     return queue_of(engine).take(limit, **{"per_tenant": 100, **more})
 
 

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.notifications import parse_secrets
 from waybill.infra.config.settings import load
-from waybill.infra.notifications.rules import signer_of
+from waybill.infra.notifications.rules import build_signer
 from waybill.infra.notifications.signing import Signer
 
 OLD, NEW = b"old key of thirty-two bytes, say", b"new key of thirty-two bytes, say"
@@ -83,11 +83,13 @@ def test_without_secrets_of_their_own_webhooks_are_signed_by_what_every_process_
 ):
     monkeypatch.chdir(tmp_path)
     shared = {"jwt_secret": "a secret of the tests, long enough for HS256", "home": tmp_path}
-    assert signer_of(load(**shared)).secrets_of("a") == signer_of(load(**shared)).secrets_of("a")
+    assert build_signer(load(**shared)).secrets_of("a") == build_signer(load(**shared)).secrets_of(
+        "a"
+    )
     keys = {"jwks_url": "https://id.example/keys", "home": tmp_path}
-    assert signer_of(load(**keys)) is None
+    assert build_signer(load(**keys)) is None
     broker = {"amqp_url": "amqp://mq.example", "home": tmp_path}
-    assert signer_of(load(**broker)) is None
-    assert signer_of(load(**broker, jwt_secret=shared["jwt_secret"])).secrets_of("a")
-    assert signer_of(load(home=tmp_path)).secrets_of("a")
-    assert signer_of(load(**keys, webhook_secrets=secret(NEW))).secrets_of("a")
+    assert build_signer(load(**broker)) is None
+    assert build_signer(load(**broker, jwt_secret=shared["jwt_secret"])).secrets_of("a")
+    assert build_signer(load(home=tmp_path)).secrets_of("a")
+    assert build_signer(load(**keys, webhook_secrets=secret(NEW))).secrets_of("a")

@@ -8,8 +8,8 @@ from waybill.infra.config.notifications import DeniedHosts
 from waybill.infra.config.settings import load
 from waybill.infra.notifications.addresses import is_public
 from waybill.infra.notifications.rules import target_rules
-from waybill.infra.notifications.targets import (
-    BadTarget,
+from waybill.infra.notifications.webhook_targets import (
+    BadWebhookUrl,
     TargetRules,
     shown,
     system_resolve,
@@ -44,7 +44,7 @@ def refused(url: str, rules: TargetRules = STRICT, addresses: tuple[str, ...] = 
         # What a real resolver does with an address.
         return [host] if host[0].isdigit() or ":" in host else list(addresses)
 
-    with pytest.raises(BadTarget) as caught:
+    with pytest.raises(BadWebhookUrl) as caught:
         rules.addresses(rules.parse(url), resolve)
     return str(caught.value)
 
@@ -72,7 +72,7 @@ def test_r22_a_host_that_two_programs_could_read_differently_is_refused(host):
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost.localdomain"])
 def test_r22_names_of_this_machine_are_judged_by_their_address(host):
-    with pytest.raises((BadTarget, OSError)):
+    with pytest.raises((BadWebhookUrl, OSError)):
         STRICT.addresses(STRICT.parse(f"https://{host}/"), system_resolve)
 
 
@@ -196,7 +196,7 @@ def test_development_lets_in_private_addresses_but_no_odd_spelling():
     target = DEVELOPMENT.parse("http://127.0.0.1:8123/x")
     assert DEVELOPMENT.addresses(target, system_resolve) == ["127.0.0.1"]
     for url in ("http://2130706433/", "http://u:p@127.0.0.1/", "http://127.0.0.1:70000/"):
-        with pytest.raises(BadTarget):
+        with pytest.raises(BadWebhookUrl):
             DEVELOPMENT.parse(url)
 
 

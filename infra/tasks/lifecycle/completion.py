@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from waybill.infra.notifications.record import announce
+from waybill.infra.notifications.record import insert_notifications
 from waybill.infra.tasks.audit import TaskRow
 from waybill.infra.tasks.lifecycle.quotas import count_rows
 from waybill.infra.tasks.lifecycle.single_flight import land
@@ -25,4 +25,4 @@ def after_end(connection: Connection, now: datetime, row: TaskRow) -> None:
     ended = [row, *land(connection, now, row)]
     count_rows(connection, now, [task for task in ended if task["status"] == TaskStatus.SUCCESS])
     for task in ended:
-        announce(connection, now, task)
+        insert_notifications(connection, now, task)

@@ -21,7 +21,7 @@ from waybill.infra.db.engine import database_now, read_transaction, write_transa
 from waybill.infra.db.tables import export_task, outbox
 from waybill.infra.failpoints import failpoint
 from waybill.infra.links.share_links import forget_links
-from waybill.infra.notifications.record import forget_notices
+from waybill.infra.notifications.record import delete_notices
 from waybill.infra.tasks.audit import audit
 from waybill.infra.tasks.lifecycle.completion import after_end
 from waybill.infra.tasks.lifecycle.objects import let_go
@@ -210,7 +210,7 @@ class TaskRequests:
                 let_go(connection, task.object_key, task.id)
             forget_links(connection, task.id)
             connection.execute(sa.delete(outbox).where(outbox.c.task_id == task.id))
-            forget_notices(connection, task.id)
+            delete_notices(connection, task.id)
             connection.execute(sa.delete(export_task).where(_t.id == task.id))
 
     def record_link(self, user: Principal, task: Task, url: str, expires_at: datetime) -> None:

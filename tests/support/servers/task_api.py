@@ -36,8 +36,8 @@ from waybill.infra.estimates.estimator import Forecasts
 from waybill.infra.estimates.history import TaskHistory
 from waybill.infra.estimates.timed_count import timed_counters
 from waybill.infra.links.share_links import ShareLinks
-from waybill.infra.notifications.queries import Notices
-from waybill.infra.notifications.rules import NotifyRules
+from waybill.infra.notifications.queries import NotificationQueries
+from waybill.infra.notifications.rules import NotificationRules
 from waybill.infra.services import Services
 from waybill.infra.sources import open_sources
 from waybill.infra.tasks.dead_letters import DeadLetters
@@ -258,8 +258,8 @@ def running_api(
         dead_letters=DeadLetters(engine),
         links=ShareLinks(engine),
         refusals=Refusals(engine),
-        notices=Notices(engine),
-        notify_rules=NotifyRules(loaded, resolve),
+        notifications=NotificationQueries(engine),
+        notification_rules=NotificationRules(loaded, resolve),
         history=TaskHistory(engine),
         forecasts=Forecasts(TaskHistory(engine), timed_counters(sources)),
         store=store or MemoryStore(),

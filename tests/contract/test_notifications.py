@@ -26,9 +26,9 @@ from tests.support.single_flight import CID, HOUR, Desk
 from tests.support.task_store import ANN, BOB, LEASE, expire_lease, finished, new_task
 from waybill.infra.db.engine import write_transaction
 from waybill.infra.db.tables import export_task, notification
-from waybill.infra.notifications.queries import Notices
-from waybill.infra.notifications.queue import Outcome
-from waybill.infra.notifications.record import announce
+from waybill.infra.notifications.queries import NotificationQueries
+from waybill.infra.notifications.queue import DeliveryResult
+from waybill.infra.notifications.record import insert_notifications
 from waybill.infra.tasks.lifecycle.maintenance import Upkeep
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
@@ -108,10 +108,10 @@ def test_an_end_that_is_rolled_back_is_told_to_nobody(engine, monkeypatch):
     claim = runs.claim(task.id, "w")
 
     def crash(*args):
-        announce(*args)
+        insert_notifications(*args)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("waybill.infra.tasks.lifecycle.completion.announce", crash)
+    monkeypatch.setattr("waybill.infra.tasks.lifecycle.completion.insert_notifications", crash)
     with pytest.raises(KeyboardInterrupt):
         runs.finish(claim, finished("key"))
     assert rows(engine, task) == {}
@@ -136,7 +136,7 @@ def test_an_end_announced_twice_is_owed_once(engine):
     task = ended(engine, BOTH)
     with write_transaction(engine) as connection:
         row = connection.execute(sa.select(export_task)).mappings().one()
-        announce(connection, datetime.now(UTC), row)
+        insert_notifications(connection, datetime.now(UTC), row)
     assert len(rows(engine, task)) == 3
 
 
@@ -163,7 +163,7 @@ def test_notices_are_their_owners_newest_first_and_in_parts(engine):
     tasks = [ended(engine) for _ in range(3)]
     ended(engine, user=BOB)
     ended(engine, user=STRANGER)
-    notices = Notices(engine)
+    notices = NotificationQueries(engine)
     first, second = notices.newest(ANN, limit=2)
     rest = notices.newest(ANN, before=second.id, limit=2)
     assert [item.task_id for item in (first, second, *rest)] == [t.id for t in reversed(tasks)]
@@ -175,7 +175,7 @@ def test_notices_are_their_owners_newest_first_and_in_parts(engine):
 def test_reading_up_to_a_notice_leaves_newer_ones_and_other_peoples(engine):
     for user in (ANN, ANN, ANN, BOB):
         ended(engine, user=user)
-    notices = Notices(engine)
+    notices = NotificationQueries(engine)
     newest, middle, oldest = notices.newest(ANN)
     notices.mark_read(BOB, middle.id)
     assert notices.unread(ANN) == 3
@@ -190,13 +190,13 @@ def test_reading_up_to_a_notice_leaves_newer_ones_and_other_peoples(engine):
 def test_a_deleted_task_leaves_the_notices_and_stays_owed(engine):
     task = ended(engine, {"webhook": URL})
     TaskRequests(engine).delete(ANN, task.id)
-    assert Notices(engine).newest(ANN) == []
+    assert NotificationQueries(engine).newest(ANN) == []
     assert [item.task_id for item in take(engine)] == [task.id]
 
 
 def test_the_delivery_log_is_its_owners(engine):
     task = ended(engine, BOTH)
-    notices = Notices(engine)
+    notices = NotificationQueries(engine)
     log = notices.of_task(ANN, task.id)
     assert {item.channel for item in log} == {"notice", "webhook", "email"}
     assert "canary" not in repr(log)
@@ -206,17 +206,17 @@ def test_the_delivery_log_is_its_owners(engine):
 
 
 def test_figures_tell_results_apart(engine):
-    for outcome in (DELIVERED, FAILED, Outcome(delivered=False, error="gone", final=True)):
+    for outcome in (DELIVERED, FAILED, DeliveryResult(delivered=False, error="gone", final=True)):
         ended(engine, {"webhook": URL})
         queue_of(engine).record(take(engine)[0], outcome)
     ended(engine, {"email": "ann@acme.example"})
-    assert Notices(engine).count_by_result() == {
+    assert NotificationQueries(engine).count_by_result() == {
         ("webhook", "delivered"): 1,
         ("webhook", "failing"): 1,
         ("webhook", "given_up"): 1,
         ("email", "waiting"): 1,
     }
-    failed = Notices(engine).of_everybody(failed=True, tenant="acme", channel="webhook")
+    failed = NotificationQueries(engine).of_everybody(failed=True, tenant="acme", channel="webhook")
     assert sorted(item.last_error for item in failed) == ["gone", "http_status"]
 
 
@@ -230,4 +230,4 @@ def test_old_notices_go_and_what_is_owed_stays(engine):
         )
     assert Upkeep(engine).prune_notifications(timedelta(days=30)) == 1
     assert set(rows(engine, old)) == {"webhook"}
-    assert [item.task_id for item in Notices(engine).newest(ANN)] == [new.id]
+    assert [item.task_id for item in NotificationQueries(engine).newest(ANN)] == [new.id]

@@ -32,7 +32,7 @@ _URL = re.compile(
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)")
 
 
-class BadTarget(ValueError):
+class BadWebhookUrl(ValueError):
     """A webhook cannot go there. The text says why, and never holds the URL."""
 
 
@@ -69,11 +69,11 @@ class TargetRules:
         """Read `url`, and judge all of it that can be judged without asking for its address.
 
         Raises:
-            BadTarget: with what is wrong, never with the URL.
+            BadWebhookUrl: with what is wrong, never with the URL.
         """
         match = _URL.fullmatch(url) if len(url) <= MAX_URL_CHARS else None
         if match is None:
-            raise BadTarget(
+            raise BadWebhookUrl(
                 "Not a plain https URL: ASCII only (a foreign name in its xn-- form), without"
                 " user, fragment, backslash or trailing dot."
             )
@@ -81,13 +81,13 @@ class TargetRules:
         port = int(match["port"] or _DEFAULT_PORTS[scheme])
         if not self.allow_private:
             if scheme != "https":
-                raise BadTarget("A webhook has to use https.")
+                raise BadWebhookUrl("A webhook has to use https.")
             if port not in _PORTS:
-                raise BadTarget("A webhook has to use port 443 or 8443.")
+                raise BadWebhookUrl("A webhook has to use port 443 or 8443.")
             if host in self.own_hosts:
-                raise BadTarget("A webhook cannot call this service itself.")
+                raise BadWebhookUrl("A webhook cannot call this service itself.")
         if port > 65_535 or self._denies_name(host):
-            raise BadTarget("A webhook cannot go to this host or port.")
+            raise BadWebhookUrl("A webhook cannot go to this host or port.")
         path = match["path"]
         return Target(scheme, host, port, path if path.startswith("/") else f"/{path}")
 
@@ -97,14 +97,14 @@ class TargetRules:
         One bad answer refuses all: a name with a public and a private address is an attack.
 
         Raises:
-            BadTarget: an address is not allowed.
+            BadWebhookUrl: an address is not allowed.
             OSError: the name has no address.
         """
         found = list(dict.fromkeys(resolve(target.host, target.port)))
         if not found:
             raise OSError("no address")
         if not all(self._allows(address) for address in found):
-            raise BadTarget("The host of a webhook must have public addresses only.")
+            raise BadWebhookUrl("The host of a webhook must have public addresses only.")
         return found
 
     def _allows(self, address: str) -> bool:
@@ -146,5 +146,5 @@ def _host(match: re.Match[str]) -> str:
         if _NUMBER.fullmatch(name):
             return str(ipaddress.IPv4Address(name))
     except ValueError:
-        raise BadTarget("The host is no name and no whole address.") from None
+        raise BadWebhookUrl("The host is no name and no whole address.") from None
     return str(name).lower()

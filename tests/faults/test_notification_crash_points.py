@@ -15,11 +15,11 @@ from tests.support.servers.webhook_receiver import Receiver
 from waybill.infra.config.settings import load
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import notification
-from waybill.infra.notifications.rules import signer_of
+from waybill.infra.notifications.rules import build_signer
 
 LOCAL = {"WAYBILL_WEBHOOK_ALLOW_PRIVATE": "true"}
 #: Where the worker dies, and how often the receiver hears of the end.
-TOLD = {"w.after_success": 1, "notices.after_send": 2}
+TOLD = {"w.after_success": 1, "notifications.after_send": 2}
 
 
 def delivered(bench: Bench) -> sa.RowMapping | None:
@@ -68,7 +68,7 @@ def test_f21_a_worker_that_dies_here_leaves_nobody_untold(
             row = wait_for(lambda: delivered(clean))
     assert row["attempts"] == len(receiver.requests) == TOLD[point]
     assert {item.headers["webhook-id"] for item in receiver.requests} == {f"msg_{row['id'].hex}"}
-    (secret,) = signer_of(load(jwt_secret=SECRET)).secrets_of("acme")
+    (secret,) = build_signer(load(jwt_secret=SECRET)).secrets_of("acme")
     for item in receiver.requests:
         told = Webhook(secret).verify(item.body, item.headers)
         assert told["data"]["task_id"] == clean.accepted[-1]

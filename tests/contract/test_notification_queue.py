@@ -21,7 +21,7 @@ from tests.support.notification_rows import (
     take,
 )
 from tests.support.task_store import LEASE, finished
-from waybill.infra.notifications.queue import Outcome
+from waybill.infra.notifications.queue import DeliveryResult
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.model import Task
 
@@ -81,7 +81,7 @@ def test_a_failure_waits_for_its_place_on_the_ladder_and_the_last_one_gives_up(e
 
 def test_a_final_outcome_gives_up_at_once(engine):
     task = ended(engine, {"webhook": URL})
-    gone = Outcome(delivered=False, status=410, error="gone", final=True)
+    gone = DeliveryResult(delivered=False, status=410, error="gone", final=True)
     assert queue_of(engine).record(take(engine)[0], gone)
     make_due(engine)
     assert take(engine) == []
