@@ -7,10 +7,10 @@ import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 import httpx
 
+from waybill import __version__
 from waybill.infra.failpoints import failpoint
 from waybill.infra.notifications.queue import DeliveryResult, DueNotification
 from waybill.infra.notifications.signing import Signer
@@ -107,7 +107,7 @@ class WebhookSender:
         headers = {
             "host": target.netloc,
             "content-type": "application/json",
-            "user-agent": f"Waybill/{version('waybill')}",
+            "user-agent": f"Waybill/{__version__}",
             **self._signer.headers(item.tenant_id, message_id, self._clock(), body),
         }
         # A client for each request: a pooled connection could be another host's behind the
