@@ -63,6 +63,20 @@ def test_every_decision_has_the_form(page):
         assert f"**{part}.**" in text or f"**{part}:**" in text, part
 
 
+def test_every_decision_has_a_number_of_its_own():
+    numbers = [page.name[:4] for page in (ROOT / "docs/decisions").glob("*.md")]
+    assert sorted(numbers) == [f"{n:04d}" for n in range(1, len(numbers) + 1)]
+
+
+@pytest.mark.parametrize("replaced", sorted((ROOT / "docs/decisions").glob("*.md")))
+def test_a_replaced_decision_and_its_successor_name_each_other(replaced):
+    status = re.search(r"\*\*Status:\*\*(.*?)\n\n", replaced.read_text(), re.DOTALL)[1]
+    for how, target in re.findall(r"(superseded|amended) by \[\d{4}\]\(([^)]+)\)", status):
+        successor = (ROOT / "docs/decisions" / target).read_text()
+        verb = {"superseded": "supersedes", "amended": "amends"}[how]
+        assert f"{verb} [{replaced.name[:4]}]" in successor
+
+
 def test_the_readmes_dataset_is_python_that_runs():
     (example,) = re.findall(r"```python\n(import sqlalchemy.*?)```", README, re.DOTALL)
     exec(compile(example, "README.md", "exec"), {"__name__": "readme"})
