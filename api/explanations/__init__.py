@@ -1,4 +1,4 @@
-"""Failures in plain words: for each stable code a cause, a remedy, and whether to try again."""
+"""Error explanations: for each stable code the cause, the remedy, and whether a retry helps."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from waybill.api.explanations.english import ENGLISH
 from waybill.api.languages import Language
 
 #: Cause and remedy of every code, by language.
-WORDS: Mapping[Language, Mapping[str, tuple[str, str]]] = {"en": ENGLISH, "zh": CHINESE}
+TEXTS: Mapping[Language, Mapping[str, tuple[str, str]]] = {"en": ENGLISH, "zh": CHINESE}
 
-#: For a code that another version wrote.
+#: For codes that another version of Waybill wrote.
 _UNKNOWN = "internal_error"
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a person is told about one code."""
+    """The explanation of one code for people."""
 
     cause: str
     remedy: str
@@ -27,7 +27,7 @@ class Explanation:
 
 
 def explain(code: str, language: Language = "en") -> Explanation:
-    """The explanation of `code`; that of an unforeseen error for a code nobody knows."""
+    """The explanation of `code`; for an unknown code, that of an internal error."""
     known = code if code in RETRY_HELPS else _UNKNOWN
-    cause, remedy = WORDS[language][known]
+    cause, remedy = TEXTS[language][known]
     return Explanation(cause, remedy, RETRY_HELPS[known])

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from waybill.api.problems.documents import problem_response
+from waybill.api.problems.statuses import OTHER_PROBLEMS
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +85,12 @@ class Envelope:
             )
             if started:
                 raise
+            problem = OTHER_PROBLEMS["internal_error"]
             response = problem_response(
                 request_id,
-                HTTPStatus.INTERNAL_SERVER_ERROR,
+                problem.status,
                 "internal_error",
-                f"Something went wrong on the server. Please report it with the id {request_id}.",
+                problem.detail.format(request_id=request_id),
             )
             await response(scope, receive, send_enveloped)
 

@@ -9,8 +9,8 @@ from fastapi.responses import HTMLResponse
 
 from waybill.api.explanations import explain
 from waybill.api.pages.rendering import PageSetup, render, sign_in_page
-from waybill.api.problems.documents import status_of
 from waybill.api.problems.errors import FileExpired
+from waybill.api.problems.statuses import status_of
 from waybill.exporter.errors import WaybillError
 
 #: The only addresses to continue to after logging in, so that none leads to another site.

@@ -9,7 +9,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 
 from waybill.api.context import Context
-from waybill.api.problems.documents import status_of
+from waybill.api.problems.statuses import status_of
 from waybill.exporter.errors import WaybillError
 from waybill.infra.tasks.model import TaskNotFound
 from waybill.storage.errors import StorageError

@@ -1,7 +1,7 @@
-"""RFC 9457 problem documents, and which status each error becomes.
+"""RFC 9457 problem documents: the body of every error response, and its OpenAPI entries.
 
-A problem never holds SQL, a stack trace, a link or a value the caller sent; its
-`request_id` finds the rest in the log.
+A problem never holds SQL, a stack trace, a link or a value that the caller sent. The log holds the
+rest under its `request_id`.
 """
 
 from __future__ import annotations
@@ -13,44 +13,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse
 
-from waybill.api.problems import errors
-from waybill.exporter.errors import ExportRejected, PermissionDenied
-from waybill.infra.links.share_links import LinkNotFound, TooManyLinks
-from waybill.infra.tasks.dead_letters import DeadLetterNotFound
-from waybill.infra.tasks.lifecycle.quotas import BacklogFull, NotNow
-from waybill.infra.tasks.model import TaskConflict, TaskNotFound
-from waybill.storage.errors import InvalidFilename, StorageError
-
 MEDIA_TYPE = "application/problem+json"
 
-#: The nearest class on the way up decides; an error that finds none is our fault: 500.
-#: An unknown dataset is 422 and not 404: the address exists, the `type` in the body does not.
-STATUS: Mapping[type[Exception], HTTPStatus] = {
-    errors.TokenInQuery: HTTPStatus.BAD_REQUEST,
-    errors.BadJson: HTTPStatus.BAD_REQUEST,
-    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
-    errors.ForeignOrigin: HTTPStatus.FORBIDDEN,
-    errors.BadCursor: HTTPStatus.FORBIDDEN,
-    PermissionDenied: HTTPStatus.FORBIDDEN,
-    TaskNotFound: HTTPStatus.NOT_FOUND,
-    DeadLetterNotFound: HTTPStatus.NOT_FOUND,
-    LinkNotFound: HTTPStatus.NOT_FOUND,
-    TaskConflict: HTTPStatus.CONFLICT,
-    TooManyLinks: HTTPStatus.CONFLICT,
-    errors.FileNotReady: HTTPStatus.CONFLICT,
-    errors.FileExpired: HTTPStatus.GONE,
-    errors.PrefetchRefused: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.TooManyStreams: HTTPStatus.TOO_MANY_REQUESTS,
-    errors.NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    NotNow: HTTPStatus.TOO_MANY_REQUESTS,
-    BacklogFull: HTTPStatus.SERVICE_UNAVAILABLE,
-    InvalidFilename: HTTPStatus.UNPROCESSABLE_ENTITY,
-    ExportRejected: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.IdentityProviderDown: HTTPStatus.SERVICE_UNAVAILABLE,
-    StorageError: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-
-#: How long a client that meets a 429 or a 503 should wait.
+#: How long a client should wait after a 429 or a 503 that states no time of its own.
 _RETRY_SECONDS = 5
 _HEADERS: Mapping[HTTPStatus, Mapping[str, str]] = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
@@ -61,7 +26,7 @@ _REFERENCE = "#/components/schemas/{model}"
 
 
 class FieldError(BaseModel):
-    """What is wrong with one field: a JSON pointer into the body, or a parameter's name."""
+    """One invalid field: a JSON pointer into the body, or the name of a parameter."""
 
     detail: str
     pointer: str | None = None
@@ -96,11 +61,6 @@ class Problem(BaseModel):
     errors: list[FieldError] | None = None
 
 
-def status_of(error: Exception) -> HTTPStatus | None:
-    """The status that `STATUS` gives an error, or None for one it does not know."""
-    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
-
-
 def problem_response(
     request_id: str,
     status: HTTPStatus,
@@ -129,7 +89,7 @@ def problem_response(
 
 
 def problem_docs(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a route's OpenAPI entry says about its problems; see `problem_schemas`."""
+    """OpenAPI responses of a route for these problem statuses; see `problem_schemas`."""
     schema = {"$ref": _REFERENCE.format(model=Problem.__name__)}
     return {
         status: {
@@ -141,10 +101,10 @@ def problem_docs(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def document_caller_problems(document: dict[str, Any]) -> None:
-    """Add to each operation that needs a caller how that can go wrong, whatever its route says.
+    """Add the problems of authentication to each operation that requires it.
 
-    400: a token in the address. 401: none that can be trusted. 403: another site's page used
-    the cookie. 503: the task database or the identity provider is away.
+    400: a token in the address. 401: no valid token. 403: a page of another site used the cookie.
+    503: the task database or the identity provider does not answer.
     """
     docs = {str(status): entry for status, entry in problem_docs(400, 401, 403, 503).items()}
     for operations in document["paths"].values():
@@ -156,7 +116,7 @@ def document_caller_problems(document: dict[str, Any]) -> None:
 def problem_schemas() -> dict[str, Any]:
     """The schemas `problem_docs` refers to, for the OpenAPI document.
 
-    The framework adds those of its own media type only.
+    The framework adds only the schemas of its own media type.
     """
     schema = Problem.model_json_schema(ref_template=_REFERENCE)
     parts: dict[str, Any] = schema.pop("$defs")

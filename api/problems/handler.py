@@ -22,8 +22,9 @@ from starlette.routing import Match
 
 from waybill.api.http.middleware import loggable
 from waybill.api.problems.audit import refusal_record
-from waybill.api.problems.documents import FieldError, problem_response, status_of
+from waybill.api.problems.documents import FieldError, problem_response
 from waybill.api.problems.errors import EarlyResponse
+from waybill.api.problems.statuses import OTHER_PROBLEMS, framework_problem, status_of
 from waybill.exporter.errors import InvalidRequest, UnknownDataset, WaybillError
 from waybill.infra.notifications.rules import BadNotificationTarget
 from waybill.infra.tasks.lifecycle.quotas import NotNow
@@ -40,14 +41,6 @@ _HANDLED = (
     InterfaceError,
     PoolTimeout,
 )
-
-#: Code and detail of the framework's own errors, by status.
-_FRAMEWORK: dict[int, tuple[str, str]] = {
-    HTTPStatus.BAD_REQUEST: ("bad_request", "The request cannot be read."),
-    HTTPStatus.NOT_FOUND: ("not_found", "There is nothing at this address."),
-    HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "This address has no such method."),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("content_too_large", "The body is too large."),
-}
 
 
 def handle_errors(app: FastAPI) -> None:
@@ -70,12 +63,12 @@ async def _answer(request: Request, error: Exception) -> Response:
                 request_id,
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 InvalidRequest.code,
-                "The request holds a value that cannot be used.",
+                "The request holds an invalid value.",
                 fields=[_field_error(item) for item in error.errors()],
             )
         case HTTPException():
             status = HTTPStatus(error.status_code)
-            code, detail = _FRAMEWORK.get(status, ("http_error", f"{status.phrase}."))
+            code, detail = framework_problem(status)
             headers = dict(error.headers or {})
             if "Allow" in headers:
                 headers["Allow"] = _allowed_methods(request)
@@ -84,11 +77,9 @@ async def _answer(request: Request, error: Exception) -> Response:
             return _answer_ours(request, error)
         case _:
             log.error("database unavailable", exc_info=error, extra={"request_id": request_id})
+            problem = OTHER_PROBLEMS["database_unavailable"]
             return problem_response(
-                request_id,
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "database_unavailable",
-                "The task database does not answer; try again in a moment.",
+                request_id, problem.status, "database_unavailable", problem.detail
             )
 
 
@@ -128,7 +119,7 @@ def _retry_after(error: Exception) -> dict[str, str]:
 
 
 def _allowed_methods(request: Request) -> str:
-    """All methods of this address; the framework names those of the first route it finds."""
+    """All methods of this address. The framework lists only those of the first matching route."""
     scope = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
     return ", ".join(
         method
@@ -154,7 +145,7 @@ def _wrong_fields(error: Exception) -> list[FieldError]:
 
 
 def _field_error(item: dict[str, Any]) -> FieldError:
-    """One finding of pydantic's, without the value it found."""
+    """One of pydantic's errors, without the invalid value."""
     where, *path = item["loc"]
     if where == "body":
         return FieldError(pointer=_pointer(path), detail=item["msg"])

@@ -18,11 +18,11 @@ import waybill.exporter
 import waybill.infra
 import waybill.storage
 from tests.unit.test_api_task_view import NOON, RUNNING
-from waybill.api.explanations import WORDS, explain
+from waybill.api.explanations import TEXTS, explain
 from waybill.api.explanations.codes import COMMAND_CODES, PROBLEM_CODES, RETRY_HELPS, TASK_CODES
 from waybill.api.exports.view import body_of, headers_of
 from waybill.api.languages import preferred_language
-from waybill.api.problems.documents import status_of
+from waybill.api.problems.statuses import OTHER_PROBLEMS, status_of
 from waybill.exporter.errors import ExportStopped, WaybillError
 from waybill.infra.worker.failures import classify_error
 from waybill.storage.errors import StorageError
@@ -58,9 +58,7 @@ def texts(nodes) -> Iterator[str]:
 
 
 def codes_of_the_code_base() -> set[str]:
-    from waybill.api.problems.handler import _FRAMEWORK
-
-    found = {code for code, _ in _FRAMEWORK.values()} | {"http_error"}
+    found = set(OTHER_PROBLEMS)
     for package in PACKAGES:
         for path in Path(package.__file__).parent.rglob("*.py"):
             found |= set(codes_in(ast.parse(path.read_text())))
@@ -94,10 +92,10 @@ def test_the_search_for_codes_finds_them_wherever_they_are_spelled():
     assert set(codes_in(ast.parse(source))) == {"one", "two", "three", "four", "five"}
 
 
-@pytest.mark.parametrize("language", WORDS)
+@pytest.mark.parametrize("language", TEXTS)
 def test_every_language_says_two_whole_sentences_about_every_code(language):
-    assert set(WORDS[language]) == set(RETRY_HELPS)
-    for code, (cause, remedy) in WORDS[language].items():
+    assert set(TEXTS[language]) == set(RETRY_HELPS)
+    for code, (cause, remedy) in TEXTS[language].items():
         for words in (cause, remedy):
             assert words.endswith("。" if language == "zh" else "."), code
             assert "|" not in words, code
@@ -105,7 +103,7 @@ def test_every_language_says_two_whole_sentences_about_every_code(language):
 
 
 def test_two_codes_that_mean_different_things_say_different_things():
-    for words in WORDS.values():
+    for words in TEXTS.values():
         assert len({cause for cause, _ in words.values()}) == len(words)
 
 
@@ -116,6 +114,8 @@ def test_the_tables_agree_with_the_errors_themselves(kind):
         assert PROBLEM_CODES[code][0] == status_of(kind())
     if code in TASK_CODES and not issubclass(kind, ExportStopped):
         assert TASK_CODES[code] == classify_error(kind()).retry
+    if code in COMMAND_CODES:
+        assert COMMAND_CODES[code] == kind.retry
     assert code in PROBLEM_CODES or code in TASK_CODES or code in COMMAND_CODES
 
 
