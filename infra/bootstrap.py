@@ -25,7 +25,7 @@ from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.settings import AWS, EMBEDDED, Settings
 from waybill.infra.db.engine import create_engine, read_transaction
 from waybill.infra.db.migrate import upgrade
-from waybill.infra.estimates.estimator import Forecasts
+from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.history import TaskHistory
 from waybill.infra.estimates.timed_count import timed_counters
 from waybill.infra.exports.dataset_loader import load_datasets
@@ -88,16 +88,16 @@ class Stack:
             notifications=NotificationQueries(self.engine),
             notification_rules=NotificationRules(self.settings),
             history=TaskHistory(self.engine),
-            forecasts=self.forecasts(),
+            estimator=self.estimator(),
             store=self.store,
             nudge=nudge,
             checks={"database": self.check_database, "storage": self.check_storage},
             stopping=stopping or asyncio.Event(),
         )
 
-    def forecasts(self) -> Forecasts:
+    def estimator(self) -> Estimator:
         """What tells how large exports will be."""
-        return Forecasts(TaskHistory(self.engine), timed_counters(self.sources))
+        return Estimator(TaskHistory(self.engine), timed_counters(self.sources))
 
     def check_database(self) -> None:
         """Raise `DatabaseUnavailable` unless the task database answers."""
@@ -123,7 +123,7 @@ class Stack:
             store=self.store,
             sources=self.sources,
             registry=self.registry,
-            forecasts=self.forecasts(),
+            estimator=self.estimator(),
             lease=settings.lease,
             stall=settings.stall,
             retention=settings.retention,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from waybill.exporter.datasets.dataset import Registry
 from waybill.infra.config.settings import Settings
-from waybill.infra.estimates.estimator import Forecasts
+from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.history import TaskHistory
 from waybill.infra.links.share_links import ShareLinks
 from waybill.infra.notifications.queries import NotificationQueries
@@ -39,7 +39,7 @@ class Services:
     notifications: NotificationQueries
     notification_rules: NotificationRules
     history: TaskHistory
-    forecasts: Forecasts
+    estimator: Estimator
     store: ObjectStore
     #: Tell a relay in this process that the outbox has something new. Thread-safe, cheap.
     nudge: Callable[[], None]

@@ -12,9 +12,9 @@ from waybill.api.exports.schemas import ExportRequest
 from waybill.api.exports.service import CheckedRequest, check_request
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.file_shape import Shape, better_format, shape_of
-from waybill.infra.estimates.estimator import Forecast
+from waybill.infra.estimates.estimator import ExportEstimate
 from waybill.infra.estimates.history import QueueLoad
-from waybill.infra.estimates.model import USUAL_COLUMNS, bytes_for
+from waybill.infra.estimates.model import USUAL_COLUMNS, estimate_bytes
 from waybill.infra.services import Services
 
 #: The planner, and then a count, have this long each. A person waits for the answer.
@@ -30,52 +30,52 @@ def estimate_export(services: Services, user: Principal, request: ExportRequest)
         UnknownDataset, PermissionDenied, InvalidRequest: as when it is submitted.
     """
     checked = check_request(services, user, request)
-    forecast = services.forecasts.foretell(
+    estimate = services.estimator.estimate(
         user, checked.dataset, checked.params, checked.format.name, within=_PATIENCE
     )
-    load = services.history.load_of(checked.dataset.queue)
-    shape = _shape(checked, forecast)
+    load = services.history.queue_load(checked.dataset.queue)
+    shape = _shape(checked, estimate)
     return Estimate(
         type=checked.dataset.name,
         format=checked.format.name,
-        rows=forecast.rows,
-        rows_known_by=forecast.rows_known_by,
-        rows_problem=forecast.rows_problem,
+        rows=estimate.rows,
+        rows_known_by=estimate.rows_known_by,
+        rows_problem=estimate.rows_problem,
         rows_limit=services.settings.max_rows_per_export,
         files=shape.files if shape else None,
         sheets=shape.sheets if shape else None,
-        bytes=forecast.size_bytes,
-        seconds=forecast.seconds,
-        calibrated=bool(forecast.past),
+        bytes=estimate.size_bytes,
+        seconds=estimate.seconds,
+        calibrated=bool(estimate.past),
         queue_position=load.waiting,
         queue_running=load.running,
-        starts_in_seconds=_wait_seconds(load, services.settings.concurrency, forecast),
-        better_format=_better(checked, forecast, shape),
+        starts_in_seconds=_wait_seconds(load, services.settings.concurrency, estimate),
+        better_format=_better(checked, estimate, shape),
     )
 
 
-def _shape(checked: CheckedRequest, forecast: Forecast) -> Shape | None:
-    if forecast.rows is None:
+def _shape(checked: CheckedRequest, estimate: ExportEstimate) -> Shape | None:
+    if estimate.rows is None:
         return None
-    columns = forecast.columns or USUAL_COLUMNS
-    plain = bytes_for("csv", forecast.rows, columns, ())
+    columns = estimate.columns or USUAL_COLUMNS
+    plain = estimate_bytes("csv", estimate.rows, columns, ())
     return shape_of(
-        checked.format.name, forecast.rows, plain, sheet_by=checked.dataset.sheet_by is not None
+        checked.format.name, estimate.rows, plain, sheet_by=checked.dataset.sheet_by is not None
     )
 
 
 def _better(
-    checked: CheckedRequest, forecast: Forecast, shape: Shape | None
+    checked: CheckedRequest, estimate: ExportEstimate, shape: Shape | None
 ) -> BetterFormatBody | None:
-    if shape is None or forecast.rows is None or forecast.size_bytes is None:
+    if shape is None or estimate.rows is None or estimate.size_bytes is None:
         return None
     found = better_format(
-        checked.format.name, shape, forecast.rows, forecast.columns, forecast.size_bytes
+        checked.format.name, shape, estimate.rows, estimate.columns, estimate.size_bytes
     )
     return BetterFormatBody(**asdict(found)) if found else None
 
 
-def _wait_seconds(load: QueueLoad, concurrency: int, forecast: Forecast) -> int:
+def _wait_seconds(load: QueueLoad, concurrency: int, estimate: ExportEstimate) -> int:
     """Rounds of the queue until a slot is free, each as long as this kind of export takes.
 
     Workers that have nothing to do are not known here, so at least one is taken to be there.
@@ -84,6 +84,6 @@ def _wait_seconds(load: QueueLoad, concurrency: int, forecast: Forecast) -> int:
     too_many = load.waiting + load.running - slots + 1
     if too_many <= 0:
         return 0
-    timed = [past.seconds for past in forecast.past if past.seconds is not None]
-    each = median(timed) if timed else forecast.seconds or _USUAL_SECONDS
+    timed = [past.seconds for past in estimate.past if past.seconds is not None]
+    each = median(timed) if timed else estimate.seconds or _USUAL_SECONDS
     return ceil(ceil(too_many / slots) * each)

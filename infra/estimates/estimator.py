@@ -1,7 +1,7 @@
-"""What an export will come to: rows from its database, bytes and seconds from its past.
+"""Estimates of exports: rows from the source database, size and duration from past exports.
 
-Used before the click, and again by the worker when it begins, whose answer is kept on the task
-beside what came true (`docs/decisions/0017-estimates.md`).
+The API estimates before a request is submitted. The worker estimates again when it starts, and
+records that estimate with the task, beside the actual figures (docs/decisions/0017-estimates.md).
 """
 
 from __future__ import annotations
@@ -22,58 +22,58 @@ from waybill.infra.estimates.history import TaskHistory
 from waybill.infra.estimates.model import (
     USUAL_COLUMNS,
     PastExport,
-    bytes_for,
-    correct_plan,
-    filled,
-    seconds_for,
+    correct_planner_rows,
+    estimate_bytes,
+    estimate_seconds,
+    filled_params,
 )
 
 
 class RowsKnownBy(StrEnum):
-    """How the number of rows is known."""
+    """Where the number of rows comes from."""
 
-    #: Counted, just now.
+    #: The database counted them just now.
     EXACT = "exact"
-    #: Guessed by the database's planner, and corrected by how it erred before.
+    #: The database's planner estimated them; corrected by its past errors.
     PLANNER = "planner"
-    #: What the same request of the same person came to last time.
+    #: The user's own last export with the same parameters had as many.
     HISTORY = "history"
 
 
-#: Why there is no number of rows, when no error says it.
+#: The value of `rows_problem` when the database answered too late.
 TOO_SLOW = "count_too_slow"
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
-    """What an export will come to. Without `rows` there are no bytes and no seconds either."""
+class ExportEstimate:
+    """The estimated figures of one export. Without `rows`, size and seconds are None as well."""
 
     rows: int | None
     rows_known_by: RowsKnownBy | None
-    #: Stable code of what kept the database from answering.
+    #: Stable code of the error that kept the database from answering.
     rows_problem: str | None
-    #: The planner's own number, before any correction.
-    planned_rows: int | None
-    #: None when the query does not say.
+    #: The planner's own estimate, before any correction.
+    planner_rows: int | None
+    #: None when the query does not say how many it has.
     columns: int | None
     size_bytes: int | None
     seconds: float | None
-    #: What the figures are calibrated by; without any they are those of our sample data.
+    #: The past exports behind the figures; without any, the defaults were used.
     past: list[PastExport]
 
 
-class Forecasts:
-    """Makes forecasts, in little more time than the counter takes."""
+class Estimator:
+    """Makes estimates, in little more time than counting the rows takes."""
 
     def __init__(self, history: TaskHistory, counters: Mapping[str, RowCounter]) -> None:
-        """`counters` are those of the databases that datasets read, by their name."""
+        """`counters` are the databases that datasets read, by name."""
         self._history = history
         self._counters = counters
 
-    def foretell(
+    def estimate(
         self, user: Principal, dataset: Dataset, params: BaseModel, chosen: str, within: timedelta
-    ) -> Forecast:
-        """The forecast for `user`'s export of `dataset` as `chosen`.
+    ) -> ExportEstimate:
+        """The estimate for `user`'s export of `dataset` as `chosen`.
 
         A source that is away, slow, or refuses the query costs the number of rows and nothing
         else; what the dataset's own function raises is passed on.
@@ -84,20 +84,23 @@ class Forecasts:
         count, problem = self._count(dataset, query, within)
         rows, known = count.counted, RowsKnownBy.EXACT
         if rows is None and count.planned is not None:
-            rows, known = correct_plan(count.planned, filled(values), past), RowsKnownBy.PLANNER
+            rows, known = (
+                correct_planner_rows(count.planned, filled_params(values), past),
+                RowsKnownBy.PLANNER,
+            )
         if rows is None:
             rows = self._history.rows_of_equal_request(user, dataset.name, values)
             known = RowsKnownBy.HISTORY
         columns = _columns_of(query)
         width = columns or USUAL_COLUMNS
-        return Forecast(
+        return ExportEstimate(
             rows=rows,
             rows_known_by=None if rows is None else known,
             rows_problem=problem,
-            planned_rows=count.planned,
+            planner_rows=count.planned,
             columns=columns,
-            size_bytes=None if rows is None else bytes_for(chosen, rows, width, past),
-            seconds=None if rows is None else seconds_for(rows, width, past),
+            size_bytes=None if rows is None else estimate_bytes(chosen, rows, width, past),
+            seconds=None if rows is None else estimate_seconds(rows, width, past),
             past=past,
         )
 

@@ -1,7 +1,8 @@
-"""What finished exports were like, and how busy a queue is: what estimates are made from.
+"""Past exports and the load of a queue, read from the task table: the input of estimates.
 
-Figures of one tenant are never used for another: the bytes of a row tell something about what
-is in it. Of a colleague's exports, ratios are used (bytes and seconds a row) and no count.
+The figures of one tenant are never used for another: bytes per row say something about the
+content of a row. From colleagues' exports only ratios are used (bytes and seconds per row), never
+the number of rows.
 """
 
 from __future__ import annotations
@@ -16,39 +17,39 @@ from sqlalchemy.engine import Engine
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import database_now, read_transaction
 from waybill.infra.db.tables import export_task
-from waybill.infra.estimates.model import PastExport, filled
+from waybill.infra.estimates.model import PastExport, filled_params
 from waybill.infra.tasks.queries.owned import owned_by
 from waybill.infra.tasks.states import TaskStatus
 
 _t = export_task.c
 
-#: So many of the newest are looked at: enough for a median, and soon forgotten when the data
-#: of a dataset change their nature.
+#: The newest exports that count: enough for a median, and few enough to follow a dataset whose
+#: data change.
 _NEWEST = 20
 
-#: Written out, so that the partial indexes on it are used.
+#: Written as literals, so that PostgreSQL uses the partial indexes on them.
 _PENDING = sa.text(f"status = '{TaskStatus.PENDING}'")
 _PROCESSING = sa.text(f"status = '{TaskStatus.PROCESSING}'")
 
 
 @dataclass(frozen=True, slots=True)
 class QueueLoad:
-    """How busy a queue is, over all tenants: numbers only."""
+    """The load of a queue over all tenants: numbers only."""
 
     waiting: int
     running: int
-    #: Workers that run something of it just now.
+    #: Workers that run an export of this queue now.
     workers: int
 
 
 class TaskHistory:
-    """Reads the past of ``export_task``."""
+    """Queries of finished and waiting exports."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def past_exports(self, tenant: str, task_type: str, chosen: str) -> list[PastExport]:
-        """The newest finished exports of the tenant's with this type and format."""
+        """The tenant's newest finished exports of this type and format."""
         query = (
             sa.select(
                 _t.rows_written,
@@ -74,7 +75,7 @@ class TaskHistory:
     def rows_of_equal_request(
         self, user: Principal, task_type: str, params: Mapping[str, Any]
     ) -> int | None:
-        """The rows of `user`'s own last finished export with exactly these parameters."""
+        """Rows of `user`'s last finished export with exactly these parameters; None without one."""
         query = (
             sa.select(_t.params, _t.rows_written)
             .where(owned_by(user), _t.task_type == task_type, _t.rows_written.is_not(None))
@@ -85,8 +86,8 @@ class TaskHistory:
             rows = connection.execute(query).all()
         return next((row.rows_written for row in rows if row.params == dict(params)), None)
 
-    def load_of(self, queue: str) -> QueueLoad:
-        """What waits in `queue` for a worker, and what runs."""
+    def queue_load(self, queue: str) -> QueueLoad:
+        """Exports of `queue` that wait for a worker, and those that run."""
         with read_transaction(self._engine) as connection:
             now = database_now(connection)
             waiting = connection.execute(
@@ -106,12 +107,12 @@ class TaskHistory:
 
 
 def _past(row: sa.RowMapping) -> PastExport:
-    # A later attempt began anew while the time went on; a file of somebody else's took none.
+    # Durations are only meaningful for first attempts of tasks that ran themselves.
     timed = row["attempt"] == 1 and row["started_at"] is not None
     return PastExport(
         rows=row["rows_written"],
         size_bytes=row["size_bytes"],
         seconds=(row["finished_at"] - row["started_at"]).total_seconds() if timed else None,
-        planned_rows=row["planned_rows"],
-        filled=filled(row["params"]),
+        planner_rows=row["planned_rows"],
+        filled_params=filled_params(row["params"]),
     )

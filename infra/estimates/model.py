@@ -1,8 +1,8 @@
-"""From rows to bytes and seconds: what was measured once, corrected by what came true since.
+"""Size and duration model: benchmarked defaults, corrected by past exports (Theil–Sen).
 
-Every figure is a fixed part and a part for each row. Without a past both are those of our sample
-data. With one, they are the line through the finished exports nearest in size, made of medians
-(Theil-Sen), so that neither a stray export nor the weak compression of small files spoils it.
+Each figure has a fixed part and a part per row. Without past exports, both are the defaults. With
+them, both come from a line through the past exports of similar size, fitted by medians, so that
+neither an outlier nor the weak compression of small files distorts it.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from math import log
 from statistics import median
 from typing import Any
 
-#: Columns of a query that does not say how many it has: as many as our sample has.
+#: Assumed for a query that does not say how many columns it has: as many as our sample has.
 USUAL_COLUMNS = 11
 
-#: So many of the past exports decide, those nearest in size. The median error of 20 exports
-#: after 10, sizes at random up to 8,000 and 100,000 rows: 0.1 % of an XLSX, 0.6 % of a Parquet
-#: file, against 4.6 % for a median per row. (Measured.)
+#: The line is fitted to this many past exports, those nearest in size. Median error of 20
+#: exports after 10, with random sizes up to 8,000 and 100,000 rows: 0.1 % of an XLSX, 0.6 % of a
+#: Parquet file; with a median per row instead of a line, 4.6 %. (Measured.)
 _NEAREST = 8
-#: Sizes that differ by less draw no line: its slope would be noise.
+#: Sizes that differ by a smaller factor give no line: its slope would be noise.
 _SPREAD = 2
-#: Fewer exports with the same parameters filled in do not correct the planner.
+#: Past exports with the same parameters filled in that it takes to correct the planner.
 _ENOUGH = 3
-#: A planner that is further off has other reasons than a constant error.
+#: A larger error of the planner is no constant factor, and is not corrected further.
 _LARGEST_CORRECTION = 10.0
 
 
@@ -59,71 +59,78 @@ _CELLS_PER_SECOND = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class PastExport:
-    """What one finished export came to."""
+    """The figures of one finished export."""
 
     rows: int
     size_bytes: int
-    #: None where the time says nothing, because an attempt was repeated.
+    #: None when the duration is not meaningful, because the first attempt did not finish it.
     seconds: float | None
-    #: What the planner said when it began.
-    planned_rows: int | None
-    #: Which parameters narrowed it; see `filled`.
-    filled: frozenset[str]
+    #: The planner's estimate at the start; None when the database has no planner.
+    planner_rows: int | None
+    #: Names of the parameters that had a value; see `filled_params`.
+    filled_params: frozenset[str]
 
 
-def filled(params: Mapping[str, Any]) -> frozenset[str]:
-    """The parameters that have a value. Planners err by condition, not by its value."""
+def filled_params(params: Mapping[str, Any]) -> frozenset[str]:
+    """Names of the parameters that have a value.
+
+    A planner's error depends on which conditions a query has, and little on their values.
+    """
     return frozenset(name for name, value in params.items() if value not in (None, "", [], {}))
 
 
-def bytes_for(chosen: str, rows: int, columns: int, past: Sequence[PastExport]) -> int:
-    """About how long the file will be."""
+def estimate_bytes(chosen: str, rows: int, columns: int, past: Sequence[PastExport]) -> int:
+    """Estimated size of the file, in bytes."""
     prior = PRIORS[chosen]
     points = [(export.rows, float(export.size_bytes)) for export in past]
-    found = _along(points, rows, prior.empty_bytes)
+    found = _fit(points, rows, prior.empty_bytes)
     if found is None:
         found = prior.empty_bytes + rows * columns * prior.bytes_per_cell
     return round(found)
 
 
-def seconds_for(rows: int, columns: int, past: Sequence[PastExport]) -> float:
-    """About how long it will take from its beginning."""
+def estimate_seconds(rows: int, columns: int, past: Sequence[PastExport]) -> float:
+    """Estimated duration in seconds, from the start of the export."""
     points = [(export.rows, export.seconds) for export in past if export.seconds is not None]
-    found = _along(points, rows, _EMPTY_SECONDS)
+    found = _fit(points, rows, _EMPTY_SECONDS)
     if found is None:
         found = _EMPTY_SECONDS + rows * columns / _CELLS_PER_SECOND
     return round(found, 2)
 
 
-def correct_plan(planned: int, params: frozenset[str], past: Iterable[PastExport]) -> int:
-    """The planner's guess, corrected by how it erred when the same parameters were filled in."""
+def correct_planner_rows(
+    planner_rows: int, params: frozenset[str], past: Iterable[PastExport]
+) -> int:
+    """The planner's estimate, corrected by its median error with the same parameters filled in."""
     errors = [
-        export.rows / export.planned_rows
+        export.rows / export.planner_rows
         for export in past
-        if export.planned_rows and export.filled == params
+        if export.planner_rows and export.filled_params == params
     ]
     if len(errors) < _ENOUGH:
-        return planned
+        return planner_rows
     factor = min(_LARGEST_CORRECTION, max(1 / _LARGEST_CORRECTION, median(errors)))
-    return round(planned * factor)
+    return round(planner_rows * factor)
 
 
-def _along(points: Iterable[tuple[int, float]], rows: int, fixed: float) -> float | None:
-    """The figure at `rows`, by the nearest of the `points` (rows, figure); None without any.
+def _fit(points: Iterable[tuple[int, float]], rows: int, fixed: float) -> float | None:
+    """The figure at `rows`, from the nearest `points` (rows, figure); None without points.
 
-    Points that draw no line keep the `fixed` part, and give a median for each row.
+    Points too close together for a line keep the `fixed` part and give a median per row.
     """
-    wanted = log(max(1, rows))
-    near = sorted((one for one in points if one[0]), key=lambda one: abs(log(one[0]) - wanted))
+    target = log(max(1, rows))
+    near = sorted(
+        (point for point in points if point[0]), key=lambda point: abs(log(point[0]) - target)
+    )
     near = near[:_NEAREST]
     if not near:
         return None
     sizes = [size for size, _ in near]
     if max(sizes) >= _SPREAD * min(sizes):
         slope = median(
-            (there[1] - here[1]) / (there[0] - here[0])
-            for here, there in combinations(near, 2)
-            if here[0] != there[0]
+            (figure_b - figure_a) / (rows_b - rows_a)
+            for (rows_a, figure_a), (rows_b, figure_b) in combinations(near, 2)
+            if rows_a != rows_b
         )
         if slope > 0:
             start = median(figure - slope * size for size, figure in near)

@@ -1,4 +1,4 @@
-"""Counting rows for somebody who waits: the answer comes in time, or it comes without a number."""
+"""Row counts with a deadline: the answer comes in time, or without a number."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from datetime import timedelta
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.ports import RowCount, RowCounter
 
-#: So many counts at once, however many people ask: they are a courtesy to the asker, and
-#: load for the database that exports are read from.
+#: Counts at once, however many users ask. Each is load on the database that exports read.
 _THREADS = 4
 
 
 class TimedCounter:
     """A `RowCounter` that never takes longer than twice its `within`.
 
-    A database that accepts a connection and stays silent ends no statement. So counts run in
-    threads of their own, a few, and one that is late is left behind; its driver gives up by
-    itself within seconds.
+    A database that accepts a connection and then stays silent never ends the statement. So counts
+    run in a few threads of their own, and a late one is abandoned; its driver gives up within
+    seconds.
     """
 
     def __init__(self, counter: RowCounter) -> None:
@@ -27,7 +26,7 @@ class TimedCounter:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="count")
 
     def count(self, query: Query, *, within: timedelta) -> RowCount:
-        """See `RowCounter.count`; no number when the database, or a free thread, was late."""
+        """See `RowCounter.count`. Without a number when the database or a free thread came late."""
         answer = self._threads.submit(self._counter.count, query, within=within)
         try:
             return answer.result(2 * within.total_seconds())

@@ -33,7 +33,7 @@ from waybill.exporter.formats.registry import Format, format_named
 from waybill.exporter.ports import RowStream, Sink
 from waybill.exporter.run import Outcome, Progress, run_export
 from waybill.exporter.stop import StopToken
-from waybill.infra.estimates.estimator import Forecasts
+from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.exports.layouts import layout_for
 from waybill.infra.exports.single_flight_key import FlightKeys
 from waybill.infra.failpoints import failing, failpoint
@@ -49,8 +49,8 @@ log = logging.getLogger(__name__)
 #: Bytes an XLSX takes per cell on our sample rows (measured: 6 to 9); decides the part size.
 _BYTES_PER_CELL = 10
 
-#: A forecast may hold up an export for twice this, where the source is slow to answer.
-_FORESIGHT = timedelta(seconds=0.1)
+#: The estimate delays an export by at most twice this, where the source is slow to answer.
+_ESTIMATE_TIMEOUT = timedelta(seconds=0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class WorkerDoors:
     store: ObjectStore
     sources: Sources
     registry: Registry
-    forecasts: Forecasts
+    estimator: Estimator
     lease: timedelta
     stall: timedelta
     retention: timedelta
@@ -130,7 +130,7 @@ class Attempt:
         dataset.authorise(task.owner)
         params = dataset.parse(task.params)
         chosen = format_named(task.format, csv_profile=doors.csv_profile)
-        self._foretell(dataset, params)
+        self._record_estimate(dataset, params)
         key = _object_key(self.claim, chosen)
         query = dataset.query(params, task.owner)
         self._flight_key = doors.flights.of(dataset, query, task.params, task.owner, chosen.name)
@@ -145,20 +145,26 @@ class Attempt:
         )
         return self._finished(task, dataset, chosen, outcome)
 
-    def _foretell(self, dataset: Dataset, params: BaseModel) -> None:
-        """Record what this export should come to. A later attempt leaves the first word."""
+    def _record_estimate(self, dataset: Dataset, params: BaseModel) -> None:
+        """Estimate this export and record it with the first attempt."""
         task, doors = self.claim.task, self.doors
         if task.attempt > 1:
             return
         try:
-            forecast = doors.forecasts.foretell(
-                task.owner, dataset, params, task.format, within=_FORESIGHT
+            estimate = doors.estimator.estimate(
+                task.owner, dataset, params, task.format, within=_ESTIMATE_TIMEOUT
             )
-            doors.runs.record_forecast(self.claim, forecast)
+            doors.runs.record_estimate(
+                self.claim,
+                planned_rows=estimate.planner_rows,
+                rows=estimate.rows,
+                size_bytes=estimate.size_bytes,
+                seconds=estimate.seconds,
+            )
         except Exception as error:
-            # No forecast is worth an export, and what is really wrong will show again.
+            # A failed estimate must not fail the export; a real fault will show again.
             why = type(error).__name__
-            log.warning("an export goes without its forecast", extra={**self._identity, "why": why})
+            log.warning("export runs without an estimate", extra={**self._identity, "why": why})
 
     @contextmanager
     def _sink(self, key: str, chosen: Format, stream: RowStream) -> Iterator[Sink]:

@@ -15,7 +15,7 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.ports import RowCount
 from waybill.infra.db.engine import write_transaction
 from waybill.infra.db.tables import export_task
-from waybill.infra.estimates.estimator import Forecasts, RowsKnownBy
+from waybill.infra.estimates.estimator import Estimator, RowsKnownBy
 from waybill.infra.estimates.history import QueueLoad, TaskHistory
 from waybill.infra.sources import open_source
 from waybill.infra.sources.errors import SourceUnavailable
@@ -27,8 +27,8 @@ STRANGER = Principal("ann", "other-tenant", ANN.roles)
 WITHIN = timedelta(seconds=1)
 
 
-class Told:
-    """A counter that says what it was told to."""
+class FixedCounter:
+    """A counter with fixed answers."""
 
     def __init__(self, *counts: RowCount | Exception) -> None:
         self._counts = list(counts)
@@ -71,9 +71,9 @@ def finish(engine, user: Principal = ANN, *, rows: int, size: int, **change: Any
         )
 
 
-def foretell(engine, counter: Any, user: Principal = ANN, chosen: str = "csv", **params: Any):
-    forecasts = Forecasts(TaskHistory(engine), {ROWS: counter})
-    return forecasts.foretell(user, ORDERS, ORDERS.parse(params), chosen, WITHIN)
+def estimate(engine, counter: Any, user: Principal = ANN, chosen: str = "csv", **params: Any):
+    estimator = Estimator(TaskHistory(engine), {ROWS: counter})
+    return estimator.estimate(user, ORDERS, ORDERS.parse(params), chosen, WITHIN)
 
 
 def test_bytes_and_seconds_follow_the_past_of_the_same_kind(engine):
@@ -83,11 +83,11 @@ def test_bytes_and_seconds_follow_the_past_of_the_same_kind(engine):
     finish(engine, rows=1_000, size=9_000_000, format="xlsx")
     finish(engine, rows=0, size=500, format="csv", params={"city": "Nowhere"})
 
-    forecast = foretell(engine, Told(RowCount(counted=10_000)))
+    found = estimate(engine, FixedCounter(RowCount(counted=10_000)))
 
-    assert forecast.rows_known_by is RowsKnownBy.EXACT
-    assert forecast.size_bytes == pytest.approx(500_000, rel=0.01)
-    assert forecast.seconds == pytest.approx(10_000 / 2_000 * 10, rel=0.05)
+    assert found.rows_known_by is RowsKnownBy.EXACT
+    assert found.size_bytes == pytest.approx(500_000, rel=0.01)
+    assert found.seconds == pytest.approx(10_000 / 2_000 * 10, rel=0.05)
 
 
 def test_one_stray_export_changes_little(engine):
@@ -95,71 +95,71 @@ def test_one_stray_export_changes_little(engine):
         finish(engine, rows=1_000, size=50_000, format="csv", params={"city": str(city)})
     finish(engine, rows=1_000, size=50_000_000, format="csv", params={"city": "stray"})
 
-    assert foretell(engine, Told(RowCount(1_000))).size_bytes == pytest.approx(50_000, rel=0.01)
+    assert estimate(engine, FixedCounter(RowCount(1_000))).size_bytes == pytest.approx(
+        50_000, rel=0.01
+    )
 
 
 def test_a_past_of_another_tenant_is_nobodys_past(engine):
-    fresh = foretell(engine, Told(RowCount(1_000), SourceUnavailable()), STRANGER)
+    fresh = estimate(engine, FixedCounter(RowCount(1_000), SourceUnavailable()), STRANGER)
     for city in range(5):
         finish(engine, rows=1_000, size=777_000, format="csv", params={"city": str(city)})
 
-    assert foretell(engine, Told(RowCount(1_000)), STRANGER) == fresh
-    assert foretell(engine, Told(RowCount(1_000)), ANN) != fresh
+    assert estimate(engine, FixedCounter(RowCount(1_000)), STRANGER) == fresh
+    assert estimate(engine, FixedCounter(RowCount(1_000)), ANN) != fresh
 
 
 def test_the_rows_of_last_time_are_told_to_whoever_exported_them_only(engine):
     wanted = {"city": "Berlin", "status": None, "at_least": 0}
     finish(engine, rows=321, size=5_000, format="parquet", params=wanted)
 
-    away = Told(SourceUnavailable())
-    mine = foretell(engine, away, ANN, city="Berlin")
+    away = FixedCounter(SourceUnavailable())
+    mine = estimate(engine, away, ANN, city="Berlin")
     assert (mine.rows, mine.rows_known_by, mine.rows_problem) == (
         321, RowsKnownBy.HISTORY, "source_unavailable"
     )  # fmt: skip
     for other in (
-        foretell(engine, away, BOB, city="Berlin"),
-        foretell(engine, away, STRANGER, city="Berlin"),
-        foretell(engine, away, ANN, city="Oslo"),
+        estimate(engine, away, BOB, city="Berlin"),
+        estimate(engine, away, STRANGER, city="Berlin"),
+        estimate(engine, away, ANN, city="Oslo"),
     ):
         assert (other.rows, other.rows_known_by, other.size_bytes, other.seconds) == (None,) * 4
         assert other.rows_problem == "source_unavailable"
 
 
 def test_a_count_that_came_too_late_says_so(engine):
-    assert foretell(engine, Told(RowCount())).rows_problem == "count_too_slow"
+    assert estimate(engine, FixedCounter(RowCount())).rows_problem == "count_too_slow"
 
 
 def test_the_planner_is_corrected_by_how_it_erred_with_the_same_parameters(engine):
-    guess = Told(RowCount(planned=100))
+    guess = FixedCounter(RowCount(planned=100))
     for city in range(3):
         wanted = {"city": f"city {city}", "status": None, "at_least": 0}
-        assert foretell(engine, guess, city="Oslo").rows == 100
+        assert estimate(engine, guess, city="Oslo").rows == 100
         finish(engine, rows=400, size=4_000, format="csv", params=wanted, planned=100)
 
-    corrected = foretell(engine, guess, city="Oslo")
+    corrected = estimate(engine, guess, city="Oslo")
 
     assert (corrected.rows, corrected.rows_known_by) == (400, RowsKnownBy.PLANNER)
-    assert corrected.planned_rows == 100
-    assert foretell(engine, guess, status="paid").rows == 100
+    assert corrected.planner_rows == 100
+    assert estimate(engine, guess, status="paid").rows == 100
 
 
-def test_what_was_foretold_is_kept_by_whoever_holds_the_claim(engine):
+def test_an_estimate_is_recorded_by_whoever_holds_the_claim(engine):
     claim = begin(engine)
     runs = TaskRuns(engine, LEASE)
-    forecast = foretell(engine, Told(RowCount(counted=12, planned=90)))
-
-    runs.record_forecast(claim, forecast)
+    runs.record_estimate(claim, planned_rows=90, rows=12, size_bytes=140, seconds=0.4)
     runs.release(claim)
-    runs.record_forecast(claim, foretell(engine, Told(RowCount(counted=99))))
+    runs.record_estimate(claim, planned_rows=None, rows=99, size_bytes=900, seconds=2.0)
 
     task = TaskRequests(engine).get(ANN, claim.task.id)
-    assert (task.predicted_rows, task.predicted_bytes) == (12, forecast.size_bytes)
-    assert task.predicted_seconds == pytest.approx(forecast.seconds)
+    assert (task.predicted_rows, task.predicted_bytes) == (12, 140)
+    assert task.predicted_seconds == pytest.approx(0.4)
 
 
 def test_the_load_of_a_queue_counts_what_waits_and_what_runs(engine):
     history = TaskHistory(engine)
-    assert history.load_of("orders") == QueueLoad(0, 0, 0)
+    assert history.queue_load("orders") == QueueLoad(0, 0, 0)
     for city in "abc":
         TaskRequests(engine).submit(ANN, new_task(params={"city": city}))
     begin(engine, BOB)
@@ -167,8 +167,8 @@ def test_the_load_of_a_queue_counts_what_waits_and_what_runs(engine):
     later = begin(engine, BOB, params={"city": "later"})
     runs.fail(later, code="x", message="x", retry_in=timedelta(hours=1))
 
-    assert history.load_of("orders") == QueueLoad(waiting=3, running=1, workers=1)
-    assert history.load_of("users") == QueueLoad(0, 0, 0)
+    assert history.queue_load("orders") == QueueLoad(waiting=3, running=1, workers=1)
+    assert history.queue_load("users") == QueueLoad(0, 0, 0)
 
 
 def test_the_history_is_read_from_its_index(engine):
@@ -191,8 +191,8 @@ def test_a_forecast_of_a_real_source_is_the_count_of_its_rows(engine):
     three = sa.union_all(*(sa.select(sa.literal(n).label("n")) for n in range(3))).subquery()
     dataset = Dataset("three", lambda params, user: sa.select(three), OrderParams)
     source = open_source(engine.url.render_as_string(hide_password=False))
-    forecasts = Forecasts(TaskHistory(engine), {ROWS: source})
+    estimator = Estimator(TaskHistory(engine), {ROWS: source})
 
-    forecast = forecasts.foretell(ANN, dataset, OrderParams(), "xlsx", WITHIN)
+    found = estimator.estimate(ANN, dataset, OrderParams(), "xlsx", WITHIN)
 
-    assert (forecast.rows, forecast.rows_known_by, forecast.columns) == (3, RowsKnownBy.EXACT, 1)
+    assert (found.rows, found.rows_known_by, found.columns) == (3, RowsKnownBy.EXACT, 1)

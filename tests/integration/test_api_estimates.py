@@ -15,7 +15,6 @@ from tests.support.servers.task_api import TASKS, OrderParams, TaskApi, ask, run
 from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
-from waybill.infra.estimates.estimator import Forecast, RowsKnownBy
 
 ESTIMATE = f"{TASKS}/estimate"
 ROWS = 1_500
@@ -239,14 +238,12 @@ def test_without_its_source_ones_own_last_export_of_the_same_tells_the_rows(cut_
         assert estimate(stranger, params={"city": "Berlin"})["rows"] is None
 
 
-def test_a_task_shows_what_was_foretold_of_it(cut_off: TaskApi):
+def test_a_task_shows_the_estimate_that_was_made_of_it(cut_off: TaskApi):
     client = cut_off.person()
     task = ask(client)
     assert task["predicted"] is None
     claim = cut_off.begin(task)
-    cut_off.runs.record_forecast(
-        claim, Forecast(10, RowsKnownBy.EXACT, None, 12, 2, 6_700, 4.5, [])
-    )
+    cut_off.runs.record_estimate(claim, planned_rows=12, rows=10, size_bytes=6_700, seconds=4.5)
 
     seen = client.get(f"{TASKS}/{task['id']}").json()
 

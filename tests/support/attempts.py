@@ -12,7 +12,7 @@ from waybill.exporter.datasets.dataset import ROWS, Dataset, Registry
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.csv.profiles import EXCEL
 from waybill.exporter.ports import RowCounter, Source
-from waybill.infra.estimates.estimator import Forecasts
+from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.history import TaskHistory
 from waybill.infra.estimates.timed_count import TimedCounter
 from waybill.infra.exports.single_flight_key import FlightKeys
@@ -33,13 +33,13 @@ def run_attempt(
     *,
     counter: RowCounter | None = None,
 ) -> Task:
-    """`user`'s task after its first attempt. `counter` is what forecasts ask, if not the source."""
+    """`user`'s task after its first attempt. `counter` is what estimates ask, if not the source."""
     doors = WorkerDoors(
         runs=TaskRuns(tasks, LEASE),
         store=store,
         sources={ROWS: source},
         registry=Registry({dataset.name: dataset}),
-        forecasts=Forecasts(TaskHistory(tasks), {ROWS: TimedCounter(counter or source)}),
+        estimator=Estimator(TaskHistory(tasks), {ROWS: TimedCounter(counter or source)}),
         lease=LEASE,
         stall=LEASE,
         retention=timedelta(days=1),

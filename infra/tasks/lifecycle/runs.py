@@ -17,7 +17,6 @@ from sqlalchemy.engine import Engine
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import database_now, write_transaction
 from waybill.infra.db.tables import export_task, storage_object
-from waybill.infra.estimates.estimator import Forecast
 from waybill.infra.tasks.audit import audit, wake
 from waybill.infra.tasks.lifecycle.claims import take
 from waybill.infra.tasks.lifecycle.completion import after_end
@@ -112,17 +111,25 @@ class TaskRuns:
                 show_progress(connection, now, row["id"], shown)
         return Pulse.CANCELLED if row["cancel_requested_at"] else Pulse.ALIVE
 
-    def record_forecast(self, claim: Claim, forecast: Forecast) -> None:
-        """Keep what was foretold beside what will come true."""
+    def record_estimate(
+        self,
+        claim: Claim,
+        *,
+        planned_rows: int | None,
+        rows: int | None,
+        size_bytes: int | None,
+        seconds: float | None,
+    ) -> None:
+        """Record the estimate made at the start, beside what the actual figures will be."""
         with write_transaction(self._engine) as connection:
             change_task(
                 connection,
                 database_now(connection),
                 _held(claim),
-                planned_rows=forecast.planned_rows,
-                predicted_rows=forecast.rows,
-                predicted_bytes=forecast.size_bytes,
-                predicted_seconds=forecast.seconds,
+                planned_rows=planned_rows,
+                predicted_rows=rows,
+                predicted_bytes=size_bytes,
+                predicted_seconds=seconds,
             )
 
     def reserve_object(self, claim: Claim, key: str) -> None:

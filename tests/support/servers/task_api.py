@@ -32,7 +32,7 @@ from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.infra.config.settings import load
 from waybill.infra.db.engine import create_engine
 from waybill.infra.db.migrate import upgrade
-from waybill.infra.estimates.estimator import Forecasts
+from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.history import TaskHistory
 from waybill.infra.estimates.timed_count import timed_counters
 from waybill.infra.links.share_links import ShareLinks
@@ -261,7 +261,7 @@ def running_api(
         notifications=NotificationQueries(engine),
         notification_rules=NotificationRules(loaded, resolve),
         history=TaskHistory(engine),
-        forecasts=Forecasts(TaskHistory(engine), timed_counters(sources)),
+        estimator=Estimator(TaskHistory(engine), timed_counters(sources)),
         store=store or MemoryStore(),
         nudge=lambda: nudges.append(None),
         checks=checks or {},
