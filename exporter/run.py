@@ -1,6 +1,6 @@
 """The use case: read a query in one snapshot, write one file, and prove it complete.
 
-Nothing here knows a database, a store or a task. An attempt either returns an `Outcome`
+Nothing here knows a database, a store or a task. An attempt either returns an `ExportResult`
 whose counts agree, or raises and leaves no file behind.
 """
 
@@ -24,7 +24,7 @@ from waybill.exporter.stop import StopToken
 
 
 @dataclass(slots=True)
-class Progress:
+class ExportProgress:
     """How far an export is. Written by its thread, read by any other."""
 
     rows_done: int = 0
@@ -34,7 +34,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ExportResult:
     """What a finished export consists of."""
 
     rows_source: int | None
@@ -53,23 +53,23 @@ def run_export(
     layout: Layout,
     open_sink: Callable[[RowStream], AbstractContextManager[Sink]],
     *,
-    progress: Progress | None = None,
+    progress: ExportProgress | None = None,
     stop: StopToken | None = None,
     count: bool = True,
-) -> Outcome:
+) -> ExportResult:
     """Export `query` and return what was written.
 
     `open_sink` gets the opened stream, whose row count and schema tell how large the file may
     become. Rows the database counts in the snapshot, rows that were read and rows counted in
     the rendered bytes must agree, and the sink publishes nothing but exactly those bytes
     (`docs/decisions/0009-proof-of-completeness.md`). With ``count=False`` the end of the cursor
-    is trusted, and `Outcome.rows_source` is None to say so.
+    is trusted, and `ExportResult.rows_source` is None to say so.
 
     Raises:
         IncompleteExport: rows were lost, repeated, swapped or changed; nothing was published.
         ExportStopped: `stop` was used.
     """
-    progress = progress or Progress()
+    progress = progress or ExportProgress()
     stop = stop or StopToken()
     stop.check()
     try:
@@ -95,9 +95,9 @@ def _write(
     encode: Encode,
     layout: Layout,
     sink: Sink,
-    progress: Progress,
+    progress: ExportProgress,
     stop: StopToken,
-) -> Outcome:
+) -> ExportResult:
     tally = Tally()
     digest = hashlib.sha256()
     reading = _Reading(stream)
@@ -111,7 +111,7 @@ def _write(
     file = _file_of(stream.rows_expected, reading.rows, tally)
     sink.expect(file.size_bytes, file.crc32)
     stop.check()
-    return Outcome(
+    return ExportResult(
         rows_source=stream.rows_expected,
         rows_written=tally.rows,
         size_bytes=progress.bytes_rendered,

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from waybill.exporter.run import Progress as ExportProgress
+from waybill.exporter.run import ExportProgress
 
 #: For people. stdout is for results, which may be piped.
 err = Console(stderr=True, highlight=False)

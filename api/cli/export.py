@@ -20,7 +20,7 @@ from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.formats.csv.profiles import PROFILES
 from waybill.exporter.formats.registry import FORMATS, Format, format_named
 from waybill.exporter.ports import RowStream, Sink, Source
-from waybill.exporter.run import Outcome, Progress, run_export
+from waybill.exporter.run import ExportProgress, ExportResult, run_export
 from waybill.infra.bootstrap import object_store
 from waybill.infra.config.settings import Settings, load
 from waybill.infra.exports.dataset_loader import load_datasets
@@ -120,8 +120,8 @@ def _run(
     layout: Layout,
     chosen: Format,
     open_sink: OpenSink,
-) -> Outcome:
-    progress = Progress()
+) -> ExportResult:
+    progress = ExportProgress()
     done = threading.Event()
     with progress_bar(layout.title) as (bar, row):
 

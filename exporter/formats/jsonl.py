@@ -28,8 +28,7 @@ from waybill.exporter.formats.text_rows import (
 )
 from waybill.exporter.labels import count_renamed
 from waybill.exporter.rows.marks import count_marks
-from waybill.exporter.values.cell_texts import cell_texts
-from waybill.exporter.values.columns import CellColumn, Kind, cell_columns
+from waybill.exporter.values.cell_columns import CellColumn, ValueKind, cell_columns, cell_texts
 
 #: The rule under which a float that JSON has no number for is counted among the warnings.
 NOT_FINITE = "not_finite_as_text"
@@ -77,13 +76,13 @@ def _tests(columns: Sequence[CellColumn]) -> dict[tuple[str, str], pl.Expr]:
     tests: dict[tuple[str, str], pl.Expr] = {}
     for column in columns:
         value = pl.col(column.key)
-        if column.kind in (Kind.TEXT, Kind.DECIMAL_TEXT):
+        if column.kind in (ValueKind.TEXT, ValueKind.DECIMAL_TEXT):
             tests[column.key, _NEEDS_ESCAPE] = value.str.contains(_ESCAPED_PATTERN)
-        elif column.kind is Kind.NUMBER and not column.as_text:
+        elif column.kind is ValueKind.NUMBER and not column.as_text:
             tests[column.key, NOT_FINITE] = _is_not_finite(value)
-        elif column.kind is Kind.BYTES:
+        elif column.kind is ValueKind.BYTES:
             tests[column.key, BINARY_AS_BASE64] = value.is_not_null()
-        elif column.kind is Kind.JSON:
+        elif column.kind is ValueKind.JSON:
             tests[column.key, _HAS_LINE_BREAK] = value.str.contains(_LINE_BREAK)
     return tests
 
@@ -96,11 +95,11 @@ def _member(column: CellColumn, found: Counts) -> pl.Expr:
         value = value.str.replace_many(_ESCAPED, _ESCAPES)
     if found[column.key, _HAS_LINE_BREAK]:
         value = value.str.replace_all(_LINE_BREAK, " ")
-    bare = column.kind in (Kind.NUMBER, Kind.BOOLEAN) and not column.as_text
+    bare = column.kind in (ValueKind.NUMBER, ValueKind.BOOLEAN) and not column.as_text
     if found[column.key, NOT_FINITE]:
         mark = pl.when(_is_not_finite(value)).then(pl.lit('"')).otherwise(pl.lit(""))
         member = pl.concat_str(pl.lit(key), mark, value, mark)
-    elif bare or column.kind is Kind.JSON:
+    elif bare or column.kind is ValueKind.JSON:
         member = pl.concat_str(pl.lit(key), value)
     else:
         member = pl.concat_str(pl.lit(f'{key}"'), value, pl.lit('"'))

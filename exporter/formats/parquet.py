@@ -23,7 +23,7 @@ from waybill.exporter.errors import LimitExceeded
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.labels import count_renamed, unique_labels
 from waybill.exporter.rows.batch_cuts import Cut, regroup
-from waybill.exporter.rows.order import RowOrder
+from waybill.exporter.rows.seals import RowOrder
 from waybill.exporter.values.arrow_conversions import for_parquet
 
 #: Rows of a row group, near what DuckDB and Spark expect to hand to one thread.

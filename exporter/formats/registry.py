@@ -94,13 +94,13 @@ def _csv_gzip(profile: CsvProfile) -> Encode:
 
 
 def _csv_archive(profile: CsvProfile) -> Encode:
-    from waybill.exporter.formats.archive.csv import csv_archive_encoder
+    from waybill.exporter.formats.archive.csv_archive import csv_archive_encoder
 
     return csv_archive_encoder(profile)
 
 
 def _workbook_archive() -> Encode:
-    from waybill.exporter.formats.archive.xlsx import workbook_archive_encoder
+    from waybill.exporter.formats.archive.workbook_archive import workbook_archive_encoder
 
     return workbook_archive_encoder(_xlsx())
 

@@ -16,8 +16,8 @@ from waybill.exporter.blocks.block import Block, Checksum
 from waybill.exporter.blocks.parallel import map_ordered
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.rows.batch_cuts import Cut, regroup
-from waybill.exporter.rows.order import RowOrder
-from waybill.exporter.values.columns import CellColumn
+from waybill.exporter.rows.seals import RowOrder
+from waybill.exporter.values.cell_columns import CellColumn
 
 P = TypeVar("P")
 

@@ -12,8 +12,7 @@ from itertools import chain
 
 import pyarrow as pa
 
-from waybill.exporter.rows.order import RowOrder
-from waybill.exporter.rows.seals import check_seal, first_row_of, in_order, sealed_slice
+from waybill.exporter.rows.seals import RowOrder, check_seal, first_row_of, in_order, sealed_slice
 
 
 @dataclass(frozen=True, slots=True)

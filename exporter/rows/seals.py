@@ -15,11 +15,33 @@ import pyarrow as pa
 from isal import isal_zlib
 
 from waybill.exporter.errors import IncompleteExport
-from waybill.exporter.rows.order import RowOrder
 
 _KEY = b"waybill.seal"
 #: First row and CRC-32.
 _SEAL = struct.Struct("<QL")
+
+
+class RowOrder:
+    """Checks that runs of rows follow one another: no gap, no repeat, no change of place.
+
+    Totals are compared elsewhere (`exporter/run.py`).
+    """
+
+    def __init__(self, first_row: int | None = None) -> None:
+        """Without `first_row`, the sequence may begin anywhere."""
+        self._next = first_row
+
+    def follow(self, first_row: int, rows: int) -> None:
+        """Accept the next run.
+
+        Raises:
+            IncompleteExport: it does not begin where the previous run ended.
+        """
+        if self._next not in {None, first_row}:
+            raise IncompleteExport(
+                f"Row {self._next:,} was to come next, and row {first_row:,} came."
+            )
+        self._next = first_row + rows
 
 
 def sealed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

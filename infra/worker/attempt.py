@@ -31,7 +31,7 @@ from waybill.exporter.errors import (
 from waybill.exporter.formats.csv.profiles import CsvProfile
 from waybill.exporter.formats.registry import Format, format_named
 from waybill.exporter.ports import RowStream, Sink
-from waybill.exporter.run import Outcome, Progress, run_export
+from waybill.exporter.run import ExportProgress, ExportResult, run_export
 from waybill.exporter.stop import StopToken
 from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.exports.layouts import layout_for
@@ -80,7 +80,7 @@ class Attempt:
     doors: WorkerDoors
     claim: Claim
     stop: StopToken = field(default_factory=StopToken)
-    progress: Progress = field(default_factory=Progress)
+    progress: ExportProgress = field(default_factory=ExportProgress)
     _upload: Upload | None = None
     _flight_key: str | None = None
 
@@ -180,7 +180,9 @@ class Attempt:
             failpoint("w.before_complete")
         failpoint("w.after_complete")
 
-    def _finished(self, task: Task, dataset: Dataset, chosen: Format, outcome: Outcome) -> Finished:
+    def _finished(
+        self, task: Task, dataset: Dataset, chosen: Format, outcome: ExportResult
+    ) -> Finished:
         if self._upload is None:
             raise RuntimeError("an export finished without an upload")
         stored = self._upload.stored

@@ -20,7 +20,7 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied
 from waybill.exporter.formats.csv.profiles import MACHINE
 from waybill.exporter.formats.registry import format_named
-from waybill.exporter.run import Outcome, run_export
+from waybill.exporter.run import ExportResult, run_export
 from waybill.infra.exports.dataset_loader import load_datasets
 from waybill.infra.sources import open_sources
 from waybill.infra.tasks.audit_dataset import AUDIT
@@ -51,7 +51,7 @@ def log(engine: Engine) -> Engine:
     return engine
 
 
-def export(engine: Engine, tmp_path: Path, **params: object) -> tuple[bytes, Outcome]:
+def export(engine: Engine, tmp_path: Path, **params: object) -> tuple[bytes, ExportResult]:
     """The dataset as a worker runs it, where the rows' own database is another one."""
     tasks_url = engine.url.render_as_string(hide_password=False)
     sources = open_sources(f"sqlite:///{tmp_path}/rows.db", tasks_url)

@@ -28,11 +28,11 @@ from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import IncompleteExport
 from waybill.exporter.formats import jsonl as json_lines
 from waybill.exporter.formats import parquet, text_rows
-from waybill.exporter.formats.csv import text as csv_text
+from waybill.exporter.formats.csv import csv_text
 from waybill.exporter.formats.registry import FORMATS
 from waybill.exporter.formats.xlsx import encode as xlsx
-from waybill.exporter.formats.xlsx import rows
-from waybill.exporter.run import Outcome, run_export
+from waybill.exporter.formats.xlsx import row_renderer
+from waybill.exporter.run import ExportResult, run_export
 from waybill.infra.sources import open_source, row_columns
 from waybill.storage.errors import ChecksumMismatch
 
@@ -103,7 +103,7 @@ class Run:
         self.tampers[place] = self.tamper = Tamper(mutate, [])
         self.store = TamperedStore(self.tampers["sent"], self.tampers["kept"])
 
-    def export(self, database: str, case: str, *, count: bool = True) -> Outcome:
+    def export(self, database: str, case: str, *, count: bool = True) -> ExportResult:
         name, layout = LAYOUTS[case]
         tampers = self.tampers
 
@@ -158,11 +158,11 @@ def _lose_a_line(patch: pytest.MonkeyPatch) -> None:
 
 
 def _lose_a_sheet_row(patch: pytest.MonkeyPatch) -> None:
-    def concat(parts, *, concat=rows._concat, **more):
+    def concat(parts, *, concat=row_renderer._concat, **more):
         made = concat(parts, **more)
         return made.scatter([1], [""]) if made[0].startswith("<row") else made
 
-    patch.setattr(rows, "_concat", concat)
+    patch.setattr(row_renderer, "_concat", concat)
 
 
 def _lose_a_parquet_row(patch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from tests.support.source_databases import (
 )
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.registry import FORMATS
-from waybill.exporter.run import Outcome, run_export
+from waybill.exporter.run import ExportResult, run_export
 from waybill.infra.sources import postgres_stream
 from waybill.storage.memory import MemoryStore
 
@@ -32,7 +32,7 @@ def database(
         yield filled
 
 
-def export(database: SourceDatabase, name: str) -> Outcome:
+def export(database: SourceDatabase, name: str) -> ExportResult:
     store = MemoryStore()
     outcome = run_export(
         database.source,

@@ -17,7 +17,7 @@ import pytest
 from waybill.exporter.blocks.block import Block
 from waybill.exporter.formats import parquet, text_rows
 from waybill.exporter.formats.xlsx import encode as xlsx
-from waybill.exporter.formats.xlsx.rows import RenderedCut
+from waybill.exporter.formats.xlsx.row_renderer import RenderedCut
 from waybill.exporter.rows.batch_cuts import Cut
 from waybill.storage.memory import MemoryStore, MemoryUpload
 from waybill.storage.part_sender import PartSender

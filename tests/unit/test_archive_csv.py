@@ -18,7 +18,7 @@ from tests.support.benchmark_rows import make_batches
 from tests.support.encoded import bytes_before_failure, encode_table
 from waybill.exporter.datasets.layout import Column, Layout
 from waybill.exporter.errors import LimitExceeded
-from waybill.exporter.formats.archive.csv import csv_archive_encoder
+from waybill.exporter.formats.archive.csv_archive import csv_archive_encoder
 from waybill.exporter.formats.csv.files import csv_encoder
 from waybill.exporter.formats.csv.profiles import EXCEL, MACHINE
 from waybill.exporter.formats.encoding import Tally

@@ -16,7 +16,7 @@ from tests.support.benchmark_rows import make_batches
 from tests.support.encoded import bytes_before_failure, encode_table
 from waybill.exporter.blocks.block import Checksum
 from waybill.exporter.datasets.layout import Layout
-from waybill.exporter.formats.archive.xlsx import workbook_archive_encoder
+from waybill.exporter.formats.archive.workbook_archive import workbook_archive_encoder
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.formats.xlsx.encode import encode_xlsx
 from waybill.exporter.rows.seals import sealed

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.support.encoded import encode_table
 from tests.support.workbooks import encode
 from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.csv.csv_text import CsvText
 from waybill.exporter.formats.csv.files import csv_encoder
 from waybill.exporter.formats.csv.profiles import EXCEL, MACHINE, CsvProfile
-from waybill.exporter.formats.csv.text import CsvText
 from waybill.exporter.formats.jsonl import encode_jsonl_gzip
 from waybill.exporter.rows.marks import count_marks, count_records
 

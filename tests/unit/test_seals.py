@@ -10,8 +10,14 @@ from hypothesis import strategies as st
 from tests.corpus.cells import CELLS, CellCase
 from waybill.exporter.errors import IncompleteExport
 from waybill.exporter.rows.batch_cuts import Cut, regroup
-from waybill.exporter.rows.order import RowOrder
-from waybill.exporter.rows.seals import check_seal, first_row_of, in_order, sealed, sealed_slice
+from waybill.exporter.rows.seals import (
+    RowOrder,
+    check_seal,
+    first_row_of,
+    in_order,
+    sealed,
+    sealed_slice,
+)
 
 
 def batch_of(*numbers: int | None) -> pa.RecordBatch:

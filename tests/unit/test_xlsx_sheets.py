@@ -15,12 +15,12 @@ from tests.support.workbooks import column_values, encode, read_calamine, read_o
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import InvalidRequest, LimitExceeded
 from waybill.exporter.formats.encoding import Tally
-from waybill.exporter.formats.xlsx.columns import plan_columns
+from waybill.exporter.formats.xlsx.designer import Designer
 from waybill.exporter.formats.xlsx.package import Package
-from waybill.exporter.formats.xlsx.rows import RowRenderer
-from waybill.exporter.formats.xlsx.sheetnames import SheetNames
-from waybill.exporter.formats.xlsx.sheets import SETTLE_LAG, Placement
-from waybill.exporter.formats.xlsx.skeleton import Designer
+from waybill.exporter.formats.xlsx.placement import SETTLE_LAG, Placement
+from waybill.exporter.formats.xlsx.row_renderer import RowRenderer
+from waybill.exporter.formats.xlsx.sheet_columns import plan_columns
+from waybill.exporter.formats.xlsx.sheet_names import SheetNames
 from waybill.exporter.rows.batch_cuts import Cut
 from waybill.exporter.rows.seals import sealed
 

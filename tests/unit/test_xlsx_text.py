@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waybill.exporter.formats.xlsx.cells import Form
+from waybill.exporter.formats.xlsx.cells import CellType
 from waybill.exporter.formats.xlsx.text_cells import TRUNCATION_MARK, cut_text, one_line, text_cells
 
 #: Pieces that together make most of what could confuse a decoder.
@@ -29,7 +29,7 @@ def _excel_decodes(text: str) -> str:
 
 def _shown(values: list[str | None]) -> list[str | None]:
     (cells,) = text_cells(pa.array(values, pa.string()), lambda rule, count: None)
-    opening, closing = cells.form.value
+    opening, closing = cells.cell_type.value
     shown: list[str | None] = []
     for value in cells.values:
         if value is None:
@@ -37,7 +37,7 @@ def _shown(values: list[str | None]) -> list[str | None]:
             continue
         cell = ET.fromstring(f"<c{opening}{value}{closing}")  # noqa: S314  our own text
         text = "".join(cell.itertext())
-        keeps_blanks = cells.form is Form.SPACED_TEXT
+        keeps_blanks = cells.cell_type is CellType.SPACED_TEXT
         shown.append(_excel_decodes(text if keeps_blanks else text.strip(" \t\r\n")))
     return shown
 
@@ -59,13 +59,13 @@ def test_a_slice_of_an_array_is_scanned_by_its_own_values(offset: int) -> None:
 
 def test_plain_columns_are_written_as_they_are() -> None:
     (cells,) = text_cells(pa.array(["plain", "北京", None, ""]), lambda rule, count: None)
-    assert cells.form is Form.TEXT
+    assert cells.cell_type is CellType.TEXT
     assert cells.values.to_list() == ["plain", "北京", None, ""]
 
 
 def test_blanks_that_count_are_preserved_by_an_attribute() -> None:
     (cells,) = text_cells(pa.array(["a", " b"]), lambda rule, count: None)
-    assert cells.form is Form.SPACED_TEXT
+    assert cells.cell_type is CellType.SPACED_TEXT
 
 
 @pytest.mark.parametrize("char", ["x", "é", "語", "😀", "\x01", "&"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from openpyxl.utils.datetime import from_excel, to_excel
 
 from tests.support.workbooks import naive
-from waybill.exporter.formats.xlsx.cells import Cells, Form
+from waybill.exporter.formats.xlsx.cells import Cells, CellType
 from waybill.exporter.formats.xlsx.time_cells import (
     date_cells,
     duration_cells,
@@ -31,8 +31,8 @@ def _ignore(rule: str, count: int) -> None:
     """Warnings are not what these tests are about."""
 
 
-def _only(cells: list[Cells], form: Form) -> list[str | None]:
-    (found,) = [part.values.to_list() for part in cells if part.form is form]
+def _only(cells: list[Cells], cell_type: CellType) -> list[str | None]:
+    (found,) = [part.values.to_list() for part in cells if part.cell_type is cell_type]
     return found
 
 
@@ -42,7 +42,7 @@ def _serial(span: timedelta) -> float:
 
 @given(st.datetimes(naive(1900, 3, 1), naive(2185, 1, 1)))
 def test_a_serial_is_the_double_nearest_to_the_timestamp(stamp: datetime) -> None:
-    (text,) = _only(timestamp_cells(pa.array([stamp]), _ignore, UTC), Form.NUMBER)
+    (text,) = _only(timestamp_cells(pa.array([stamp]), _ignore, UTC), CellType.NUMBER)
     assert float(text or "") == _serial(stamp - _EPOCH)
 
 
@@ -50,24 +50,26 @@ def test_a_serial_is_the_double_nearest_to_the_timestamp(stamp: datetime) -> Non
 def test_a_serial_is_one_of_the_nearest_doubles_for_all_of_excels_calendar(
     stamp: datetime,
 ) -> None:
-    (text,) = _only(timestamp_cells(pa.array([stamp]), _ignore, UTC), Form.NUMBER)
+    (text,) = _only(timestamp_cells(pa.array([stamp]), _ignore, UTC), CellType.NUMBER)
     nearest = _serial(stamp - _EPOCH)
     assert abs(float(text or "") - nearest) <= math.ulp(nearest)
 
 
 @given(_STAMPS)
 def test_openpyxl_reads_the_timestamp_back_to_its_millisecond(stamp: datetime) -> None:
-    (text,) = _only(timestamp_cells(pa.array([stamp]), _ignore, UTC), Form.NUMBER)
+    (text,) = _only(timestamp_cells(pa.array([stamp]), _ignore, UTC), CellType.NUMBER)
     assert abs(from_excel(float(text or "")) - stamp) <= timedelta(milliseconds=1)
 
 
 @given(st.dates(date(1900, 3, 1), date(9999, 12, 31)))
 def test_openpyxl_computes_the_same_days(day: date) -> None:
-    assert _only(date_cells(pa.array([day]), _ignore), Form.NUMBER) == [str(int(to_excel(day)))]
+    assert _only(date_cells(pa.array([day]), _ignore), CellType.NUMBER) == [str(int(to_excel(day)))]
 
 
 def test_the_last_microsecond_of_a_day_does_not_become_midnight() -> None:
-    (text,) = _only(time_cells(pa.array([86_399_999_999], pa.time64("us")), _ignore), Form.NUMBER)
+    (text,) = _only(
+        time_cells(pa.array([86_399_999_999], pa.time64("us")), _ignore), CellType.NUMBER
+    )
     assert 1 > float(text or "") > 1 - 2 / 86_400_000_000
 
 
@@ -89,19 +91,19 @@ def test_what_is_outside_excels_calendar_is_text(
     unit: str, value: int, text: str, zone: str | None
 ) -> None:
     array = pa.array([value], pa.int64()).cast(pa.timestamp(unit, zone))
-    assert _only(timestamp_cells(array, _ignore, UTC), Form.TEXT) == [text]
-    assert _only(timestamp_cells(array, _ignore, UTC), Form.NUMBER) == [None]
+    assert _only(timestamp_cells(array, _ignore, UTC), CellType.TEXT) == [text]
+    assert _only(timestamp_cells(array, _ignore, UTC), CellType.NUMBER) == [None]
 
 
 def test_infinite_timestamps_can_be_asked_for_in_any_zone() -> None:
     array = pa.array([2**63 - 1, -(2**63) + 1], pa.int64()).cast(pa.timestamp("us", "UTC"))
-    texts = _only(timestamp_cells(array, _ignore, ZoneInfo("Asia/Tokyo")), Form.TEXT)
+    texts = _only(timestamp_cells(array, _ignore, ZoneInfo("Asia/Tokyo")), CellType.TEXT)
     assert texts == ["infinity", "-infinity"]
 
 
 def test_dates_beyond_every_calendar_are_infinite_too() -> None:
     days = pa.array([2**31 - 1, -(2**31)], pa.int32()).cast(pa.date32())
-    assert _only(date_cells(days, _ignore), Form.TEXT) == ["infinity", "-infinity"]
+    assert _only(date_cells(days, _ignore), CellType.TEXT) == ["infinity", "-infinity"]
 
 
 def test_nanoseconds_below_a_microsecond_are_counted_as_lost() -> None:
@@ -115,10 +117,10 @@ def test_nanoseconds_below_a_microsecond_are_counted_as_lost() -> None:
 def test_durations_excel_cannot_show_look_the_same_as_text(span: timedelta) -> None:
     cells = duration_cells(pa.array([span], pa.duration("us")), _ignore)
     if timedelta(0) <= span < timedelta(days=2_958_466):
-        (serial,) = _only(cells, Form.NUMBER)
+        (serial,) = _only(cells, CellType.NUMBER)
         assert abs(float(serial or "") - _serial(span)) <= math.ulp(_serial(span))
         return
-    (text,) = _only(cells, Form.TEXT)
+    (text,) = _only(cells, CellType.TEXT)
     sign, digits = (-1, text[1:]) if text and text[0] == "-" else (1, text or "")
     hours, minutes, seconds = digits.split(":")
     whole, _, fraction = seconds.partition(".")

@@ -14,16 +14,16 @@ from typing import Any
 import pyarrow as pa
 
 from waybill.exporter.datasets.layout import Layout
-from waybill.exporter.formats.archive.zip import Part
+from waybill.exporter.formats.archive.part_archive import ArchivePart
 from waybill.exporter.formats.encoding import Tally
-from waybill.exporter.values.columns import Kind, cell_columns, value_type
+from waybill.exporter.values.cell_columns import ValueKind, cell_columns, value_type
 
 #: The line of `Layout.about` in which `waybill.exporter.run` tells when the rows were read.
 _SNAPSHOT_LABEL = "Rows as of"
 
 
 def manifest_json(
-    parts: Sequence[Part],
+    parts: Sequence[ArchivePart],
     resource: Mapping[str, Any],
     schema: pa.Schema,
     layout: Layout,
@@ -73,8 +73,8 @@ def _table_schema(schema: pa.Schema, layout: Layout) -> dict[str, Any]:
     return {"fields": fields, "missingValues": [""]}
 
 
-def _field_type(kind: pa.DataType, cell_kind: Kind) -> dict[str, str]:
-    if cell_kind is Kind.DECIMAL_TEXT:
+def _field_type(kind: pa.DataType, cell_kind: ValueKind) -> dict[str, str]:
+    if cell_kind is ValueKind.DECIMAL_TEXT:
         return {"type": "number"}
     stored = value_type(kind)
     return next((words for applies, words in _WORDS if applies(stored)), {"type": "string"})

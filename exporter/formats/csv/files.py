@@ -10,8 +10,8 @@ import pyarrow as pa
 from waybill.exporter.blocks.block import Checksum
 from waybill.exporter.blocks.gzip_stream import gzip_file
 from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.csv.csv_text import CsvText
 from waybill.exporter.formats.csv.profiles import EXCEL, CsvProfile
-from waybill.exporter.formats.csv.text import CsvText
 from waybill.exporter.formats.encoding import Encode, Tally
 from waybill.exporter.formats.text_rows import Rendered, blocks_of, each_run
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 Warn = Callable[[str, int], None]
 
 
-class Form(Enum):
+class CellType(Enum):
     """The XML of a cell around its value: the end of its start tag, and what follows.
 
     None of them holds a formula, so no text can ever become one.
@@ -29,17 +29,17 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Cells of one form: the XML of a value in rows that have such a cell, else null."""
+    """Cells of one type: the XML of a value in rows that have such a cell, else null."""
 
-    form: Form
+    cell_type: CellType
     values: pl.Series
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class CellFormat:
     """How the values of one column become cells."""
 
-    #: The cells of an array, one entry a form; each row has a value in one of them at most.
+    #: The cells of an array by cell type; each row has a value in at most one of them.
     cells: Callable[[pa.Array, Warn], list[Cells]]
     #: Excel number format; empty for "General".
     number_format: str = ""

@@ -15,16 +15,16 @@ import pyarrow as pa
 from waybill.exporter.blocks.parallel import map_ordered
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.encoding import Tally
-from waybill.exporter.formats.xlsx.columns import asked_labels, plan_columns
+from waybill.exporter.formats.xlsx.designer import Designer
 from waybill.exporter.formats.xlsx.limits import BLOCK_BYTES, BLOCK_CELLS, BLOCK_ROWS, check_columns
 from waybill.exporter.formats.xlsx.package import Package
-from waybill.exporter.formats.xlsx.rows import RowRenderer
-from waybill.exporter.formats.xlsx.sheetnames import SheetNames, acceptable
-from waybill.exporter.formats.xlsx.sheets import SETTLE_LAG, Placement
-from waybill.exporter.formats.xlsx.skeleton import Designer
+from waybill.exporter.formats.xlsx.placement import SETTLE_LAG, Placement
+from waybill.exporter.formats.xlsx.row_renderer import RowRenderer
+from waybill.exporter.formats.xlsx.sheet_columns import asked_labels, plan_columns
+from waybill.exporter.formats.xlsx.sheet_names import SheetNames, acceptable
 from waybill.exporter.labels import count_renamed
 from waybill.exporter.rows.batch_cuts import Cut, regroup
-from waybill.exporter.rows.order import RowOrder
+from waybill.exporter.rows.seals import RowOrder
 
 #: More threads than this would outrun the one that reads, and the lag of `Placement`.
 _MAX_THREADS = SETTLE_LAG // 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 import polars as pl
 import pyarrow as pa
 
-from waybill.exporter.formats.xlsx.cells import Cells, Form, Warn, count, keep
+from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, count, keep
 from waybill.exporter.formats.xlsx.limits import MAX_DIGITS
 from waybill.exporter.formats.xlsx.text_cells import text_cells
 
@@ -23,7 +23,7 @@ _PLAIN_DECIMAL = r"^-?[0-9]+(\.[0-9]+)?$"
 
 def boolean_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     """TRUE and FALSE."""
-    return [Cells(Form.BOOLEAN, pl.Series(array).cast(pl.UInt8).cast(pl.String))]
+    return [Cells(CellType.BOOLEAN, pl.Series(array).cast(pl.UInt8).cast(pl.String))]
 
 
 def integer_cells(array: pa.Array, warn: Warn) -> list[Cells]:
@@ -31,11 +31,11 @@ def integer_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     values = pl.Series(array)
     text = values.cast(pl.String)
     if _is_bounded(values):
-        return [Cells(Form.NUMBER, text)]
+        return [Cells(CellType.NUMBER, text)]
     # As floats, since one bound then serves signed and unsigned; they are exact up to 2**53.
     short = values.cast(pl.Float64).abs() < _BOUND
     warn(_LONG, count(~short))
-    return [Cells(Form.NUMBER, keep(text, short)), Cells(Form.TEXT, keep(text, ~short))]
+    return [Cells(CellType.NUMBER, keep(text, short)), Cells(CellType.TEXT, keep(text, ~short))]
 
 
 def float_cells(array: pa.Array, warn: Warn) -> list[Cells]:
@@ -44,10 +44,10 @@ def float_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     text = values.cast(pl.String)
     finite = values.is_finite()
     if finite.all():
-        return [Cells(Form.NUMBER, text)]
+        return [Cells(CellType.NUMBER, text)]
     warn(_NOT_FINITE, count(~finite))
     words = keep(text, ~finite).str.replace("inf", "Infinity", literal=True)
-    return [Cells(Form.NUMBER, keep(text, finite)), Cells(Form.TEXT, words)]
+    return [Cells(CellType.NUMBER, keep(text, finite)), Cells(CellType.TEXT, words)]
 
 
 def decimal_cells(array: pa.Array, warn: Warn) -> list[Cells]:
@@ -59,7 +59,7 @@ def decimal_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     values = pl.Series(array)
     text = values.cast(pl.String)
     if kind.precision <= MAX_DIGITS or _is_bounded(values.to_physical()):
-        return [Cells(Form.NUMBER, text)]
+        return [Cells(CellType.NUMBER, text)]
     return decimal_text_cells(text.to_arrow(), warn)
 
 
@@ -68,7 +68,7 @@ def decimal_text_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     text = pl.Series(array)
     plain = text.str.contains(_PLAIN_DECIMAL)
     short = plain & (_significant_digits(text) <= MAX_DIGITS)
-    numbers = Cells(Form.NUMBER, keep(text, short))
+    numbers = Cells(CellType.NUMBER, keep(text, short))
     if short.all():
         return [numbers]
     warn(_LONG, count(plain & ~short))

@@ -15,10 +15,10 @@ from waybill.exporter.blocks.block import Block
 from waybill.exporter.blocks.zip_stream import ZipStream
 from waybill.exporter.errors import ExportRejected, LimitExceeded
 from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.xlsx.designer import Design, Designer, part_name
 from waybill.exporter.formats.xlsx.limits import MAX_HELD_BYTES
-from waybill.exporter.formats.xlsx.sheets import FIRST_DATA_ROW, Piece, Sheet
-from waybill.exporter.formats.xlsx.skeleton import Design, Designer, part_name
-from waybill.exporter.rows.order import RowOrder
+from waybill.exporter.formats.xlsx.placement import FIRST_DATA_ROW, Piece, Sheet
+from waybill.exporter.rows.seals import RowOrder
 
 #: Written first, since they depend on no row, and in this order: `file` knows a workbook by
 #: the names of its first, third and fourth entry. The rest waits until all sheets are known.

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from waybill.exporter.formats.xlsx.cells import Cells, Form, Warn
+from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn
 from waybill.exporter.formats.xlsx.limits import MAX_TEXT_UNITS
 
 #: Ends every text that had to be cut, so that nobody takes it for the whole.
@@ -65,7 +65,7 @@ def text_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     if replacements:
         values = values.str.replace_many(replacements)
     spaced = traits.outer_blanks or traits.controls
-    return [Cells(Form.SPACED_TEXT if spaced else Form.TEXT, values)]
+    return [Cells(CellType.SPACED_TEXT if spaced else CellType.TEXT, values)]
 
 
 def one_line(text: str) -> str:

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from waybill.exporter.formats.xlsx.cells import Cells, Form, Warn, count, keep
+from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, count, keep
 
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
@@ -55,7 +55,7 @@ def timestamp_cells(array: pa.Array, warn: Warn, zone: ZoneInfo) -> list[Cells]:
 
 def time_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     """Fractions of a day."""
-    return [Cells(Form.NUMBER, _serials(_microseconds(array, warn), 0))]
+    return [Cells(CellType.NUMBER, _serials(_microseconds(array, warn), 0))]
 
 
 def duration_cells(array: pa.Array, warn: Warn) -> list[Cells]:
@@ -63,11 +63,11 @@ def duration_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     spans = _microseconds(array, warn)
     serials = _serials(spans, 0)
     if _within(spans, 0, _END_SERIAL * _DAY - 1):
-        return [Cells(Form.NUMBER, serials)]
+        return [Cells(CellType.NUMBER, serials)]
     inside = spans.is_between(0, _END_SERIAL * _DAY, closed="left")
     warn(_DURATION_AS_TEXT, count(~inside))
     texts = keep(_clock_texts(spans), ~inside)
-    return [Cells(Form.NUMBER, keep(serials, inside)), Cells(Form.TEXT, texts)]
+    return [Cells(CellType.NUMBER, keep(serials, inside)), Cells(CellType.TEXT, texts)]
 
 
 def has_fractions(array: pa.Array) -> bool:
@@ -105,7 +105,7 @@ def _serials(microseconds: pl.Series, epoch_serial: int) -> pl.Series:
 def _calendar_cells(serials: pl.Series, local: pl.Series, text: str, warn: Warn) -> list[Cells]:
     """Serials inside Excel's calendar; outside it, `local` microseconds in the format `text`."""
     if _within(local, _FIRST, _END - 1):
-        return [Cells(Form.NUMBER, serials)]
+        return [Cells(CellType.NUMBER, serials)]
     inside = local.is_between(_FIRST, _END, closed="left")
     warn(_DATE_AS_TEXT, count(~inside))
     near = pl.lit(local.cast(pl.Datetime("us"))).dt.to_string(text)
@@ -116,7 +116,10 @@ def _calendar_cells(serials: pl.Series, local: pl.Series, text: str, warn: Warn)
         .then(pl.lit("-infinity"))
         .otherwise(near)
     ).to_series()
-    return [Cells(Form.NUMBER, keep(serials, inside)), Cells(Form.TEXT, keep(texts, ~inside))]
+    return [
+        Cells(CellType.NUMBER, keep(serials, inside)),
+        Cells(CellType.TEXT, keep(texts, ~inside)),
+    ]
 
 
 def _clock_texts(spans: pl.Series) -> pl.Series:

@@ -25,8 +25,7 @@ from waybill.exporter.formats.text_rows import (
 )
 from waybill.exporter.labels import count_renamed
 from waybill.exporter.rows.marks import count_records
-from waybill.exporter.values.cell_texts import cell_texts
-from waybill.exporter.values.columns import CellColumn, Kind, cell_columns
+from waybill.exporter.values.cell_columns import CellColumn, ValueKind, cell_columns, cell_texts
 
 #: Rules by which a value is changed, as warnings name them.
 GUARDED = "formula_guarded"
@@ -40,9 +39,9 @@ _NOT_DECIMAL = "not_decimal"
 
 #: Kinds whose text may hold a quote or a NUL; kinds whose text may begin like a formula
 #: (Base64 may begin with "+"); and kinds that are always quoted.
-_FREE_KINDS = (Kind.TEXT, Kind.JSON, Kind.DECIMAL_TEXT)
-_GUARDED_KINDS = (Kind.TEXT, Kind.BYTES, Kind.DECIMAL_TEXT)
-_QUOTED_KINDS = (Kind.TEXT, Kind.BYTES, Kind.JSON)
+_FREE_KINDS = (ValueKind.TEXT, ValueKind.JSON, ValueKind.DECIMAL_TEXT)
+_GUARDED_KINDS = (ValueKind.TEXT, ValueKind.BYTES, ValueKind.DECIMAL_TEXT)
+_QUOTED_KINDS = (ValueKind.TEXT, ValueKind.BYTES, ValueKind.JSON)
 
 #: An exact decimal that its source sent as text, PostgreSQL's ``numeric`` above all. Whatever
 #: else stands in such a column (SQLite allows it) is treated as the text it is.
@@ -65,7 +64,7 @@ class CsvText:
 
     def header(self) -> Rendered:
         """The first line. Its labels are text like any other: quoted, guarded, counted."""
-        headings = [replace(column, kind=Kind.TEXT) for column in self.columns]
+        headings = [replace(column, kind=ValueKind.TEXT) for column in self.columns]
         labels = [column.label for column in self.columns]
         line = self._render(pl.DataFrame({item.key: [item.label] for item in headings}), headings)
         mark = "\ufeff" if self._profile.byte_order_mark else ""
@@ -91,9 +90,9 @@ class CsvText:
             if column.kind in _FREE_KINDS:
                 tests[column.key, _HAS_QUOTE] = value.str.contains('"', literal=True)
                 tests[column.key, NUL_REPLACED] = value.str.contains("\0", literal=True)
-            if column.kind is Kind.DECIMAL_TEXT:
+            if column.kind is ValueKind.DECIMAL_TEXT:
                 tests[column.key, _NOT_DECIMAL] = ~value.str.contains(_DECIMAL)
-            if column.kind is Kind.BYTES:
+            if column.kind is ValueKind.BYTES:
                 tests[column.key, BINARY_AS_BASE64] = value.is_not_null()
             if self._profile.guards_formulas and column.kind in _GUARDED_KINDS:
                 tests[column.key, GUARDED] = _is_suspect(column)
@@ -118,7 +117,7 @@ def _is_suspect(column: CellColumn) -> pl.Expr:
     """Whether a spreadsheet might run the value; exact decimals are no more than numbers."""
     value = pl.col(column.key)
     suspect = begins_formula(value)
-    if column.kind is Kind.DECIMAL_TEXT:
+    if column.kind is ValueKind.DECIMAL_TEXT:
         suspect &= ~value.str.contains(_DECIMAL)
     return suspect
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 from xlsxwriter.utility import xl_col_to_name
 
 from waybill.exporter.datasets.layout import Layout
-from waybill.exporter.formats.xlsx.cells import Kind
-from waybill.exporter.formats.xlsx.kinds import kind_for, plain_array
+from waybill.exporter.formats.xlsx.cell_formats import cell_format_for, plain_array
+from waybill.exporter.formats.xlsx.cells import CellFormat
 from waybill.exporter.formats.xlsx.text_cells import one_line
 from waybill.exporter.labels import unique_labels
 
@@ -35,7 +35,7 @@ class SheetColumn:
     label: str
     #: Excel's name of the column: A to XFD.
     letters: str
-    kind: Kind
+    cell_format: CellFormat
     number_format: str
     width: float
 
@@ -48,15 +48,15 @@ def plan_columns(schema: pa.Schema, layout: Layout, sample: pa.Table) -> tuple[S
     for index, field in enumerate(schema):
         wish = layout.column(field.name)
         values = sample.column(index).slice(0, _SAMPLE_ROWS).combine_chunks()
-        kind = kind_for(field, values, layout.timezone, as_text=wish.as_text)
+        cell_format = cell_format_for(field, values, layout.timezone, as_text=wish.as_text)
         columns.append(
             SheetColumn(
                 name=names[index],
                 label=labels[index],
                 letters=xl_col_to_name(index),
-                kind=kind,
-                number_format=wish.number_format or kind.number_format,
-                width=wish.width or _width(labels[index], kind, values),
+                cell_format=cell_format,
+                number_format=wish.number_format or cell_format.number_format,
+                width=wish.width or _width(labels[index], cell_format, values),
             )
         )
     return tuple(columns)
@@ -77,15 +77,17 @@ def _is_converted(field: pa.Field, layout: Layout) -> bool:
     return aware and not layout.column(field.name).as_text
 
 
-def _width(label: str, kind: Kind, sample: pa.Array) -> float:
+def _width(label: str, cell_format: CellFormat, sample: pa.Array) -> float:
     heading = _BOLD * (len(label) + len(label.encode())) / 2 + _BUTTON
-    value = kind.width if kind.width is not None else _sample_width(kind, sample)
+    value = (
+        cell_format.width if cell_format.width is not None else _sample_width(cell_format, sample)
+    )
     return round(min(max(heading, value + _AIR, _NARROWEST), _WIDEST), 1)
 
 
-def _sample_width(kind: Kind, sample: pa.Array) -> float:
-    cells = kind.cells(plain_array(sample), lambda rule, count: None)
-    separators = 4 / 3 if "," in kind.number_format else 1
+def _sample_width(cell_format: CellFormat, sample: pa.Array) -> float:
+    cells = cell_format.cells(plain_array(sample), lambda rule, count: None)
+    separators = 4 / 3 if "," in cell_format.number_format else 1
     return max((_display_width(part.values) * separators for part in cells), default=0)
 
 

@@ -1,22 +1,27 @@
-"""The columns of a text format: what each is called, and how its values may be written."""
+"""Columns as text formats see them: names, kind of value, and the exact text of every value."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from zoneinfo import ZoneInfo
 
+import polars as pl
 import pyarrow as pa
 
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import LimitExceeded
 from waybill.exporter.labels import unique_labels
+from waybill.exporter.values.arrow_conversions import for_polars
+from waybill.exporter.values.value_texts import value_texts
 
 #: Field metadata by which a source says what a string column really holds.
 KIND_KEY = b"waybill.kind"
 _DECIMAL_MARK = b"decimal"
 
 
-class Kind(Enum):
+class ValueKind(Enum):
     """What a value is, as far as quoting and guarding are concerned."""
 
     #: Integers and floats.
@@ -46,7 +51,7 @@ class CellColumn:
     name: str
     #: The heading a person reads, made unique.
     label: str
-    kind: Kind
+    kind: ValueKind
     #: The layout asks for text where the format could hold a number.
     as_text: bool
 
@@ -68,17 +73,24 @@ def cell_columns(schema: pa.Schema, layout: Layout) -> tuple[CellColumn, ...]:
     )
 
 
-def kind_of(field: pa.Field) -> Kind:
+def cell_texts(table: pa.Table, columns: Sequence[CellColumn], zone: ZoneInfo) -> pl.DataFrame:
+    """The values of `table` as `value_texts` has them; columns are called by their keys."""
+    arrays = [for_polars(array, zone) for array in table.columns]
+    keys = [column.key for column in columns]
+    return value_texts(pl.DataFrame(pa.Table.from_arrays(arrays, names=keys)), zone)
+
+
+def kind_of(field: pa.Field) -> ValueKind:
     """The kind of the values of `field`."""
     if is_decimal_text(field):
-        return Kind.DECIMAL_TEXT
+        return ValueKind.DECIMAL_TEXT
     if isinstance(field.type, pa.JsonType):
-        return Kind.JSON
+        return ValueKind.JSON
     kind = value_type(field.type)
     for applies, result in _KINDS:
         if applies(kind):
             return result
-    return Kind.TEXT
+    return ValueKind.TEXT
 
 
 def is_decimal_text(field: pa.Field) -> bool:
@@ -100,14 +112,14 @@ def value_type(kind: pa.DataType) -> pa.DataType:
 
 
 _KINDS = (
-    (pa.types.is_integer, Kind.NUMBER),
-    (pa.types.is_floating, Kind.NUMBER),
-    (pa.types.is_decimal, Kind.DECIMAL),
-    (pa.types.is_boolean, Kind.BOOLEAN),
-    (pa.types.is_temporal, Kind.MOMENT),
-    (pa.types.is_nested, Kind.JSON),
-    (pa.types.is_binary, Kind.BYTES),
-    (pa.types.is_large_binary, Kind.BYTES),
-    (pa.types.is_binary_view, Kind.BYTES),
-    (pa.types.is_fixed_size_binary, Kind.BYTES),
+    (pa.types.is_integer, ValueKind.NUMBER),
+    (pa.types.is_floating, ValueKind.NUMBER),
+    (pa.types.is_decimal, ValueKind.DECIMAL),
+    (pa.types.is_boolean, ValueKind.BOOLEAN),
+    (pa.types.is_temporal, ValueKind.MOMENT),
+    (pa.types.is_nested, ValueKind.JSON),
+    (pa.types.is_binary, ValueKind.BYTES),
+    (pa.types.is_large_binary, ValueKind.BYTES),
+    (pa.types.is_binary_view, ValueKind.BYTES),
+    (pa.types.is_fixed_size_binary, ValueKind.BYTES),
 )

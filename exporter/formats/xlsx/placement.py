@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import IncompleteExport, InvalidRequest, LimitExceeded
-from waybill.exporter.formats.xlsx.kinds import exact_texts
+from waybill.exporter.formats.xlsx.cell_formats import exact_texts
 from waybill.exporter.formats.xlsx.limits import MAX_DATA_ROWS, MAX_SHEET_BYTES, MAX_SHEETS
-from waybill.exporter.formats.xlsx.sheetnames import SheetNames
+from waybill.exporter.formats.xlsx.sheet_names import SheetNames
 from waybill.exporter.rows.batch_cuts import Cut
 
 #: Excel's number of the first row below the header.

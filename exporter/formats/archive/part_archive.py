@@ -18,7 +18,7 @@ MANIFEST_NAME = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ArchivePart:
     """A finished file of the archive."""
 
     path: str
@@ -39,7 +39,7 @@ class PartArchive:
         self._extension = extension
         self._zip = ZipStream(zip64=True)
         self._digest = hashlib.sha256()
-        self.parts: list[Part] = []
+        self.parts: list[ArchivePart] = []
         #: Data rows and uncompressed bytes of the open part.
         self.rows = 0
         self.raw = Checksum()
@@ -71,7 +71,7 @@ class PartArchive:
     def close(self) -> bytes:
         """End the open part."""
         self.parts.append(
-            Part(self._next_path(), self.rows, self.raw.size_bytes, self._digest.hexdigest())
+            ArchivePart(self._next_path(), self.rows, self.raw.size_bytes, self._digest.hexdigest())
         )
         return self._zip.close()
 

@@ -12,7 +12,7 @@ from waybill.exporter.blocks.block import Block, Checksum
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import IncompleteExport
 from waybill.exporter.formats.archive.manifest import manifest_json
-from waybill.exporter.formats.archive.zip import PartArchive
+from waybill.exporter.formats.archive.part_archive import PartArchive
 from waybill.exporter.formats.encoding import Encode, Tally
 from waybill.exporter.formats.file_shape import WORKBOOK_PART_ROWS
 from waybill.exporter.rows.batch_cuts import split_rows

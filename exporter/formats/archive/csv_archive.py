@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.archive.manifest import manifest_json
-from waybill.exporter.formats.archive.zip import PartArchive
+from waybill.exporter.formats.archive.part_archive import PartArchive
+from waybill.exporter.formats.csv.csv_text import CsvText
 from waybill.exporter.formats.csv.profiles import EXCEL, CsvProfile
-from waybill.exporter.formats.csv.text import CsvText
 from waybill.exporter.formats.encoding import Encode, Tally
 from waybill.exporter.formats.file_shape import CSV_PART_BYTES, CSV_PART_ROWS
 from waybill.exporter.formats.text_rows import Rendered, each_run

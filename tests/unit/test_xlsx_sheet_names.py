@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waybill.exporter.formats.xlsx.sheetnames import SheetNames, acceptable
+from waybill.exporter.formats.xlsx.sheet_names import SheetNames, acceptable
 
 
 def _units(name: str) -> int:

@@ -20,9 +20,9 @@ from xlsxwriter.exceptions import XlsxWriterException
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import ExportRejected
 from waybill.exporter.formats.encoding import Tally
-from waybill.exporter.formats.xlsx.about import add_about
-from waybill.exporter.formats.xlsx.columns import SheetColumn
-from waybill.exporter.formats.xlsx.datasheet import DataSheet, SheetFrame, frame_of
+from waybill.exporter.formats.xlsx.about_sheet import add_about
+from waybill.exporter.formats.xlsx.data_sheet import DataSheet, SheetFrame, frame_of
+from waybill.exporter.formats.xlsx.sheet_columns import SheetColumn
 from waybill.exporter.formats.xlsx.text_cells import one_line
 
 #: The same rows make the same bytes, so a file cannot say when it was made.
@@ -122,14 +122,14 @@ class _Looks:
 
     def of_header(self, column: SheetColumn) -> Any:
         """The look of a column's heading."""
-        return self._make("header", column.kind.align, _HEADER_LOOK)
+        return self._make("header", column.cell_format.align, _HEADER_LOOK)
 
     def of_values(self, column: SheetColumn) -> Any:
         """The look of a column's cells; None where they need no style to look right."""
         if not column.number_format:
             return None
         look = {"num_format": column.number_format}
-        return self._make(column.number_format, column.kind.align, look)
+        return self._make(column.number_format, column.cell_format.align, look)
 
     def _make(self, name: str, align: str, look: Mapping[str, Any]) -> Any:
         key = (name, align)

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from waybill.exporter.formats.xlsx.cells import Cells, Kind, Warn
+from waybill.exporter.formats.xlsx.cells import CellFormat, Cells, Warn
 from waybill.exporter.formats.xlsx.number_cells import (
     boolean_cells,
     decimal_cells,
@@ -26,9 +26,13 @@ from waybill.exporter.formats.xlsx.time_cells import (
     time_cells,
     timestamp_cells,
 )
-from waybill.exporter.values.cell_texts import cell_texts
-from waybill.exporter.values.columns import CellColumn, kind_of, value_type
-from waybill.exporter.values.columns import Kind as TextKind
+from waybill.exporter.values.cell_columns import (
+    CellColumn,
+    ValueKind,
+    cell_texts,
+    kind_of,
+    value_type,
+)
 
 #: Excel's format for "leave what I type alone": an edited identifier keeps its zeros.
 _AS_TEXT = "@"
@@ -39,19 +43,21 @@ _BOOLEAN = '"TRUE";"TRUE";"FALSE"'
 _MAX_PLACES = 8
 
 
-def kind_for(field: pa.Field, sample: pa.Array, zone: ZoneInfo, *, as_text: bool) -> Kind:
+def cell_format_for(
+    field: pa.Field, sample: pa.Array, zone: ZoneInfo, *, as_text: bool
+) -> CellFormat:
     """The kind of column `field`, whose first values are `sample`."""
     values = plain_array(sample)
     if as_text:
-        return Kind(partial(_any_as_text, zone=zone), number_format=_AS_TEXT)
+        return CellFormat(partial(_any_as_text, zone=zone), number_format=_AS_TEXT)
     if _is_decimal_text(field):
         number_format = _decimal_format(_places(values))
-        return Kind(decimal_text_cells, number_format, align="right")
+        return CellFormat(decimal_text_cells, number_format, align="right")
     kind = value_type(field.type)
-    for applies, build in _KINDS:
+    for applies, build in _FORMATS:
         if applies(kind):
             return build(values, zone)
-    return Kind(partial(_any_as_text, zone=zone))
+    return CellFormat(partial(_any_as_text, zone=zone))
 
 
 def plain_array(array: pa.Array) -> pa.Array:
@@ -70,7 +76,7 @@ def plain_array(array: pa.Array) -> pa.Array:
 
 def exact_texts(array: pa.Array, zone: ZoneInfo) -> pl.Series:
     """The text of each value as CSV would hold it too, whatever the type."""
-    column = CellColumn("0", name="", label="", kind=TextKind.TEXT, as_text=True)
+    column = CellColumn("0", name="", label="", kind=ValueKind.TEXT, as_text=True)
     return cell_texts(pa.table([array], names=["0"]), (column,), zone).to_series()
 
 
@@ -86,7 +92,7 @@ def _binary_cells(array: pa.Array, warn: Warn, zone: ZoneInfo) -> list[Cells]:
 def _is_decimal_text(field: pa.Field) -> bool:
     """Whether a text column holds decimals: so says our source, or the PostgreSQL driver."""
     opaque = isinstance(field.type, pa.OpaqueType) and field.type.type_name == "numeric"
-    return opaque or kind_of(field) is TextKind.DECIMAL_TEXT
+    return opaque or kind_of(field) is ValueKind.DECIMAL_TEXT
 
 
 def _places(texts: pa.Array) -> int:
@@ -100,20 +106,24 @@ def _decimal_format(places: int) -> str:
     return f"#,##0.{'0' * places}" if places else "0"
 
 
-def _timestamp_kind(sample: pa.Array, zone: ZoneInfo) -> Kind:
+def _timestamp_format(sample: pa.Array, zone: ZoneInfo) -> CellFormat:
     fraction = ".000" if has_fractions(sample) else ""
     width = 19 + len(fraction)
-    return Kind(partial(timestamp_cells, zone=zone), f"yyyy-mm-dd hh:mm:ss{fraction}", width=width)
+    return CellFormat(
+        partial(timestamp_cells, zone=zone), f"yyyy-mm-dd hh:mm:ss{fraction}", width=width
+    )
 
 
-def _time_kind(sample: pa.Array, zone: ZoneInfo) -> Kind:
+def _time_format(sample: pa.Array, zone: ZoneInfo) -> CellFormat:
     fraction = ".000" if has_fractions(sample) else ""
-    return Kind(time_cells, f"hh:mm:ss{fraction}", width=8 + len(fraction))
+    return CellFormat(time_cells, f"hh:mm:ss{fraction}", width=8 + len(fraction))
 
 
-def _duration_kind(sample: pa.Array, zone: ZoneInfo) -> Kind:
+def _duration_format(sample: pa.Array, zone: ZoneInfo) -> CellFormat:
     fraction = ".000" if has_fractions(sample) else ""
-    return Kind(duration_cells, f"[h]:mm:ss{fraction}", align="right", width=9 + len(fraction))
+    return CellFormat(
+        duration_cells, f"[h]:mm:ss{fraction}", align="right", width=9 + len(fraction)
+    )
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -130,27 +140,29 @@ _BINARY_TESTS = (
 )
 
 #: In this order, from the types of tables seen most to those seen least.
-_KINDS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array, ZoneInfo], Kind]], ...] = (
-    (_is_text, lambda sample, zone: Kind(text_cells)),
-    (pa.types.is_integer, lambda sample, zone: Kind(integer_cells, "0", align="right")),
-    (pa.types.is_floating, lambda sample, zone: Kind(float_cells, align="right", width=12)),
+_FORMATS: tuple[
+    tuple[Callable[[pa.DataType], bool], Callable[[pa.Array, ZoneInfo], CellFormat]], ...
+] = (
+    (_is_text, lambda sample, zone: CellFormat(text_cells)),
+    (pa.types.is_integer, lambda sample, zone: CellFormat(integer_cells, "0", align="right")),
+    (pa.types.is_floating, lambda sample, zone: CellFormat(float_cells, align="right", width=12)),
     (
         pa.types.is_decimal,
-        lambda sample, zone: Kind(
+        lambda sample, zone: CellFormat(
             decimal_cells, _decimal_format(max(sample.type.scale, 0)), align="right"
         ),
     ),
     (
         pa.types.is_boolean,
-        lambda sample, zone: Kind(boolean_cells, _BOOLEAN, align="center", width=8),
+        lambda sample, zone: CellFormat(boolean_cells, _BOOLEAN, align="center", width=8),
     ),
-    (pa.types.is_date, lambda sample, zone: Kind(date_cells, "yyyy-mm-dd", width=10)),
-    (pa.types.is_timestamp, _timestamp_kind),
-    (pa.types.is_time, _time_kind),
-    (pa.types.is_duration, _duration_kind),
-    (pa.types.is_null, lambda sample, zone: Kind(lambda array, warn: [], width=8)),
+    (pa.types.is_date, lambda sample, zone: CellFormat(date_cells, "yyyy-mm-dd", width=10)),
+    (pa.types.is_timestamp, _timestamp_format),
+    (pa.types.is_time, _time_format),
+    (pa.types.is_duration, _duration_format),
+    (pa.types.is_null, lambda sample, zone: CellFormat(lambda array, warn: [], width=8)),
     (
         lambda kind: any(test(kind) for test in _BINARY_TESTS),
-        lambda sample, zone: Kind(partial(_binary_cells, zone=zone)),
+        lambda sample, zone: CellFormat(partial(_binary_cells, zone=zone)),
     ),
 )

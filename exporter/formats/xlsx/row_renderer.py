@@ -15,17 +15,17 @@ import polars as pl
 import pyarrow as pa
 
 from waybill.exporter.blocks.block import Block
+from waybill.exporter.formats.xlsx.cell_formats import plain_array
 from waybill.exporter.formats.xlsx.cells import Cells
-from waybill.exporter.formats.xlsx.columns import SheetColumn
-from waybill.exporter.formats.xlsx.kinds import plain_array
-from waybill.exporter.formats.xlsx.sheets import Piece, PlacedCut
+from waybill.exporter.formats.xlsx.placement import Piece, PlacedCut
+from waybill.exporter.formats.xlsx.sheet_columns import SheetColumn
 from waybill.exporter.rows.marks import count_marks
 
 #: Begins every row and nothing else: a "<" in a value is escaped.
 _ROW_MARK = b"<r"
 
 #: A constant, or one text a row.
-_Part = str | pl.Series
+_Fragment = str | pl.Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,13 @@ class RowRenderer:
         columns = placed.open()
         warnings: Counter[tuple[str, str]] = Counter()
         numbers = _row_numbers(placed.pieces)
-        row: list[_Part] = ['<row r="', numbers, '">']
+        row: list[_Fragment] = ['<row r="', numbers, '">']
         for column, start, array in zip(self._columns, self._starts, columns, strict=True):
 
             def warn(rule: str, count: int, name: str = column.name) -> None:
                 warnings[name, rule] += count
 
-            for cells in column.kind.cells(plain_array(array), warn):
+            for cells in column.cell_format.cells(plain_array(array), warn):
                 row += _cell(f'<c r="{column.letters}', numbers, start, cells)
         row.append("</row>")
         blocks = _blocks(_concat(row), placed.pieces)
@@ -79,15 +79,15 @@ def _start_tag(style: int) -> str:
     return f'" s="{style}"' if style else '"'
 
 
-def _cell(reference: str, numbers: pl.Series, start: str, cells: Cells) -> list[_Part]:
-    opening, closing = cells.form.value
-    parts: list[_Part] = [reference, numbers, start + opening, cells.values, closing]
+def _cell(reference: str, numbers: pl.Series, start: str, cells: Cells) -> list[_Fragment]:
+    opening, closing = cells.cell_type.value
+    parts: list[_Fragment] = [reference, numbers, start + opening, cells.values, closing]
     # A null swallows the parts around it, so that the row has no cell there. A column
     # without nulls needs no strings of its own.
     return [_concat(parts, skip_nulls=False)] if cells.values.null_count() else parts
 
 
-def _concat(parts: Sequence[_Part], *, skip_nulls: bool = True) -> pl.Series:
+def _concat(parts: Sequence[_Fragment], *, skip_nulls: bool = True) -> pl.Series:
     expressions: list[pl.Expr] = []
     for constant, group in groupby(parts, lambda part: isinstance(part, str)):
         if constant:
