@@ -20,7 +20,7 @@ from waybill.exporter.errors import WaybillError
 from waybill.exporter.formats.csv.profiles import PROFILES
 from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.broker.port import Broker
-from waybill.infra.broker.rabbitmq import RabbitBroker
+from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.settings import AWS, EMBEDDED, Settings
 from waybill.infra.db.engine import create_engine, read_transaction

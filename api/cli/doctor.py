@@ -15,7 +15,7 @@ import urllib3
 from waybill.api.cli.console import emit
 from waybill.exporter.errors import WaybillError
 from waybill.infra.bootstrap import check_database, object_store
-from waybill.infra.broker.rabbitmq import RabbitBroker
+from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 from waybill.infra.config.settings import Settings, load
 from waybill.infra.db.engine import create_engine
 from waybill.infra.exports.dataset_loader import load_datasets

@@ -25,7 +25,7 @@ from waybill.infra.bootstrap import object_store
 from waybill.infra.config.settings import Settings, load
 from waybill.infra.exports.dataset_loader import load_datasets
 from waybill.infra.sources import open_source
-from waybill.infra.sources.tables import table_query, text_query
+from waybill.infra.sources.operator_queries import table_query, text_query
 from waybill.storage.local import FileUpload
 from waybill.storage.store import SignedLink
 

@@ -12,7 +12,7 @@ from waybill.api.cli.console import emit, progress_bar
 from waybill.api.session.development_tokens import mint
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.bootstrap import check_database
-from waybill.infra.broker.rabbitmq import RabbitBroker
+from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.settings import load
 from waybill.infra.db.engine import create_engine

@@ -1,4 +1,4 @@
-"""How many deliveries run at once, and how a consumer begins and ends with a context."""
+"""Running a consumer: a limit on deliveries at once, and a context that starts and ends it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 log = logging.getLogger(__name__)
 
 
-class Running:
+class RunningDeliveries:
     """The deliveries that are being handled or worked on: at most `limit` of them."""
 
     def __init__(self, limit: int, on_change: Callable[[], None]) -> None:

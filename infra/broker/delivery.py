@@ -1,7 +1,7 @@
-"""What happens to one delivery: the same for every broker.
+"""Handling one delivered message, the same way for every broker.
 
 A delivery is settled before its work starts: acknowledged once the handler has returned,
-buried with a reason when the handler refuses, given back when the handler was interrupted.
+dead-lettered with a reason when the handler refuses, requeued when it was interrupted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DEAD_LETTER_PAUSE_SECONDS = 5.0
 
 
 class Delivery(Protocol):
-    """A message in our hands. Exactly one of the three methods ends that; none of them raises."""
+    """A message to settle by calling exactly one of the three methods, none of which raises."""
 
     @property
     def body(self) -> bytes:
@@ -39,15 +39,15 @@ class Delivery(Protocol):
         ...
 
     async def ack(self) -> None:
-        """Done with: the broker forgets it."""
+        """Acknowledge it: the broker forgets it."""
         ...
 
-    async def bury(self, reason: str) -> None:
+    async def dead_letter(self, reason: str) -> None:
         """Move it to the dead letters."""
         ...
 
-    async def give_back(self) -> None:
-        """Let it be delivered again, to anyone."""
+    async def requeue(self) -> None:
+        """Let it be delivered again, to any consumer."""
         ...
 
 
@@ -56,15 +56,15 @@ async def deliver(delivery: Delivery, handler: Handler) -> None:
     try:
         work = await handler(WakeUp.decode(delivery.body))
     except asyncio.CancelledError:
-        await delivery.give_back()
+        await delivery.requeue()
         raise
     except TryLater:
-        await delivery.give_back()
+        await delivery.requeue()
         return
     except Exception as error:
         reason = describe_failure(error)
         log.warning("message dead-lettered", extra={"queue": delivery.queue, "why": reason})
-        await delivery.bury(reason)
+        await delivery.dead_letter(reason)
         return
     await delivery.ack()
     if work is not None:
@@ -94,14 +94,14 @@ async def deliver_dead_letter(
 ) -> None:
     """Hand one dead letter to `handler`, again and again until it returns or `stopping` is set.
 
-    It stays in our hands meanwhile: there is nowhere further to send it, and each time it is
-    given back counts towards a limit after which the broker would drop it.
+    It stays unsettled meanwhile: there is nowhere further to send it, and each requeue counts
+    towards a limit after which the broker would drop it.
     """
     while not stopping.is_set():
         try:
             await handler(delivery.body, delivery.queue, delivery.reason)
         except asyncio.CancelledError:
-            await delivery.give_back()
+            await delivery.requeue()
             raise
         except Exception:
             log.exception("dead letter not taken", extra={"queue": delivery.queue})
@@ -109,4 +109,4 @@ async def deliver_dead_letter(
         else:
             await delivery.ack()
             return
-    await delivery.give_back()
+    await delivery.requeue()

@@ -1,4 +1,4 @@
-"""The in-process broker: what Waybill runs on when no RabbitMQ is configured.
+"""The in-process broker, used when no RabbitMQ is configured.
 
 Use it from one event loop; nothing here is thread-safe. Messages live as long as the
 process: after a restart the sweeper publishes again what the database still waits for.
@@ -15,31 +15,31 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from waybill.infra.broker.concurrency import Running, consuming
+from waybill.infra.broker.concurrency import RunningDeliveries, consuming
 from waybill.infra.broker.delivery import Delivery, deliver, deliver_dead_letter
 from waybill.infra.broker.port import BrokerUnavailable, DeadLetterHandler, Handler, WakeUp
 
 
 @dataclass(frozen=True, slots=True)
-class _Letter:
+class _Message:
     body: bytes
     queue: str
     reason: str = ""
 
 
 class _Queue:
-    """Letters in order of arrival, and the consumers to wake when there is one more."""
+    """Messages in order of arrival, and the consumers to wake when another arrives."""
 
     def __init__(self) -> None:
-        self.letters: deque[_Letter] = deque()
+        self.messages: deque[_Message] = deque()
         self.listeners: set[asyncio.Event] = set()
 
-    def add(self, letter: _Letter) -> None:
-        self.letters.append(letter)
+    def add(self, message: _Message) -> None:
+        self.messages.append(message)
         self._wake()
 
-    def put_back(self, letter: _Letter) -> None:
-        self.letters.appendleft(letter)
+    def put_back(self, message: _Message) -> None:
+        self.messages.appendleft(message)
         self._wake()
 
     def _wake(self) -> None:
@@ -48,7 +48,7 @@ class _Queue:
 
 
 class MemoryBroker:
-    """A `Broker` inside the process. Queues come to be when they are first named."""
+    """A `Broker` inside the process. Queues are created when they are first named."""
 
     def __init__(self) -> None:
         self._queues: defaultdict[str, _Queue] = defaultdict(_Queue)
@@ -61,7 +61,7 @@ class MemoryBroker:
         """Keep one message for `queue`, from `delay` on. See `Broker.publish`."""
         if self._closed:
             raise BrokerUnavailable("The broker is closed.")
-        arrive = partial(self._queues[queue].add, _Letter(wake_up.encode(), queue))
+        arrive = partial(self._queues[queue].add, _Message(wake_up.encode(), queue))
         if delay > timedelta(0):
             asyncio.get_running_loop().call_later(delay.total_seconds(), arrive)
         else:
@@ -73,7 +73,7 @@ class MemoryBroker:
         """Keep one dead letter. See `Broker.publish_dead_letter`."""
         if self._closed:
             raise BrokerUnavailable("The broker is closed.")
-        self._dead.add(_Letter(wake_up.encode(), queue, reason))
+        self._dead.add(_Message(wake_up.encode(), queue, reason))
 
     def consume(
         self, queues: Iterable[str], handler: Handler, *, concurrency: int
@@ -108,24 +108,24 @@ class MemoryBroker:
 
 
 class _MemoryDelivery:
-    """A letter taken from its queue, which therefore no longer holds it."""
+    """A message taken from its queue, which therefore no longer holds it."""
 
-    def __init__(self, letter: _Letter, origin: _Queue, dead: _Queue) -> None:
-        self._letter = letter
+    def __init__(self, message: _Message, origin: _Queue, dead: _Queue) -> None:
+        self._message = message
         self._origin = origin
         self._dead = dead
-        self.body = letter.body
-        self.queue = letter.queue
-        self.reason = letter.reason
+        self.body = message.body
+        self.queue = message.queue
+        self.reason = message.reason
 
     async def ack(self) -> None:
-        """Taking the letter was all it needed."""
+        """Taking the message was all it needed."""
 
-    async def bury(self, reason: str) -> None:
-        self._dead.add(_Letter(self.body, self.queue, reason))
+    async def dead_letter(self, reason: str) -> None:
+        self._dead.add(_Message(self.body, self.queue, reason))
 
-    async def give_back(self) -> None:
-        self._origin.put_back(self._letter)
+    async def requeue(self) -> None:
+        self._origin.put_back(self._message)
 
 
 class _MemoryConsumer:
@@ -142,7 +142,7 @@ class _MemoryConsumer:
         self._on_delivery = on_delivery
         self._stopping = stopping
         self._changed = asyncio.Event()
-        self._running = Running(concurrency, self._changed.set)
+        self._running = RunningDeliveries(concurrency, self._changed.set)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -164,10 +164,10 @@ class _MemoryConsumer:
             await self._running.finish()
 
     def _take(self) -> Delivery | None:
-        """The next letter, of each queue in turn: a long queue does not hold up the others."""
+        """The next message, of each queue in turn: a long queue does not hold up the others."""
         for _ in range(len(self._queues)):
             queue = self._queues[0]
             self._queues.rotate(-1)
-            if queue.letters:
-                return _MemoryDelivery(queue.letters.popleft(), queue, self._dead)
+            if queue.messages:
+                return _MemoryDelivery(queue.messages.popleft(), queue, self._dead)
         return None

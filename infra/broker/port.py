@@ -1,4 +1,4 @@
-"""The seam to whatever carries wake-ups: RabbitMQ, or a queue inside this process.
+"""The message broker's interface: RabbitMQ and the in-process broker implement it.
 
 A message says "look at task X". It carries no parameters, no rows and no secret, and the
 database decides what it is worth: lost, doubled or late messages change nothing but time.
@@ -16,7 +16,7 @@ from uuid import UUID
 
 from waybill.exporter.errors import WaybillError
 
-#: Version of the message body. A worker dead-letters versions it does not know.
+#: Version of the message body. A worker dead-messages versions it does not know.
 VERSION = 1
 #: A wake-up is a few ids; anything larger is not ours.
 MAX_BYTES = 4096

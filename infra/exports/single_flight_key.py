@@ -27,7 +27,7 @@ from waybill.exporter.datasets.dataset import ROWS, TASKS, Dataset, Query
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.settings import Settings
 from waybill.infra.sources.compiled_sql import compile_query
-from waybill.infra.sources.databases import parse_url
+from waybill.infra.sources.databases import parse_database_url
 from waybill.infra.sources.errors import SourceRejected
 
 #: Types whose `repr` says everything about a value.
@@ -85,7 +85,7 @@ class FlightKeys:
 def flight_keys(settings: Settings) -> FlightKeys:
     """The keys of an installation with these settings."""
     urls = {ROWS: settings.rows_database_url, TASKS: settings.task_database_url}
-    dialects = {name: parse_url(url).get_dialect()() for name, url in urls.items()}
+    dialects = {name: parse_database_url(url).get_dialect()() for name, url in urls.items()}
     return FlightKeys(dialects, settings.timezone, settings.csv_profile)
 
 

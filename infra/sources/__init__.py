@@ -1,4 +1,8 @@
-"""Databases that rows can be read from, as Arrow, behind `waybill.exporter.ports.Source`."""
+"""Sources of rows: databases read as Arrow, behind `waybill.exporter.ports.Source`.
+
+Each database is a folder or a module of its own, declared in `databases`: ``postgres``,
+``sqlite`` and ``mysql``; ``rows`` reads any other through SQLAlchemy.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,7 @@ from collections.abc import Mapping
 
 from waybill.exporter.datasets.dataset import ROWS, TASKS
 from waybill.exporter.ports import Source
-from waybill.infra.sources.databases import parse_url, row_session
-from waybill.infra.sources.postgres import PostgresSource
-from waybill.infra.sources.rows import RowsSource
+from waybill.infra.sources.databases import parse_database_url, source
 
 #: The databases of one process, by the names that datasets know them by.
 Sources = Mapping[str, Source]
@@ -29,9 +31,6 @@ def open_source(url: str) -> Source:
     PostgreSQL is read through ADBC, every other database row by row.
 
     Raises:
-        InvalidRequest: not a database URL, an option nobody knows, or no driver for it.
+        InvalidRequest: not a database URL, an unknown option, or no driver for it.
     """
-    parsed = parse_url(url)
-    if parsed.get_backend_name() == "postgresql":
-        return PostgresSource(parsed)
-    return RowsSource(row_session(parsed))
+    return source(parse_database_url(url))

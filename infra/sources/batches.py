@@ -1,4 +1,4 @@
-"""Bounds every source keeps, so that no consumer ever holds more than one modest batch."""
+"""The largest batch a source yields, in rows and bytes: the memory bound of an export."""
 
 from __future__ import annotations
 

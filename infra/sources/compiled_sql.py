@@ -1,4 +1,4 @@
-"""A query as SQL text and driver values, the step SQLAlchemy takes inside `execute`.
+"""Compiling a query to SQL text and driver values, as SQLAlchemy does inside `execute`.
 
 Done here, so that the statement can be handed to a driver whose rows come back as they are
 stored: `execute` would send every value through the result side of its SQLAlchemy type.

@@ -1,16 +1,72 @@
-"""From a database URL to what can talk to it. Nothing connects here."""
+"""The databases rows can be read from: one entry each in `DATABASES`. Nothing connects here.
+
+A database without an entry is read row by row through SQLAlchemy, if its driver is installed.
+Entries import what they need when they are used, so that a process loads only its drivers.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from waybill.exporter.errors import InvalidRequest
-from waybill.infra.sources.mysql_session import MysqlSession
-from waybill.infra.sources.row_session import RowSession
-from waybill.infra.sources.sqlite_session import SqliteSession
+
+if TYPE_CHECKING:
+    from waybill.exporter.ports import Source
+    from waybill.infra.sources.rows.session import RowSession
 
 
-def parse_url(url: str) -> sa.URL:
+def _any_session(url: sa.URL) -> RowSession:
+    from waybill.infra.sources.rows.session import RowSession
+
+    return RowSession(url)
+
+
+def _mysql_session(url: sa.URL) -> RowSession:
+    from waybill.infra.sources.mysql import MysqlSession
+
+    return MysqlSession(url)
+
+
+def _sqlite_session(url: sa.URL) -> RowSession:
+    from waybill.infra.sources.sqlite.session import SqliteSession
+
+    return SqliteSession(url)
+
+
+def _postgres_source(url: sa.URL) -> Source:
+    from waybill.infra.sources.postgres.source import PostgresSource
+
+    return PostgresSource(url)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """How one kind of database is read."""
+
+    #: Talks to it through SQLAlchemy: for reflection, and to read its rows one by one.
+    session: Callable[[sa.URL], RowSession] = _any_session
+    #: Reads it through a driver that returns Arrow, where there is a faithful one.
+    arrow_source: Callable[[sa.URL], Source] | None = None
+
+
+_POSTGRES = Database(arrow_source=_postgres_source)
+_MYSQL = Database(_mysql_session)
+
+#: By SQLAlchemy's name of the database, the part of a URL before ``+`` or ``:``.
+DATABASES: Mapping[str, Database] = {
+    "mariadb": _MYSQL,
+    "mysql": _MYSQL,
+    "postgresql": _POSTGRES,
+    "sqlite": Database(_sqlite_session),
+}
+_ANY = Database()
+
+
+def parse_database_url(url: str) -> sa.URL:
     """`url` in the spelling of the drivers used here; ``postgres://`` is understood too.
 
     Raises:
@@ -26,13 +82,27 @@ def parse_url(url: str) -> sa.URL:
 
 
 def row_session(url: sa.URL) -> RowSession:
-    """What reads the database at `url` row by row, reflection included.
+    """A session that reads the database at `url` row by row, reflection included.
 
     Raises:
         InvalidRequest: no driver for this kind of database is installed.
     """
-    if url.get_backend_name() == "sqlite":
-        return SqliteSession(url)
-    if url.get_backend_name() in {"mysql", "mariadb"}:
-        return MysqlSession(url)
-    return RowSession(url)
+    return _database(url).session(url)
+
+
+def source(url: sa.URL) -> Source:
+    """The source for the database at `url`.
+
+    Raises:
+        InvalidRequest: an option the driver does not know, or no driver is installed.
+    """
+    database = _database(url)
+    if database.arrow_source is not None:
+        return database.arrow_source(url)
+    from waybill.infra.sources.rows.source import RowsSource
+
+    return RowsSource(database.session(url))
+
+
+def _database(url: sa.URL) -> Database:
+    return DATABASES.get(url.get_backend_name(), _ANY)

@@ -1,4 +1,4 @@
-"""Calls into a database driver that another thread may end, and whose errors are translated."""
+"""Calls into a database driver: cancellable from another thread, their errors translated."""
 
 from __future__ import annotations
 

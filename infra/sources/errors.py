@@ -1,4 +1,4 @@
-"""What can go wrong while reading rows, and whether trying again may help.
+"""Errors of reading rows, and whether trying again may help.
 
 ::
 
@@ -6,7 +6,7 @@
     └── SourceError
         ├── SourceUnavailable   retried: no connection, a lock, a time limit, a restart
         ├── SourceRejected      (also ExportRejected) never retried: the query itself is bad
-        └── ReadCancelled       somebody called `RowStream.cancel`, and knows why
+        └── ReadCancelled       `RowStream.cancel` was called
 
 No text holds SQL, a parameter, an address or a password, and no driver error is chained:
 drivers quote the statement and its values, and a logged traceback would carry them.
@@ -109,8 +109,8 @@ def by_driver(error: Exception) -> SourceError:
     if name is not None:
         return _by_code(name, refused=name.startswith(_SQLITE_REFUSED))
     number = cause.args[0] if cause.args else None
-    kinds = {kind.__name__ for kind in type(cause).__mro__}
-    return _by_code(number, refused=bool(kinds & _PEP249_REFUSED))
+    class_names = {base.__name__ for base in type(cause).__mro__}
+    return _by_code(number, refused=bool(class_names & _PEP249_REFUSED))
 
 
 def _by_code(code: object, *, refused: bool) -> SourceError:

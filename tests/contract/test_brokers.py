@@ -20,7 +20,7 @@ from tests.support.wake_ups import (
 from waybill.infra.broker import delivery
 from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.broker.port import Broker, BrokerUnavailable, WakeUp
-from waybill.infra.broker.rabbitmq import RabbitBroker
+from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 
 DELAY = timedelta(seconds=0.5)
 

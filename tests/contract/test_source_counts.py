@@ -25,7 +25,7 @@ from waybill.exporter.ports import RowCount
 from waybill.infra.estimates.timed_count import TimedCounter
 from waybill.infra.sources import open_source
 from waybill.infra.sources.errors import SourceRejected, SourceUnavailable
-from waybill.infra.sources.tables import text_query
+from waybill.infra.sources.operator_queries import text_query
 
 LONG = timedelta(seconds=30)
 BRIEF = timedelta(seconds=0.3)

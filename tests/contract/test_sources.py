@@ -25,7 +25,7 @@ from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.rows.seals import check_seal, first_row_of, in_order
 from waybill.infra.sources.batches import MAX_BYTES, MAX_ROWS
 from waybill.infra.sources.errors import SourceRejected
-from waybill.infra.sources.tables import text_query
+from waybill.infra.sources.operator_queries import text_query
 
 pytestmark = pytest.mark.filterwarnings("ignore:Dialect sqlite.pysqlite does .not. support Decimal")
 

@@ -8,7 +8,7 @@ import aio_pika
 import sqlalchemy as sa
 
 from tests.support.processes import api, ended, process, run, wait_for
-from waybill.infra.broker.topology import work_queue
+from waybill.infra.broker.rabbitmq.topology import work_queue
 from waybill.infra.db.engine import create_engine
 from waybill.infra.db.tables import audit_log
 

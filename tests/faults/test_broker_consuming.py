@@ -17,15 +17,22 @@ from tests.support.amqp_probe import bare_channel, consumer_count, publish_bytes
 from tests.support.eventually import eventually
 from tests.support.servers.rabbitmq import CONSUMER_TIMEOUT_SECONDS
 from tests.support.servers.tcp_proxy import TcpProxy
-from tests.support.wake_ups import DeadLetterRecorder, Recorder, poison, publish_all, wake_ups
-from waybill.infra.broker import queue_poller as intake
+from tests.support.wake_ups import (
+    RETRY_DELAYS,
+    DeadLetterRecorder,
+    Recorder,
+    poison,
+    publish_all,
+    wake_ups,
+)
 from waybill.infra.broker.port import VERSION, WakeUp
-from waybill.infra.broker.rabbit_consumer import Patience
-from waybill.infra.broker.rabbitmq import RabbitBroker
-from waybill.infra.broker.topology import DEAD_QUEUE, work_queue
+from waybill.infra.broker.rabbitmq import queue_poller
+from waybill.infra.broker.rabbitmq.broker import RabbitBroker
+from waybill.infra.broker.rabbitmq.consumer import WatchdogSettings
+from waybill.infra.broker.rabbitmq.topology import DEAD_QUEUE, work_queue
 
 QUEUES = ["orders", "users"]
-QUICK = Patience(check_every=timedelta(seconds=0.5))
+QUICK = WatchdogSettings(check_every=timedelta(seconds=0.5))
 
 
 @pytest.fixture
@@ -37,7 +44,7 @@ def proxy(rabbitmq_server):
 @pytest.fixture
 async def direct(rabbitmq_url):
     """A broker that faults of the network do not reach, to publish with."""
-    made = RabbitBroker(rabbitmq_url, QUEUES)
+    made = RabbitBroker(rabbitmq_url, QUEUES, delays=RETRY_DELAYS)
     yield made
     await made.close()
 
@@ -46,7 +53,7 @@ async def direct(rabbitmq_url):
 async def proxied(rabbitmq_server, rabbitmq_vhost, proxy):
     """A broker that is reached through the proxy, to consume with."""
     url = rabbitmq_server.url(rabbitmq_vhost, port=proxy.port)
-    made = RabbitBroker(url, QUEUES, patience=QUICK)
+    made = RabbitBroker(url, QUEUES, watchdog=QUICK, delays=RETRY_DELAYS)
     yield made
     await made.close()
 
@@ -94,7 +101,7 @@ async def test_f13_a_message_whose_connection_broke_comes_again_and_its_work_goe
 async def test_f12_a_link_that_went_silent_is_noticed_and_replaced(
     direct, proxied, proxy, rabbitmq_url, monkeypatch
 ):
-    monkeypatch.setattr(intake, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(queue_poller, "ANSWER_SECONDS", 1.0)
     received, (message,) = Recorder(), wake_ups(1)
     async with proxied.consume(QUEUES, received, concurrency=1):
         await eventually(lambda: consumer_count(rabbitmq_url, work_queue("users")))
@@ -167,18 +174,18 @@ async def test_f15_a_queue_deleted_and_declared_at_once_is_consumed_again(
 async def test_f15_the_watchdog_notices_a_consumer_that_is_gone(
     direct, proxied, rabbitmq_url, monkeypatch
 ):
-    opened: list[intake.Intake] = []
-    listen = intake.Intake._listen
+    opened: list[queue_poller.QueuePoller] = []
+    listen = queue_poller.QueuePoller._listen
 
     async def remember(self) -> None:
         await listen(self)
         opened.append(self)
 
-    monkeypatch.setattr(intake.Intake, "_listen", remember)
+    monkeypatch.setattr(queue_poller.QueuePoller, "_listen", remember)
     async with proxied.consume(["orders"], Recorder(), concurrency=1):
         await eventually(lambda: opened)
         (tap,) = opened[0]._taps
-        # Behind the back of the intake, which goes on to believe that it has a consumer.
+        # Behind the back of the poller, which goes on to believe that it has a consumer.
         await tap.queue.cancel(tap.tag)
         assert await consumer_count(rabbitmq_url, work_queue("orders")) == 0
         await eventually(lambda: consumer_count(rabbitmq_url, work_queue("orders")))
@@ -188,7 +195,7 @@ async def test_f15_the_watchdog_notices_a_consumer_that_is_sent_nothing(
     direct, proxied, rabbitmq_url, monkeypatch
 ):
     lost: list[object] = []
-    arrive = intake.Intake._arrive
+    arrive = queue_poller.QueuePoller._arrive
 
     async def lose_the_first(self, tap, message) -> None:
         if lost:
@@ -196,7 +203,7 @@ async def test_f15_the_watchdog_notices_a_consumer_that_is_sent_nothing(
         else:
             lost.append(message)
 
-    monkeypatch.setattr(intake.Intake, "_arrive", lose_the_first)
+    monkeypatch.setattr(queue_poller.QueuePoller, "_arrive", lose_the_first)
     received, sent = Recorder(), wake_ups(3)
     async with proxied.consume(QUEUES, received, concurrency=1):
         await eventually(lambda: consumer_count(rabbitmq_url, work_queue("orders")))

@@ -13,12 +13,12 @@ import pytest
 from tests.support.amqp_probe import consumer_count
 from tests.support.eventually import eventually
 from tests.support.servers.tcp_proxy import TcpProxy
-from tests.support.wake_ups import Recorder, publish_all, wake_ups
-from waybill.infra.broker import queue_poller as intake
+from tests.support.wake_ups import RETRY_DELAYS, Recorder, publish_all, wake_ups
 from waybill.infra.broker.port import BrokerUnavailable
-from waybill.infra.broker.rabbit_consumer import ConsumersLost, Patience
-from waybill.infra.broker.rabbitmq import RabbitBroker
-from waybill.infra.broker.topology import work_queue
+from waybill.infra.broker.rabbitmq import queue_poller
+from waybill.infra.broker.rabbitmq.broker import RabbitBroker
+from waybill.infra.broker.rabbitmq.consumer import ConsumersLost, WatchdogSettings
+from waybill.infra.broker.rabbitmq.topology import work_queue
 
 QUEUES = ["orders", "users"]
 
@@ -29,7 +29,8 @@ async def broker(rabbitmq_url):
         rabbitmq_url,
         QUEUES,
         publish_timeout=timedelta(seconds=1.5),
-        patience=Patience(check_every=timedelta(seconds=0.5)),
+        watchdog=WatchdogSettings(check_every=timedelta(seconds=0.5)),
+        delays=RETRY_DELAYS,
     )
     yield made
     await made.close()
@@ -60,7 +61,7 @@ async def test_f11_confirmed_messages_survive_a_killed_broker(broker, rabbitmq_s
     sent = wake_ups(100)
     later = wake_ups(1)
     await publish_all(broker, sent, "orders")
-    # One waits in a retry rung, which has to survive as well.
+    # One waits in a retry queue, which has to survive as well.
     await broker.publish(later[0], queue="users", message_id="x", delay=timedelta(seconds=2))
     await asyncio.to_thread(rabbitmq_server.kill)
     await asyncio.to_thread(rabbitmq_server.start)
@@ -72,7 +73,7 @@ async def test_f11_confirmed_messages_survive_a_killed_broker(broker, rabbitmq_s
 async def test_f12_a_frozen_broker_stops_no_work_and_is_used_again_when_it_thaws(
     broker, rabbitmq_server, rabbitmq_url, monkeypatch
 ):
-    monkeypatch.setattr(intake, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(queue_poller, "ANSWER_SECONDS", 1.0)
     thawed = asyncio.Event()
     worked = asyncio.Event()
 
@@ -103,7 +104,7 @@ async def test_f12_a_frozen_broker_stops_no_work_and_is_used_again_when_it_thaws
 
 
 async def test_f31_after_the_data_was_wiped_everything_is_declared_again(rabbitmq_server):
-    broker = RabbitBroker(rabbitmq_server.url(), QUEUES)
+    broker = RabbitBroker(rabbitmq_server.url(), QUEUES, delays=RETRY_DELAYS)
     received, before, after = Recorder(), wake_ups(1), wake_ups(2)
     async with broker.consume(QUEUES, received, concurrency=1):
         await publish_all(broker, before, "orders")
@@ -126,9 +127,10 @@ async def test_a_worker_that_has_work_left_is_not_ended_for_want_of_more(
         broker = RabbitBroker(
             rabbitmq_server.url(rabbitmq_vhost, port=proxy.port),
             QUEUES,
-            patience=Patience(
+            watchdog=WatchdogSettings(
                 check_every=timedelta(seconds=0.2), give_up_after=timedelta(seconds=0.5)
             ),
+            delays=RETRY_DELAYS,
         )
         finish = asyncio.Event()
         received = Recorder(work=finish.wait)

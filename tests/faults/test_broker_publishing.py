@@ -14,11 +14,11 @@ import pytest
 from tests.support.amqp_probe import bare_channel
 from tests.support.eventually import eventually
 from tests.support.servers.tcp_proxy import Direction, TcpProxy
-from tests.support.wake_ups import Recorder, wake_ups
-from waybill.infra.broker import amqp
+from tests.support.wake_ups import RETRY_DELAYS, Recorder, wake_ups
 from waybill.infra.broker.port import Broker, BrokerUnavailable, WakeUp
-from waybill.infra.broker.rabbitmq import RabbitBroker
-from waybill.infra.broker.topology import TASK_EXCHANGE, work_queue
+from waybill.infra.broker.rabbitmq import connection as amqp
+from waybill.infra.broker.rabbitmq.broker import RabbitBroker
+from waybill.infra.broker.rabbitmq.topology import TASK_EXCHANGE, work_queue
 
 #: Long enough for an answer from a healthy broker, short enough to wait for several times.
 TIMEOUT = timedelta(seconds=1.5)
@@ -34,7 +34,7 @@ def proxy(rabbitmq_server):
 async def broker(rabbitmq_server, rabbitmq_vhost, proxy):
     """A broker that is reached through the proxy, connected and with everything declared."""
     url = rabbitmq_server.url(rabbitmq_vhost, port=proxy.port)
-    made = RabbitBroker(url, ["orders", "users"], publish_timeout=TIMEOUT)
+    made = RabbitBroker(url, ["orders", "users"], publish_timeout=TIMEOUT, delays=RETRY_DELAYS)
     await made.declare_topology()
     yield made
     await made.close()
@@ -71,7 +71,7 @@ async def test_f3_a_batch_makes_one_attempt_to_connect_and_shares_its_failure(
     rabbitmq_server, proxy, monkeypatch
 ):
     monkeypatch.setattr(amqp, "ANSWER_SECONDS", 1.0)
-    broker = RabbitBroker(rabbitmq_server.url(port=proxy.port), ["orders"])
+    broker = RabbitBroker(rabbitmq_server.url(port=proxy.port), ["orders"], delays=RETRY_DELAYS)
     proxy.blackhole()
     async with asyncio.timeout(10):
         assert await asyncio.gather(*(publish(broker, m) for m in wake_ups(100))) == 100 * [False]
@@ -96,7 +96,9 @@ async def test_f12_a_publish_that_a_failing_heartbeat_ends_is_an_error(
 ):
     """The library ends it with `CancelledError`, which must not look like our own end."""
     url = rabbitmq_server.url(rabbitmq_vhost, port=proxy.port) + "?heartbeat=1"
-    broker = RabbitBroker(url, ["orders"], publish_timeout=timedelta(seconds=60))
+    broker = RabbitBroker(
+        url, ["orders"], publish_timeout=timedelta(seconds=60), delays=RETRY_DELAYS
+    )
     assert await publish(broker, wake_ups(1)[0])
     proxy.blackhole()
     async with asyncio.timeout(30):

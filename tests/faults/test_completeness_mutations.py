@@ -33,7 +33,8 @@ from waybill.exporter.formats.registry import FORMATS
 from waybill.exporter.formats.xlsx import encode as xlsx
 from waybill.exporter.formats.xlsx import row_renderer
 from waybill.exporter.run import ExportResult, run_export
-from waybill.infra.sources import open_source, row_columns
+from waybill.infra.sources import open_source
+from waybill.infra.sources.rows import columns as row_columns
 from waybill.storage.errors import ChecksumMismatch
 
 ROWS = 6_000

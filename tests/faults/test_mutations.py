@@ -20,7 +20,7 @@ from tests.contract.test_task_store import (
 from tests.faults import test_broker_publishing, test_database_outages, test_relay
 from tests.support import fault_lab as lab
 from tests.support.eventually import eventually
-from waybill.infra.broker import publisher
+from waybill.infra.broker.rabbitmq import publisher
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.lifecycle import runs
 from waybill.infra.tasks.states import TaskStatus

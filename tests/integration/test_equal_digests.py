@@ -19,7 +19,7 @@ from tests.support.source_databases import (
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.registry import FORMATS
 from waybill.exporter.run import ExportResult, run_export
-from waybill.infra.sources import postgres_stream
+from waybill.infra.sources.postgres import stream as postgres_stream
 from waybill.storage.memory import MemoryStore
 
 

@@ -12,20 +12,24 @@ from tests.support.amqp_probe import bare_channel, ready_count, take_one
 from tests.support.eventually import eventually
 from tests.support.servers.ports import free_ports
 from tests.support.servers.tcp_proxy import TcpProxy
-from tests.support.wake_ups import Recorder, poison, publish_all, wake_ups
-from waybill.infra.broker import amqp
-from waybill.infra.broker.amqp import BadBrokerUrl, BrokerUnsupported, parse_url
+from tests.support.wake_ups import RETRY_DELAYS, Recorder, poison, publish_all, wake_ups
 from waybill.infra.broker.port import BrokerUnavailable
-from waybill.infra.broker.publisher import Publisher
-from waybill.infra.broker.rabbit_consumer import ConsumersLost, Patience
-from waybill.infra.broker.rabbit_delivery import RabbitDelivery
-from waybill.infra.broker.rabbitmq import BrokerReport, RabbitBroker
-from waybill.infra.broker.topology import DEAD_QUEUE, work_queue
+from waybill.infra.broker.rabbitmq import connection as amqp
+from waybill.infra.broker.rabbitmq.broker import BrokerReport, RabbitBroker
+from waybill.infra.broker.rabbitmq.connection import (
+    BadBrokerUrl,
+    BrokerUnsupported,
+    parse_broker_url,
+)
+from waybill.infra.broker.rabbitmq.consumer import ConsumersLost, WatchdogSettings
+from waybill.infra.broker.rabbitmq.delivery import RabbitDelivery
+from waybill.infra.broker.rabbitmq.publisher import Publisher
+from waybill.infra.broker.rabbitmq.topology import DEAD_QUEUE, work_queue
 
 
 @pytest.fixture
 async def broker(rabbitmq_url):
-    made = RabbitBroker(rabbitmq_url, ["orders"])
+    made = RabbitBroker(rabbitmq_url, ["orders"], delays=RETRY_DELAYS)
     yield made
     await made.close()
 
@@ -40,7 +44,7 @@ async def test_a_check_tells_the_version_and_what_waits(broker):
 
 
 async def test_a_check_names_what_is_missing(rabbitmq_url):
-    broker = RabbitBroker(rabbitmq_url, ["orders"], declare=False)
+    broker = RabbitBroker(rabbitmq_url, ["orders"], declare=False, delays=RETRY_DELAYS)
     try:
         with pytest.raises(BrokerUnavailable, match=r"exp\.v1\.task is missing"):
             await broker.check()
@@ -75,15 +79,15 @@ async def test_a_server_that_is_too_old_is_refused_at_once(broker, monkeypatch):
 )
 def test_an_address_that_is_not_amqp_is_refused_without_quoting_it(url):
     with pytest.raises(BadBrokerUrl) as caught:
-        RabbitBroker(url, ["orders"])
+        RabbitBroker(url, ["orders"], delays=RETRY_DELAYS)
     assert "pass" not in caught.value.message
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
 
 
 def test_a_heartbeat_in_the_address_is_kept():
-    assert parse_url("amqp://host/").query["heartbeat"] == "30"
-    assert parse_url("amqp://host/?heartbeat=5").query["heartbeat"] == "5"
+    assert parse_broker_url("amqp://host/").query["heartbeat"] == "30"
+    assert parse_broker_url("amqp://host/?heartbeat=5").query["heartbeat"] == "5"
 
 
 async def test_no_log_and_no_error_holds_the_password(rabbitmq_server, rabbitmq_vhost, caplog):
@@ -94,7 +98,7 @@ async def test_no_log_and_no_error_holds_the_password(rabbitmq_server, rabbitmq_
     unreachable = rabbitmq_server.url(rabbitmq_vhost, port=closed_port)
     errors = []
     for address in (url, wrong, unreachable):
-        broker = RabbitBroker(address, ["orders"])
+        broker = RabbitBroker(address, ["orders"], delays=RETRY_DELAYS)
         try:
             await publish_all(broker, [poison()], "orders")
         except BrokerUnavailable as error:
@@ -114,7 +118,7 @@ async def test_no_log_and_no_error_holds_the_password(rabbitmq_server, rabbitmq_
 
 
 async def test_a_vhost_that_does_not_exist_is_named_as_the_problem(rabbitmq_server):
-    broker = RabbitBroker(rabbitmq_server.url("nowhere"), ["orders"])
+    broker = RabbitBroker(rabbitmq_server.url("nowhere"), ["orders"], delays=RETRY_DELAYS)
     with pytest.raises(BrokerUnavailable, match="no such vhost"):
         await broker.publish(wake_ups(1)[0], queue="orders", message_id="1")
     await broker.close()
@@ -125,7 +129,7 @@ async def test_a_message_there_was_never_room_for_does_not_become_a_dead_letter(
 ):
     (message,) = wake_ups(1)
     await publish_all(broker, [message], "orders")
-    publisher = Publisher(parse_url(rabbitmq_url), None, timedelta(seconds=10))
+    publisher = Publisher(parse_broker_url(rabbitmq_url), None, timedelta(seconds=10))
     async with bare_channel(rabbitmq_url) as channel:
         for _ in range(25):
             found = await eventually(lambda: take_one(channel, work_queue("orders")))
@@ -142,7 +146,8 @@ async def test_consumers_that_cannot_come_back_end_the_worker(rabbitmq_server):
     broker = RabbitBroker(
         rabbitmq_server.url(port=closed_port),
         ["orders"],
-        patience=Patience(give_up_after=timedelta(seconds=0.5)),
+        watchdog=WatchdogSettings(give_up_after=timedelta(seconds=0.5)),
+        delays=RETRY_DELAYS,
     )
     with pytest.raises(ConsumersLost):
         async with broker.consume(["orders"], Recorder(), concurrency=1):
@@ -153,7 +158,7 @@ async def test_consumers_that_cannot_come_back_end_the_worker(rabbitmq_server):
 async def test_closing_while_connecting_is_an_error_for_who_publishes(rabbitmq_server):
     with TcpProxy(rabbitmq_server.port) as proxy:
         proxy.blackhole()
-        broker = RabbitBroker(rabbitmq_server.url(port=proxy.port), ["orders"])
+        broker = RabbitBroker(rabbitmq_server.url(port=proxy.port), ["orders"], delays=RETRY_DELAYS)
         publishing = asyncio.create_task(publish_all(broker, wake_ups(1), "orders"))
         await eventually(lambda: proxy.accepted)
         await broker.close()

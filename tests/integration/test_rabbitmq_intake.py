@@ -8,16 +8,16 @@ import pytest
 
 from tests.support.amqp_probe import consumer_count, ready_count
 from tests.support.eventually import eventually
-from tests.support.wake_ups import Recorder, publish_all, wake_ups
-from waybill.infra.broker.rabbitmq import RabbitBroker
-from waybill.infra.broker.topology import work_queue
+from tests.support.wake_ups import RETRY_DELAYS, Recorder, publish_all, wake_ups
+from waybill.infra.broker.rabbitmq.broker import RabbitBroker
+from waybill.infra.broker.rabbitmq.topology import work_queue
 
 ORDERS, USERS = work_queue("orders"), work_queue("users")
 
 
 @pytest.fixture
 async def broker(rabbitmq_url):
-    made = RabbitBroker(rabbitmq_url, ["orders", "users"])
+    made = RabbitBroker(rabbitmq_url, ["orders", "users"], delays=RETRY_DELAYS)
     yield made
     await made.close()
 

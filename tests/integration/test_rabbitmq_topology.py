@@ -13,8 +13,13 @@ from tests.support.amqp_probe import bare_channel, ready_count, take_one
 from tests.support.eventually import eventually
 from tests.support.wake_ups import DeadLetterRecorder, wake_ups
 from waybill.infra.broker.port import BrokerUnavailable, WakeUp
-from waybill.infra.broker.rabbitmq import RabbitBroker
-from waybill.infra.broker.topology import DEAD_EXCHANGE, DEAD_QUEUE, TASK_EXCHANGE, work_queue
+from waybill.infra.broker.rabbitmq.broker import RabbitBroker
+from waybill.infra.broker.rabbitmq.topology import (
+    DEAD_EXCHANGE,
+    DEAD_QUEUE,
+    TASK_EXCHANGE,
+    work_queue,
+)
 
 WORK = {
     "x-queue-type": "quorum",
@@ -117,7 +122,7 @@ async def test_a_message_delivered_too_often_is_a_dead_letter_with_the_brokers_r
     broker, rabbitmq_url
 ):
     (message,) = wake_ups(1)
-    # By way of a retry rung, whose expiry must not be taken for the reason.
+    # By way of a retry queue, whose expiry must not be taken for the reason.
     await broker.publish(message, queue="users", message_id="unlucky", delay=timedelta(seconds=0.1))
     deliveries = 0
     async with bare_channel(rabbitmq_url) as channel:

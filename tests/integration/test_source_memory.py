@@ -17,7 +17,7 @@ ALLOWED_BYTES = 12 * TEXT_BYTES
 _READER = """
 import resource, sys
 from waybill.infra.sources import open_source
-from waybill.infra.sources.tables import text_query
+from waybill.infra.sources.operator_queries import text_query
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from tests.support.servers.postgres import PASSWORD, PostgresServer
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.errors import InvalidRequest
-from waybill.infra.sources import open_source, postgres_stream
+from waybill.infra.sources import open_source
 from waybill.infra.sources.errors import SourceError, SourceRejected, SourceUnavailable
-from waybill.infra.sources.tables import text_query
+from waybill.infra.sources.operator_queries import text_query
+from waybill.infra.sources.postgres import stream as postgres_stream
 
 #: Enough rows that the server is still sending when the first batch has arrived.
 _MANY = "SELECT n, repeat('x', 100) AS x FROM generate_series(1, {0}) AS n"

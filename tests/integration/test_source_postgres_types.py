@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from waybill.infra.sources import open_source
+from waybill.infra.sources.arrow_types import DECIMAL_TEXT, INSTANT, TIME, TIMESTAMP
 from waybill.infra.sources.errors import SourceRejected
-from waybill.infra.sources.tables import text_query
-from waybill.infra.sources.types import DECIMAL_TEXT, INSTANT, TIME, TIMESTAMP
+from waybill.infra.sources.operator_queries import text_query
 
 _TEXT = pa.string()
 

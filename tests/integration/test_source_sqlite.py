@@ -15,9 +15,9 @@ import pytest
 import sqlalchemy as sa
 
 from waybill.infra.sources import open_source
+from waybill.infra.sources.arrow_types import INSTANT, TIME, TIMESTAMP
 from waybill.infra.sources.errors import ReadCancelled, SourceRejected, SourceUnavailable
-from waybill.infra.sources.tables import table_query, text_query
-from waybill.infra.sources.types import INSTANT, TIME, TIMESTAMP
+from waybill.infra.sources.operator_queries import table_query, text_query
 
 _TEXT = pa.string()
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.sources import open_source
 from waybill.infra.sources.errors import SourceRejected, SourceUnavailable
-from waybill.infra.sources.tables import table_query, text_query
+from waybill.infra.sources.operator_queries import table_query, text_query
 
 KINDS = ("postgres", "sqlite", "mariadb")
 

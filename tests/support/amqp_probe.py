@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from waybill.infra.broker.topology import TASK_EXCHANGE
+from waybill.infra.broker.rabbitmq.topology import TASK_EXCHANGE
 
 
 @asynccontextmanager

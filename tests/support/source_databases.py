@@ -14,8 +14,8 @@ from sqlalchemy import event
 
 from waybill.exporter.ports import Source
 from waybill.infra.sources import open_source
-from waybill.infra.sources.databases import parse_url, row_session
-from waybill.infra.sources.rows import RowsSource
+from waybill.infra.sources.databases import parse_database_url, row_session
+from waybill.infra.sources.rows.source import RowsSource
 
 #: Each way to read a kind of database. PostgreSQL by rows stands for "any other database".
 KINDS = ("postgres-adbc", "postgres-rows", "sqlite-rows", "mariadb-rows")
@@ -120,7 +120,7 @@ def _fill(
 ) -> SourceDatabase:
     source = open_source(url)
     if kind == "postgres-rows":
-        source = RowsSource(row_session(parse_url(url)))
+        source = RowsSource(row_session(parse_database_url(url)))
     # The digits are joined each with each on purpose, which SQLAlchemy would warn of.
     engine = sa.create_engine(url, poolclass=sa.NullPool, enable_from_linting=False)
     if kind == "sqlite-rows":

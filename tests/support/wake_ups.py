@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
@@ -13,6 +14,9 @@ from waybill.infra.broker.port import Broker, WakeUp, Work
 
 #: Far above what anything takes here, so that a slow machine fails no test.
 PATIENCE_SECONDS = 30.0
+
+#: The delays of `WAYBILL_RETRY_DELAYS` by default.
+RETRY_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (2, 8, 30, 120))
 
 
 def wake_ups(count: int) -> list[WakeUp]:

@@ -11,10 +11,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from waybill.infra.sources.batches import MAX_BYTES, MAX_ROWS, slices
-from waybill.infra.sources.errors import SourceRejected
-from waybill.infra.sources.row_columns import RowColumn, batches
-from waybill.infra.sources.types import (
+from waybill.infra.sources.arrow_types import (
     DECIMAL_TEXT,
     TIME,
     decimal_field,
@@ -22,6 +19,9 @@ from waybill.infra.sources.types import (
     seen_field,
     text_of,
 )
+from waybill.infra.sources.batches import MAX_BYTES, MAX_ROWS, slices
+from waybill.infra.sources.errors import SourceRejected
+from waybill.infra.sources.rows.columns import RowColumn, batches
 
 
 class Driver:

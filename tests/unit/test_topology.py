@@ -1,4 +1,4 @@
-"""Which retry rung a delay is published to, and how rungs are named."""
+"""Which retry queue a delay is published to, and how retry queues are named."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from waybill.infra.broker.topology import Topology, rung_name
+from tests.support.wake_ups import RETRY_DELAYS
+from waybill.infra.broker.rabbitmq.topology import Topology, retry_queue_name
 
 
 @pytest.mark.parametrize(
@@ -23,8 +24,8 @@ from waybill.infra.broker.topology import Topology, rung_name
         (86_400, "exp.v1.retry.2m"),
     ],
 )
-def test_a_delay_takes_the_shortest_rung_that_is_long_enough_or_the_longest(seconds, exchange):
-    assert Topology(("orders",)).exchange_for(timedelta(seconds=seconds)) == exchange
+def test_a_delay_takes_the_shortest_delay_that_is_long_enough_or_the_longest(seconds, exchange):
+    assert Topology(("orders",), RETRY_DELAYS).exchange_for(timedelta(seconds=seconds)) == exchange
 
 
 def test_the_order_in_which_delays_are_given_does_not_matter():
@@ -32,7 +33,7 @@ def test_the_order_in_which_delays_are_given_does_not_matter():
     assert topology.exchange_for(timedelta(seconds=1)) == "exp.v1.retry.2s"
 
 
-def test_without_rungs_everything_is_published_at_once():
+def test_without_delays_everything_is_published_at_once():
     assert Topology(("orders",), ()).exchange_for(timedelta(minutes=1)) == "exp.v1.task"
 
 
@@ -45,12 +46,12 @@ def test_without_rungs_everything_is_published_at_once():
         (timedelta(hours=1), "exp.v1.retry.60m"),
     ],
 )
-def test_a_rung_is_named_by_its_delay(delay, name):
-    assert rung_name(delay) == name
+def test_a_retry_queue_is_named_by_its_delay(delay, name):
+    assert retry_queue_name(delay) == name
 
 
 def test_every_queue_is_bound_to_an_exchange_that_is_declared():
-    topology = Topology(("orders", "users"))
+    topology = Topology(("orders", "users"), RETRY_DELAYS)
     exchanges = {exchange.name for exchange in topology.exchanges()}
     for queue in topology.all_queues():
         assert queue.exchange in exchanges

@@ -1,8 +1,8 @@
-"""Consuming from RabbitMQ for hours: one session after another, and the end when none comes.
+"""Long-running RabbitMQ consumer: reconnects until it is stopped, or gives up after a time.
 
 A session is a connection, a channel and the consumers on it. Whatever happens to one of them
 (closed, cancelled, hung, forgotten by the broker), the session ends and the next one starts
-from nothing. What was handled by then goes on: work does not need the broker.
+from nothing. Work that has begun continues: it does not need the broker.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import Any
 from aio_pika.abc import AbstractConnection
 from yarl import URL
 
-from waybill.infra.broker.amqp import (
+from waybill.infra.broker.concurrency import RunningDeliveries, wait_for_event
+from waybill.infra.broker.delivery import Delivery
+from waybill.infra.broker.port import BrokerUnavailable
+from waybill.infra.broker.rabbitmq.connection import (
     DECLARE_SECONDS,
     BrokerUnsupported,
     answered,
     close_connection,
     open_connection,
 )
-from waybill.infra.broker.concurrency import Running, wait_for_event
-from waybill.infra.broker.delivery import Delivery
-from waybill.infra.broker.port import BrokerUnavailable
-from waybill.infra.broker.publisher import Publisher
-from waybill.infra.broker.queue_poller import Intake
-from waybill.infra.broker.topology import Topology
+from waybill.infra.broker.rabbitmq.publisher import Publisher
+from waybill.infra.broker.rabbitmq.queue_poller import QueuePoller
+from waybill.infra.broker.rabbitmq.topology import Topology
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +44,10 @@ class ConsumersLost(BrokerUnavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How closely a consumer is watched, and how long it may be away."""
+class WatchdogSettings:
+    """How often a consumer is checked, and how long it may be without a working session."""
 
-    #: Between two questions to the broker whether our consumers are there.
+    #: Between two checks that the broker still has our consumers and feeds them.
     check_every: timedelta = timedelta(seconds=10)
     #: After this long without a working session, `ConsumersLost` ends the worker.
     give_up_after: timedelta = timedelta(minutes=5)
@@ -66,7 +66,7 @@ class RabbitConsumer:
         *,
         concurrency: int,
         stopping: asyncio.Event,
-        patience: Patience,
+        watchdog: WatchdogSettings,
     ) -> None:
         self._url = url
         self._topology = topology
@@ -74,9 +74,9 @@ class RabbitConsumer:
         self._publisher = publisher
         self._on_delivery = on_delivery
         self._stopping = stopping
-        self._patience = patience
+        self._watchdog = watchdog
         self._changed = asyncio.Event()
-        self._running = Running(concurrency, self._changed.set)
+        self._running = RunningDeliveries(concurrency, self._changed.set)
         self._connecting: asyncio.Task[AbstractConnection] | None = None
         self._healthy_at = 0.0
 
@@ -91,10 +91,10 @@ class RabbitConsumer:
         """Consume until `stop`, and then wait for what runs.
 
         Raises:
-            ConsumersLost: no session worked for as long as `patience` allows.
+            ConsumersLost: no session worked for `watchdog.give_up_after`.
             BrokerUnsupported: the server is too old.
         """
-        self._healthy()
+        self._mark_healthy()
         pause = _FIRST_PAUSE_SECONDS
         try:
             while not self._stopping.is_set():
@@ -102,7 +102,7 @@ class RabbitConsumer:
                 try:
                     await self._session()
                 except BrokerUnavailable as error:
-                    self._judge(error)
+                    self._raise_if_final(error)
                     if self._healthy_at > began:
                         pause = _FIRST_PAUSE_SECONDS
                     log.warning("consuming interrupted", extra={"why": error.message})
@@ -111,15 +111,15 @@ class RabbitConsumer:
         finally:
             await self._running.finish()
 
-    def _healthy(self) -> None:
+    def _mark_healthy(self) -> None:
         self._healthy_at = asyncio.get_running_loop().time()
 
-    def _judge(self, error: BrokerUnavailable) -> None:
+    def _raise_if_final(self, error: BrokerUnavailable) -> None:
         if isinstance(error, BrokerUnsupported):
             raise error
         away_seconds = asyncio.get_running_loop().time() - self._healthy_at
-        # A worker that has work left is not ended for want of more.
-        if away_seconds > self._patience.give_up_after.total_seconds() and self._running.idle:
+        # A worker that still has work running is not ended because no more arrives.
+        if away_seconds > self._watchdog.give_up_after.total_seconds() and self._running.idle:
             raise ConsumersLost() from error
 
     async def _session(self) -> None:
@@ -127,8 +127,10 @@ class RabbitConsumer:
         if connection is None:
             return
         try:
-            intake = await Intake.open(connection, self._queues, self._publisher, self._changed.set)
-            await self._consume(intake)
+            poller = await QueuePoller.open(
+                connection, self._queues, self._publisher, self._changed.set
+            )
+            await self._consume(poller)
             # The connection stays open: handlers that still run have messages to settle.
             await self._running.finish()
         finally:
@@ -161,19 +163,19 @@ class RabbitConsumer:
             raise
         return connection
 
-    async def _consume(self, intake: Intake) -> None:
-        check_seconds = self._patience.check_every.total_seconds()
+    async def _consume(self, poller: QueuePoller) -> None:
+        check_seconds = self._watchdog.check_every.total_seconds()
         check_at = 0.0
         while not self._stopping.is_set():
             self._changed.clear()
             if asyncio.get_running_loop().time() >= check_at:
-                await intake.verify()
-                self._healthy()
+                await poller.verify()
+                self._mark_healthy()
                 check_at = self._healthy_at + check_seconds
             if self._running.full:
-                await intake.pause()
-            elif delivery := await intake.take():
+                await poller.pause()
+            elif delivery := await poller.take():
                 self._running.start(self._on_delivery(delivery))
                 continue
             await wait_for_event(self._changed, check_seconds)
-        await intake.pause()
+        await poller.pause()

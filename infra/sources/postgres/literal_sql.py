@@ -1,4 +1,4 @@
-"""A query as one finished PostgreSQL statement, every value quoted by psycopg.
+"""Rendering a query as one PostgreSQL statement, every value a literal quoted by psycopg.
 
 ADBC does not stream a statement that has bound parameters: it fetches the whole result
 first (measured). So SQLAlchemy compiles the query as it would for psycopg, psycopg puts the
@@ -20,8 +20,8 @@ from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.errors import SourceRejected
 
 
-def finish(query: Query, connection: psycopg.Connection[Any]) -> sql.SQL:
-    """The statement, written for this connection's server.
+def render_with_literals(query: Query, connection: psycopg.Connection[Any]) -> sql.SQL:
+    """The statement with its values as literals, for this connection's server.
 
     Raises:
         SourceRejected: a value cannot be sent to PostgreSQL, such as a NUL character.

@@ -1,4 +1,4 @@
-"""Exchanges and queues in RabbitMQ: which there are, and why each argument is what it is.
+"""Waybill's exchanges and queues in RabbitMQ, and the reason for each argument.
 
 ::
 
@@ -9,8 +9,8 @@
 
 Every argument is valid on RabbitMQ 3.10 to 4.x. They cannot be changed on a queue that
 exists, so names carry a version: another one is declared beside the old, and that drained.
-There is no alternate exchange: it would swallow the messages that nobody takes, and
-publishers have to hear of those.
+There is no alternate exchange: it would swallow unroutable messages, and publishers must
+learn of those.
 """
 
 from __future__ import annotations
@@ -29,9 +29,6 @@ _PREFIX = "exp.v1."
 TASK_EXCHANGE = f"{_PREFIX}task"
 DEAD_EXCHANGE = f"{_PREFIX}dead"
 DEAD_QUEUE = f"{_PREFIX}dead"
-
-#: Delays before the second, third, fourth and every later attempt.
-DELAYS = tuple(timedelta(seconds=seconds) for seconds in (2, 8, 30, 120))
 
 #: Deliveries of one message before the broker calls it poison. A message is returned when a
 #: worker dies before its claim, which no honest message causes ten times. Explicit, because
@@ -68,17 +65,18 @@ class QueueSpec:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Everything Waybill has in a RabbitMQ vhost."""
+    """Every exchange and queue of Waybill in one RabbitMQ vhost."""
 
     queues: tuple[str, ...]
-    delays: tuple[timedelta, ...] = DELAYS
+    #: The delays a message can be published with, from `WAYBILL_RETRY_DELAYS`.
+    delays: tuple[timedelta, ...]
 
     def exchanges(self) -> Iterator[ExchangeSpec]:
         """Every exchange."""
         yield ExchangeSpec(TASK_EXCHANGE, ExchangeType.DIRECT)
         yield ExchangeSpec(DEAD_EXCHANGE, ExchangeType.TOPIC)
         for delay in self.delays:
-            yield ExchangeSpec(rung_name(delay), ExchangeType.FANOUT)
+            yield ExchangeSpec(retry_queue_name(delay), ExchangeType.FANOUT)
 
     def all_queues(self) -> Iterator[QueueSpec]:
         """Every queue: the dead one first, since the others send their dead letters there."""
@@ -87,7 +85,7 @@ class Topology:
             arguments = _quorum(_DELIVERY_LIMIT) | _dead_letter_to(DEAD_EXCHANGE)
             yield QueueSpec(work_queue(queue), arguments, TASK_EXCHANGE, queue)
         for delay in self.delays:
-            name = rung_name(delay)
+            name = retry_queue_name(delay)
             arguments = (
                 _quorum(_DELIVERY_LIMIT)
                 | _dead_letter_to(TASK_EXCHANGE)
@@ -96,11 +94,11 @@ class Topology:
             yield QueueSpec(name, arguments, name, "")
 
     def exchange_for(self, delay: timedelta) -> str:
-        """Where to publish: the shortest rung that is long enough, or else the longest one."""
+        """Where to publish: to the shortest delay that is long enough, or else the longest."""
         if delay <= timedelta(0) or not self.delays:
             return TASK_EXCHANGE
-        long_enough = [rung for rung in self.delays if rung >= delay]
-        return rung_name(min(long_enough, default=max(self.delays)))
+        long_enough = [known for known in self.delays if known >= delay]
+        return retry_queue_name(min(long_enough, default=max(self.delays)))
 
     async def declare(self, channel: AbstractChannel) -> None:
         """Make everything that is missing. Idempotent; needs configure rights.
@@ -143,10 +141,10 @@ def work_queue(queue: str) -> str:
     return f"{_PREFIX}work.{queue}"
 
 
-def rung_name(delay: timedelta) -> str:
+def retry_queue_name(delay: timedelta) -> str:
     """The RabbitMQ name of the exchange and the queue of one delay.
 
-    The name holds the delay: another ladder means other queues, never other arguments.
+    The name holds the delay: other delays mean other queues, never other arguments.
     """
     if delay % _MINUTE == timedelta(0):
         return f"{_PREFIX}retry.{delay // _MINUTE}m"
@@ -171,9 +169,9 @@ def _quorum(delivery_limit: int) -> Arguments:
 def _dead_letter_to(exchange: str) -> Arguments:
     """Dead letters are kept until `exchange` has them confirmed, which `reject-publish` allows.
 
-    Without a dead-letter routing key: the key a message came with names its work queue.
+    Without a dead-message routing key: the key a message came with names its work queue.
     """
     return {
-        "x-dead-letter-exchange": exchange,
-        "x-dead-letter-strategy": "at-least-once",
+        "x-dead-message-exchange": exchange,
+        "x-dead-message-strategy": "at-least-once",
     }

@@ -1,4 +1,4 @@
-"""Taking messages from several RabbitMQ queues, one at a time, and holding none back.
+"""Polling several RabbitMQ queues in turn, one message at a time, without prefetching any.
 
 Consumers alone cannot do that: each of them, with a prefetch of 1, is sent a message the
 moment it exists, also when only one slot is free. What waits already is therefore fetched
@@ -17,18 +17,18 @@ from typing import Any, Self
 
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
 
-from waybill.infra.broker.amqp import ANSWER_SECONDS, answered
 from waybill.infra.broker.port import BrokerUnavailable
-from waybill.infra.broker.publisher import Publisher
-from waybill.infra.broker.rabbit_delivery import RabbitDelivery
+from waybill.infra.broker.rabbitmq.connection import ANSWER_SECONDS, answered
+from waybill.infra.broker.rabbitmq.delivery import RabbitDelivery
+from waybill.infra.broker.rabbitmq.publisher import Publisher
 
 #: One check may fall between the arrival of a message and its delivery. Two do not.
 _IDLE_CHECKS = 2
 
 
 @dataclass(slots=True)
-class _Tap:
-    """One queue (which keeps its channel alive), and the tag of our consumer on it."""
+class _QueueSubscription:
+    """One queue (which keeps its channel alive), and our consumer's tag while it is subscribed."""
 
     queue: AbstractQueue
     tag: str | None = None
@@ -38,13 +38,16 @@ class _Tap:
     idle_checks: int = 0
 
 
-class Intake:
-    """Messages of some queues over one channel. It does not survive its channel."""
+class QueuePoller:
+    """Takes messages from some queues over one channel, and ends with that channel."""
 
     def __init__(
-        self, taps: Iterable[_Tap], publisher: Publisher, on_change: Callable[[], None]
+        self,
+        subscriptions: Iterable[_QueueSubscription],
+        publisher: Publisher,
+        on_change: Callable[[], None],
     ) -> None:
-        self._taps = deque(taps)
+        self._subscriptions = deque(subscriptions)
         self._publisher = publisher
         self._on_change = on_change
         self._arrived: deque[RabbitDelivery] = deque()
@@ -68,13 +71,15 @@ class Intake:
             channel = connection.channel(publisher_confirms=False)
             await channel.initialize()
             await channel.set_qos(prefetch_count=1)
-            taps = [_Tap(await channel.get_queue(name, ensure=False)) for name in queues]
-            intake = cls(taps, publisher, on_change)
-            channel.close_callbacks.add(intake._lose)
+            subscriptions = [
+                _QueueSubscription(await channel.get_queue(name, ensure=False)) for name in queues
+            ]
+            poller = cls(subscriptions, publisher, on_change)
+            channel.close_callbacks.add(poller._lose)
             underlying = await channel.get_underlay_channel()
             # The broker cancels consumers when their queue is deleted or its leader is lost.
-            underlying.on_consumer_cancel_callbacks.add(intake._lose)
-        return intake
+            underlying.on_consumer_cancel_callbacks.add(poller._lose)
+        return poller
 
     def _lose(self, *_: Any) -> None:
         self._lost = True
@@ -84,7 +89,7 @@ class Intake:
         """The next message, or None when there is none now: `on_change` will be called.
 
         Raises:
-            BrokerUnavailable: the channel or a consumer is gone; open another intake.
+            BrokerUnavailable: the channel or a consumer is gone; open another poller.
         """
         if self._lost:
             raise BrokerUnavailable("The message broker ended our consumers.")
@@ -92,12 +97,12 @@ class Intake:
             return self._arrived.popleft()
         if self._listening:
             return None
-        for _ in range(len(self._taps)):
-            tap = self._taps[0]
+        for _ in range(len(self._subscriptions)):
+            subscription = self._subscriptions[0]
             # The queue served last is asked last: none holds up the others.
-            self._taps.rotate(-1)
+            self._subscriptions.rotate(-1)
             async with answered(ANSWER_SECONDS):
-                message = await tap.queue.get(fail=False, timeout=None)
+                message = await subscription.queue.get(fail=False, timeout=None)
             if message is not None:
                 return RabbitDelivery(message, self._publisher)
         await self._listen()
@@ -105,12 +110,16 @@ class Intake:
 
     async def _listen(self) -> None:
         self._listening = True
-        for tap in self._taps:
+        for subscription in self._subscriptions:
             async with answered(ANSWER_SECONDS):
-                tap.tag = await tap.queue.consume(partial(self._arrive, tap))
+                subscription.tag = await subscription.queue.consume(
+                    partial(self._arrive, subscription)
+                )
 
-    async def _arrive(self, tap: _Tap, message: AbstractIncomingMessage) -> None:
-        tap.last, tap.idle_checks = message, 0
+    async def _arrive(
+        self, subscription: _QueueSubscription, message: AbstractIncomingMessage
+    ) -> None:
+        subscription.last, subscription.idle_checks = message, 0
         delivery = RabbitDelivery(message, self._publisher)
         if self._listening:
             self._arrived.append(delivery)
@@ -127,11 +136,11 @@ class Intake:
         """
         if not self._listening:
             return
-        for tap in self._taps:
-            tag, tap.tag, tap.idle_checks = tap.tag, None, 0
+        for subscription in self._subscriptions:
+            tag, subscription.tag, subscription.idle_checks = subscription.tag, None, 0
             if tag is not None:
                 async with answered(ANSWER_SECONDS):
-                    await tap.queue.cancel(tag)
+                    await subscription.queue.cancel(tag)
         self._listening = False
         while self._arrived:
             await self._arrived.popleft().return_unused()
@@ -145,14 +154,16 @@ class Intake:
         Raises:
             BrokerUnavailable: they are not, it does not, or there is no answer.
         """
-        for tap in self._taps:
+        for subscription in self._subscriptions:
             async with answered(ANSWER_SECONDS):
-                found = await tap.queue.declare()
-            if tap.tag is None:
+                found = await subscription.queue.declare()
+            if subscription.tag is None:
                 continue
             if not found.consumer_count:
                 raise BrokerUnavailable("The message broker has lost our consumers.")
-            handling = tap.last is not None and not tap.last.processed
-            tap.idle_checks = tap.idle_checks + 1 if found.message_count and not handling else 0
-            if tap.idle_checks >= _IDLE_CHECKS:
+            handling = subscription.last is not None and not subscription.last.processed
+            subscription.idle_checks = (
+                subscription.idle_checks + 1 if found.message_count and not handling else 0
+            )
+            if subscription.idle_checks >= _IDLE_CHECKS:
                 raise BrokerUnavailable("The message broker sends our consumers nothing.")

@@ -1,4 +1,4 @@
-"""One query being read out of PostgreSQL as Arrow: one connection, one snapshot.
+"""Reading one PostgreSQL query as a stream of Arrow batches, in one snapshot.
 
 The first rows arrive at once and memory does not grow with the result, because ADBC reads
 ``COPY … TO STDOUT`` of a statement without parameters. The transaction is ``REPEATABLE READ
@@ -23,12 +23,12 @@ from waybill.exporter.rows.seals import sealed
 from waybill.infra.sources.batches import MAX_BYTES, slices
 from waybill.infra.sources.driver_calls import DriverCalls
 from waybill.infra.sources.errors import by_sqlstate
-from waybill.infra.sources.postgres_columns import (
+from waybill.infra.sources.postgres.columns import (
     PostgresColumn,
     describe,
-    reading_of,
-    settle,
-    survey,
+    resolve_types,
+    select_query,
+    type_check_query,
 )
 
 #: Set for the transaction only, so that a connection pooler gets its session back clean.
@@ -57,7 +57,7 @@ _ACTIVE = "active"
 class PostgresStream:
     """A `RowStream`. Made, begun and closed by `PostgresSource.open`.
 
-    The pass over the rows that counts them and settles their types runs when `schema` or
+    The pass over the rows that counts them and checks their types runs when `schema` or
     `rows_expected` is first asked for, so that `cancel` can already interrupt it.
     """
 
@@ -66,7 +66,7 @@ class PostgresStream:
         self._statement = statement
         self._count = count
         self._connection: dbapi.Connection | None = None
-        self._reading: dbapi.Cursor | None = None
+        self._row_cursor: dbapi.Cursor | None = None
         self._reader: AdbcRecordBatchReader | None = None
         self._calls = DriverCalls(
             self._interrupt,
@@ -75,7 +75,7 @@ class PostgresStream:
         )
         self._snapshot_at: datetime | None = None
         self._described: list[PostgresColumn] = []
-        self._surveyed: tuple[int, list[bool]] | None = None
+        self._type_check_result: tuple[int, list[bool]] | None = None
 
     def begin(self) -> None:
         """Connect, fix the snapshot, and lock the columns of the query's tables."""
@@ -90,7 +90,7 @@ class PostgresStream:
 
     @property
     def schema(self) -> pa.Schema:
-        """Names and plain Arrow types, by the tables in `waybill.infra.sources.types`."""
+        """Names and plain Arrow types, by the tables in `waybill.infra.sources.arrow_types`."""
         return pa.schema([column.field for column in self._columns])
 
     @property
@@ -103,21 +103,23 @@ class PostgresStream:
     @property
     def rows_expected(self) -> int | None:
         """What the server counts in this snapshot, or None when it was not asked to."""
-        return self._survey[0] if self._count else None
+        return self._type_check[0] if self._count else None
 
     @property
-    def _survey(self) -> tuple[int, list[bool]]:
+    def _type_check(self) -> tuple[int, list[bool]]:
         # No `cached_property`: before Python 3.12 it has one lock for all instances, and one
         # long count would hold up every other export of the process.
-        if self._surveyed is None:
-            row = self._query(survey(self._statement, self._described))
+        if self._type_check_result is None:
+            row = self._query(type_check_query(self._statement, self._described))
             rows, *answers = (column[0].as_py() for column in row.columns)
-            self._surveyed = rows, answers
-        return self._surveyed
+            self._type_check_result = rows, answers
+        return self._type_check_result
 
     @property
     def _columns(self) -> list[PostgresColumn]:
-        return settle(self._described, self._survey[1]) if self._count else self._described
+        return (
+            resolve_types(self._described, self._type_check[1]) if self._count else self._described
+        )
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Sealed batches in the query's order, of at most `MAX_ROWS` rows.
@@ -131,14 +133,14 @@ class PostgresStream:
 
     def _read(self) -> Iterator[pa.RecordBatch]:
         columns, schema = self._columns, self.schema
-        statement = reading_of(self._statement, columns).as_string(None)
+        statement = select_query(self._statement, columns).as_string(None)
         with self._calls.call():
-            self._reading = self._cursor(
+            self._row_cursor = self._cursor(
                 adbc_stmt_kwargs={StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(MAX_BYTES)}
             )
-            self._reading.execute(statement)
+            self._row_cursor.execute(statement)
             # The reader of `fetch_record_batch` raises errors without their SQLSTATE.
-            handle = self._reading.fetch_arrow()
+            handle = self._row_cursor.fetch_arrow()
             self._reader = AdbcRecordBatchReader._import_from_c(handle.address)
             batches = iter(self._reader)
         while True:
@@ -163,12 +165,12 @@ class PostgresStream:
             return
         with suppress(adbc.Error, OSError):
             if connection.adbc_connection.get_option(_STATUS) == _ACTIVE:
-                # A statement that has no row to send yet would not notice that nobody listens.
+                # A statement that has no row to send yet would not notice a closed connection.
                 connection.adbc_cancel()
             if self._reader is not None:
                 self._reader.close()
-            if self._reading is not None:
-                self._reading.close()
+            if self._row_cursor is not None:
+                self._row_cursor.close()
         connection.close()
 
     def _interrupt(self) -> None:

@@ -1,4 +1,4 @@
-"""Publishing to RabbitMQ: a message is on disk there when `publish` returns, or it raises."""
+"""Confirmed publishing to RabbitMQ: a message is on its disk when `publish` returns."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from aio_pika.exceptions import DeliveryError, PublishError
 from aiormq import spec
 from yarl import URL
 
-from waybill.infra.broker.amqp import DECLARE_SECONDS, answered, close_connection, open_connection
 from waybill.infra.broker.port import BrokerUnavailable
-from waybill.infra.broker.topology import Topology
+from waybill.infra.broker.rabbitmq.connection import (
+    DECLARE_SECONDS,
+    answered,
+    close_connection,
+    open_connection,
+)
+from waybill.infra.broker.rabbitmq.topology import Topology
 
 
 @dataclass(frozen=True, slots=True)
-class _Link:
-    """Kept as a pair: a channel that nobody refers to is not closed in order."""
+class _ConfirmChannel:
+    """A connection and its channel, kept together: a dropped reference would leak the channel."""
 
     connection: AbstractConnection
     channel: AbstractChannel
@@ -35,8 +40,8 @@ class Publisher:
         self._url = url
         self._topology = topology
         self._timeout_seconds = timeout.total_seconds()
-        self._link: _Link | None = None
-        self._attempt: asyncio.Task[_Link] | None = None
+        self._open_channel: _ConfirmChannel | None = None
+        self._attempt: asyncio.Task[_ConfirmChannel] | None = None
         self._dropped: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -47,16 +52,16 @@ class Publisher:
             BrokerUnavailable: not confirmed. The message may arrive all the same, even hours
                 later, when a blocked broker goes on.
         """
-        link = await self._open()
+        opened = await self._open()
         try:
             async with answered(self._timeout_seconds):
-                target = await link.channel.get_exchange(exchange, ensure=False)
+                target = await opened.channel.get_exchange(exchange, ensure=False)
                 result = await target.publish(message, routing_key, mandatory=True)
             if not isinstance(result, spec.Basic.Ack):
                 raise BrokerUnavailable()
         except BrokerUnavailable as error:
             if not _is_refusal(error):
-                self._drop(link)
+                self._drop(opened)
             raise
 
     async def connection(self) -> AbstractConnection:
@@ -69,19 +74,19 @@ class Publisher:
         if self._attempt is not None:
             self._attempt.cancel()
             await asyncio.wait([self._attempt])
-        if self._link is not None:
-            self._drop(self._link)
+        if self._open_channel is not None:
+            self._drop(self._open_channel)
         await asyncio.gather(*self._dropped)
 
-    async def _open(self) -> _Link:
+    async def _open(self) -> _ConfirmChannel:
         if self._closed:
             raise BrokerUnavailable("The broker is closed.")
-        if self._link is not None and self._link.channel.is_closed:
-            self._drop(self._link)
-        if self._link is not None:
-            return self._link
+        if self._open_channel is not None and self._open_channel.channel.is_closed:
+            self._drop(self._open_channel)
+        if self._open_channel is not None:
+            return self._open_channel
         if self._attempt is None:
-            # One attempt for all who wait: a batch learns at once that nobody is there.
+            # One attempt for all waiting calls: a batch fails at once when the broker is away.
             self._attempt = asyncio.create_task(self._connect())
             self._attempt.add_done_callback(self._attempted)
         attempt = self._attempt
@@ -90,12 +95,12 @@ class Publisher:
             raise BrokerUnavailable("The broker is closed.")
         return attempt.result()
 
-    def _attempted(self, attempt: asyncio.Task[_Link]) -> None:
+    def _attempted(self, attempt: asyncio.Task[_ConfirmChannel]) -> None:
         self._attempt = None
         if not attempt.cancelled() and attempt.exception() is None:
-            self._link = attempt.result()
+            self._open_channel = attempt.result()
 
-    async def _connect(self) -> _Link:
+    async def _connect(self) -> _ConfirmChannel:
         connection = await open_connection(self._url, "publish")
         try:
             async with answered(DECLARE_SECONDS):
@@ -106,22 +111,22 @@ class Publisher:
         except BaseException:
             await close_connection(connection)
             raise
-        return _Link(connection, channel)
+        return _ConfirmChannel(connection, channel)
 
-    def _drop(self, link: _Link) -> None:
-        """Publish on this link no more. A hanging one takes seconds to close; nobody waits."""
-        if self._link is link:
-            self._link = None
-            closing = asyncio.create_task(close_connection(link.connection))
+    def _drop(self, opened: _ConfirmChannel) -> None:
+        """Stop publishing on this channel; it is closed in the background, for a few seconds."""
+        if self._open_channel is opened:
+            self._open_channel = None
+            closing = asyncio.create_task(close_connection(opened.connection))
             self._dropped.add(closing)
             closing.add_done_callback(self._dropped.discard)
 
 
 def _is_refusal(error: BaseException) -> bool:
-    """Whether the broker answered "no" to the message: its queue is full, the link is well.
+    """Whether the broker refused just this message: its queue is full, and the channel works.
 
-    A message that no queue takes is not counted here: something was deleted or unbound, and
-    the next link declares it again.
+    An unroutable message is not counted here: something was deleted or unbound, and the next
+    channel declares it again.
     """
     cause = error.__cause__
     return isinstance(cause, DeliveryError) and not isinstance(cause, PublishError)

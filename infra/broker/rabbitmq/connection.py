@@ -1,4 +1,4 @@
-"""Connections to RabbitMQ, and every way they fail turned into one error.
+"""Connections to RabbitMQ: opening, closing, and one error for every way they fail.
 
 Plain connections, not aio-pika's robust ones: what has to happen after a loss (declare,
 consume, drop old deliveries) is ours to decide, and two recoveries at once would race.
@@ -31,8 +31,8 @@ _CLOSE_SECONDS = 5.0
 #: A connection ends after three of these in silence. Timeouts and the watchdog notice sooner.
 _HEARTBEAT_SECONDS = 30
 
-#: What a person is told, by the first class that matches. The texts of aio-pika stay in the
-#: cause: they hold addresses and protocol terms.
+#: The message shown to a person, by the first class that matches. aio-pika's own texts stay in
+#: the cause: they hold addresses and protocol terms.
 _TEXTS: tuple[tuple[type[BaseException], str], ...] = (
     (TimeoutError, "The message broker did not answer in time."),
     (amqp.AuthenticationError, "The message broker refused the login."),
@@ -67,11 +67,11 @@ class BadBrokerUrl(InvalidRequest):
     code = "bad_broker_url"
 
 
-def parse_url(url: str) -> URL:
+def parse_broker_url(url: str) -> URL:
     """Read an AMQP URL; a heartbeat in its query is kept, another one is set otherwise.
 
     Raises:
-        BadBrokerUrl: in words of our own, since the parser's may quote the password.
+        BadBrokerUrl: never with the parser's own text, which may quote the password.
     """
     try:
         parsed = make_url(url)
@@ -86,10 +86,10 @@ def parse_url(url: str) -> URL:
 
 @asynccontextmanager
 async def answered(within_seconds: float) -> AsyncIterator[None]:
-    """Ask the broker something; whatever goes wrong is `BrokerUnavailable`.
+    """A context for one question to the broker: any failure inside is `BrokerUnavailable`.
 
     When a connection is lost, aio-pika ends pending calls with `CancelledError`. Here that is
-    a failure like any other, unless somebody really cancelled us.
+    a failure like any other, unless this task itself was cancelled.
     """
     task = asyncio.current_task()
     cancelled_before = task.cancelling() if task else 0
@@ -107,7 +107,9 @@ async def answered(within_seconds: float) -> AsyncIterator[None]:
 
 
 def _describe(error: Exception) -> str:
-    return next((text for kind, text in _TEXTS if isinstance(error, kind)), _OTHERWISE)
+    return next(
+        (text for error_class, text in _TEXTS if isinstance(error, error_class)), _OTHERWISE
+    )
 
 
 async def open_connection(url: URL, name: str) -> AbstractConnection:

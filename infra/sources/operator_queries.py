@@ -1,4 +1,4 @@
-"""Queries for an operator who has declared no dataset: a whole table, or SQL of their own."""
+"""Queries an operator can export without a dataset: a whole table, or their own SQL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from waybill.exporter.errors import InvalidRequest
-from waybill.infra.sources.databases import parse_url, row_session
+from waybill.infra.sources.databases import parse_database_url, row_session
 from waybill.infra.sources.errors import SourceRejected, by_driver
 
 #: Comments and parentheses may come before the word that says what a statement does.
@@ -28,7 +28,7 @@ def table_query(url: str, name: str, schema: str | None = None) -> sa.Select[Any
         SourceUnavailable: the database cannot be reached.
         InvalidRequest: not a database URL, or no driver for it is installed.
     """
-    session = row_session(parse_url(url))
+    session = row_session(parse_database_url(url))
     try:
         with session.connect() as connection:
             table = _reflect(connection, name, schema)
@@ -43,13 +43,17 @@ def _reflect(connection: sa.Connection, name: str, schema: str | None) -> sa.Tab
     if schema is None and "." in name:
         qualifier, _, rest = name.partition(".")
         choices.append((qualifier, rest))
-    for where, what in choices:
-        if inspector.has_table(what, where):
+    for schema_name, table_name in choices:
+        if inspector.has_table(table_name, schema_name):
             with warnings.catch_warnings():
                 # A type SQLAlchemy does not know is no obstacle: the database reads it as text.
                 warnings.simplefilter("ignore", sa.exc.SAWarning)
                 return sa.Table(
-                    what, sa.MetaData(), schema=where, autoload_with=connection, resolve_fks=False
+                    table_name,
+                    sa.MetaData(),
+                    schema=schema_name,
+                    autoload_with=connection,
+                    resolve_fks=False,
                 )
     raise SourceRejected(f"There is no table or view {name!r} in the source database.")
 

@@ -1,6 +1,6 @@
-"""From the rows of a Python driver to Arrow columns, in bounded batches.
+"""Converting a Python driver's rows to Arrow columns, in bounded batches.
 
-Values are taken as the driver gives them, not as SQLAlchemy's types would dress them up: an
+Values are taken as the driver returns them, without SQLAlchemy's result processing: an
 enum is the text that is stored, JSON is its text. So every source exports the same thing.
 """
 
@@ -16,9 +16,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from waybill.infra.sources.arrow_types import INSTANT, TIMESTAMP, text_of
 from waybill.infra.sources.batches import MAX_BYTES, MAX_ROWS
 from waybill.infra.sources.errors import SourceRejected
-from waybill.infra.sources.types import INSTANT, TIMESTAMP, text_of
 
 Row = Sequence[Any]
 
@@ -49,14 +49,16 @@ class RowColumn:
     @property
     def fixed_bytes(self) -> int:
         """What one value takes in Arrow; 0 where that is up to the value."""
-        kind = self.field.type
-        return 0 if kind in (pa.string(), pa.binary()) else max(kind.bit_width // 8, 1)
+        arrow_type = self.field.type
+        if arrow_type in (pa.string(), pa.binary()):
+            return 0
+        return max(int(arrow_type.bit_width) // 8, 1)
 
     def array(self, values: Sequence[Any]) -> pa.Array:
         """`values` as one array: by Arrow at once, or where it refuses, value by value.
 
         Raises:
-            SourceRejected: a value does not fit the declared type, and is not for us to bend.
+            SourceRejected: a value does not fit the declared type, and must not be changed to fit.
         """
         first, *rest = (*self.through, self.field.type)
         expected = _SILENTLY_CUT.get(first)
@@ -64,17 +66,17 @@ class RowColumn:
             return self._one_by_one(values)
         try:
             array = pa.array(values, first)
-            for kind in rest:
-                array = array.cast(kind)
+            for arrow_type in rest:
+                array = array.cast(arrow_type)
         except _ARROW_REFUSED:
             return self._one_by_one(values)
         return array
 
     def _one_by_one(self, values: Sequence[Any]) -> pa.Array:
-        bend = next(bend for applies, bend in _BENT if applies(self.field.type))
+        convert = next(convert for applies, convert in _CONVERSIONS if applies(self.field.type))
         try:
             return pa.array(
-                [None if value is None else bend(value) for value in values], self.field.type
+                [None if value is None else convert(value) for value in values], self.field.type
             )
         except _ARROW_REFUSED:
             raise SourceRejected(
@@ -125,7 +127,7 @@ def _clock(value: Any) -> time:
 
 
 #: How a driver's value may be changed to fit a type without changing what it says.
-_BENT: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], Any]], ...] = (
+_CONVERSIONS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], Any]], ...] = (
     (pa.types.is_string, text_of),
     (pa.types.is_binary, _raw),
     (pa.types.is_boolean, _truth),
@@ -147,7 +149,9 @@ def batches(
     """
     schema = pa.schema([column.field for column in columns])
     fixed_bytes = sum(column.fixed_bytes for column in columns)
-    wide = [itemgetter(n) for n, column in enumerate(columns) if not column.fixed_bytes]
+    wide = [
+        itemgetter(position) for position, column in enumerate(columns) if not column.fixed_bytes
+    ]
     rows: list[Row] = []
     size = 0
     step = 1

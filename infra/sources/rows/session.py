@@ -1,4 +1,4 @@
-"""How one kind of database is talked to while its rows are read one by one.
+"""One database as SQLAlchemy reaches it: connecting, snapshot, column types, cancelling.
 
 `RowSession` is for any database SQLAlchemy knows: the strongest snapshot it offers, and types
 as they are declared. SQLite and MySQL need more, and bring their own subclass.
@@ -16,10 +16,10 @@ import sqlalchemy as sa
 
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.errors import InvalidRequest
+from waybill.infra.sources.arrow_types import declared_field, seen_field
 from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.errors import SourceRejected
-from waybill.infra.sources.row_columns import RowColumn
-from waybill.infra.sources.types import declared_field, seen_field
+from waybill.infra.sources.rows.columns import RowColumn
 
 #: The first of these that the database has is used; without any, there is no snapshot.
 _SNAPSHOTS = ("REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE")
@@ -29,7 +29,7 @@ _ROWS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReadPlan:
     """What is known before the first row is read: the columns, and the number of rows."""
 
     columns: Sequence[RowColumn]
@@ -61,7 +61,7 @@ class RowSession:
         return self._engine.connect()
 
     def begin(self, connection: sa.Connection) -> datetime:
-        """Start the snapshot, and tell when; by our own clock where theirs has no zone."""
+        """Start the snapshot, and return its time; by our own clock where theirs has no zone."""
         levels = connection.dialect.get_isolation_level_values(driver_connection(connection))
         level = next((level for level in _SNAPSHOTS if level in levels), None)
         if level is not None:
@@ -69,7 +69,7 @@ class RowSession:
         now = connection.execute(sa.select(sa.func.now())).scalar_one()
         return now if isinstance(now, datetime) and now.tzinfo else datetime.now(UTC)
 
-    def plan(self, connection: sa.Connection, query: Query, *, count: bool) -> Plan:
+    def plan(self, connection: sa.Connection, query: Query, *, count: bool) -> ReadPlan:
         """How each column is read and, with `count`, how many rows there are.
 
         Declared types are taken at their word. A column without one, as in a `text()`, gets
@@ -83,9 +83,9 @@ class RowSession:
             columns = [
                 column or RowColumn(field) for column, field in zip(declared, fields, strict=True)
             ]
-            return Plan(columns, total if count else None)
+            return ReadPlan(columns, total if count else None)
         columns = [column for column in declared if column is not None]
-        return Plan(columns, _counted(connection, rows) if count else None)
+        return ReadPlan(columns, _counted(connection, rows) if count else None)
 
     def count(self, connection: sa.Connection, query: Query) -> int:
         """How many rows the query has."""
@@ -107,7 +107,7 @@ class RowSession:
             cancel()
 
     def abandon(self, driver: Any, result: sa.CursorResult[Any]) -> None:
-        """Let go of a result that may not be at its end, before the connection is closed."""
+        """Close a result that may not be at its end, before the connection is closed."""
         result.close()
 
 

@@ -17,20 +17,20 @@ from typing import Any
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel
 
-from waybill.infra.broker.amqp import (
-    ANSWER_SECONDS,
-    DECLARE_SECONDS,
-    answered,
-    parse_url,
-    server_version,
-)
 from waybill.infra.broker.concurrency import consuming
 from waybill.infra.broker.delivery import Delivery, deliver, deliver_dead_letter
 from waybill.infra.broker.port import DeadLetterHandler, Handler, WakeUp
-from waybill.infra.broker.publisher import Publisher
-from waybill.infra.broker.rabbit_consumer import Patience, RabbitConsumer
-from waybill.infra.broker.rabbit_delivery import FAILURE_HEADER
-from waybill.infra.broker.topology import DEAD_EXCHANGE, DEAD_QUEUE, DELAYS, Topology, work_queue
+from waybill.infra.broker.rabbitmq.connection import (
+    ANSWER_SECONDS,
+    DECLARE_SECONDS,
+    answered,
+    parse_broker_url,
+    server_version,
+)
+from waybill.infra.broker.rabbitmq.consumer import RabbitConsumer, WatchdogSettings
+from waybill.infra.broker.rabbitmq.delivery import FAILURE_HEADER
+from waybill.infra.broker.rabbitmq.publisher import Publisher
+from waybill.infra.broker.rabbitmq.topology import DEAD_EXCHANGE, DEAD_QUEUE, Topology, work_queue
 
 _APP_ID = "waybill"
 
@@ -42,7 +42,7 @@ class BrokerReport:
     version: str
     #: Messages ready for delivery, by work queue.
     waiting: dict[str, int]
-    #: Dead letters nobody has taken yet.
+    #: Dead letters that have not been taken yet.
     dead_letters: int
 
 
@@ -54,20 +54,22 @@ class RabbitBroker:
         url: str,
         queues: Iterable[str],
         *,
-        delays: Iterable[timedelta] = DELAYS,
+        delays: Iterable[timedelta],
         publish_timeout: timedelta = timedelta(seconds=10),
-        patience: Patience | None = None,
+        watchdog: WatchdogSettings | None = None,
         declare: bool = True,
     ) -> None:
-        """Without `declare`, connections need no configure rights and trust `declare_topology`.
+        """`queues` are the names of the work queues, and `delays` those a message can wait for.
+
+        Without `declare`, connections need no configure rights and trust `declare_topology`.
 
         Raises:
             BadBrokerUrl: `url` is not an AMQP URL. It holds a password and is never quoted.
         """
-        self._url = parse_url(url)
+        self._url = parse_broker_url(url)
         self._topology = Topology(tuple(queues), tuple(delays))
         self._declared = self._topology if declare else None
-        self._patience = patience or Patience()
+        self._watchdog = watchdog or WatchdogSettings()
         self._publisher = Publisher(self._url, self._declared, publish_timeout)
 
     async def publish(
@@ -75,8 +77,7 @@ class RabbitBroker:
     ) -> None:
         """Hand over one message. See `Broker.publish`.
 
-        A delay is rounded up to the next of the ladder, and a longer one than the longest is
-        cut down to it.
+        A delay is rounded up to the next of the broker's `delays`, and cut down to the longest.
         """
         exchange = self._topology.exchange_for(delay)
         await self._publisher.publish(exchange, queue, _message(wake_up, message_id))
@@ -129,7 +130,7 @@ class RabbitBroker:
                 on_delivery,
                 concurrency=concurrency,
                 stopping=stopping,
-                patience=self._patience,
+                watchdog=self._watchdog,
             )
         )
 

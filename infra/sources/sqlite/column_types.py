@@ -1,7 +1,7 @@
-"""What a column of SQLite should look like, how to find out, and what it is if it does not.
+"""The type of a SQLite column: what it declares, how that is checked, and what it is if not.
 
-Every expression here is `sa` and runs inside SQLite. The word "misfit" is an expression that
-is true for a value that has not the expected form, and null or false for all others.
+Every expression here is SQLAlchemy's and runs inside SQLite. `out_of_range` is always an
+expression that is true for a value without the declared form, and null or false for others.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from waybill.infra.sources.row_columns import RowColumn
-from waybill.infra.sources.types import declared_field
+from waybill.infra.sources.arrow_types import declared_field
+from waybill.infra.sources.rows.columns import RowColumn
 
 _Column = sa.ColumnElement[Any]
 
@@ -31,22 +31,22 @@ _NORMALISE = "+0 seconds"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """What one column is read as if no value is a `misfit`."""
+class DeclaredColumn:
+    """How one column is read if no value of it is `out_of_range`."""
 
     column: RowColumn
-    misfit: _Column
+    out_of_range: _Column
     value: _Column
 
     @property
-    def census(self) -> tuple[_Column, _Column, _Column]:
+    def storage_class_query(self) -> tuple[_Column, _Column, _Column]:
         """Three aggregates: the first and last storage class of the values, and `large`."""
-        kind = _class(self.value)
-        large = sa.and_(kind == "integer", _beyond(self.value, _EXACT_IN_DOUBLE))
-        return sa.func.min(kind), sa.func.max(kind), sa.func.max(large)
+        storage_class = _class(self.value)
+        large = sa.and_(storage_class == "integer", _beyond(self.value, _EXACT_IN_DOUBLE))
+        return sa.func.min(storage_class), sa.func.max(storage_class), sa.func.max(large)
 
-    def settle(self, first: str | None, last: str | None, large: int | None) -> RowColumn:
-        """How to read the column after all, given the answers of `census`."""
+    def resolve_type(self, first: str | None, last: str | None, large: int | None) -> RowColumn:
+        """How to read the column after all, by the answers to `storage_class_query`."""
         name = self.column.field.name
         if first == last == "integer":
             return RowColumn(pa.field(name, pa.int64()))
@@ -57,17 +57,19 @@ class Form:
         return RowColumn(pa.field(name, pa.string()))
 
 
-def form_of(name: str, column: _Column, dialect: sa.Dialect) -> Form:
-    """The form that `column`, called `name` in the file, should have by its declared type."""
+def declared_column(name: str, column: _Column, dialect: sa.Dialect) -> DeclaredColumn:
+    """How `column` is read by its declared type, and its check. `name` is its name in the file."""
     # Without its type, or SQLAlchemy would treat our own constants as values of that type.
     value = sa.type_coerce(column, sa.types.NULLTYPE)
     field = declared_field(name, column.type, dialect)
     if field is None:
-        return Form(RowColumn(pa.field(name, pa.string())), _class(value).is_not(None), value)
-    for applies, misfit, through in _FORMS:
+        return DeclaredColumn(
+            RowColumn(pa.field(name, pa.string())), _class(value).is_not(None), value
+        )
+    for applies, out_of_range, through in _CHECKS:
         if applies(field.type):
-            return Form(RowColumn(field, through), misfit(value, field.type), value)
-    return Form(RowColumn(field), _class(value) != "text", value)
+            return DeclaredColumn(RowColumn(field, through), out_of_range(value, field.type), value)
+    return DeclaredColumn(RowColumn(field), _class(value) != "text", value)
 
 
 def _class(value: _Column) -> _Column:
@@ -132,7 +134,7 @@ def _like_any(value: _Column, patterns: list[str]) -> _Column:
 
 _TIMESTAMP = pa.timestamp("us")
 
-_FORMS: tuple[
+_CHECKS: tuple[
     tuple[
         Callable[[pa.DataType], bool],
         Callable[[_Column, pa.DataType], _Column],

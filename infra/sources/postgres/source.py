@@ -1,4 +1,4 @@
-"""PostgreSQL as a source of rows: finishes a query, and opens one snapshot to read it in.
+"""PostgreSQL as a source: renders a query to one statement, and reads it in one snapshot.
 
 psycopg only composes the statement, over a connection that is closed again before reading
 begins; ADBC counts and reads. Nothing is kept between two exports.
@@ -20,9 +20,9 @@ from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.ports import RowCount
 from waybill.infra.sources.errors import by_sqlstate
-from waybill.infra.sources.literal_sql import finish
-from waybill.infra.sources.postgres_count import count_rows
-from waybill.infra.sources.postgres_stream import PostgresStream
+from waybill.infra.sources.postgres.count import count_rows
+from waybill.infra.sources.postgres.literal_sql import render_with_literals
+from waybill.infra.sources.postgres.stream import PostgresStream
 
 #: What a URL may override. A server that vanishes without a word is noticed after a minute
 #: instead of after the two hours of the kernel's own keepalives.
@@ -56,7 +56,7 @@ class PostgresSource:
             SourceUnavailable: no connection, a lock held for too long, a restart.
             SourceRejected: a table or column is missing, no right to read it, bad syntax.
         """
-        stream = PostgresStream(self._conninfo, self._finish(query), count=count)
+        stream = PostgresStream(self._conninfo, self._render(query), count=count)
         try:
             stream.begin()
             yield stream
@@ -67,10 +67,10 @@ class PostgresSource:
         """What the planner says, and a count where the plan is cheap; see `RowCounter.count`."""
         return count_rows(self._conninfo, query, within)
 
-    def _finish(self, query: Query) -> sql.SQL:
+    def _render(self, query: Query) -> sql.SQL:
         try:
             with psycopg.connect(self._conninfo, autocommit=True) as connection:
-                return finish(query, connection)
+                return render_with_literals(query, connection)
         except psycopg.Error as error:
             raise by_sqlstate(error.sqlstate) from None
 

@@ -1,4 +1,4 @@
-"""SQLite: a snapshot by an explicit ``BEGIN``, and types by what the columns really hold.
+"""SQLite as a source: a snapshot by an explicit ``BEGIN``, and types by the values found.
 
 SQLite lets any column hold any value, and a declared type is a hint. So the pass that counts
 the rows also asks, in the same snapshot and at the speed of SQL, whether every value has the
@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from waybill.exporter.datasets.dataset import Query
-from waybill.infra.sources.row_session import Plan, RowSession, described, driver_connection
-from waybill.infra.sources.sqlite_types import form_of
+from waybill.infra.sources.rows.session import ReadPlan, RowSession, described, driver_connection
+from waybill.infra.sources.sqlite.column_types import declared_column
 
 #: How long a reader waits where a writer can block it: only outside WAL mode.
 _BUSY_SECONDS = 15.0
@@ -49,29 +49,31 @@ class SqliteSession(RowSession):
         )
 
     def begin(self, connection: sa.Connection) -> datetime:
-        """Start the snapshot, and tell when."""
+        """Start the snapshot, and return its time."""
         connection.exec_driver_sql("PRAGMA query_only = ON")
         connection.exec_driver_sql("BEGIN")
         taken, _ = connection.exec_driver_sql(_BEGIN).one()
         return datetime.fromisoformat(taken)
 
-    def plan(self, connection: sa.Connection, query: Query, *, count: bool) -> Plan:
+    def plan(self, connection: sa.Connection, query: Query, *, count: bool) -> ReadPlan:
         """How each column is read, by all its values; and the number of rows, if asked for."""
         rows, names = described(connection, query)
-        forms = [
-            form_of(name, column, connection.dialect)
+        declared = [
+            declared_column(name, column, connection.dialect)
             for name, column in zip(names, rows.c, strict=True)
         ]
-        total, *misfits = _ask(
-            connection, rows, [sa.func.count(), *(sa.func.max(form.misfit) for form in forms)]
-        )
-        unsettled = [form for form, misfit in zip(forms, misfits, strict=True) if misfit]
-        answers = iter(_ask(connection, rows, [item for form in unsettled for item in form.census]))
+        checks = [sa.func.max(column.out_of_range) for column in declared]
+        total, *failed = _ask(connection, rows, [sa.func.count(), *checks])
+        unresolved = [column for column, out in zip(declared, failed, strict=True) if out]
+        questions = [item for column in unresolved for item in column.storage_class_query]
+        answers = iter(_ask(connection, rows, questions))
         columns = [
-            form.settle(next(answers), next(answers), next(answers)) if misfit else form.column
-            for form, misfit in zip(forms, misfits, strict=True)
+            column.resolve_type(next(answers), next(answers), next(answers))
+            if out
+            else column.column
+            for column, out in zip(declared, failed, strict=True)
         ]
-        return Plan(columns, total if count else None)
+        return ReadPlan(columns, total if count else None)
 
     def before_reading(self, connection: sa.Connection) -> None:
         """Take texts as bytes: SQLite does not see to it that they are UTF-8."""

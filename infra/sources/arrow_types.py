@@ -1,6 +1,6 @@
-"""Which Arrow type each database type becomes. The two tables here are the documentation.
+"""The Arrow type that each database type becomes, in two tables: `POSTGRES` and `DECLARED`.
 
-The rule behind both: a value leaves exact, or as text that says exactly what it is. So a
+The rule behind both: a value is exported exactly, or as text that says exactly what it is. So a
 type that Arrow, or the driver, cannot hold in full is read as text, and never rounded,
 wrapped around or cut. Schemas consist of plain types only (no extension types):
 
@@ -56,9 +56,9 @@ class PostgresType:
     arrow: pa.DataType
     #: What to select. As it is, a column keeps the server's own binary form.
     select: str = "{0}"
-    #: True for values that `arrow` cannot hold; if there is one, the column becomes text.
-    misfit: str | None = None
-    #: The least and the largest value that is not a misfit, in units of `arrow`.
+    #: An SQL condition, true for values that `arrow` cannot hold. If one is, the column is text.
+    out_of_range: str | None = None
+    #: The least and the largest value that is in range, in units of `arrow`.
     limits: tuple[int, int] | None = None
     metadata: dict[bytes, bytes] | None = None
 
@@ -91,20 +91,21 @@ POSTGRES: dict[str, PostgresType] = {
     # outside 1 to 9999 are beyond ISO 8601, Python and every spreadsheet.
     "date": PostgresType(
         pa.date32(),
-        misfit="{0} NOT BETWEEN pg_catalog.date '0001-01-01' AND pg_catalog.date '9999-12-31'",
+        out_of_range="{0} NOT BETWEEN pg_catalog.date '0001-01-01'"
+        " AND pg_catalog.date '9999-12-31'",
         limits=(_DAY_ONE, _LAST_DAY),
     ),
     "timestamp": PostgresType(
         TIMESTAMP,
-        misfit="{0} < timestamp '0001-01-01' OR {0} >= timestamp '9999-12-31 24:00'",
+        out_of_range="{0} < timestamp '0001-01-01' OR {0} >= timestamp '9999-12-31 24:00'",
         limits=_MICROSECONDS,
     ),
     "timestamptz": PostgresType(
         INSTANT,
-        misfit="{0} < timestamptz '0001-01-01Z' OR {0} >= timestamptz '9999-12-31 24:00Z'",
+        out_of_range="{0} < timestamptz '0001-01-01Z' OR {0} >= timestamptz '9999-12-31 24:00Z'",
         limits=_MICROSECONDS,
     ),
-    "time": PostgresType(TIME, misfit="{0} = time '24:00'", limits=(0, _DAY - 1)),
+    "time": PostgresType(TIME, out_of_range="{0} = time '24:00'", limits=(0, _DAY - 1)),
 }
 
 #: What PostgreSQL itself would print, for every type that is not in `POSTGRES`.
@@ -131,28 +132,30 @@ def declared_field(
     name: str, declared: sa.types.TypeEngine[Any], dialect: sa.Dialect
 ) -> pa.Field | None:
     """The field for a declared SQLAlchemy type; None when the declaration does not say."""
-    kind = declared.dialect_impl(dialect)
-    while isinstance(kind, sa.TypeDecorator):
+    own_type = declared.dialect_impl(dialect)
+    while isinstance(own_type, sa.TypeDecorator):
         # What is stored is exported, not what a Python application makes of it.
-        kind = kind.impl_instance
-    if isinstance(kind, sa.Float):
+        own_type = own_type.impl_instance
+    if isinstance(own_type, sa.Float):
         # Whatever it asks SQLAlchemy to make of it, the database holds a double.
         return pa.field(name, pa.float64())
-    if isinstance(kind, sa.JSON):
+    if isinstance(own_type, sa.JSON):
         return pa.field(name, pa.string())
     try:
-        python_type = kind.python_type
+        python_type = own_type.python_type
     except NotImplementedError:
         return None
     if python_type is object:
         return None
     if python_type is Decimal:
-        return decimal_field(name, getattr(kind, "precision", None), getattr(kind, "scale", None))
-    if isinstance(kind, sa.BigInteger) and getattr(kind, "unsigned", False):
+        return decimal_field(
+            name, getattr(own_type, "precision", None), getattr(own_type, "scale", None)
+        )
+    if isinstance(own_type, sa.BigInteger) and getattr(own_type, "unsigned", False):
         # MySQL's goes to 2^64 - 1, which has 20 digits.
         return pa.field(name, pa.decimal128(20, 0))
     if python_type is datetime:
-        return pa.field(name, INSTANT if getattr(kind, "timezone", False) else TIMESTAMP)
+        return pa.field(name, INSTANT if getattr(own_type, "timezone", False) else TIMESTAMP)
     return pa.field(name, DECLARED.get(python_type, pa.string()))
 
 

@@ -1,4 +1,4 @@
-"""How many rows a PostgreSQL query has: the planner's guess, or a count where that is cheap.
+"""Counting the rows of a PostgreSQL query: the planner's estimate, or a count where it is cheap.
 
 One read-only transaction over a connection of its own. The statement is composed by psycopg
 like the one that is exported, and sent by the extended protocol, which takes one statement
@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.ports import RowCount
 from waybill.infra.sources.errors import by_sqlstate
-from waybill.infra.sources.literal_sql import finish
+from waybill.infra.sources.postgres.literal_sql import render_with_literals
 
 #: A plan that costs less is counted, in the planner's own unit. 200,000 orders of the sample
 #: cost 8,195, and took 0.1 s on a machine at three times its load; the plan alone took 10 ms.
@@ -38,7 +38,7 @@ def count_rows(conninfo: str, query: Query, within: timedelta) -> RowCount:
     try:
         with psycopg.connect(make_conninfo(conninfo, connect_timeout=_CONNECT_TIMEOUT)) as session:
             session.read_only = True
-            return _ask(session, finish(query, session), within)
+            return _ask(session, render_with_literals(query, session), within)
     except psycopg.Error as error:
         raise by_sqlstate(error.sqlstate) from None
 

@@ -1,6 +1,6 @@
-"""How the columns of one PostgreSQL query are read: what to select, and what comes out.
+"""The columns of one PostgreSQL query: the expression selected for each, and its Arrow type.
 
-The server describes the statement; the table in `types` says how each type is read; and one
+The server describes the statement; the table in `arrow_types` says how each type is read; and one
 pass over the rows, which also counts them, finds the columns with a value their Arrow type
 cannot hold (``infinity``, 44 BC, NaN in a ``numeric(10, 2)``), which become text.
 """
@@ -14,8 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
+from waybill.infra.sources.arrow_types import (
+    AS_JSON,
+    AS_TEXT,
+    POSTGRES,
+    PostgresType,
+    decimal_field,
+)
 from waybill.infra.sources.errors import SourceRejected, by_sqlstate
-from waybill.infra.sources.types import AS_JSON, AS_TEXT, POSTGRES, PostgresType, decimal_field
 
 #: PostgreSQL adds this to a type modifier, so that -1 can mean "none". (`VARHDRSZ`)
 _MODIFIER_OFFSET = 4
@@ -30,7 +36,7 @@ class PostgresColumn:
 
     position: int
     field: pa.Field
-    reading: PostgresType
+    read_as: PostgresType
 
     @property
     def sql_name(self) -> sql.Identifier:
@@ -39,7 +45,7 @@ class PostgresColumn:
 
     def as_text(self) -> PostgresColumn:
         """The same column, read as the text PostgreSQL writes."""
-        return replace(self, field=pa.field(self.field.name, pa.string()), reading=AS_TEXT)
+        return replace(self, field=pa.field(self.field.name, pa.string()), read_as=AS_TEXT)
 
     def convert(self, array: pa.Array) -> pa.Array:
         """The driver's array as the promised type.
@@ -51,17 +57,17 @@ class PostgresColumn:
         try:
             result = array.cast(self.field.type)
         except pa.ArrowInvalid:
-            raise self._misfit() from None
-        if self.reading.limits is not None:
+            raise self._out_of_range() from None
+        if self.read_as.limits is not None:
             extremes = pc.min_max(result)
-            lowest, highest = self.reading.limits
+            lowest, highest = self.read_as.limits
             if extremes["min"].is_valid and (
                 extremes["min"].value < lowest or extremes["max"].value > highest
             ):
-                raise self._misfit()
+                raise self._out_of_range()
         return result
 
-    def _misfit(self) -> SourceRejected:
+    def _out_of_range(self) -> SourceRejected:
         return SourceRejected(
             f"Column {self.field.name!r} holds a value outside the range of its type."
         )
@@ -82,18 +88,18 @@ def _describe(position: int, announced: pa.Field) -> PostgresColumn:
     metadata = announced.metadata or {}
     name = metadata.get(b"POSTGRESQL:type", b"").decode()
     modifier = int(metadata.get(b"POSTGRESQL:typmod", b"-1"))
-    reading = POSTGRES.get(name, AS_TEXT)
+    read_as = POSTGRES.get(name, AS_TEXT)
     if pa.types.is_nested(announced.type):
-        reading = AS_JSON
-    elif reading.select == "{0}" and reading.arrow != announced.type:
-        # Somebody's own type that has the name of a built-in one.
-        reading = AS_TEXT
+        read_as = AS_JSON
+    elif read_as.select == "{0}" and read_as.arrow != announced.type:
+        # A user-defined type with the name of a built-in one.
+        read_as = AS_TEXT
     elif name == "numeric" and modifier >= 0:
         field = decimal_field(announced.name, *_precision_and_scale(modifier))
         if pa.types.is_decimal(field.type):
-            return PostgresColumn(position, field, replace(reading, misfit="{0} = 'NaN'"))
-    field = pa.field(announced.name, reading.arrow, metadata=reading.metadata)
-    return PostgresColumn(position, field, reading)
+            return PostgresColumn(position, field, replace(read_as, out_of_range="{0} = 'NaN'"))
+    field = pa.field(announced.name, read_as.arrow, metadata=read_as.metadata)
+    return PostgresColumn(position, field, read_as)
 
 
 def _precision_and_scale(modifier: int) -> tuple[int, int]:
@@ -102,37 +108,39 @@ def _precision_and_scale(modifier: int) -> tuple[int, int]:
     return value >> 16, scale - 2 * (scale & _SCALE_SIGN)
 
 
-def survey(statement: sql.SQL, columns: Sequence[PostgresColumn]) -> sql.Composed:
-    """Count the rows, and tell for each column that has a `misfit` whether one is there."""
+def type_check_query(statement: sql.SQL, columns: Sequence[PostgresColumn]) -> sql.Composed:
+    """A query that counts the rows, and says which checked columns hold a value out of range."""
     answers = [
         sql.SQL("coalesce(bool_or({}), false)").format(
-            sql.SQL(column.reading.misfit).format(column.sql_name)
+            sql.SQL(column.read_as.out_of_range).format(column.sql_name)
         )
         for column in columns
-        if column.reading.misfit
+        if column.read_as.out_of_range
     ]
     return _select([sql.SQL("count(*)"), *answers], statement, columns)
 
 
-def settle(columns: Sequence[PostgresColumn], answers: Sequence[bool]) -> list[PostgresColumn]:
-    """The columns as they will be read, given the answers of a `survey`."""
+def resolve_types(
+    columns: Sequence[PostgresColumn], answers: Sequence[bool]
+) -> list[PostgresColumn]:
+    """The columns as they will be read, given the answers to a `type_check_query`."""
     remaining = iter(answers)
     return [
-        column.as_text() if column.reading.misfit and next(remaining) else column
+        column.as_text() if column.read_as.out_of_range and next(remaining) else column
         for column in columns
     ]
 
 
-def reading_of(statement: sql.SQL, columns: Sequence[PostgresColumn]) -> sql.Composable:
-    """The statement to read: the query itself, or around it what its types need.
+def select_query(statement: sql.SQL, columns: Sequence[PostgresColumn]) -> sql.Composable:
+    """The statement that reads the rows: the query itself, or one around it that casts columns.
 
     The order of the rows is the query's own: PostgreSQL neither flattens a sorted subquery
     nor reorders rows above one that is only projected.
     """
-    if all(column.reading.select == "{0}" for column in columns):
+    if all(column.read_as.select == "{0}" for column in columns):
         # The line break ends a comment in the query's last line.
         return sql.Composed([statement, sql.SQL("\n")])
-    selected = [sql.SQL(column.reading.select).format(column.sql_name) for column in columns]
+    selected = [sql.SQL(column.read_as.select).format(column.sql_name) for column in columns]
     return _select(selected, statement, columns)
 
 

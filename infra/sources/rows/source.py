@@ -1,8 +1,8 @@
-"""Rows of any database SQLAlchemy can reach, as Arrow: the fallback behind the same seam.
+"""Any database SQLAlchemy can reach as a source, read row by row.
 
 SQLite is read this way too. Its ADBC driver infers types from the first 1,024 rows and fails
 on the first later row that differs (``Type mismatch``), which kills every export whose column
-begins with nulls and goes on with text; `sqlite_session` looks at all values instead.
+begins with nulls and goes on with text; `sqlite` looks at all values instead.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from waybill.exporter.ports import RowCount
 from waybill.exporter.rows.seals import sealed
 from waybill.infra.sources.driver_calls import DriverCalls
 from waybill.infra.sources.errors import ReadCancelled, by_driver
-from waybill.infra.sources.row_columns import batches
-from waybill.infra.sources.row_session import Plan, RowSession, driver_connection, stream
+from waybill.infra.sources.rows.columns import batches
+from waybill.infra.sources.rows.session import ReadPlan, RowSession, driver_connection, stream
 
 
 class RowsSource:
@@ -66,7 +66,7 @@ class RowsSource:
 class RowsStream:
     """A `RowStream`. Made, begun and closed by `RowsSource.open`.
 
-    As with PostgreSQL, the pass that counts the rows and settles their types runs when
+    As with PostgreSQL, the pass that counts the rows and checks their types runs when
     `schema` or `rows_expected` is first asked for, so that `cancel` can interrupt it.
     """
 
@@ -80,7 +80,7 @@ class RowsStream:
         self._driver: Any = None
         self._result: sa.CursorResult[Any] | None = None
         self._snapshot_at: datetime | None = None
-        self._planned: Plan | None = None
+        self._planned: ReadPlan | None = None
 
     def begin(self) -> None:
         """Connect, and fix the snapshot."""
@@ -91,7 +91,7 @@ class RowsStream:
 
     @property
     def schema(self) -> pa.Schema:
-        """Names and plain Arrow types, by the tables in `waybill.infra.sources.types`."""
+        """Names and plain Arrow types, by the tables in `waybill.infra.sources.arrow_types`."""
         return pa.schema([column.field for column in self._plan.columns])
 
     @property
@@ -112,7 +112,7 @@ class RowsStream:
             return self._session.count(self._open_connection(), self._query)
 
     @property
-    def _plan(self) -> Plan:
+    def _plan(self) -> ReadPlan:
         # No `cached_property`: before Python 3.12 it has one lock for all instances, and one
         # long count would hold up every other export of the process.
         if self._planned is None:

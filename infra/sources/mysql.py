@@ -1,6 +1,6 @@
-"""MySQL and MariaDB: a consistent snapshot, and the values their types really allow.
+"""MySQL and MariaDB as a source: a consistent snapshot, and types checked against the values.
 
-Both have dates that are none (``0000-00-00``, ``2024-00-00``) and a ``time`` that goes from
+Both allow impossible dates (``0000-00-00``, ``2024-00-00``) and a ``time`` that goes from
 -838 to 838 hours. A column that holds such a value becomes text, as it does in PostgreSQL.
 """
 
@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from waybill.exporter.datasets.dataset import Query
-from waybill.infra.sources.row_columns import RowColumn
-from waybill.infra.sources.row_session import Plan, RowSession, described
-from waybill.infra.sources.types import INSTANT, TIME
+from waybill.infra.sources.arrow_types import INSTANT, TIME
+from waybill.infra.sources.rows.columns import RowColumn
+from waybill.infra.sources.rows.session import ReadPlan, RowSession, described
 
 _SESSION = (
     "SET SESSION time_zone = '+00:00'",
@@ -42,11 +42,11 @@ _OWN_TYPES: dict[type[sa.types.TypeEngine[Any]], pa.DataType] = {
 _DAY_SECONDS = 24 * 60 * 60
 
 
-def _no_date(value: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+def _impossible_date(value: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     return sa.or_(sa.func.month(value) == 0, sa.func.dayofmonth(value) == 0)
 
 
-def _no_time(value: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+def _impossible_time(value: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     seconds = sa.func.time_to_sec(value)
     return sa.or_(seconds < 0, seconds >= _DAY_SECONDS)
 
@@ -58,30 +58,32 @@ class MysqlSession(RowSession):
         super().__init__(url, isolation_level="AUTOCOMMIT")
 
     def begin(self, connection: sa.Connection) -> datetime:
-        """Start the snapshot, and tell when."""
+        """Start the snapshot, and return its time."""
         for statement in _SESSION:
             connection.exec_driver_sql(statement)
         now: datetime = connection.exec_driver_sql("SELECT utc_timestamp(6)").scalar_one()
         return now.replace(tzinfo=UTC)
 
-    def plan(self, connection: sa.Connection, query: Query, *, count: bool) -> Plan:
+    def plan(self, connection: sa.Connection, query: Query, *, count: bool) -> ReadPlan:
         """As for any database; with `count`, columns with impossible dates and times are text."""
         plan = super().plan(connection, query, count=count)
         rows, _ = described(connection, query)
         tests = {
-            n: test(value)
-            for n, (column, value) in enumerate(zip(plan.columns, rows.c, strict=True))
-            if (test := _test(column.field.type))
+            position: test(value)
+            for position, (column, value) in enumerate(zip(plan.columns, rows.c, strict=True))
+            if (test := _range_test(column.field.type))
         }
         if not count or not tests:
             return plan
         found = connection.execute(
             sa.select(*(sa.func.max(test) for test in tests.values())).select_from(rows)
         ).one()
-        strange = {n for n, yes in zip(tests, found, strict=True) if yes}
+        out_of_range = {position for position, yes in zip(tests, found, strict=True) if yes}
         columns = [
-            RowColumn(pa.field(column.field.name, pa.string())) if n in strange else column
-            for n, column in enumerate(plan.columns)
+            RowColumn(pa.field(column.field.name, pa.string()))
+            if position in out_of_range
+            else column
+            for position, column in enumerate(plan.columns)
         ]
         return replace(plan, columns=columns)
 
@@ -116,7 +118,9 @@ class MysqlSession(RowSession):
         cursor.close()
 
 
-def _test(kind: pa.DataType) -> Callable[[sa.ColumnElement[Any]], sa.ColumnElement[bool]] | None:
+def _range_test(
+    kind: pa.DataType,
+) -> Callable[[sa.ColumnElement[Any]], sa.ColumnElement[bool]] | None:
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        return _no_date
-    return _no_time if pa.types.is_time(kind) else None
+        return _impossible_date
+    return _impossible_time if pa.types.is_time(kind) else None

@@ -1,4 +1,4 @@
-"""One RabbitMQ message in our hands, and how it is settled.
+"""One delivered RabbitMQ message, and the ways to settle it.
 
 A message refers to the channel that delivered it and to no later one: settling it after that
 channel is gone does nothing, and the broker delivers it again to whoever consumes then.
@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage
 
-from waybill.infra.broker.amqp import ANSWER_SECONDS, answered
 from waybill.infra.broker.port import BrokerUnavailable
-from waybill.infra.broker.publisher import Publisher
-from waybill.infra.broker.topology import DEAD_EXCHANGE
+from waybill.infra.broker.rabbitmq.connection import ANSWER_SECONDS, answered
+from waybill.infra.broker.rabbitmq.publisher import Publisher
+from waybill.infra.broker.rabbitmq.topology import DEAD_EXCHANGE
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +37,10 @@ class RabbitDelivery:
 
     @property
     def reason(self) -> str:
-        """Our own words, or the broker's where it made the dead letter: `delivery_limit` …"""
+        """Our own reason, or the broker's where the broker dead-lettered it: `delivery_limit` …"""
         if failure := self._message.headers.get(FAILURE_HEADER):
             return str(failure)
-        # The newest event is first. ``x-first-death-reason`` would tell of the retry rung.
+        # The newest event is first. ``x-first-death-reason`` would name the retry queue's expiry.
         match self._message.headers.get("x-death"):
             case [{"reason": reason}, *_]:
                 return str(reason)
@@ -50,26 +50,24 @@ class RabbitDelivery:
         """Done with. If this does not reach the broker, the message comes again."""
         await _settle(self._message.ack())
 
-    async def give_back(self) -> None:
-        """Deliver it again, at once and to anyone. It counts towards the delivery limit."""
+    async def requeue(self) -> None:
+        """Deliver it again, at once and to any consumer. It counts towards the delivery limit."""
         await _settle(self._message.reject(requeue=True))
 
     async def return_unused(self) -> None:
-        """Give back a message that there was no room for.
+        """Requeue a message that arrived while every slot was taken.
 
         That is no fault of the message, but counts like one: before the limit is near, a
         copy that counts from zero takes its place at the end of the queue.
         """
         returned = self._message.headers.get("x-delivery-count", 0)
         if isinstance(returned, int) and returned >= _RENEW_AT:
-            await self._replace(
-                self._message.exchange or "", self._copy(self.reason), self.give_back
-            )
+            await self._replace(self._message.exchange or "", self._copy(self.reason), self.requeue)
         else:
-            await self.give_back()
+            await self.requeue()
 
-    async def bury(self, reason: str) -> None:
-        """Put a copy that carries `reason` among the dead letters.
+    async def dead_letter(self, reason: str) -> None:
+        """Move it to the dead letters, as a copy that carries `reason`.
 
         Where that fails the message is rejected: the broker makes the dead letter then, and
         its reason is only `rejected`.
