@@ -16,7 +16,7 @@ from uuid import UUID
 
 from waybill.exporter.errors import WaybillError
 
-#: Version of the message body. A worker dead-messages versions it does not know.
+#: Version of the message body. A worker dead-letters versions it does not know.
 VERSION = 1
 #: A wake-up is a few ids; anything larger is not ours.
 MAX_BYTES = 4096

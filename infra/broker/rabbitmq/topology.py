@@ -169,9 +169,9 @@ def _quorum(delivery_limit: int) -> Arguments:
 def _dead_letter_to(exchange: str) -> Arguments:
     """Dead letters are kept until `exchange` has them confirmed, which `reject-publish` allows.
 
-    Without a dead-message routing key: the key a message came with names its work queue.
+    Without a dead-letter routing key: the key a message came with names its work queue.
     """
     return {
-        "x-dead-message-exchange": exchange,
-        "x-dead-message-strategy": "at-least-once",
+        "x-dead-letter-exchange": exchange,
+        "x-dead-letter-strategy": "at-least-once",
     }
