@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -82,6 +83,20 @@ def test_a_session_over_tls_stays_on_tls(api: TaskApi) -> None:
 
     assert answer.status_code == 303
     assert "secure" in answer.headers["set-cookie"].lower()
+
+
+@pytest.mark.parametrize("flag", ["HttpOnly", "SameSite=Lax", "Secure"])
+def test_the_cookies_flags_are_those_of_the_security_page(api: TaskApi, flag: str) -> None:
+    _, answer = log_in(
+        api, api.token(api.tenant()), Origin="https://tasks.example", Host="tasks.example"
+    )
+    page = (Path(__file__).parents[2] / "docs/security.md").read_text()
+    (paragraph,) = [
+        part for part in page.split("\n- ") if part.startswith("**The session cookie**")
+    ]
+
+    assert flag.lower() in answer.headers["set-cookie"].lower().split("; ")
+    assert f"`{flag}`" in paragraph
 
 
 def test_a_session_reads_and_writes_from_its_own_page(api: TaskApi) -> None:
