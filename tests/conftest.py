@@ -1,11 +1,13 @@
-"""Fixtures of real servers: each is private to the run, on a free port, and ended after it."""
+"""Lanes, and the fixtures of real servers: each is private to the run, and ended after it."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A busy machine is slow at times, and no fault of the example that meets it.
 settings.register_profile("waybill", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", settings.get_profile("waybill"), max_examples=10)
 settings.load_profile("waybill")
 
 pytest_plugins = [
@@ -17,3 +19,22 @@ pytest_plugins = [
     "tests.support.servers.seaweedfs",
     "tests.support.servers.task_api",
 ]
+
+#: The fixtures that start a server process, or listen on a socket.
+_SERVERS = {
+    "juicefs_config",
+    "mariadb_server",
+    "postgres_server",
+    "rabbitmq_server",
+    "s3_config",
+    "shared_api",
+    "stub",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a server. A fixture's parameter that needs one marks itself."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not _SERVERS.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.server)

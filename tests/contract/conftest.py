@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import Engine
 
 from tests.support.single_flight import Desk
-from waybill.infra.db.engine import create_engine
-from waybill.infra.db.migrate import upgrade
+from tests.support.task_tables import DATABASES, task_tables
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path) -> Iterator[Engine]:
+@pytest.fixture(params=DATABASES)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """An engine on empty task tables."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/tasks.db"
-    else:
-        url = request.getfixturevalue("postgres_url")
-    engine = create_engine(url)
-    upgrade(engine)
-    yield engine
-    engine.dispose()
+    with task_tables(request, tmp_path) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 DELAY = timedelta(seconds=0.5)
 
 
-@pytest.fixture(params=["memory", "rabbitmq"])
+@pytest.fixture(params=["memory", pytest.param("rabbitmq", marks=pytest.mark.server)])
 async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
     """An empty broker with the queues `orders` and `users`."""
     made: Broker

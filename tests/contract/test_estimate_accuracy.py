@@ -34,6 +34,7 @@ def some_orders(params: Range, user: Principal) -> sa.Select[Any]:
     return query if params.city is None else query.where(orders.c.city == params.city)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen", ["xlsx", "parquet"])
 def test_after_ten_exports_the_median_error_of_bytes_is_under_a_tenth(engine, chosen):
     fill_sample(engine, ORDERS)

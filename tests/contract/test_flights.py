@@ -182,6 +182,7 @@ def test_thirty_equal_requests_of_one_tenant_at_once_make_one_run(desk):
     assert files == ["ours"] * 30 + ["theirs"] * 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["cancel", "finish", "fail"])
 def test_nobody_who_joins_while_the_leader_ends_is_forgotten(desk, end):
     for number in range(5):

@@ -6,6 +6,8 @@ import threading
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
+
 from tests.support.notification_rows import (
     DELIVERED,
     FAILED,
@@ -26,6 +28,7 @@ from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.model import Task
 
 
+@pytest.mark.slow
 def test_two_hundred_ends_at_once_are_each_taken_once_by_four_workers(engine):
     tasks = [submitted(engine, notify={"webhook": URL}) for _ in range(200)]
     runs, taken, parts = TaskRuns(engine, LEASE), [], [tasks[n::4] for n in range(4)]

@@ -17,7 +17,7 @@ from waybill.storage.store import ObjectStore
 PART = bytes(range(256)) * (MIN_PART_BYTES // 256)
 
 
-@pytest.fixture(params=["memory", "seaweedfs"])
+@pytest.fixture(params=["memory", pytest.param("seaweedfs", marks=pytest.mark.server)])
 def store(request: pytest.FixtureRequest) -> ObjectStore:
     if request.param == "memory":
         return MemoryStore()

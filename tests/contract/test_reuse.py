@@ -86,6 +86,7 @@ def test_an_object_on_record_as_open_is_no_orphan_while_a_task_refers_to_it(desk
     assert desk.upkeep.orphans() == []
 
 
+@pytest.mark.slow
 def test_two_deleted_at_once_leak_no_object(desk):
     for number in range(10):
         key = f"object-{number}"
@@ -98,6 +99,7 @@ def test_two_deleted_at_once_leak_no_object(desk):
         assert desk.objects()[key] == "OPEN"
 
 
+@pytest.mark.slow
 def test_a_file_deleted_while_it_is_given_away_is_there_or_not_given(desk):
     """Never given and gone."""
     for number in range(10):

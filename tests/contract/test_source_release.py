@@ -41,9 +41,8 @@ def database(
         yield database
 
 
-@pytest.mark.parametrize(
-    "database", ["postgres-adbc", "sqlite-rows"], indirect=True, scope="module"
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("database", [KINDS[0], KINDS[3]], indirect=True, scope="module")
 def test_the_first_of_300_000_rows_does_not_wait_for_the_last(database):
     with database.source.open(MANY) as stream:
         assert stream.rows_expected == 8 * NUMBERS_ROWS
@@ -105,6 +104,7 @@ def test_cancel_works_before_the_first_row_and_after_the_last_and_twice(database
     stream.cancel()
 
 
+@pytest.mark.slow
 async def test_leaving_early_ends_the_statement_and_the_connection(database):
     with database.source.open(MANY) as stream:
         next(iter(stream))
@@ -119,6 +119,7 @@ async def test_leaving_without_a_look_at_the_rows_ends_the_connection(database):
     await eventually(database.is_released)
 
 
+@pytest.mark.slow
 async def test_an_error_of_the_reader_ends_the_connection_and_stays_the_error(database):
     def fail_at_the_first_batch() -> None:
         with database.source.open(MANY) as stream:

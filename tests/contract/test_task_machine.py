@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy.engine import Engine
 
+from tests.support.examples import examples
 from tests.support.task_store import expire_lease, finished, new_task, reading_of
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import read_transaction, write_transaction
@@ -270,7 +271,7 @@ def test_g16_no_interleaving_breaks_the_store(engine):
     run_state_machine_as_test(
         type("TaskMachineOnOneEngine", (TaskMachine,), {"engine": engine}),
         settings=settings(
-            max_examples=150,
+            examples(150),
             stateful_step_count=25,
             suppress_health_check=list(HealthCheck),
         ),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 
 from tests.support.task_store import ANN, new_task
-from waybill.infra.db.engine import create_engine, read_transaction, write_transaction
-from waybill.infra.db.migrate import upgrade
+from tests.support.task_tables import DATABASES, task_tables
+from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import export_task, outbox
 from waybill.infra.tasks.lifecycle.maintenance import Upkeep
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
@@ -19,14 +22,10 @@ AFTER = timedelta(seconds=60)
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request, tmp_path):
-    postgres = request.param == "postgresql"
-    url = request.getfixturevalue("postgres_url") if postgres else f"sqlite:///{tmp_path}/t.db"
-    engine = create_engine(url)
-    upgrade(engine)
-    yield engine
-    engine.dispose()
+@pytest.fixture(params=DATABASES)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    with task_tables(request, tmp_path) as engine:
+        yield engine
 
 
 def submit(engine, count: int) -> None:

@@ -24,10 +24,9 @@ from tests.support.tampering import (
     leave,
 )
 from tests.support.task_store import ANN, new_task
+from tests.support.task_tables import sqlite_tables
 from waybill.exporter.datasets.dataset import Dataset, Query
 from waybill.exporter.ports import RowCount
-from waybill.infra.db.engine import create_engine
-from waybill.infra.db.migrate import upgrade
 from waybill.infra.sources import open_source
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.states import TaskStatus
@@ -77,10 +76,8 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def tasks(tmp_path: Path) -> Iterator[Engine]:
-    engine = create_engine(f"sqlite:///{tmp_path}/tasks.db")
-    upgrade(engine)
-    yield engine
-    engine.dispose()
+    with sqlite_tables(tmp_path) as engine:
+        yield engine
 
 
 @pytest.fixture

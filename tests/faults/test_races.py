@@ -5,26 +5,24 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import Engine
 
 from tests.support.task_store import ANN, LEASE, finished, new_task
-from waybill.infra.db.engine import create_engine
-from waybill.infra.db.migrate import upgrade
+from tests.support.task_tables import DATABASES, task_tables
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
 
 ROUNDS = 200
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request, tmp_path):
-    postgres = request.param == "postgresql"
-    url = request.getfixturevalue("postgres_url") if postgres else f"sqlite:///{tmp_path}/t.db"
-    engine = create_engine(url)
-    upgrade(engine)
-    yield engine
-    engine.dispose()
+@pytest.fixture(params=DATABASES)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    with task_tables(request, tmp_path) as engine:
+        yield engine
 
 
 def test_f30_of_a_cancel_and_a_claim_exactly_one_wins(engine):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 
 from tests.support.eventually import eventually
 from tests.support.task_store import ANN, new_task
+from tests.support.task_tables import sqlite_tables
 from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.broker.port import BrokerUnavailable
-from waybill.infra.db.engine import create_engine, read_transaction
-from waybill.infra.db.migrate import upgrade
+from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import outbox
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.outbox import Outbox
@@ -34,11 +37,9 @@ class SilentBroker(MemoryBroker):
 
 
 @pytest.fixture
-def sqlite_engine(tmp_path):
-    engine = create_engine(f"sqlite:///{tmp_path}/tasks.db")
-    upgrade(engine)
-    yield engine
-    engine.dispose()
+def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
+    with sqlite_tables(tmp_path) as engine:
+        yield engine
 
 
 def published(engine) -> list[bool]:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +22,9 @@ from standardwebhooks import Webhook
 from tests.support.eventually import eventually
 from tests.support.servers.webhook_receiver import Receiver, hang, hang_up
 from tests.support.task_store import ANN, LEASE, finished, new_task
+from tests.support.task_tables import sqlite_tables
 from waybill.infra.config.logs import JsonLines
-from waybill.infra.db.engine import create_engine, read_transaction
-from waybill.infra.db.migrate import upgrade
+from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import notification
 from waybill.infra.notifications.delivery import Deliverer
 from waybill.infra.notifications.queue import NotificationQueue
@@ -51,11 +52,9 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def engine(tmp_path) -> Iterator[Engine]:
-    engine = create_engine(f"sqlite:///{tmp_path}/tasks.db")
-    upgrade(engine)
-    yield engine
-    engine.dispose()
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with sqlite_tables(tmp_path) as engine:
+        yield engine
 
 
 def end_tasks(engine: Engine, url: str, count: int = 1) -> list[UUID]:

@@ -18,10 +18,15 @@ from waybill.infra.sources.databases import parse_database_url, row_session
 from waybill.infra.sources.rows.source import RowsSource
 
 #: Each way to read a kind of database. PostgreSQL by rows stands for "any other database".
-KINDS = ("postgres-adbc", "postgres-rows", "sqlite-rows", "mariadb-rows")
+KINDS = (
+    pytest.param("postgres-adbc", marks=pytest.mark.server),
+    pytest.param("postgres-rows", marks=pytest.mark.server),
+    pytest.param("mariadb-rows", marks=pytest.mark.server),
+    "sqlite-rows",
+)
 
-#: Those where somebody else computes the rows, and could be far ahead of the reader.
-SERVER_KINDS = ("postgres-adbc", "postgres-rows", "mariadb-rows")
+#: Those where a server computes the rows, and could be far ahead of the reader.
+SERVER_KINDS = KINDS[:3]
 
 NUMBERS_ROWS = 40_000
 #: The first rows of `NUMBERS` have no note, more of them than a driver looks at.

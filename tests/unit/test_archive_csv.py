@@ -55,6 +55,7 @@ def test_parts_together_are_the_plain_file(profile):
     assert rows == [40_000, 40_000, 20_000]
 
 
+@pytest.mark.slow
 def test_unzip_finds_no_fault_and_duckdb_reads_all_parts(tmp_path):
     data, _ = encode_table(csv_archive_encoder(MACHINE, part_rows=30_000), SHOP)
     path = tmp_path / "shop.zip"

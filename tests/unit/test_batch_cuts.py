@@ -38,6 +38,7 @@ def test_groups_hold_every_row_in_order_and_depend_on_the_rows_alone(sizes, rows
         assert all(group[0] // stop_every == group[-1] // stop_every for group in groups)
 
 
+@pytest.mark.slow
 @given(sizes=st.lists(st.integers(1, 12), max_size=12), max_bytes=st.integers(1, 200))
 def test_wide_rows_end_a_group_before_it_is_too_large(sizes, max_bytes):
     groups = list(regroup(batches_of(sizes), rows=100, max_bytes=max_bytes))

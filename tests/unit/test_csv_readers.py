@@ -14,12 +14,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.benchmark_rows import make_batches
 from tests.support.csv_fields import csv_fields
 from tests.support.encoded import bytes_before_failure, encode_table
+from tests.support.examples import examples
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.csv.files import csv_encoder, csv_gzip_encoder
 from waybill.exporter.formats.csv.profiles import EXCEL, MACHINE, CsvProfile
@@ -36,7 +37,7 @@ columns = st.lists(st.none() | texts, min_size=1, max_size=20)
 
 
 @given(values=columns, profile=st.sampled_from([EXCEL, MACHINE]))
-@settings(max_examples=60)
+@examples(60)
 def test_csv_module_reads_back_any_text(values: list[str | None], profile: CsvProfile):
     table = pa.table({"text": pa.array(values, pa.string()), "row": range(len(values))})
 
@@ -60,7 +61,7 @@ def test_csv_module_reads_back_any_text(values: list[str | None], profile: CsvPr
 
 @given(values=columns, delimiter=st.sampled_from(",;\t"))
 @example(values=["\n="], delimiter=",")
-@settings(max_examples=40)
+@examples(40)
 def test_no_field_begins_a_formula_whatever_delimiter_a_reader_splits_at(values, delimiter):
     if delimiter != ",":
         # To such a reader quotes mean nothing behind the first field, so text with lines or

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+#: Each lints a copy of the whole tree.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("api", "exporter", "storage", "infra")
 

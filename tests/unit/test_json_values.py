@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from waybill.exporter.values.arrow_conversions import for_polars
 
 _ID = UUID("0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9")
@@ -151,7 +152,7 @@ _ROWS = st.lists(
 
 
 @given(_ROWS, st.integers(0, 6))
-@settings(max_examples=60)
+@examples(60)
 def test_json_reads_back_whatever_was_nested(rows: list[Any], start: int):
     kind = pa.list_(pa.struct({"名": pa.int64(), "deep": pa.list_(pa.string())}))
     assert shown(pa.array(rows, kind)[start:]) == rows[start:]

@@ -12,11 +12,12 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.benchmark_rows import make_batches
 from tests.support.encoded import bytes_before_failure, encode_table
+from tests.support.examples import examples
 from waybill.exporter.datasets.layout import Column, Layout
 from waybill.exporter.errors import LimitExceeded
 from waybill.exporter.formats.jsonl import encode_jsonl_gzip
@@ -39,7 +40,7 @@ values = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=
     names=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), min_size=1),
     data=st.data(),
 )
-@settings(max_examples=60)
+@examples(60)
 def test_json_reads_back_any_text_under_any_names(names: list[str], data: st.DataObject):
     rows = data.draw(st.integers(1, 5))
     columns = [data.draw(st.lists(values, min_size=rows, max_size=rows)) for _ in names]

@@ -72,6 +72,7 @@ def test_dictionaries_that_differ_between_batches_are_all_kept():
     assert read(data)["word"].to_pylist() == ["a", "b", "c", None, "b", "d"]
 
 
+@pytest.mark.slow
 def test_duckdb_and_polars_read_the_same_rows(tmp_path):
     data, tally = encode_table(encode_parquet, SHOP)
     path = tmp_path / "shop.parquet"

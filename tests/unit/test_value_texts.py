@@ -9,9 +9,10 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from waybill.exporter.values.arrow_conversions import for_polars
 from waybill.exporter.values.value_texts import value_texts
 
@@ -40,14 +41,14 @@ def days_of_duckdb(days: list[int]) -> list[str]:
 
 
 @given(st.lists(st.integers(-(2**31) + 2, 2**31 - 2), min_size=1, max_size=50))
-@settings(max_examples=40)
+@examples(40)
 def test_duckdb_knows_every_day_by_the_same_name(days: list[int]):
     # In the company of a far one, so that the slow way has to write the near ones as well.
     assert texts([*days, _LAST_DAY], pa.date32()) == days_of_duckdb([*days, _LAST_DAY])
 
 
 @given(st.integers(-106_000_000, 106_000_000), st.integers(0, _DAY - 1))
-@settings(max_examples=60)
+@examples(60)
 def test_a_far_timestamp_is_its_day_and_its_time(day: int, clock: int):
     [text, _] = texts([day * _DAY + clock, _LAST_DAY * _DAY], pa.timestamp("us"))
     [found_day, found_time] = text.split("T")

@@ -14,10 +14,11 @@ from xml.parsers import expat
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.benchmark_rows import make_batches
+from tests.support.examples import examples
 from tests.support.workbooks import SHEET, encode, parts, read_calamine, read_openpyxl
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.encoding import Tally
@@ -81,6 +82,7 @@ def test_no_entry_needs_zip64(file: bytes) -> None:
     assert b"PK\x06\x06" not in file[-200:]
 
 
+@pytest.mark.slow
 def test_both_readers_find_every_row_and_the_same_cells(file: bytes) -> None:
     ours = read_calamine(file)["Orders"]
     theirs = read_openpyxl(file)["Orders"]
@@ -102,8 +104,9 @@ def test_the_same_rows_make_the_same_bytes(file: bytes) -> None:
     assert again == file
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 20_000), max_size=6))
-@settings(max_examples=8)
+@examples(8)
 def test_bytes_do_not_depend_on_where_the_source_cuts_its_batches(cuts: list[int]) -> None:
     borders = sorted({0, *cuts, 20_000})
     batches = [
@@ -115,6 +118,7 @@ def test_bytes_do_not_depend_on_where_the_source_cuts_its_batches(cuts: list[int
     assert encode(cut)[0] == encode(_TABLE)[0]
 
 
+@pytest.mark.slow
 def test_no_workbook_is_a_zip_bomb() -> None:
     """C38: deflate's level 1 and the row numbers keep the worst rows below 1000:1."""
     worst = pa.table({"a": pa.array(["a" * 32_767] * 2_000)})

@@ -25,6 +25,7 @@ def _numbers(rows: int) -> pa.Table:
     return pa.table({"n": pl.int_range(rows, dtype=pl.Int32, eager=True).to_arrow()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "sheets"),
     [
@@ -45,6 +46,7 @@ def test_the_next_sheet_begins_at_excels_last_row(rows: int, sheets: dict[str, i
         assert next(sheet.iter_rows()) == ["n"]
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_or_repeated_where_a_sheet_ends() -> None:
     data, _ = encode(_numbers(_SHEET_ROWS + 5))
     book = CalamineWorkbook.from_filelike(io.BytesIO(data))
@@ -64,6 +66,7 @@ def test_a_table_without_columns_is_refused() -> None:
         encode(pa.table({}))
 
 
+@pytest.mark.slow
 def test_excels_last_column_can_be_used() -> None:
     table = pa.table({f"c{n}": [n, None] for n in range(16_384)})
     rows = read_calamine(encode(table)[0])["Export"]

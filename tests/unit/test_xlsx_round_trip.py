@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.workbooks import encode, naive, read_openpyxl
 from waybill.exporter.datasets.layout import Layout
 
@@ -88,7 +89,7 @@ def _close(found: Any, wanted: Any) -> bool:
 
 
 @given(_tables(), st.integers(1, 12))
-@settings(max_examples=60)
+@examples(60)
 def test_openpyxl_reads_back_every_table(
     made: tuple[pa.Table, list[list[Any]]], batch_rows: int
 ) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.corpus.cells import CELLS, ZONE, CellCase
+from tests.support.examples import examples
 from tests.support.workbooks import column_values, encode, read_calamine, read_openpyxl
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import InvalidRequest, LimitExceeded
@@ -59,8 +60,9 @@ def _numbers(book: dict[str, list[list[Any]]]) -> dict[str, list[int]]:
     return {name: [row[0] for row in rows[1:]] for name, rows in book.items()}
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(["Berlin", "Paris", "上海", "", None]), min_size=1, max_size=60))
-@settings(max_examples=25)
+@examples(25)
 def test_each_value_has_its_own_sheet_in_the_order_of_the_rows(cities: list[str | None]) -> None:
     data, tally = encode(_table(cities), _BY_CITY, batch_rows=7)
     wanted: dict[str, list[int]] = {}
