@@ -1,6 +1,9 @@
 # Bare `make` prints this help. CI runs the same commands a person does.
 .DEFAULT_GOAL := help
-PYTHON ?= python3.11
+# The newest Python of 3.11 to 3.14 that runs and can make a virtual environment.
+PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	"$$name" -c 'import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
+	2>/dev/null && echo "$$name" && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -15,7 +18,8 @@ help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@set -- $(PYTHON); [ $$# -gt 0 ] || { echo "Waybill needs Python 3.11 to 3.14 with venv (Debian: python3-venv)"; exit 1; }; \
+	"$$@" -m venv $(VENV)
 
 $(STAMP): requirements.lock pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
@@ -34,6 +38,13 @@ demo: $(STAMP) ## Start everything, export 200,000 orders, print the link (ONCE=
 test: $(DEV_STAMP) ## Run the whole test suite (T=path for a part of it)
 	@tests/install-servers
 	$(BIN)/python -m pytest --numprocesses $(N) --dist loadfile --no-loadscope-reorder $(T)
+
+# No server, no root, no network. Schemathesis is not used here, and takes a second to load.
+FAST := -p no:schemathesis --hypothesis-profile fast --disable-socket --allow-unix-socket \
+	-m "not server and not slow" tests/unit tests/contract
+
+test-fast: $(DEV_STAMP) ## Unit tests, and contracts in memory and on SQLite, in half a minute
+	$(BIN)/python -m pytest -q --numprocesses $(N) $(FAST)
 
 check: $(DEV_STAMP) ## Format, lint, types, import rules, docs
 	$(BIN)/ruff format --check .
@@ -65,4 +76,4 @@ lock: ## Pin every dependency by version and hash, naming no index
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra server --extra postgresql --extra mysql --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 
-.PHONY: help setup demo test check fix bench soak audit docs lock
+.PHONY: help setup demo test test-fast check fix bench soak audit docs lock

@@ -141,6 +141,7 @@ def test_r14_a_user_at_the_cap_does_not_hold_up_a_colleague(engine, requests):
     assert [claim.task.created_by for claim in claims] == ["ann", "bob"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cap", ["max_running_per_tenant", "max_running_per_user"])
 def test_r14_no_number_of_workers_gets_past_a_cap(engine, requests, cap):
     for _ in range(20):

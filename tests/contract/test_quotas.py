@@ -88,6 +88,7 @@ def test_a_follower_counts_as_waiting(engine):
         fill(store, BOB, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "cap"),
     [("max_queued_per_user", 7), ("max_queued_per_tenant", 7), ("max_queued_per_user", 230)],

@@ -124,6 +124,7 @@ async def test_nothing_is_left_of_a_count(database):
     await eventually(database.is_released)
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql+pymysql"])
 def test_a_source_that_is_away_says_so(scheme):
     nowhere = open_source(f"{scheme}://ann:pass@127.0.0.1:1/shop")

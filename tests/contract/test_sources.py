@@ -137,6 +137,7 @@ def test_a_parameter_goes_through_the_type_of_its_column(database, orders):
     assert read(database, query).to_pylist() == [{"id": 1}]
 
 
+@pytest.mark.slow
 def test_rows_come_in_the_order_of_the_query(database):
     query = sa.select(NUMBERS.c.n, NUMBERS.c.amount).order_by(NUMBERS.c.amount.desc())
 
@@ -160,6 +161,7 @@ def test_a_query_written_by_an_operator_is_read_too(database):
     assert table.to_pylist() == [{"n": 5001, "note": "note 5001"}, {"n": 5000, "note": "note 5000"}]
 
 
+@pytest.mark.slow
 def test_every_batch_is_sealed_with_its_place_in_the_result(database):
     with database.source.open(sa.select(NUMBERS).order_by(NUMBERS.c.n)) as stream:
         for batch in in_order(stream):
@@ -167,6 +169,7 @@ def test_every_batch_is_sealed_with_its_place_in_the_result(database):
             assert first_row_of(batch) == batch["n"][0].as_py()
 
 
+@pytest.mark.slow
 def test_batches_are_bounded_in_rows(database):
     with database.source.open(sa.select(NUMBERS.c.n)) as stream:
         sizes = [batch.num_rows for batch in stream]

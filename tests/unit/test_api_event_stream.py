@@ -152,6 +152,7 @@ async def test_a_token_that_is_no_longer_trusted_ends_the_stream_before_the_next
     assert len([frame async for frame in stream.frames()]) == 1
 
 
+@pytest.mark.server
 async def test_an_identity_provider_that_is_down_ends_no_stream(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(events_stream, "_VERIFY_EVERY_SECONDS", 0.0)
     [port] = free_ports(1)

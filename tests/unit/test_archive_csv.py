@@ -37,6 +37,7 @@ def manifest_of(archive: zipfile.ZipFile) -> dict:
     return json.loads(archive.read("manifest.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", [EXCEL, MACHINE])
 def test_parts_together_are_the_plain_file(profile):
     whole, whole_tally = encode_table(csv_encoder(profile), SHOP)
@@ -152,6 +153,7 @@ def test_no_title_leads_out_of_the_directory(title: str, stem: str, tmp_path):
     assert (tmp_path / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_how_the_source_cuts_its_batches():
     encode = csv_archive_encoder(part_rows=45_000)
     files = {encode_table(encode, SHOP, batch_rows=rows)[0] for rows in (997, 16_384, 100_000)}

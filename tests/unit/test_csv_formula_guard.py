@@ -19,6 +19,7 @@ def suspects(texts: list[str]) -> list[str]:
     return pl.DataFrame({"text": texts}).filter(begins_formula(pl.col("text")))["text"].to_list()
 
 
+@pytest.mark.slow
 def test_every_character_that_unicode_folds_to_a_formula_sign_is_suspect():
     letters = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
     signs = [c for c in letters if unicodedata.normalize("NFKC", c).startswith(tuple("=+-@"))]

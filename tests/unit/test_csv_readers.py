@@ -76,6 +76,7 @@ def test_no_field_begins_a_formula_whatever_delimiter_a_reader_splits_at(values,
         assert not any(field.startswith(("=", "+", "-", "@")) for field in line)
 
 
+@pytest.mark.slow
 def test_duckdb_and_polars_and_pyarrow_read_the_same_rows(tmp_path):
     data, tally = encode_table(csv_encoder(MACHINE), SHOP)
     path = tmp_path / "shop.csv"
@@ -118,6 +119,7 @@ def test_an_empty_table_is_a_header():
     assert tally.rows == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", [csv_encoder, csv_gzip_encoder])
 def test_bytes_do_not_depend_on_how_the_source_cuts_its_batches(encoder):
     files = {encode_table(encoder(), SHOP, batch_rows=rows)[0] for rows in (997, 16_384, 70_000)}

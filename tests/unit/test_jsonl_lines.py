@@ -103,6 +103,7 @@ def test_keys_are_unique_and_the_columns_own():
     }
 
 
+@pytest.mark.slow
 def test_duckdb_and_polars_read_the_same_rows(tmp_path):
     data, _ = encode_table(encode_jsonl_gzip, SHOP)
     path = tmp_path / "shop.jsonl.gz"
@@ -117,6 +118,7 @@ def test_duckdb_and_polars_read_the_same_rows(tmp_path):
         assert frame[name].cast(pl.Series(SHOP[name]).dtype).equals(pl.Series(SHOP[name]))
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_how_the_source_cuts_its_batches():
     files = {encode_table(encode_jsonl_gzip, SHOP, batch_rows=n)[0] for n in (997, 16_384, 70_000)}
     assert len(files) == 1

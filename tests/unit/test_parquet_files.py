@@ -108,6 +108,7 @@ def test_wide_rows_make_smaller_row_groups(monkeypatch: pytest.MonkeyPatch):
     assert pq.ParquetFile(io.BytesIO(data)).metadata.num_row_groups == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [997, 16_384, 300_000])
 def test_bytes_do_not_depend_on_how_the_source_cuts_its_batches(rows: int):
     assert encode_table(encode_parquet, SHOP, batch_rows=rows) == encode_table(encode_parquet, SHOP)

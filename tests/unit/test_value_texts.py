@@ -40,6 +40,7 @@ def days_of_duckdb(days: list[int]) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(-(2**31) + 2, 2**31 - 2), min_size=1, max_size=50))
 @examples(40)
 def test_duckdb_knows_every_day_by_the_same_name(days: list[int]):
@@ -47,6 +48,7 @@ def test_duckdb_knows_every_day_by_the_same_name(days: list[int]):
     assert texts([*days, _LAST_DAY], pa.date32()) == days_of_duckdb([*days, _LAST_DAY])
 
 
+@pytest.mark.slow
 @given(st.integers(-106_000_000, 106_000_000), st.integers(0, _DAY - 1))
 @examples(60)
 def test_a_far_timestamp_is_its_day_and_its_time(day: int, clock: int):

@@ -70,6 +70,7 @@ def test_r22_a_host_that_two_programs_could_read_differently_is_refused(host):
     refused(f"https://{host}/x")
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost.localdomain"])
 def test_r22_names_of_this_machine_are_judged_by_their_address(host):
     with pytest.raises((BadWebhookUrl, OSError)):
@@ -192,6 +193,7 @@ def test_a_denied_entry_that_means_nothing_is_refused(text):
         DeniedHosts.parse(text)
 
 
+@pytest.mark.server
 def test_development_lets_in_private_addresses_but_no_odd_spelling():
     target = DEVELOPMENT.parse("http://127.0.0.1:8123/x")
     assert DEVELOPMENT.addresses(target, system_resolve) == ["127.0.0.1"]

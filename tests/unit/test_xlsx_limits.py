@@ -90,6 +90,7 @@ def test_more_sheets_than_excel_bears_are_refused() -> None:
         encode(table, Layout(sheet_by="n"))
 
 
+@pytest.mark.slow
 def test_long_texts_are_rendered_a_few_rows_at_a_time() -> None:
     """C32: what is rendered at once is bounded in bytes, not only in rows."""
     texts = ["x" * (1_000_000 if number % 3 else 10) for number in range(60)]

@@ -119,6 +119,7 @@ def test_a_value_with_too_many_rows_goes_on_on_a_second_sheet() -> None:
     }
 
 
+@pytest.mark.slow
 def test_ordered_rows_need_no_more_room_than_they_are_given() -> None:
     cities = [f"city {number // 50:03}" for number in range(2_000)]
     batches = _table(cities).to_batches(max_chunksize=100)
