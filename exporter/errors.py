@@ -1,21 +1,23 @@
-"""Every error Waybill raises on purpose, and what each one means for a retry.
+"""Errors of an export, and the base class of most errors that Waybill raises on purpose.
 
 ::
 
     WaybillError
-    ├── ExportRejected              never retried: the same input fails the same way
+    ├── ExportRejected              the same input fails the same way: no retry
     │   ├── UnknownDataset          (also KeyError)
     │   ├── InvalidRequest          (also ValueError)
     │   ├── PermissionDenied        (also PermissionError)
     │   └── LimitExceeded
     ├── IncompleteExport            rows counted, read and rendered disagree
-    └── ExportStopped               not a failure: the attempt has to end now
-        ├── ExportCancelled         somebody pressed cancel
-        ├── LeaseLost               another worker owns the task
-        └── WorkerStopping          the process was asked to end
+    └── ExportStopped               not a failure: the attempt must end now
+        └── ExportCancelled         the task was cancelled
 
-One rule decides about retries: everything retries, except the classes whose `retry` is False.
-An unexpected error is therefore retried, and ends in the dead-letter queue with its code.
+`infra` and `api` derive theirs from these, each beside the code that raises it. `storage`
+depends on no other package and has a tree of its own (`storage/errors.py`). Every class of both
+trees states its `code` and `retry`; ``docs/errors.md`` lists all codes.
+
+An error that `infra/worker/failures.py` does not know is unexpected: it is retried, and after the
+last attempt the task ends as FAILED with the code ``internal_error``.
 """
 
 from __future__ import annotations
@@ -100,15 +102,3 @@ class ExportCancelled(ExportStopped):
     """The export was cancelled."""
 
     code = "cancelled"
-
-
-class LeaseLost(ExportStopped):
-    """Another worker has taken this task over."""
-
-    code = "lease_lost"
-
-
-class WorkerStopping(ExportStopped):
-    """The worker is shutting down; another one will start this task again."""
-
-    code = "worker_stopping"

@@ -10,8 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-#: The rule under which a name that had to change is counted among the warnings.
-RENAMED = "column_renamed"
+from waybill.exporter.warning_rules import WarningRule, Warnings
 
 
 def unique_labels(labels: Iterable[str]) -> list[str]:
@@ -24,10 +23,10 @@ def unique_labels(labels: Iterable[str]) -> list[str]:
     return distinct(named, lambda label, number: f"{label} ({number})")
 
 
-def count_renamed(asked: Sequence[str], given: Sequence[str]) -> Counter[tuple[str, str]]:
+def count_renamed(asked: Sequence[str], given: Sequence[str]) -> Warnings:
     """One warning for each name that is not the one asked for."""
     pairs = zip(asked, given, strict=True)
-    return Counter({(name, RENAMED): 1 for wish, name in pairs if wish != name})
+    return Counter({(name, WarningRule.COLUMN_RENAMED): 1 for wish, name in pairs if wish != name})
 
 
 def distinct(names: Iterable[str], renumber: Callable[[str, int], str]) -> list[str]:

@@ -1,7 +1,7 @@
-"""The use case: read a query in one snapshot, write one file, and prove it complete.
+"""The export itself: read a query in one snapshot, write one file, and prove it complete.
 
-Nothing here knows a database, a store or a task. An attempt either returns an `ExportResult`
-whose counts agree, or raises and leaves no file behind.
+`run_export` either returns an `ExportResult` whose counts agree, or raises and leaves no file
+behind. It knows no database, store or task, only the protocols of `waybill.exporter.ports`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def run_export(
     except ExportStopped:
         raise
     except Exception:
-        # An interrupted read fails in the driver's own words; the reason is the request.
+        # An interrupted read fails with an error of the driver; the request is the reason.
         stop.check()
         raise
     finally:
@@ -100,15 +100,15 @@ def _write(
 ) -> ExportResult:
     tally = Tally()
     digest = hashlib.sha256()
-    reading = _Reading(stream)
-    with closing(encode(stream.schema, reading, layout, tally)) as chunks:
+    counted = _CountedStream(stream)
+    with closing(encode(stream.schema, counted, layout, tally)) as chunks:
         for chunk in chunks:
             stop.check()
             digest.update(chunk)
             sink.write(chunk)
             progress.bytes_rendered += len(chunk)
             progress.rows_done = tally.rows
-    file = _file_of(stream.rows_expected, reading.rows, tally)
+    file = _file_of(stream.rows_expected, counted.rows, tally)
     sink.expect(file.size_bytes, file.crc32)
     stop.check()
     return ExportResult(
@@ -118,14 +118,14 @@ def _write(
         sha256=digest.hexdigest(),
         snapshot_at=stream.snapshot_at,
         warnings=[
-            {"column": column, "rule": rule, "count": times}
+            {"column": column, "rule": rule.value, "count": times}
             for (column, rule), times in sorted(tally.warnings.items())
         ],
     )
 
 
-class _Reading:
-    """The batches of a stream, and how many rows they had so far."""
+class _CountedStream:
+    """The batches of a stream, with the number of rows read so far."""
 
     def __init__(self, stream: RowStream) -> None:
         self._stream = stream
@@ -138,7 +138,7 @@ class _Reading:
 
 
 def _file_of(rows_expected: int | None, rows_read: int, tally: Tally) -> Checksum:
-    """What the encoder has to have yielded, once every count agrees with it."""
+    """The length and CRC-32 of the file, after every row count was found to agree."""
     if rows_expected not in {None, rows_read}:
         raise IncompleteExport(
             f"The database counted {rows_expected:,} rows; {rows_read:,} were read."
@@ -151,7 +151,8 @@ def _file_of(rows_expected: int | None, rows_read: int, tally: Tally) -> Checksu
 
 
 def _describe(layout: Layout, stream: RowStream) -> Layout:
-    """Add the facts only the snapshot knows to an "About this export" sheet, if there is one."""
+    """Add what only the snapshot knows: when it was taken, and lines for the About sheet."""
+    layout = replace(layout, snapshot_at=stream.snapshot_at)
     if not layout.about:
         return layout
     facts = [("Rows as of", stream.snapshot_at.isoformat(timespec="seconds"))]

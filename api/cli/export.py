@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from waybill.api.cli.console import emit, progress_bar, show
-from waybill.exporter.datasets.dataset import TASKS, Dataset, Query
+from waybill.exporter.datasets.dataset import Dataset, Query
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
@@ -22,7 +22,7 @@ from waybill.exporter.formats.registry import FORMATS, Format, format_named
 from waybill.exporter.ports import RowStream, Sink, Source
 from waybill.exporter.run import ExportProgress, ExportResult, run_export
 from waybill.infra.bootstrap import object_store
-from waybill.infra.config.settings import Settings, load
+from waybill.infra.config.settings import TASKS, Settings, load
 from waybill.infra.exports.dataset_loader import load_datasets
 from waybill.infra.sources import open_source
 from waybill.infra.sources.operator_queries import table_query, text_query

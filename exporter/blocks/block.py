@@ -64,7 +64,7 @@ class Block:
         return cls(rows, Checksum.of(raw), data, Checksum.of(data))
 
     def __add__(self, other: Block) -> Block:
-        """The block that compressing both inputs one after the other stands for."""
+        """Concatenate two blocks."""
         return Block(
             self.rows + other.rows,
             self.raw + other.raw,

@@ -25,9 +25,8 @@ P = TypeVar("P", bound=BaseModel)
 Query = sa.Select[Any] | sa.TextClause
 
 
-#: The databases a dataset may read, by name: the one of the rows, and Waybill's own.
-ROWS = "rows"
-TASKS = "tasks"
+#: The source a dataset reads unless it names another.
+DEFAULT_SOURCE = "rows"
 
 
 class NoParams(BaseModel, extra="forbid"):
@@ -50,8 +49,8 @@ class Dataset:
     decorate: Decorate | None = None
     about: bool = False
     reuse_for: timedelta = timedelta(0)
-    #: The name of the database it reads. `TASKS` is for what Waybill ships itself.
-    reads: str = ROWS
+    #: The name of the source it reads; an installation says which database that is.
+    reads: str = DEFAULT_SOURCE
 
     def allows(self, user: Principal) -> bool:
         """True when no role is asked for, or the caller has one of them. Admins may all."""

@@ -1,9 +1,10 @@
-"""How a file should look: columns, title, time zone, and hooks into the workbook."""
+"""Layout of a file: title, columns, time zone, and hooks into the workbook."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 #: formats, validation, charts, sheets of its own. The objects are XlsxWriter's; the rows are
 #: not in them. `worksheets` are the data sheets so far: the header is row 0, the data rows
 #: are 1 to ``worksheet.data_rows``, and totals go to ``data_rows + 1``, formulas with their
-#: value. It is called for several designs, with counts that grow from 0, and has to do the
+#: value. It is called for several designs, with counts that grow from 0, and must do the
 #: same each time: nothing above or between the rows may depend on the counts.
 Decorate = Callable[[Any, Sequence[Any]], None]
 
@@ -20,7 +21,7 @@ UTC = ZoneInfo("UTC")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How one column is shown. Everything left out is chosen from the column's type."""
+    """How one column is shown. What is left out follows from the column's type."""
 
     #: Header text; the column's own name when None.
     label: str | None = None
@@ -34,18 +35,20 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The look of one file, independent of its rows."""
+    """How one file presents its rows, and what it says about them."""
 
     title: str = "Export"
     columns: Mapping[str, Column] = field(default_factory=dict)
     #: The zone in which aware timestamps are shown where a format cannot carry one.
     timezone: ZoneInfo = UTC
-    #: A column each of whose values gets a sheet of its own. Rows should come ordered by it:
-    #: others have to wait for their sheet's turn, compressed, and few enough can.
+    #: Split the rows into one sheet for each value of this column. Order the query by it: rows
+    #: out of order wait in memory, compressed, and only 64 MiB of them can.
     sheet_by: str | None = None
     decorate: Decorate | None = None
     #: Lines (label, value) of the "About this export" sheet; empty leaves it out.
     about: Sequence[tuple[str, str]] = ()
+    #: When the rows were read, for formats that record it. `run_export` fills it in.
+    snapshot_at: datetime | None = None
 
     def column(self, name: str) -> Column:
         """The settings of the column called `name`, or the defaults."""

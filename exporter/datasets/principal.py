@@ -1,4 +1,4 @@
-"""Who is asking."""
+"""Principal: the person or service that asks for an export."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A person or a service, as the token described it.
-
-    Every read of the task store takes one, so a query without a tenant cannot be written.
-    """
+    """A person or a service, as its token describes it. It sees its own tenant only."""
 
     user: str
     tenant: str

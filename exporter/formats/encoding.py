@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import pyarrow as pa
 
 from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.warning_rules import Warnings
 
 if TYPE_CHECKING:
     # Whoever only names formats need not load what compresses them.
@@ -27,7 +28,7 @@ class Tally:
     #: Data rows counted in the bytes yielded so far, headers not counted.
     rows: int = 0
     #: How often a value had to be changed, by (column name, rule).
-    warnings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    warnings: Warnings = field(default_factory=Counter)
     #: What all yielded bytes have to be, put together from what was noted where each of them
     #: was made. Set at the end.
     file: Checksum | None = field(default=None, compare=False)

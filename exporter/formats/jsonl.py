@@ -18,7 +18,6 @@ from waybill.exporter.blocks.gzip_stream import gzip_file
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.formats.text_rows import (
-    BINARY_AS_BASE64,
     Counts,
     Rendered,
     blocks_of,
@@ -29,9 +28,10 @@ from waybill.exporter.formats.text_rows import (
 from waybill.exporter.labels import count_renamed
 from waybill.exporter.rows.marks import count_marks
 from waybill.exporter.values.cell_columns import CellColumn, ValueKind, cell_columns, cell_texts
+from waybill.exporter.warning_rules import WarningRule
 
-#: The rule under which a float that JSON has no number for is counted among the warnings.
-NOT_FINITE = "not_finite_as_text"
+_RULES = (WarningRule.NOT_FINITE_AS_TEXT, WarningRule.BINARY_AS_BASE64)
+
 #: Findings that call for a repair no reader sees.
 _NEEDS_ESCAPE = "needs_escape"
 _HAS_LINE_BREAK = "has_line_break"
@@ -66,7 +66,7 @@ def _render(frame: pl.DataFrame, columns: Sequence[CellColumn]) -> Rendered:
     cells = frame.select(
         member.alias(column.key) for member, column in zip(members, columns, strict=True)
     )
-    warnings = changes_among(found, columns, (NOT_FINITE, BINARY_AS_BASE64))
+    warnings = changes_among(found, columns, _RULES)
     lines = join_rows(cells, "\n")
     # No value has a line feed of its own: it is escaped in text, and blank in other JSON.
     return Rendered(count_marks(lines, b"\n"), lines, warnings)
@@ -79,9 +79,9 @@ def _tests(columns: Sequence[CellColumn]) -> dict[tuple[str, str], pl.Expr]:
         if column.kind in (ValueKind.TEXT, ValueKind.DECIMAL_TEXT):
             tests[column.key, _NEEDS_ESCAPE] = value.str.contains(_ESCAPED_PATTERN)
         elif column.kind is ValueKind.NUMBER and not column.as_text:
-            tests[column.key, NOT_FINITE] = _is_not_finite(value)
+            tests[column.key, WarningRule.NOT_FINITE_AS_TEXT] = _is_not_finite(value)
         elif column.kind is ValueKind.BYTES:
-            tests[column.key, BINARY_AS_BASE64] = value.is_not_null()
+            tests[column.key, WarningRule.BINARY_AS_BASE64] = value.is_not_null()
         elif column.kind is ValueKind.JSON:
             tests[column.key, _HAS_LINE_BREAK] = value.str.contains(_LINE_BREAK)
     return tests
@@ -96,7 +96,7 @@ def _member(column: CellColumn, found: Counts) -> pl.Expr:
     if found[column.key, _HAS_LINE_BREAK]:
         value = value.str.replace_all(_LINE_BREAK, " ")
     bare = column.kind in (ValueKind.NUMBER, ValueKind.BOOLEAN) and not column.as_text
-    if found[column.key, NOT_FINITE]:
+    if found[column.key, WarningRule.NOT_FINITE_AS_TEXT]:
         mark = pl.when(_is_not_finite(value)).then(pl.lit('"')).otherwise(pl.lit(""))
         member = pl.concat_str(pl.lit(key), mark, value, mark)
     elif bare or column.kind is ValueKind.JSON:

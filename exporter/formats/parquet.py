@@ -25,14 +25,12 @@ from waybill.exporter.labels import count_renamed, unique_labels
 from waybill.exporter.rows.batch_cuts import Cut, regroup
 from waybill.exporter.rows.seals import RowOrder
 from waybill.exporter.values.arrow_conversions import for_parquet
+from waybill.exporter.warning_rules import WarningRule, Warnings
 
 #: Rows of a row group, near what DuckDB and Spark expect to hand to one thread.
 GROUP_ROWS = 131_072
 #: Arrow bytes of a row group where rows are wide; two groups are in memory at a time.
 GROUP_BYTES = 32 << 20
-
-#: The rule under which a value of a type that Parquet lacks is counted among the warnings.
-TYPE_AS_TEXT = "type_as_text"
 
 #: For a million rows of the benchmark on one core: zstd with delta-coded integers and dates
 #: 0.22 s and 25.6 MB; all plain 0.25 s and 30.6 MB; with dictionaries, PyArrow's default,
@@ -86,7 +84,7 @@ class _Written:
     first_row: int
     rows: int
     data: bytes
-    warnings: Counter[tuple[str, str]]
+    warnings: Warnings
 
 
 class _Pipe:
@@ -124,13 +122,11 @@ def _stored_schema(schema: pa.Schema, zone: ZoneInfo) -> pa.Schema:
     return pa.schema(fields, schema.metadata)
 
 
-def _as_stored(
-    table: pa.Table, stored: pa.Schema, zone: ZoneInfo
-) -> tuple[pa.Table, Counter[tuple[str, str]]]:
+def _as_stored(table: pa.Table, stored: pa.Schema, zone: ZoneInfo) -> tuple[pa.Table, Warnings]:
     arrays = [for_parquet(array, zone) for array in table.columns]
     warnings = Counter(
         {
-            (name, TYPE_AS_TEXT): before.length() - before.null_count
+            (name, WarningRule.TYPE_AS_TEXT): before.length() - before.null_count
             for before, after, name in zip(table.columns, arrays, stored.names, strict=True)
             if after.type == pa.large_string() != before.type
         }

@@ -18,6 +18,7 @@ from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.rows.batch_cuts import Cut, regroup
 from waybill.exporter.rows.seals import RowOrder
 from waybill.exporter.values.cell_columns import CellColumn
+from waybill.exporter.warning_rules import WarningRule, Warnings
 
 P = TypeVar("P")
 
@@ -27,11 +28,8 @@ ROWS_AT_ONCE = 32_768
 #: Arrow bytes rendered at once, where rows are wide; a few of these are in memory at a time.
 BYTES_AT_ONCE = 16 << 20
 
-#: How often something was found, by (column, rule).
+#: How many values of a column (by its key) passed a test (by its name).
 Counts = Counter[tuple[str, str]]
-
-#: The rule under which bytes, for which text has no form of its own, are counted.
-BINARY_AS_BASE64 = "binary_as_base64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class Rendered:
     #: Counted in `raw`.
     rows: int
     raw: bytes
-    warnings: Counts = field(default_factory=Counter)
+    warnings: Warnings = field(default_factory=Counter)
 
     def count_in(self, tally: Tally) -> None:
         """Add these rows to `tally`. To be called just before their bytes are yielded."""
@@ -107,8 +105,10 @@ def count_matches(frame: pl.DataFrame, tests: Mapping[tuple[str, str], pl.Expr])
     return Counter({name: count for name, count in zip(tests, sums.row(0), strict=True) if count})
 
 
-def changes_among(found: Counts, columns: Sequence[CellColumn], rules: Sequence[str]) -> Counts:
-    """What of `found`, which goes by keys, has to be reported, by the columns' names."""
+def changes_among(
+    found: Counts, columns: Sequence[CellColumn], rules: Sequence[WarningRule]
+) -> Warnings:
+    """Translate finding counts from column keys to column names, as far as `rules` report them."""
     return Counter(
         {
             (column.name, rule): found[column.key, rule]

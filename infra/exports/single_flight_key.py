@@ -23,9 +23,9 @@ import sqlalchemy as sa
 from psycopg.types.json import Json, Jsonb
 
 import waybill
-from waybill.exporter.datasets.dataset import ROWS, TASKS, Dataset, Query
+from waybill.exporter.datasets.dataset import Dataset, Query
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.config.settings import Settings
+from waybill.infra.config.settings import ROWS, TASKS, Settings
 from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.databases import parse_database_url
 from waybill.infra.sources.errors import SourceRejected

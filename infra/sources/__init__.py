@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from waybill.exporter.datasets.dataset import ROWS, TASKS
 from waybill.exporter.ports import Source
+from waybill.infra.config.settings import ROWS, TASKS
 from waybill.infra.sources.databases import parse_database_url, source
 
 #: The databases of one process, by the names that datasets know them by.

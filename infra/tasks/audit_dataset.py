@@ -10,9 +10,10 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from waybill.exporter.datasets.dataset import TASKS, Dataset
+from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.layout import Column
 from waybill.exporter.datasets.principal import Principal
+from waybill.infra.config.settings import TASKS
 from waybill.infra.db.tables import audit_log
 from waybill.infra.tasks.queries.admin import audit_conditions
 

@@ -24,9 +24,7 @@ from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.errors import (
     ExportCancelled,
     ExportStopped,
-    LeaseLost,
     LimitExceeded,
-    WorkerStopping,
 )
 from waybill.exporter.formats.csv.profiles import CsvProfile
 from waybill.exporter.formats.registry import Format, format_named
@@ -42,6 +40,7 @@ from waybill.infra.tasks.lifecycle.runs import Finished, Reading, TaskRuns
 from waybill.infra.tasks.model import Claim, Task
 from waybill.infra.worker.failures import FailureDecision, classify_error
 from waybill.infra.worker.heartbeat import KeepAlive
+from waybill.infra.worker.stops import LeaseLost, WorkerStopping
 from waybill.storage.store import ObjectStore, Upload
 
 log = logging.getLogger(__name__)

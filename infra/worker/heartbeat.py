@@ -14,10 +14,11 @@ from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from waybill.exporter.errors import ExportCancelled, ExportStopped, LeaseLost
+from waybill.exporter.errors import ExportCancelled, ExportStopped
 from waybill.exporter.stop import StopToken
 from waybill.infra.tasks.lifecycle.runs import Pulse, Reading, TaskRuns
 from waybill.infra.tasks.model import Claim
+from waybill.infra.worker.stops import LeaseLost
 
 #: Progress is shown this often at most; the lease is renewed at least four times in its life.
 _PULSE = timedelta(seconds=2)

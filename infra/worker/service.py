@@ -15,7 +15,6 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from waybill.exporter.errors import WorkerStopping
 from waybill.infra.broker.concurrency import wait_for_event
 from waybill.infra.broker.port import Broker, Handler, TryLater, WakeUp, Work
 from waybill.infra.failpoints import failpoint
@@ -24,6 +23,7 @@ from waybill.infra.tasks.dead_letters import DeadLetters
 from waybill.infra.tasks.model import Claim
 from waybill.infra.worker.attempt import Attempt, WorkerDoors
 from waybill.infra.worker.relay import Relay
+from waybill.infra.worker.stops import WorkerStopping
 from waybill.infra.worker.sweeper import Sweeper
 
 log = logging.getLogger(__name__)

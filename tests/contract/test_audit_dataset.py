@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from tests.support.task_store import ANN, BOB, new_task
-from waybill.exporter.datasets.dataset import TASKS
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied
 from waybill.exporter.formats.csv.profiles import MACHINE
 from waybill.exporter.formats.registry import format_named
 from waybill.exporter.run import ExportResult, run_export
+from waybill.infra.config.settings import TASKS
 from waybill.infra.exports.dataset_loader import load_datasets
 from waybill.infra.sources import open_sources
 from waybill.infra.tasks.audit_dataset import AUDIT

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from tests.support.servers.task_api import OrderParams
 from tests.support.task_store import ANN, BOB, LEASE, finished, new_task
-from waybill.exporter.datasets.dataset import ROWS, Dataset
+from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.ports import RowCount
+from waybill.infra.config.settings import ROWS
 from waybill.infra.db.engine import write_transaction
 from waybill.infra.db.tables import export_task
 from waybill.infra.estimates.estimator import Estimator, RowsKnownBy

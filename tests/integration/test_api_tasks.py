@@ -26,7 +26,7 @@ def test_a_finished_task_carries_its_proof_and_its_link(api: TaskApi) -> None:
     assert body["completeness"]["rows_source"] == body["completeness"]["rows_written"] == 1200
     assert body["completeness"]["digest"] == body["sha256"] == SHA256
     assert body["completeness"]["snapshot_at"].endswith("Z")
-    assert body["warnings"] == [{"column": "order_no", "rule": "long_integer_as_text", "count": 3}]
+    assert body["warnings"] == [{"column": "order_no", "rule": "long_number_as_text", "count": 3}]
     assert body["download_url"] == "memory:///recorded-by-the-worker"
     assert body["last_error"] is None
     assert "retry-after" not in answer.headers

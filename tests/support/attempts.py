@@ -8,10 +8,11 @@ from datetime import timedelta
 from sqlalchemy.engine import Engine
 
 from tests.support.task_store import LEASE
-from waybill.exporter.datasets.dataset import ROWS, Dataset, Registry
+from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.csv.profiles import EXCEL
 from waybill.exporter.ports import RowCounter, Source
+from waybill.infra.config.settings import ROWS
 from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.history import TaskHistory
 from waybill.infra.estimates.timed_count import TimedCounter

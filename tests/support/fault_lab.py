@@ -24,12 +24,12 @@ from tests.support.auditor import Auditor
 from tests.support.eventually import eventually
 from tests.support.processes import SECRET, wait_for
 from tests.support.task_store import ANN, new_task
-from waybill.exporter.datasets.dataset import ROWS as SOURCE
 from waybill.exporter.datasets.dataset import Dataset, Query, Registry
 from waybill.exporter.ports import RowCount
 from waybill.exporter.rows.seals import sealed
 from waybill.infra.bootstrap import Stack
 from waybill.infra.broker.memory import MemoryBroker
+from waybill.infra.config.settings import ROWS as SOURCE
 from waybill.infra.config.settings import load
 from waybill.infra.db.engine import create_engine, read_transaction
 from waybill.infra.db.migrate import upgrade

@@ -7,12 +7,13 @@ import io
 import json
 import subprocess
 import zipfile
-from datetime import date
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 
 from tests.support.benchmark_rows import make_batches
 from tests.support.encoded import bytes_before_failure, encode_table
@@ -23,6 +24,9 @@ from waybill.exporter.formats.csv.files import csv_encoder
 from waybill.exporter.formats.csv.profiles import EXCEL, MACHINE
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.rows.seals import sealed
+from waybill.exporter.run import run_export
+from waybill.infra.sources import open_source
+from waybill.storage.memory import MemoryStore
 
 SHOP = pa.Table.from_batches(make_batches(100_000))
 
@@ -73,7 +77,8 @@ def test_the_manifest_comes_last_and_describes_every_byte():
     layout = Layout(
         title="Orders",
         timezone=ZoneInfo("Asia/Tokyo"),
-        about=[("Asked by", "ada"), ("Rows as of", "2026-01-02T03:04:05+00:00")],
+        about=[("Asked by", "ada")],
+        snapshot_at=datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC),
         columns={"amount": Column(label="Amount")},
     )
     table = SHOP.append_column("bad", pa.array(["=1"] * SHOP.num_rows))
@@ -106,6 +111,23 @@ def test_the_manifest_comes_last_and_describes_every_byte():
         "datetime",
     ]
     assert manifest["resources"][0]["dialect"]["lineTerminator"] == "\r\n"
+
+
+def test_the_snapshot_of_an_export_is_in_its_manifest_without_an_about_sheet():
+    store = MemoryStore()
+
+    result = run_export(
+        open_source("sqlite://"),
+        sa.select(sa.literal(1).label("n")),
+        csv_archive_encoder(),
+        Layout(),
+        lambda stream: store.open_upload("rows.zip", content_type="application/zip"),
+    )
+
+    with opened(store.read("rows.zip")) as archive:
+        manifest = manifest_of(archive)
+    assert manifest["snapshot"] == result.snapshot_at.isoformat(timespec="seconds")
+    assert manifest["about"] == {}
 
 
 def test_a_part_ends_before_it_is_too_many_bytes():

@@ -12,10 +12,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from waybill.exporter.datasets.dataset import ROWS, Dataset
+from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.layout import Column
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.config.settings import load
+from waybill.infra.config.settings import ROWS, load
 from waybill.infra.exports.single_flight_key import FlightKeys, flight_keys
 
 ANN = Principal("ann", "acme", frozenset({"sales"}))

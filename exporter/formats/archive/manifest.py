@@ -18,9 +18,6 @@ from waybill.exporter.formats.archive.part_archive import ArchivePart
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.values.cell_columns import ValueKind, cell_columns, value_type
 
-#: The line of `Layout.about` in which `waybill.exporter.run` tells when the rows were read.
-_SNAPSHOT_LABEL = "Rows as of"
-
 
 def manifest_json(
     parts: Sequence[ArchivePart],
@@ -34,7 +31,6 @@ def manifest_json(
 
     It holds nothing but what it is given, so the same rows give the same manifest.
     """
-    about = dict(layout.about)
     fields = _table_schema(schema, layout)
     package = {
         "name": "export",
@@ -42,10 +38,10 @@ def manifest_json(
         **more,
         "rowCount": sum(part.rows for part in parts),
         "timezone": layout.timezone.key,
-        "snapshot": about.get(_SNAPSHOT_LABEL),
-        "about": about,
+        "snapshot": _snapshot(layout),
+        "about": dict(layout.about),
         "warnings": [
-            {"column": column, "rule": rule, "count": count}
+            {"column": column, "rule": rule.value, "count": count}
             for (column, rule), count in sorted(tally.warnings.items())
         ],
         "resources": [
@@ -62,6 +58,10 @@ def manifest_json(
         ],
     }
     return json.dumps(package, ensure_ascii=False, indent=2).encode()
+
+
+def _snapshot(layout: Layout) -> str | None:
+    return layout.snapshot_at.isoformat(timespec="seconds") if layout.snapshot_at else None
 
 
 def _table_schema(schema: pa.Schema, layout: Layout) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.csv.formula_guard import begins_formula
 from waybill.exporter.formats.csv.profiles import CsvProfile
 from waybill.exporter.formats.text_rows import (
-    BINARY_AS_BASE64,
     Counts,
     Rendered,
     changes_among,
@@ -26,12 +25,14 @@ from waybill.exporter.formats.text_rows import (
 from waybill.exporter.labels import count_renamed
 from waybill.exporter.rows.marks import count_records
 from waybill.exporter.values.cell_columns import CellColumn, ValueKind, cell_columns, cell_texts
+from waybill.exporter.warning_rules import WarningRule
 
-#: Rules by which a value is changed, as warnings name them.
-GUARDED = "formula_guarded"
-NUL_REPLACED = "nul_replaced"
-NULL_AS_EMPTY = "null_as_empty_text"
-_RULES = (GUARDED, NUL_REPLACED, NULL_AS_EMPTY, BINARY_AS_BASE64)
+_RULES = (
+    WarningRule.FORMULA_GUARDED,
+    WarningRule.NUL_REPLACED,
+    WarningRule.NULL_AS_EMPTY_TEXT,
+    WarningRule.BINARY_AS_BASE64,
+)
 
 #: Findings that call for a repair no reader sees.
 _HAS_QUOTE = "has_quote"
@@ -89,16 +90,16 @@ class CsvText:
             value = pl.col(column.key)
             if column.kind in _FREE_KINDS:
                 tests[column.key, _HAS_QUOTE] = value.str.contains('"', literal=True)
-                tests[column.key, NUL_REPLACED] = value.str.contains("\0", literal=True)
+                tests[column.key, WarningRule.NUL_REPLACED] = value.str.contains("\0", literal=True)
             if column.kind is ValueKind.DECIMAL_TEXT:
                 tests[column.key, _NOT_DECIMAL] = ~value.str.contains(_DECIMAL)
             if column.kind is ValueKind.BYTES:
-                tests[column.key, BINARY_AS_BASE64] = value.is_not_null()
+                tests[column.key, WarningRule.BINARY_AS_BASE64] = value.is_not_null()
             if self._profile.guards_formulas and column.kind in _GUARDED_KINDS:
-                tests[column.key, GUARDED] = _is_suspect(column)
+                tests[column.key, WarningRule.FORMULA_GUARDED] = _is_suspect(column)
         if len(columns) == 1:
             # A line with nothing on it is no row at all to most readers.
-            tests[columns[0].key, NULL_AS_EMPTY] = pl.col(columns[0].key).is_null()
+            tests[columns[0].key, WarningRule.NULL_AS_EMPTY_TEXT] = pl.col(columns[0].key).is_null()
         return tests
 
     def _cell(self, column: CellColumn, found: Counts) -> pl.Expr:
@@ -110,7 +111,7 @@ class CsvText:
             value = (
                 pl.when(value.str.contains(_DECIMAL)).then(value).otherwise(_quoted(column, found))
             )
-        return value.fill_null('""') if found[column.key, NULL_AS_EMPTY] else value
+        return value.fill_null('""') if found[column.key, WarningRule.NULL_AS_EMPTY_TEXT] else value
 
 
 def _is_suspect(column: CellColumn) -> pl.Expr:
@@ -124,11 +125,11 @@ def _is_suspect(column: CellColumn) -> pl.Expr:
 
 def _quoted(column: CellColumn, found: Counts) -> pl.Expr:
     text = pl.col(column.key)
-    if found[column.key, NUL_REPLACED]:
+    if found[column.key, WarningRule.NUL_REPLACED]:
         text = text.str.replace_all("\0", "\ufffd", literal=True)
     if found[column.key, _HAS_QUOTE]:
         text = text.str.replace_all('"', '""', literal=True)
-    if found[column.key, GUARDED]:
+    if found[column.key, WarningRule.FORMULA_GUARDED]:
         apostrophe = pl.when(_is_suspect(column)).then(pl.lit("'")).otherwise(pl.lit(""))
         text = pl.concat_str(apostrophe, text)
     return pl.concat_str(pl.lit('"'), text, pl.lit('"'))

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from waybill.exporter.formats.xlsx.text_cells import cut_text, one_line
+from waybill.exporter.warning_rules import Warnings
 
 _NAME = "About this export"
-_EXPLANATIONS = {
-    "binary_as_base64": "Bytes, written as base64 text",
-    "column_renamed": "Heading changed, so that each is printable and there once",
-    "date_as_text": "Dates outside Excel's calendar (1900-03-01 to 9999-12-31), written as text",
-    "duration_as_text": "Durations Excel cannot show, written as text",
-    "long_number_as_text": "Numbers of more than 15 digits, written as text to stay exact",
-    "nanoseconds_dropped": "Times cut to microseconds",
-    "not_finite_as_text": "NaN or infinity, written as text",
-    "truncated_text": "Text longer than 32,767 characters, cut and marked",
-}
 
 
 def add_about(
-    workbook: Any, lines: Sequence[tuple[str, str]], rows: int, warnings: Counter[tuple[str, str]]
+    workbook: Any, lines: Sequence[tuple[str, str]], rows: int, warnings: Warnings
 ) -> None:
     """Add the sheet: `lines` of (label, value), the row count, and what had to be changed."""
     bold = workbook.add_format({"bold": True, "valign": "top"})
@@ -30,9 +20,9 @@ def add_about(
     total = workbook.add_format({"num_format": "#,##0", "align": "left"})
     count = workbook.add_format({"num_format": "#,##0", "valign": "top"})
     title = workbook.add_format({"bold": True, "font_size": 16})
-    look = {"bold": True, "bg_color": "#E5EAF1", "bottom": 1}
-    heading = workbook.add_format(look)
-    count_heading = workbook.add_format({**look, "align": "right"})
+    heading_format = {"bold": True, "bg_color": "#E5EAF1", "bottom": 1}
+    heading = workbook.add_format(heading_format)
+    count_heading = workbook.add_format({**heading_format, "align": "right"})
     sheet = workbook.add_worksheet(_NAME)
     sheet.hide_gridlines(2)
     sheet.fit_to_pages(1, 0)
@@ -57,5 +47,5 @@ def add_about(
     for (name, rule), times in sorted(warnings.items()):
         row += 1
         sheet.write_string(row, 0, one_line(name), plain)
-        sheet.write_string(row, 1, _EXPLANATIONS.get(rule, rule), plain)
+        sheet.write_string(row, 1, rule.phrase, plain)
         sheet.write_number(row, 2, times, count)

@@ -33,6 +33,7 @@ from waybill.exporter.values.cell_columns import (
     kind_of,
     value_type,
 )
+from waybill.exporter.warning_rules import WarningRule
 
 #: Excel's format for "leave what I type alone": an edited identifier keeps its zeros.
 _AS_TEXT = "@"
@@ -85,7 +86,7 @@ def _any_as_text(array: pa.Array, warn: Warn, zone: ZoneInfo) -> list[Cells]:
 
 
 def _binary_cells(array: pa.Array, warn: Warn, zone: ZoneInfo) -> list[Cells]:
-    warn("binary_as_base64", len(array) - array.null_count)
+    warn(WarningRule.BINARY_AS_BASE64, len(array) - array.null_count)
     return _any_as_text(array, warn, zone)
 
 

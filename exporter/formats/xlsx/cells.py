@@ -10,8 +10,10 @@ from typing import Literal
 import polars as pl
 import pyarrow as pa
 
+from waybill.exporter.warning_rules import WarningRule
+
 #: ``warn(rule, count)``: some values had to be changed.
-Warn = Callable[[str, int], None]
+Warn = Callable[[WarningRule, int], None]
 
 
 class CellType(Enum):

@@ -11,9 +11,8 @@ import pyarrow as pa
 from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, count, keep
 from waybill.exporter.formats.xlsx.limits import MAX_DIGITS
 from waybill.exporter.formats.xlsx.text_cells import text_cells
+from waybill.exporter.warning_rules import WarningRule
 
-_LONG = "long_number_as_text"
-_NOT_FINITE = "not_finite_as_text"
 #: Every integer of smaller magnitude has at most 15 digits.
 _BOUND = 10**MAX_DIGITS
 #: Polars' decimals end here, and begin at scale 0.
@@ -34,7 +33,7 @@ def integer_cells(array: pa.Array, warn: Warn) -> list[Cells]:
         return [Cells(CellType.NUMBER, text)]
     # As floats, since one bound then serves signed and unsigned; they are exact up to 2**53.
     short = values.cast(pl.Float64).abs() < _BOUND
-    warn(_LONG, count(~short))
+    warn(WarningRule.LONG_NUMBER_AS_TEXT, count(~short))
     return [Cells(CellType.NUMBER, keep(text, short)), Cells(CellType.TEXT, keep(text, ~short))]
 
 
@@ -45,7 +44,7 @@ def float_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     finite = values.is_finite()
     if finite.all():
         return [Cells(CellType.NUMBER, text)]
-    warn(_NOT_FINITE, count(~finite))
+    warn(WarningRule.NOT_FINITE_AS_TEXT, count(~finite))
     words = keep(text, ~finite).str.replace("inf", "Infinity", literal=True)
     return [Cells(CellType.NUMBER, keep(text, finite)), Cells(CellType.TEXT, words)]
 
@@ -71,8 +70,8 @@ def decimal_text_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     numbers = Cells(CellType.NUMBER, keep(text, short))
     if short.all():
         return [numbers]
-    warn(_LONG, count(plain & ~short))
-    warn(_NOT_FINITE, count(~plain))
+    warn(WarningRule.LONG_NUMBER_AS_TEXT, count(plain & ~short))
+    warn(WarningRule.NOT_FINITE_AS_TEXT, count(~plain))
     return [numbers, *text_cells(keep(text, ~short).to_arrow(), warn)]
 
 

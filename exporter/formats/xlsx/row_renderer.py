@@ -20,6 +20,7 @@ from waybill.exporter.formats.xlsx.cells import Cells
 from waybill.exporter.formats.xlsx.placement import Piece, PlacedCut
 from waybill.exporter.formats.xlsx.sheet_columns import SheetColumn
 from waybill.exporter.rows.marks import count_marks
+from waybill.exporter.warning_rules import WarningRule, Warnings
 
 #: Begins every row and nothing else: a "<" in a value is escaped.
 _ROW_MARK = b"<r"
@@ -34,7 +35,7 @@ class RenderedCut:
 
     first_row: int
     blocks: tuple[tuple[Piece, Block], ...]
-    warnings: Counter[tuple[str, str]]
+    warnings: Warnings
 
 
 class RowRenderer:
@@ -52,12 +53,12 @@ class RowRenderer:
             IncompleteExport: the rows are not what the source read.
         """
         columns = placed.open()
-        warnings: Counter[tuple[str, str]] = Counter()
+        warnings: Warnings = Counter()
         numbers = _row_numbers(placed.pieces)
         row: list[_Fragment] = ['<row r="', numbers, '">']
         for column, start, array in zip(self._columns, self._starts, columns, strict=True):
 
-            def warn(rule: str, count: int, name: str = column.name) -> None:
+            def warn(rule: WarningRule, count: int, name: str = column.name) -> None:
                 warnings[name, rule] += count
 
             for cells in column.cell_format.cells(plain_array(array), warn):

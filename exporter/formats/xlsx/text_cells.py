@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 
 from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn
 from waybill.exporter.formats.xlsx.limits import MAX_TEXT_UNITS
+from waybill.exporter.warning_rules import WarningRule
 
 #: Ends every text that had to be cut, so that nobody takes it for the whole.
 TRUNCATION_MARK = "…[truncated]"
-_TRUNCATED = "truncated_text"
 
 #: Characters XML 1.0 forbids, and CR, which XML readers turn into LF. Lone surrogates cannot
 #: occur: Arrow's text is valid UTF-8.
@@ -89,7 +89,10 @@ def _cut_long(array: pa.Array, warn: Warn) -> pa.Array:
         return array
     texts = array.filter(suspects).to_pylist()
     cut = [cut_text(text) for text in texts]
-    warn(_TRUNCATED, sum(before != after for before, after in zip(texts, cut, strict=True)))
+    warn(
+        WarningRule.TRUNCATED_TEXT,
+        sum(before != after for before, after in zip(texts, cut, strict=True)),
+    )
     return pc.replace_with_mask(array, suspects, pa.array(cut, pa.large_string()))
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, count, keep
+from waybill.exporter.warning_rules import WarningRule
 
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
@@ -30,10 +31,6 @@ _FIRST, _END = (61 - _EPOCH_SERIAL) * _DAY, (_END_SERIAL - _EPOCH_SERIAL) * _DAY
 #: Polars' calendar ends 262,000 years from now, and 64 bits of microseconds in 292,000. A
 #: database has such values only to say infinity.
 _HORIZON = 260_000 * 365 * _DAY
-
-_DATE_AS_TEXT = "date_as_text"
-_DURATION_AS_TEXT = "duration_as_text"
-_NANOSECONDS = "nanoseconds_dropped"
 
 
 def date_cells(array: pa.Array, warn: Warn) -> list[Cells]:
@@ -65,7 +62,7 @@ def duration_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     if _within(spans, 0, _END_SERIAL * _DAY - 1):
         return [Cells(CellType.NUMBER, serials)]
     inside = spans.is_between(0, _END_SERIAL * _DAY, closed="left")
-    warn(_DURATION_AS_TEXT, count(~inside))
+    warn(WarningRule.DURATION_AS_TEXT, count(~inside))
     texts = keep(_clock_texts(spans), ~inside)
     return [Cells(CellType.NUMBER, keep(serials, inside)), Cells(CellType.TEXT, texts)]
 
@@ -81,7 +78,7 @@ def _microseconds(array: pa.Array, warn: Warn) -> pl.Series:
     width = pa.int32() if pa.types.is_time32(array.type) else pa.int64()
     values = pl.Series(array.cast(width)).cast(pl.Int64)
     if array.type.unit == "ns":
-        warn(_NANOSECONDS, count(values % 1_000 != 0))
+        warn(WarningRule.NANOSECONDS_DROPPED, count(values % 1_000 != 0))
         return values // 1_000
     factor = _MICROSECONDS[array.type.unit]
     limit = _HORIZON // factor
@@ -107,7 +104,7 @@ def _calendar_cells(serials: pl.Series, local: pl.Series, text: str, warn: Warn)
     if _within(local, _FIRST, _END - 1):
         return [Cells(CellType.NUMBER, serials)]
     inside = local.is_between(_FIRST, _END, closed="left")
-    warn(_DATE_AS_TEXT, count(~inside))
+    warn(WarningRule.DATE_AS_TEXT, count(~inside))
     near = pl.lit(local.cast(pl.Datetime("us"))).dt.to_string(text)
     texts = pl.select(
         pl.when(pl.lit(local) >= _HORIZON - _DAY)

@@ -29,6 +29,7 @@ from sqlalchemy.engine import Engine
 from waybill.api.app import create_app
 from waybill.api.session.development_tokens import mint
 from waybill.exporter.datasets.dataset import Dataset, Registry
+from waybill.exporter.warning_rules import WarningRule
 from waybill.infra.config.settings import load
 from waybill.infra.db.engine import create_engine
 from waybill.infra.db.migrate import upgrade
@@ -188,7 +189,7 @@ class TaskApi:
             rows_source=rows,
             rows_written=rows,
             snapshot_at=now,
-            warnings=[{"column": "order_no", "rule": "long_integer_as_text", "count": 3}],
+            warnings=[{"column": "order_no", "rule": WarningRule.LONG_NUMBER_AS_TEXT, "count": 3}],
             download_url="memory:///recorded-by-the-worker",
             url_expires_at=now + link_life,
             retention=retention,
