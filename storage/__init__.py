@@ -1,1 +1,1 @@
-"""Object storage: bytes in, signed link out."""
+"""Object storage: writing files to S3 and signing links to them."""

@@ -1,4 +1,4 @@
-"""Where the object store is, and how patient to be with it."""
+"""Configuration of one S3 bucket: address, credentials, timeouts and retries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.config import Config
 #: The longest life SigV4 allows a signed link. (AWS, "Authenticating Requests: Using Query
 #: Parameters"; stores answer 400 to a longer one.)
 MAX_LINK_TTL = timedelta(days=7)
-#: What stores other than AWS expect in a signature unless told otherwise.
+#: The region stores other than AWS expect in a signature unless configured otherwise.
 DEFAULT_REGION = "us-east-1"
 
 

@@ -1,4 +1,4 @@
-"""boto3 clients of one store: made late, shared by threads, renewed when credentials expire."""
+"""The connection to one S3 store: boto3 clients, shared by threads and renewed with credentials."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAY_BE_EXPIRED = EXPIRED | {"400"}
 
 
 class S3Connection:
-    """The one door through which every request to the store goes."""
+    """Makes every request to the store. Opens its clients when they are first needed."""
 
     def __init__(self, config: S3Config) -> None:
         self.config = config

@@ -1,11 +1,11 @@
-"""The local S3 server of a home directory: one for all its processes, gone with the last.
+"""The embedded S3 server of a home directory, shared by its processes and stopped by the last.
 
 How they agree, without a daemon and with `kill -9` in mind::
 
     start.lock   held exclusively by whoever is just starting or stopping the server
     users.lock   held shared by every user for as long as it uses the server
 
-Whoever leaves and can take ``users.lock`` exclusively was the last, and stops the server.
+A process that leaves and can take ``users.lock`` exclusively was the last: it stops the server.
 A killed user leaves nothing locked and the server running; the next user finds it and
 uses it on. Everything is in ``home/s3``, readable by its owner only; objects stay there.
 """

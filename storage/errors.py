@@ -1,4 +1,4 @@
-"""Every error `storage` raises on purpose, and what each one asks of the caller.
+"""Errors of `storage`, and what each one asks of the caller.
 
 ::
 
@@ -7,12 +7,12 @@
     │   └── ChecksumMismatch    the store holds, or received, other bytes than were sent
     ├── StorageRejected         an operator has to act: credentials, bucket, region, clock
     ├── UploadTooLarge          final: this file does not fit into one object
-    ├── UploadConflict          somebody else ended this upload or owns this key
+    ├── UploadConflict          another process ended this upload or owns this key
     ├── InvalidFilename         (also ValueError)
     ├── FileNotWritten          (also OSError) the local file could not be written
     └── EmbeddedServerError     the local S3 server is missing or does not start
 
-A plain `StorageError` is a refusal nobody foresaw; its message names the store's code.
+A plain `StorageError` is an unforeseen refusal; its message names the store's code.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from typing import ClassVar
 
 class StorageError(Exception):
     """The object store did not accept the request."""
+
+    # Its message works as that of `waybill.exporter.errors.WaybillError` does, and is written out
+    # again: `storage` imports no other package, and a package for eight lines would cost more.
 
     #: Stable, documented name of the cause. Part of the HTTP contract; never reworded.
     code: ClassVar[str] = "storage_error"

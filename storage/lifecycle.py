@@ -1,4 +1,4 @@
-"""The bucket's own clean-up rules: the net below everything that deletes on purpose."""
+"""The bucket's lifecycle rules, which clean up what Waybill itself failed to delete."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ensure_lifecycle(
     """Set our two rules beside any others, and return the names of those not set.
 
     A bucket that already holds objects and does not know our expiry rule keeps it that
-    way: those objects may be somebody else's.
+    way: those objects may not be Waybill's.
 
     Raises:
         StorageUnavailable: the store did not answer. Anything else it says means that it

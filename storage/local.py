@@ -1,4 +1,4 @@
-"""A local file that is there whole or not at all."""
+"""Writing a local file atomically: whole under its name, or not at all."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from isal import isal_zlib
 
-from waybill.storage.errors import ChecksumMismatch, FileNotWritten
+from waybill.storage.errors import FileNotWritten
+from waybill.storage.upload import AtomicWriter
 
 
-class FileUpload:
+class FileUpload(AtomicWriter):
     """Writes `path` under a temporary name beside it, and renames on the clean exit.
 
     Until then an existing file keeps its content; on any exception the temporary one is
@@ -24,73 +24,38 @@ class FileUpload:
     ``/dev/stdout``, cannot be replaced and are written to directly.
 
     Entering, writing and leaving raise `FileNotWritten`: no such directory, no right to
-    it, no space left. Leaving raises `ChecksumMismatch` if not what was expected was written.
+    it, no space left. Leaving raises `ChecksumMismatch` if the bytes are not the expected ones.
     """
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._shown = path
         # A link keeps pointing where it points: what it points to is replaced.
         self._target = Path(os.path.realpath(path))
         self._part: Path | None = None
         self._file: BinaryIO | None = None
         self._bytes_written = self._crc32 = 0
-        self._expected: tuple[int, int] | None = None
-        #: Set by the first error: after it no path leads to a file of that name.
-        self._failure: BaseException | None = None
 
-    @property
-    def bytes_uploaded(self) -> int:
-        """Bytes handed to the operating system; named as that of `waybill.storage.store.Upload`."""
-        return self._bytes_written
-
-    def __enter__(self) -> Self:
+    def _begin(self) -> None:
         with self._errors():
             mode = _mode_of(self._target)
             if mode is not None and not stat.S_ISREG(mode):
                 self._file = self._target.open("wb")
-                return self
+                return
             part = self._target.with_name(f"{self._target.name}.{secrets.token_hex(4)}.part")
             self._file = part.open("xb")
             self._part = part
             if mode is not None:
                 part.chmod(stat.S_IMODE(mode))
-        return self
 
-    def write(self, data: bytes) -> None:
-        """Append `data`."""
-        if self._failure is not None:
-            raise self._failure
-        try:
-            with self._errors():
-                self._open_file().write(data)
-            self._bytes_written += len(data)
-            self._crc32 = isal_zlib.crc32(data, self._crc32)
-        except BaseException as error:
-            self._failure = error
-            raise
-
-    def expect(self, size_bytes: int, crc32: int) -> None:
-        """Say what the file has to be; see `waybill.storage.store.Upload.expect`."""
-        self._expected = (size_bytes, crc32)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                self._publish()
-        finally:
-            self._failure = RuntimeError("the file is closed")
-            self._discard()
+    def _append(self, data: bytes) -> None:
+        with self._errors():
+            self._open_file().write(data)
+        self._bytes_written += len(data)
+        self._crc32 = isal_zlib.crc32(data, self._crc32)
 
     def _publish(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-        if self._expected not in {None, (self._bytes_written, self._crc32)}:
-            raise ChecksumMismatch("What was written is not the file that was rendered.")
+        self._check_expected(self._bytes_written, self._crc32)
         file = self._open_file()
         with self._errors():
             file.flush()

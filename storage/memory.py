@@ -1,6 +1,6 @@
-"""The object store as a dictionary: for tests, and as the plainest reading of the contract.
+"""The object store in memory: for tests, and as the simplest implementation of the protocol.
 
-It passes the conformance suite of the real one, and nothing survives the process.
+It passes the conformance suite of the real one, and nothing outlives the process.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
@@ -20,16 +18,15 @@ from waybill.storage.disposition import content_disposition
 from waybill.storage.errors import ChecksumMismatch, UploadConflict
 from waybill.storage.parts import (
     Part,
-    PartCutter,
     check_part_bytes,
     composite_crc32,
     composite_etag,
     crc32_of,
     plan_part_bytes,
-    whole_of,
 )
 from waybill.storage.presign import bounded_ttl
 from waybill.storage.store import OpenUpload, SignedLink, StoredObject
+from waybill.storage.upload import PartUpload
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ class _Pending:
 
 
 class MemoryStore:
-    """See `waybill.storage.store.ObjectStore`. `read` stands in for following a link."""
+    """See `waybill.storage.store.ObjectStore`. `read` and `stored_keys` are for tests."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -61,6 +58,11 @@ class MemoryStore:
         """
         with self._lock:
             return self._objects[key].data
+
+    def stored_keys(self) -> list[str]:
+        """The key of every object, in order."""
+        with self._lock:
+            return sorted(self._objects, key=str.encode)
 
     def ensure_bucket(self, retention_days: int) -> tuple[str, ...]:
         """There is always a bucket, and memory is as short as any retention."""
@@ -103,14 +105,8 @@ class MemoryStore:
             uploads = [item.upload for item in self._pending.values()]
         yield from (item for item in uploads if item.key.startswith(prefix))
 
-    def list_keys(self, prefix: str = "") -> Iterator[str]:
-        """Every key that begins with `prefix`, in order."""
-        with self._lock:
-            keys = sorted(self._objects, key=str.encode)
-        yield from (key for key in keys if key.startswith(prefix))
-
     def presign(self, key: str, *, filename: str, content_type: str, ttl: timedelta) -> SignedLink:
-        """A ``memory:`` link nobody can follow, with the bounds and the end of a real one."""
+        """A ``memory:`` link that leads nowhere, with the bounds and the end of a real one."""
         lifetime = bounded_ttl(ttl, MAX_LINK_TTL)
         query = {
             "expires": int(lifetime.total_seconds()),
@@ -127,11 +123,11 @@ class MemoryStore:
     def close(self) -> None:
         """Nothing is open."""
 
-    def _begin(self, key: str) -> OpenUpload:
+    def _begin(self, key: str) -> str:
         upload = OpenUpload(key, uuid4().hex, datetime.now(UTC))
         with self._lock:
             self._pending[upload.upload_id] = _Pending(upload)
-        return upload
+        return upload.upload_id
 
     def _receive(self, upload_id: str, number: int, data: bytes, crc32: str) -> Part:
         """Keep a part if it arrived as it was sent, and confirm it."""
@@ -152,6 +148,7 @@ class MemoryStore:
             etag, crc32 = composite_etag(parts) or "", composite_crc32(parts)
             stored = StoredObject(pending.upload.key, len(data), etag, crc32)
             self._objects[stored.key] = _Object(stored, data, content_type)
+            del self._pending[upload_id]
         return stored
 
     def _forget(self, upload_id: str) -> None:
@@ -165,80 +162,33 @@ class MemoryStore:
             raise UploadConflict from None
 
 
-class MemoryUpload:
+class MemoryUpload(PartUpload):
     """See `waybill.storage.store.Upload`."""
 
     def __init__(self, store: MemoryStore, key: str, content_type: str, part_bytes: int) -> None:
-        self.key = key
-        self.bytes_uploaded = 0
+        super().__init__(key, part_bytes)
         self._store = store
         self._content_type = content_type
-        self._cutter = PartCutter(part_bytes)
         self._parts: list[Part] = []
-        self._expected: tuple[int, int] | None = None
-        self._open: OpenUpload | None = None
-        self._stored: StoredObject | None = None
-        self._failure: BaseException | None = None
 
     @property
-    def upload_id(self) -> str:
-        """The store's name for this upload."""
-        if self._open is None:
-            raise RuntimeError("the upload has not begun")
-        return self._open.upload_id
+    def bytes_uploaded(self) -> int:
+        """Bytes of all parts so far."""
+        return sum(part.size_bytes for part in self._parts)
 
-    @property
-    def stored(self) -> StoredObject:
-        """The finished object."""
-        if self._stored is None:
-            raise RuntimeError("the upload is not complete")
-        return self._stored
+    def _open(self) -> str:
+        return self._store._begin(self.key)
 
-    def __enter__(self) -> Self:
-        self._open = self._store._begin(self.key)
-        return self
-
-    def write(self, data: bytes) -> None:
-        """Append `data`; see `waybill.storage.store.Upload.write`."""
-        if self._failure is not None:
-            raise self._failure
-        try:
-            for pieces in self._cutter.feed(data):
-                self._send(pieces)
-        except BaseException as error:
-            self._failure = error
-            raise
-
-    def expect(self, size_bytes: int, crc32: int) -> None:
-        """Say what the object has to be; see `waybill.storage.store.Upload.expect`."""
-        self._expected = (size_bytes, crc32)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                self._complete()
-        finally:
-            self._failure = RuntimeError("the upload has ended")
-            self._store._forget(self.upload_id)
-
-    def _complete(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-        rest = self._cutter.take()
-        if rest or not self._parts:
-            self._send(rest)
-        if self._expected not in {None, whole_of(self._parts)}:
-            raise ChecksumMismatch("The parts in the store are not the file that was rendered.")
-        self._stored = self._store._complete(self.upload_id, self._parts, self._content_type)
-
-    def _send(self, pieces: Sequence[bytes | memoryview]) -> None:
+    def _send_part(self, pieces: Sequence[bytes | memoryview]) -> None:
         data = b"".join(pieces)
         number = len(self._parts) + 1
-        part = self._store._receive(self.upload_id, number, data, crc32_of(data))
-        self._parts.append(part)
-        self.bytes_uploaded += part.size_bytes
+        self._parts.append(self._store._receive(self.upload_id, number, data, crc32_of(data)))
+
+    def _confirmed_parts(self) -> list[Part]:
+        return self._parts
+
+    def _complete(self, parts: Sequence[Part]) -> StoredObject:
+        return self._store._complete(self.upload_id, parts, self._content_type)
+
+    def _discard(self) -> None:
+        self._store._forget(self.upload_id)

@@ -1,4 +1,4 @@
-"""One object written as a multipart upload: in equal parts, a few of them under way at once.
+"""A multipart upload to S3: equal parts, a few of them under way at once, each verified.
 
 The object appears on the clean exit of the context manager and on no other path. Every
 part is checked by the store, by its CRC-32 or else its MD5, and the whole by a HEAD, so an
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from waybill.storage.connection import S3Connection
 from waybill.storage.errors import ChecksumMismatch, StorageError, UploadConflict, UploadTooLarge
@@ -19,14 +18,13 @@ from waybill.storage.part_sender import PartSender
 from waybill.storage.parts import (
     MAX_PARTS,
     Part,
-    PartCutter,
     composite_crc32,
     composite_etag,
     crc32_of,
     md5_of,
-    whole_of,
 )
 from waybill.storage.store import StoredObject
+from waybill.storage.upload import PartUpload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class MultipartUpload:
+class MultipartUpload(PartUpload):
     """See `store.Upload`. It holds up to `part_bytes` × (`in_flight` + 1) in memory."""
 
     def __init__(
@@ -54,40 +52,20 @@ class MultipartUpload:
         in_flight: int = 2,
         max_parts: int = MAX_PARTS,
     ) -> None:
-        self.key = key
+        super().__init__(key, part_bytes)
         self._connection = connection
         self._content_type = content_type
         self._max_parts = max_parts
-        self._cutter = PartCutter(part_bytes)
-        self._sender = PartSender(self._send_part, in_flight)
+        self._sender = PartSender(self._upload_verified, in_flight)
         self._bytes_written = 0
-        self._expected: tuple[int, int] | None = None
         self._sends_md5 = False
-        self._upload_id: str | None = None
-        self._stored: StoredObject | None = None
-        #: Set by the first error: after it no path leads to completion.
-        self._failure: BaseException | None = None
-
-    @property
-    def upload_id(self) -> str:
-        """The store's name for this upload."""
-        if self._upload_id is None:
-            raise RuntimeError("the upload has not begun")
-        return self._upload_id
 
     @property
     def bytes_uploaded(self) -> int:
         """Bytes the store has confirmed."""
         return self._sender.bytes_confirmed
 
-    @property
-    def stored(self) -> StoredObject:
-        """The finished object."""
-        if self._stored is None:
-            raise RuntimeError("the upload is not complete")
-        return self._stored
-
-    def __enter__(self) -> Self:
+    def _open(self) -> str:
         answer = self._connection.call(
             lambda client: client.create_multipart_upload(
                 Bucket=self._connection.bucket,
@@ -96,51 +74,23 @@ class MultipartUpload:
                 ChecksumAlgorithm="CRC32",
             )
         )
-        self._upload_id = answer["UploadId"]
-        return self
+        return answer["UploadId"]
 
-    def write(self, data: bytes) -> None:
-        """Append `data`; see `waybill.storage.store.Upload.write`."""
-        if self._failure is not None:
-            raise self._failure
-        try:
-            for pieces in self._cutter.feed(data):
-                self._submit(pieces)
-            self._bytes_written += len(data)
-        except BaseException as error:
-            self._failure = error
-            raise
+    def _append(self, data: bytes) -> None:
+        super()._append(data)
+        self._bytes_written += len(data)
 
-    def expect(self, size_bytes: int, crc32: int) -> None:
-        """Say what the object has to be; see `waybill.storage.store.Upload.expect`."""
-        self._expected = (size_bytes, crc32)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is not None:
-                self._abort()
-                return
-            try:
-                self._stored = self._complete()
-            except BaseException:
-                self._abort()
-                raise
-        finally:
-            self._failure = RuntimeError("the upload has ended")
-
-    def _submit(self, pieces: Sequence[bytes | memoryview]) -> None:
-        if self._sender.count == self._max_parts:
+    def _send_part(self, pieces: Sequence[bytes | memoryview]) -> None:
+        if self._parts_sent == self._max_parts:
             raise UploadTooLarge(
                 f"The file needs more than {self._max_parts:,} parts, and an object has no more."
             )
         self._sender.submit(pieces)
 
-    def _send_part(self, number: int, body: bytes) -> Part:
+    def _confirmed_parts(self) -> list[Part]:
+        return self._sender.finish()
+
+    def _upload_verified(self, number: int, body: bytes) -> Part:
         crc32, with_md5 = crc32_of(body), self._sends_md5
         answer = self._upload_part(number, body, crc32, with_md5=with_md5)
         if "ChecksumCRC32" not in answer and not with_md5:
@@ -174,27 +124,19 @@ class MultipartUpload:
 
         return self._connection.call(request)
 
-    def _complete(self) -> StoredObject:
-        if self._failure is not None:
-            raise self._failure
-        rest = self._cutter.take()
-        if rest or not self._sender.count:
-            self._submit(rest)
-        parts = self._sender.finish()
-        if self._expected not in {None, whole_of(parts)}:
-            raise ChecksumMismatch("The parts in the store are not the file that was rendered.")
+    def _complete(self, parts: Sequence[Part]) -> StoredObject:
         try:
             self._request_completion(parts)
         except StorageError:
             # The answer may be lost and the object complete all the same; a second request
             # then finds no upload. Only the object itself can tell.
-            stored = self._settle(parts)
+            stored = self._find_completed(parts)
             if stored is None:
                 raise
             return stored
         return self._verify(parts)
 
-    def _request_completion(self, parts: list[Part]) -> None:
+    def _request_completion(self, parts: Sequence[Part]) -> None:
         self._connection.call(
             lambda client: client.complete_multipart_upload(
                 Bucket=self._connection.bucket,
@@ -205,7 +147,7 @@ class MultipartUpload:
             )
         )
 
-    def _settle(self, parts: list[Part]) -> StoredObject | None:
+    def _find_completed(self, parts: Sequence[Part]) -> StoredObject | None:
         """The object, if it is the one this upload was to make beyond doubt."""
         try:
             stored = head_object(self._connection, self.key)
@@ -217,7 +159,7 @@ class MultipartUpload:
             return stored if stored.crc32 == composite_crc32(parts) else None
         return stored if stored.etag == composite_etag(parts) else None
 
-    def _verify(self, parts: list[Part]) -> StoredObject:
+    def _verify(self, parts: Sequence[Part]) -> StoredObject:
         """The object just completed. What is not as sent is removed, for it is visible."""
         try:
             stored = head_object(self._connection, self.key)
@@ -231,7 +173,7 @@ class MultipartUpload:
             raise
         return stored
 
-    def _abort(self) -> None:
+    def _discard(self) -> None:
         self._sender.stop()
         self._attempt("abort", self._request_abort)
 

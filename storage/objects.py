@@ -1,4 +1,4 @@
-"""Looking at and removing single objects of an S3 bucket."""
+"""HEAD and DELETE of single objects in an S3 bucket."""
 
 from __future__ import annotations
 

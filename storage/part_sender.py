@@ -1,4 +1,4 @@
-"""Sends the parts of one upload on background threads: few at a time, each until confirmed."""
+"""Sending the parts of one upload on background threads, a few at a time."""
 
 from __future__ import annotations
 

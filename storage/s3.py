@@ -1,4 +1,4 @@
-"""The object store as an S3 bucket: AWS, MinIO, SeaweedFS, Ceph and their like."""
+"""The object store on an S3 bucket: AWS, MinIO, SeaweedFS, Ceph and other S3 servers."""
 
 from __future__ import annotations
 
@@ -21,23 +21,21 @@ from waybill.storage.store import OpenUpload, SignedLink, StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import (
-        ListMultipartUploadsOutputTypeDef,
-        ListObjectsV2OutputTypeDef,
-    )
+    from mypy_boto3_s3.type_defs import ListMultipartUploadsOutputTypeDef
 
 
 class S3Store:
     """See `waybill.storage.store.ObjectStore`. Making one connects to nothing."""
 
     def __init__(self, config: S3Config) -> None:
-        self._connection = S3Connection(config)
+        #: Every request of the store goes through it.
+        self.connection = S3Connection(config)
         self._bucket = config.bucket
 
     def ensure_bucket(self, retention_days: int) -> tuple[str, ...]:
         """Create the bucket if missing, and set its clean-up rules."""
-        is_new = self._connection.call(self._create_if_missing)
-        return ensure_lifecycle(self._connection, retention_days, bucket_is_new=is_new)
+        is_new = self.connection.call(self._create_if_missing)
+        return ensure_lifecycle(self.connection, retention_days, bucket_is_new=is_new)
 
     def open_upload(
         self,
@@ -50,16 +48,16 @@ class S3Store:
         """Begin writing an object; always as a multipart upload, however small it is."""
         size = plan_part_bytes(expected_bytes) if part_bytes is None else part_bytes
         return MultipartUpload(
-            self._connection, key, content_type=content_type, part_bytes=check_part_bytes(size)
+            self.connection, key, content_type=content_type, part_bytes=check_part_bytes(size)
         )
 
     def head(self, key: str) -> StoredObject | None:
         """The object of that key, or None."""
-        return head_object(self._connection, key)
+        return head_object(self.connection, key)
 
     def delete(self, key: str) -> None:
         """Remove the object, if there is one."""
-        delete_object(self._connection, key)
+        delete_object(self.connection, key)
 
     def abort_uploads(self, key: str) -> int:
         """Abort every open upload of exactly that key."""
@@ -78,31 +76,20 @@ class S3Store:
             key_marker = page["NextKeyMarker"]
             upload_id_marker = page.get("NextUploadIdMarker", "")
 
-    def list_keys(self, prefix: str = "") -> Iterator[str]:
-        """Every key that begins with `prefix`, in order."""
-        start_after = ""
-        while True:
-            page = self._page_of_keys(prefix, start_after)
-            keys = [item["Key"] for item in page.get("Contents", [])]
-            yield from keys
-            if not page.get("IsTruncated"):
-                return
-            start_after = keys[-1]
-
     def presign(self, key: str, *, filename: str, content_type: str, ttl: timedelta) -> SignedLink:
         """A link that downloads the object as `filename`."""
         return sign_download(
-            self._connection, key, filename=filename, content_type=content_type, ttl=ttl
+            self.connection, key, filename=filename, content_type=content_type, ttl=ttl
         )
 
     def check(self) -> timedelta:
         """Reach the bucket, and return how far the store's clock is ahead of ours."""
-        answer = self._connection.call(lambda client: client.head_bucket(Bucket=self._bucket))
+        answer = self.connection.call(lambda client: client.head_bucket(Bucket=self._bucket))
         return clock_skew(answer) or timedelta(0)
 
     def close(self) -> None:
         """End connections. Safe to call twice."""
-        self._connection.close()
+        self.connection.close()
 
     def _create_if_missing(self, client: S3Client) -> bool:
         try:
@@ -126,17 +113,10 @@ class S3Store:
             return False
         return True
 
-    def _page_of_keys(self, prefix: str, start_after: str) -> ListObjectsV2OutputTypeDef:
-        return self._connection.call(
-            lambda client: client.list_objects_v2(
-                Bucket=self._bucket, Prefix=prefix, StartAfter=start_after
-            )
-        )
-
     def _page_of_uploads(
         self, prefix: str, key_marker: str, upload_id_marker: str
     ) -> ListMultipartUploadsOutputTypeDef:
-        return self._connection.call(
+        return self.connection.call(
             lambda client: client.list_multipart_uploads(
                 Bucket=self._bucket,
                 Prefix=prefix,
@@ -147,7 +127,7 @@ class S3Store:
 
     def _abort(self, key: str, upload_id: str) -> bool:
         try:
-            self._connection.call(
+            self.connection.call(
                 lambda client: client.abort_multipart_upload(
                     Bucket=self._bucket, Key=key, UploadId=upload_id
                 )

@@ -1,4 +1,4 @@
-"""The one place where botocore's errors become ours."""
+"""Translation of botocore's errors to `StorageError`s."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One SeaweedFS process and the directory it lives in.
+"""A SeaweedFS server process: starting it, finding it again, and stopping it.
 
 The process belongs to no program: it is started detached, known by its pid file, and found
 again by whoever comes next. Deciding who may start or stop it is `waybill.storage.embedded`'s part.

@@ -1,4 +1,4 @@
-"""What an embedded server keeps from one start to the next: its credentials and its ports.
+"""The credentials and ports an embedded server keeps from one start to the next.
 
 With both the same, links signed before a restart are good after it.
 """

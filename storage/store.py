@@ -1,6 +1,6 @@
-"""The seam to whatever keeps finished files: an S3 bucket, or memory in a test.
+"""The object store's interface: an S3 bucket implements it, and memory in a test.
 
-Every adapter passes the conformance suite in ``tests/contract/test_object_store.py``.
+Every implementation passes the conformance suite in ``tests/contract/test_object_store.py``.
 All of it is blocking code, safe to call from any number of threads.
 """
 
@@ -36,7 +36,7 @@ class OpenUpload:
 
 @dataclass(frozen=True, slots=True)
 class SignedLink:
-    """Whoever holds the URL can fetch the object until `expires_at`. Never log it."""
+    """A link that downloads the object for anyone who has it, until `expires_at`. Never log it."""
 
     url: str = field(repr=False)
     expires_at: datetime
@@ -85,7 +85,7 @@ class Upload(Protocol):
         ...
 
     def expect(self, size_bytes: int, crc32: int) -> None:
-        """Say what the whole object has to be, by its length and its CRC-32.
+        """State what the whole object has to be, by its length and its CRC-32.
 
         The clean exit compares that with the checksums of the parts the store confirmed, and
         raises `ChecksumMismatch` instead of completing anything else.
@@ -102,7 +102,7 @@ class ObjectStore(Protocol):
         Objects expire some time after `retention_days` and uploads left open after two
         days. Returned are the names of rules that could *not* be set: because the store
         has no lifecycle, or because the bucket holds objects and no rule of ours, so an
-        expiry rule could delete what is not ours. Other rules of the bucket are kept.
+        expiry rule could delete objects that are not ours. Other rules of the bucket are kept.
         """
         ...
 
@@ -133,7 +133,7 @@ class ObjectStore(Protocol):
         ...
 
     def abort_uploads(self, key: str) -> int:
-        """Abort every open upload of exactly that key, and say how many there were."""
+        """Abort every open upload of exactly that key, and return how many there were."""
         ...
 
     def list_uploads(self, prefix: str = "") -> Iterator[OpenUpload]:
@@ -141,10 +141,6 @@ class ObjectStore(Protocol):
 
         MinIO lists none unless `prefix` is a whole key, so a sweep needs the keys it made.
         """
-        ...
-
-    def list_keys(self, prefix: str = "") -> Iterator[str]:
-        """Every key that begins with `prefix`, in order."""
         ...
 
     def presign(self, key: str, *, filename: str, content_type: str, ttl: timedelta) -> SignedLink:

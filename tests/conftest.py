@@ -13,6 +13,7 @@ settings.load_profile("waybill")
 pytest_plugins = [
     "tests.support.servers.juicefs",
     "tests.support.servers.mariadb",
+    "tests.support.servers.moto",
     "tests.support.servers.postgres",
     "tests.support.servers.rabbitmq",
     "tests.support.servers.s3_stub",

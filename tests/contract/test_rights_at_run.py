@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.attempts import run_attempt
+from tests.support.stored_keys import stored_keys
 from tests.support.task_store import ANN, new_task
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.infra.sources import open_source
@@ -28,4 +29,4 @@ def test_r4_a_right_lost_since_the_request_stops_the_export(engine, dataset, cod
 
     assert (task.status, task.error_code) == ("FAILED", code)
     assert (task.predicted_rows, task.object_key) == (None, None)
-    assert list(store.list_keys()) == []
+    assert stored_keys(store) == []

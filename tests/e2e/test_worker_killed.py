@@ -8,6 +8,7 @@ import time
 import httpx
 
 from tests.support.processes import api, ended, process, wait_for
+from tests.support.stored_keys import stored_keys
 
 #: A few seconds of work: enough to be hit in the middle, and to be done again soon.
 BIG_DATASET = """
@@ -45,7 +46,7 @@ def test_f18_a_killed_worker_loses_nothing_and_leaves_nothing(installation, rabb
             assert (task["attempt"], task["retry_count"], task["rows"]) == (2, 1, 3_000_000)
             assert time.monotonic() - killed < 30
             wait_for(lambda: not list(installation.store.list_uploads()))
-        keys = list(installation.store.list_keys())
+        keys = stored_keys(installation.store)
         assert len(keys) == 1
         link = client.get(
             f"/api/export-tasks/{task_id}/download", headers={"Accept": "application/json"}
@@ -72,4 +73,4 @@ def test_g13_a_stopped_worker_gives_its_task_back_at_once(installation, rabbitmq
         task = client.get(f"/api/export-tasks/{task_id}").json()
     assert (task["status"], task["attempt"]) == ("PENDING", 0)
     assert not list(installation.store.list_uploads())
-    assert not list(installation.store.list_keys())
+    assert not stored_keys(installation.store)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from tests.support.eventually import eventually
 from tests.support.fault_lab import LEASE_SECONDS, ROWS, GatedSource, open_lab
 from tests.support.servers.tcp_proxy import TcpProxy
+from tests.support.stored_keys import stored_keys
 from tests.support.task_store import ANN
 from waybill.infra.db.engine import write_transaction
 from waybill.infra.db.tables import export_task
@@ -54,7 +55,7 @@ async def test_f29_a_cancel_between_complete_and_commit_wins_and_the_object_goes
     async with lab.worker():
         row = await lab.ended(task_id)
     assert row["status"] == "CANCELLED"
-    assert not list(lab.store.list_keys())
+    assert not stored_keys(lab.store)
     lab.audit()
 
 

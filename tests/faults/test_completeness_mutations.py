@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from tests.support.stored_keys import stored_keys
 from tests.support.tampering import (
     MUTATIONS,
     Mutation,
@@ -145,7 +146,7 @@ def test_a_mutation_fails_the_export(
     with pytest.raises((IncompleteExport, ChecksumMismatch)):
         run.export(database, case)
     assert run.tamper.passed
-    assert list(run.store.list_keys()) == []
+    assert stored_keys(run.store) == []
     assert list(run.store.list_uploads()) == []
 
 
@@ -184,7 +185,7 @@ def test_a_renderer_that_loses_a_row_is_found_out_by_its_bytes(
     run = Run("kept", leave)
     with pytest.raises(IncompleteExport):
         run.export(database, case, count=False)
-    assert list(run.store.list_keys()) == []
+    assert stored_keys(run.store) == []
 
 
 @pytest.mark.parametrize("mutate", MUTATIONS)
@@ -195,4 +196,4 @@ def test_no_count_of_the_database_is_needed_for_that(
     run = Run(place, mutate)
     with pytest.raises((IncompleteExport, ChecksumMismatch)):
         run.export(database, "xlsx by city", count=False)
-    assert list(run.store.list_keys()) == []
+    assert stored_keys(run.store) == []

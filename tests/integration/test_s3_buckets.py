@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.stored_keys import stored_keys
 from waybill.storage.config import S3Config
 from waybill.storage.connection import S3Connection
 from waybill.storage.s3 import S3Store
@@ -113,6 +114,6 @@ def test_a_listing_longer_than_a_page_is_whole(
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(begin_and_put, keys))
-    assert list(s3_store.list_keys(key_prefix)) == keys
+    assert stored_keys(s3_store, key_prefix) == keys
     assert sorted(upload.key for upload in s3_store.list_uploads(key_prefix)) == keys
     connection.close()

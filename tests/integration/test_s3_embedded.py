@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.stored_keys import stored_keys
 from waybill.storage.config import S3Config
 from waybill.storage.embedded import EmbeddedS3
 from waybill.storage.errors import EmbeddedServerError
@@ -74,7 +75,7 @@ def put(config: S3Config, key: str) -> None:
 
 def keys(config: S3Config) -> list[str]:
     store = S3Store(config)
-    found = list(store.list_keys())
+    found = stored_keys(store)
     store.close()
     return found
 

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from tests.support.processes import wait_for
+from tests.support.stored_keys import stored_keys
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import audit_log, dead_letter, export_task, outbox, storage_object
 from waybill.infra.tasks.lifecycle.maintenance import Upkeep
@@ -162,7 +163,7 @@ class Auditor:
         for upload in self._store.list_uploads():
             yield f"A7 the upload of {upload.key} is open"
         wanted = {t["object_key"] for t in self._tasks if t["status"] == TaskStatus.SUCCESS}
-        for key in set(self._store.list_keys()) - wanted:
+        for key in set(stored_keys(self._store)) - wanted:
             yield f"A7 no task refers to {key}"
         recorded = Counter(
             (entry["key"], entry["state"]) for entry in self._read(sa.select(storage_object))

@@ -27,6 +27,7 @@ from sqlalchemy.engine import Engine
 from tests.support.auditor import Auditor, Judge
 from tests.support.processes import SECRET, environment, wait_for
 from tests.support.servers.ports import free_ports
+from tests.support.stored_keys import stored_keys
 from waybill.api.session.development_tokens import mint
 from waybill.infra.config.settings import load
 from waybill.infra.db.engine import create_engine, read_transaction, write_transaction
@@ -176,7 +177,7 @@ class Bench:
     def files(self) -> list[str]:
         """Keys in the bucket: objects first, and then uploads that are open."""
         return [
-            *self.store.list_keys(),
+            *stored_keys(self.store),
             *(f"{item.key} (open)" for item in self.store.list_uploads()),
         ]
 
@@ -186,7 +187,7 @@ class Bench:
             self.execute(sa.delete(table))
         for upload in self.store.list_uploads():
             self.store.abort_uploads(upload.key)
-        for key in self.store.list_keys():
+        for key in stored_keys(self.store):
             self.store.delete(key)
 
     def audit(self, judge: Judge = lambda row, data: None) -> None:

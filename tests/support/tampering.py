@@ -164,11 +164,11 @@ class TamperedUpload(MemoryUpload):
     def _send(self, pieces: Any) -> None:
         self._cut.append(b"".join(pieces))
 
-    def _complete(self) -> None:
+    def _publish(self) -> None:
         self._send(self._cutter.take())
         for body in self._tamper(self._cut, flip):
             super()._send([body])
-        super()._complete()
+        super()._publish()
 
 
 class TamperedSender(PartSender):
