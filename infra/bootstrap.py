@@ -31,11 +31,10 @@ from waybill.infra.estimates.timed_count import timed_counters
 from waybill.infra.exports.dataset_loader import load_datasets
 from waybill.infra.exports.single_flight_key import flight_keys
 from waybill.infra.links.share_links import ShareLinks
-from waybill.infra.notifications.delivery import Deliverer
+from waybill.infra.notifications.delivery import Deliverer, build_senders
 from waybill.infra.notifications.queries import NotificationQueries
 from waybill.infra.notifications.queue import NotificationQueue
 from waybill.infra.notifications.rules import NotificationRules
-from waybill.infra.notifications.senders import build_senders
 from waybill.infra.services import Services
 from waybill.infra.sources import Sources, open_sources
 from waybill.infra.tasks.dead_letters import DeadLetters

@@ -1,8 +1,8 @@
-"""Places where a test may kill the process, to prove that nothing is lost there.
+"""Failpoints: places where a test may kill the process, to prove that nothing is lost there.
 
-``FAILPOINT=name:hit`` in the environment names one of them, and the process ends itself with
-SIGKILL when it passes that place for the hit-th time. Without the variable a failpoint is one
-comparison. It is no setting: nobody but a test has a use for it.
+``FAILPOINT=name:hit`` in the environment names one of them. The process ends itself with SIGKILL
+when it passes that place for the hit-th time. Without the variable a failpoint costs one
+comparison. It is not a setting: only tests use it.
 """
 
 from __future__ import annotations
@@ -10,24 +10,27 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+from typing import TYPE_CHECKING
 
-from waybill.exporter.ports import Sink
-from waybill.storage.store import Upload
+if TYPE_CHECKING:
+    from waybill.exporter.ports import Sink
+    from waybill.storage.store import Upload
 
-#: Every failpoint, and what is true when the process dies there. A test holds each of them to
-#: a call in the code and to a crash of its own.
+
+#: All failpoints, and what is true when the process dies there. A test checks that each has a
+#: call in the code and a crash test.
 FAILPOINTS: dict[str, str] = {
     "api.before_commit": "the task is written with its wake-up, and not committed",
-    "api.after_commit": "the task is committed, and nobody was told",
+    "api.after_commit": "the task is committed, and its client has no answer",
     "relay.after_ack": "the broker has the wake-ups, and the outbox does not say so",
-    "w.before_claim": "a message was delivered, and nothing done about it",
+    "w.before_claim": "a message was delivered, and nothing was done with it",
     "w.after_claim": "the task is claimed, and its message not acknowledged",
     "w.batch": "some bytes of the file are written",
     "w.part": "the store has a part of the file, and its upload is open",
     "w.before_complete": "every byte is written, and the object not complete",
     "w.after_complete": "the object is there, and no task refers to it",
-    "w.after_success": "the task is SUCCESS, and the worker has not said so",
-    "notifications.after_send": "a receiver has a webhook, and no row says so",
+    "w.after_success": "the task is SUCCESS, and the worker has not logged it",
+    "notifications.after_send": "a receiver has a webhook, and its delivery is not recorded",
 }
 
 _name, _, _hit = os.environ.get("FAILPOINT", "").partition(":")
@@ -36,13 +39,13 @@ _hits = itertools.count(1)
 
 
 def failpoint(name: str) -> None:
-    """Die here, if the environment asks for it. `name` is one of `FAILPOINTS`."""
+    """Kill the process here if the environment asks for it. `name` is one of `FAILPOINTS`."""
     if name == _name and next(_hits) == _last_hit:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def failing(upload: Upload) -> Sink:
-    """`upload` itself; with a failpoint set, a sink in front of it that passes two of them."""
+    """`upload` itself; when a failpoint is set, a sink around it with two failpoints."""
     return _FailingSink(upload) if _name else upload
 
 

@@ -160,7 +160,7 @@ def list_deliveries(
     limit: Limit = 50,
 ) -> AdminDeliveryList:
     """Notification deliveries of all tenants, newest first."""
-    found = services.notifications.of_everybody(
+    found = services.notifications.of_all_tenants(
         tenant=tenant, task_id=task_id, channel=channel, failed=failed, limit=limit
     )
     return AdminDeliveryList(items=[admin_delivery_body(item) for item in found])

@@ -1,4 +1,4 @@
-"""``/api/notices``: what has ended, for the page's bell; and how others were told of it."""
+"""``/api/notices``, the list behind the page's bell, and the delivery log of a task."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ router = APIRouter(prefix="/api", tags=["notices"], route_class=StrictRoute)
 def list_notices(
     user: Caller,
     services: ServicesDep,
-    before: Annotated[UUID | None, Query(description="`next` of the part before.")] = None,
+    before: Annotated[UUID | None, Query(description="`next` of the previous page.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = 20,
 ) -> NoticeList:
     """The caller's notices, newest first."""
-    found = services.notifications.newest(user, before=before, limit=limit + 1)
+    found = services.notifications.newest_notices(user, before=before, limit=limit + 1)
     items = found[:limit]
     return NoticeList(
         items=[notice_body(item) for item in items],
-        unread=services.notifications.unread(user),
+        unread=services.notifications.count_unread_notices(user),
         next=items[-1].id if len(found) > limit else None,
     )
 
@@ -46,9 +46,9 @@ def list_notices(
     "/notices/read", response_model=Unread, responses=problem_docs(400, 401, 403, 415, 422)
 )
 def read_notices(body: ReadUpTo, user: Caller, services: ServicesDep) -> Unread:
-    """Mark notices as read. What came in after the one named stays unread."""
-    services.notifications.mark_read(user, body.up_to)
-    return Unread(unread=services.notifications.unread(user))
+    """Mark notices as read. Those newer than the named one stay unread."""
+    services.notifications.mark_notices_read(user, body.up_to)
+    return Unread(unread=services.notifications.count_unread_notices(user))
 
 
 @router.get(
@@ -57,7 +57,7 @@ def read_notices(body: ReadUpTo, user: Caller, services: ServicesDep) -> Unread:
     responses=problem_docs(401, 404, 422),
 )
 def list_deliveries(task_id: UUID, user: Caller, services: ServicesDep) -> DeliveryList:
-    """The delivery log of a task: who is told of its end, and how that went."""
+    """The delivery log of a task: its notifications and their state."""
     return DeliveryList(
         items=[delivery_body(item) for item in services.notifications.of_task(user, task_id)]
     )

@@ -1,4 +1,4 @@
-"""Bodies about being told: notices on the page, and the delivery log of webhooks and mails."""
+"""Response and request bodies of notices and of the delivery log."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from waybill.infra.notifications.queries import Notification
 from waybill.infra.notifications.record import WEBHOOK
-from waybill.infra.notifications.webhook_targets import shown
+from waybill.infra.notifications.webhook_targets import redacted
 from waybill.infra.tasks.states import TaskStatus
 
 
 class NoticeBody(BaseModel):
-    """An export of the caller's has ended. `code` and `message` say why it failed."""
+    """One of the caller's exports has ended. `code` and `message` say why it failed."""
 
     id: UUID
     task_id: UUID
@@ -30,15 +30,15 @@ class NoticeBody(BaseModel):
 
 
 class NoticeList(BaseModel):
-    """A part of the caller's notices, newest first."""
+    """A page of the caller's notices, newest first."""
 
     items: list[NoticeBody]
-    unread: int = Field(description="In the whole list.")
-    next: UUID | None = Field(description="`before` of the following part; null at the end.")
+    unread: int = Field(description="Unread notices in the whole list.")
+    next: UUID | None = Field(description="`before` of the next page; null on the last one.")
 
 
 class ReadUpTo(BaseModel):
-    """Which notices were read: the one named and all older ones; all of them without it."""
+    """The notices that were read: `up_to` and all older ones, or all without it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,16 +46,16 @@ class ReadUpTo(BaseModel):
 
 
 class Unread(BaseModel):
-    """How many notices are left to read."""
+    """The number of unread notices."""
 
     unread: int
 
 
 class DeliveryBody(BaseModel):
-    """How one person or system is told of an end.
+    """The state of one notification.
 
-    `target` is cut short: paths of webhooks are often secrets. `last_status` is the status of
-    HTTP or SMTP; `last_error` a code, such as `timeout`, `tls_failed` or `http_status`.
+    `target` of a webhook is without its path, which is often a secret. `last_status` is an HTTP
+    or SMTP status; `last_error` is a code such as `timeout`, `tls_failed` or `http_status`.
     """
 
     id: UUID
@@ -65,7 +65,7 @@ class DeliveryBody(BaseModel):
     target: str | None
     created_at: datetime
     attempts: int
-    next_attempt_at: datetime | None = Field(description="Null once it has ended.")
+    next_attempt_at: datetime | None = Field(description="Null once delivered or given up.")
     last_status: int | None
     last_error: str | None
     delivered_at: datetime | None
@@ -92,7 +92,7 @@ class AdminDeliveryList(BaseModel):
 
 
 class WebhookSecrets(BaseModel):
-    """What receivers of the caller's tenant verify with; the one to use first."""
+    """Secrets that receivers of the caller's tenant verify with, the current one first."""
 
     secrets: list[str]
 
@@ -110,20 +110,20 @@ def notice_body(item: Notification) -> NoticeBody:
 
 
 def delivery_body(item: Notification) -> DeliveryBody:
-    """A delivery, without what may be a secret."""
-    return DeliveryBody(**_shown(item))
+    """A delivery as its owner sees it, without anything that may be a secret."""
+    return DeliveryBody(**_fields(item))
 
 
 def admin_delivery_body(item: Notification) -> AdminDeliveryBody:
     """A delivery as an operator sees it."""
-    return AdminDeliveryBody(**_shown(item), tenant=item.tenant_id, user=item.user_id)
+    return AdminDeliveryBody(**_fields(item), tenant=item.tenant_id, user=item.user_id)
 
 
-def _shown(item: Notification) -> dict[str, object]:
+def _fields(item: Notification) -> dict[str, object]:
     target = item.target
     if item.channel == WEBHOOK and target is not None:
-        target = shown(target)
-    over = item.delivered_at or item.given_up_at
+        target = redacted(target)
+    ended = item.delivered_at or item.given_up_at
     return {
         "id": item.id,
         "task_id": item.task_id,
@@ -132,7 +132,7 @@ def _shown(item: Notification) -> dict[str, object]:
         "target": target,
         "created_at": item.created_at,
         "attempts": item.attempts,
-        "next_attempt_at": None if over else item.available_at,
+        "next_attempt_at": None if ended else item.available_at,
         "last_status": item.last_status,
         "last_error": item.last_error,
         "delivered_at": item.delivered_at,

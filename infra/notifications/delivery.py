@@ -1,7 +1,7 @@
-"""The delivery loop: carries what people asked to be told to them, at least once.
+"""Delivery of notifications: the worker's loop that sends due webhooks and mails.
 
-A worker that dies between a delivery and its record makes another one deliver again, with
-the same id; receivers drop what they have seen. Nothing here touches an export.
+Each message is delivered at least once. When a worker dies between a delivery and its record,
+another one delivers the message again under the same id, by which receivers drop duplicates.
 """
 
 from __future__ import annotations
@@ -10,36 +10,42 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from waybill.infra.config.notifications import MailServer
+from waybill.infra.config.settings import Settings
 from waybill.infra.config.value_types import mail_domain
+from waybill.infra.notifications.mail import MailSender
 from waybill.infra.notifications.queue import DeliveryResult, DueNotification, NotificationQueue
-from waybill.infra.notifications.record import WEBHOOK
-from waybill.infra.notifications.webhook_targets import shown
+from waybill.infra.notifications.record import EMAIL, WEBHOOK
+from waybill.infra.notifications.rules import build_signer, target_rules
+from waybill.infra.notifications.webhook_targets import redacted
+from waybill.infra.notifications.webhooks import WebhookSender
 
 log = logging.getLogger(__name__)
 
-#: Deliveries at once; and those of one tenant, whose receivers may all be slow.
-AT_ONCE = 16
-_OF_ONE_TENANT = 4
-#: How long an idle loop waits before it looks again.
+#: Deliveries at once, and those of one tenant, whose receivers may all be slow.
+_MAX_DELIVERIES = 16
+_MAX_DELIVERIES_PER_TENANT = 4
+#: Pause between two queries of an idle loop.
 _IDLE_SECONDS = 0.5
-#: What is on its way when the process is asked to end has this long to arrive.
-_LAST_SECONDS = 5.0
+#: Time that open deliveries have to finish when the process is asked to end.
+_GRACE_SECONDS = 5.0
 
 
 class Sender(Protocol):
-    """One way of telling people."""
+    """A channel that notifications are sent through."""
 
     async def send(self, item: DueNotification) -> DeliveryResult:
-        """Try once. Raises nothing for what the other side does."""
+        """Make one attempt. Raises nothing for faults of the receiver or the network."""
         ...
 
 
 class Deliverer:
-    """Delivers what is due until cancelled. Any number may run at once."""
+    """Delivers due notifications until cancelled. Any number may run at once."""
 
     def __init__(self, queue: NotificationQueue, senders: Mapping[str, Sender]) -> None:
         self._queue = queue
@@ -47,35 +53,35 @@ class Deliverer:
         self._running: dict[asyncio.Task[None], str] = {}
 
     async def run(self) -> None:
-        """Deliver for ever. A database that is away is waited for."""
+        """Deliver for ever. Waits while the database is away."""
         try:
             while True:
                 try:
                     started = await self._start_due()
                 except SQLAlchemyError:
-                    log.warning("the notifications cannot be read")
+                    log.warning("notifications cannot be read")
                     started = 0
                 if not started:
                     await self._pause()
         finally:
             if self._running:
-                _, late = await asyncio.wait(self._running, timeout=_LAST_SECONDS)
+                _, late = await asyncio.wait(self._running, timeout=_GRACE_SECONDS)
                 for task in late:
                     task.cancel()
                 await asyncio.gather(*late, return_exceptions=True)
 
     async def _start_due(self) -> int:
-        """Begin to deliver what is due, as far as there is room; how many were begun."""
-        room = AT_ONCE - len(self._running)
+        """Start as many due deliveries as there is room for; returns how many."""
+        room = _MAX_DELIVERIES - len(self._running)
         if not room:
             return 0
         busy = [
             tenant
             for tenant, count in Counter(self._running.values()).items()
-            if count >= _OF_ONE_TENANT
+            if count >= _MAX_DELIVERIES_PER_TENANT
         ]
         items = await asyncio.to_thread(
-            self._queue.take, room, per_tenant=_OF_ONE_TENANT, without=busy
+            self._queue.take, room, per_tenant=_MAX_DELIVERIES_PER_TENANT, without=busy
         )
         for item in items:
             task = asyncio.create_task(self._deliver(item), name=f"notification {item.id}")
@@ -92,13 +98,13 @@ class Deliverer:
                 else DeliveryResult(delivered=False, error="not_configured")
             )
         except Exception as error:
-            # The kind alone: texts of errors hold addresses.
+            # Only the type: error messages contain addresses.
             log.error("notification sender failed", extra={"error": type(error).__name__})
             outcome = DeliveryResult(delivered=False, error="internal_error")
         try:
             given_up = await asyncio.to_thread(self._queue.record, item, outcome)
         except SQLAlchemyError:
-            log.warning("a delivery could not be recorded; it may be made again")
+            log.warning("a delivery could not be recorded and may be repeated")
             return
         log.log(
             logging.INFO if outcome.delivered else logging.WARNING,
@@ -107,7 +113,7 @@ class Deliverer:
         )
 
     async def _pause(self) -> None:
-        """Until some time has passed, or a delivery has ended and left room."""
+        """Wait some time, or until a delivery ends and leaves room."""
         if self._running:
             await asyncio.wait(
                 self._running, timeout=_IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED
@@ -116,8 +122,28 @@ class Deliverer:
             await asyncio.sleep(_IDLE_SECONDS)
 
 
+def build_senders(settings: Settings) -> dict[str, Sender]:
+    """A sender for each channel that the settings allow. They live as long as the process."""
+    # Threads of their own: name servers and mail servers that hang must not take the threads of
+    # exports. Twice as many as deliveries, because an abandoned attempt still holds its thread.
+    threads = ThreadPoolExecutor(2 * _MAX_DELIVERIES, thread_name_prefix="notification")
+    senders: dict[str, Sender] = {}
+    if signer := build_signer(settings):
+        senders[WEBHOOK] = WebhookSender(
+            signer, target_rules(settings), threads, public_url=settings.public_url
+        )
+    if settings.smtp_url and settings.smtp_from:
+        senders[EMAIL] = MailSender(
+            MailServer.parse(settings.smtp_url.get_secret_value()),
+            settings.smtp_from,
+            threads,
+            public_url=settings.public_url,
+        )
+    return senders
+
+
 def _described(item: DueNotification, outcome: DeliveryResult) -> dict[str, Any]:
-    to = shown(item.target) if item.channel == WEBHOOK else mail_domain(item.target)
+    to = redacted(item.target) if item.channel == WEBHOOK else mail_domain(item.target)
     return {
         "notification": str(item.id),
         "task": str(item.task_id),

@@ -1,4 +1,4 @@
-"""Sends mails through the installation's mail server."""
+"""Mail sender: delivers notifications through the installation's mail server."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from waybill.infra.config.value_types import mail_domain
 from waybill.infra.notifications.queue import DeliveryResult, DueNotification
 from waybill.infra.notifications.texts import mail_subject, mail_text
 
-#: For each step of the conversation, and for all of it.
+#: Timeouts of each step of the SMTP conversation, and of a whole attempt.
 _STEP_SECONDS = 10.0
-_TRY_SECONDS = 45.0
-#: Refusals of 500 and more are meant for ever. (RFC 5321, 4.2.1.)
+_ATTEMPT_SECONDS = 45.0
+#: From here on a refusal is permanent. (RFC 5321, 4.2.1.)
 _PERMANENT = 500
 
 
 class MailSender:
-    """Delivers one mail at a time; safe to use many times at once.
+    """Delivers mails; safe to use concurrently.
 
-    A refusal of the sender, recipient or text with 5xx is final. Whatever is wrong between us
-    and our own mail server, a password included, is tried again.
+    A refusal of the sender, recipient or text with 5xx is final. A fault between Waybill and its
+    own mail server is not, a wrong password included.
     """
 
     def __init__(
@@ -46,22 +46,22 @@ class MailSender:
         self._tls = tls or ssl.create_default_context()
 
     async def send(self, item: DueNotification) -> DeliveryResult:
-        """Try once to deliver `item`. Never raises for what the server or the net does."""
+        """Make one attempt to deliver `item`. Never raises for faults of the server or network."""
         try:
-            async with asyncio.timeout(_TRY_SECONDS):
+            async with asyncio.timeout(_ATTEMPT_SECONDS):
                 return await asyncio.get_running_loop().run_in_executor(
-                    self._executor, self._hand_in, item
+                    self._executor, self._submit, item
                 )
         except TimeoutError:
             return DeliveryResult(delivered=False, error="timeout")
 
-    def _hand_in(self, item: DueNotification) -> DeliveryResult:
+    def _submit(self, item: DueNotification) -> DeliveryResult:
         try:
             connection = self._connect()
             try:
                 connection.send_message(self._message(item), self._sender, [item.target])
             finally:
-                # Its own `with` raises when the goodbye fails, after the mail was accepted.
+                # The connection's own `with` raises when QUIT fails, after the mail was accepted.
                 with suppress(smtplib.SMTPException, OSError):
                     connection.quit()
                 connection.close()
@@ -94,7 +94,7 @@ class MailSender:
             connection = smtplib.SMTP(server.host, server.port, timeout=_STEP_SECONDS)
         try:
             if server.scheme == "starttls":
-                # Raises when the server offers none: there is no way back to plain text.
+                # Raises when the server offers no TLS: there is no fallback to plain text.
                 connection.starttls(context=self._tls)
             if server.user is not None and server.password is not None:
                 connection.login(server.user, server.password)
@@ -109,7 +109,7 @@ class MailSender:
         message["To"] = item.target
         message["Subject"] = mail_subject(item)
         message["Date"] = format_datetime(item.created_at)
-        # The same at every try, so that mail programs can tell a copy.
+        # The same at every attempt, so that mail programs recognise a copy.
         message["Message-ID"] = f"<{item.id.hex}@{mail_domain(self._sender)}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(mail_text(item, self._public_url), cte="quoted-printable")

@@ -1,4 +1,4 @@
-"""What people see of being told: their notices, the delivery log of a task, and figures."""
+"""Queries of notifications: the notices of a user, the delivery log of a task, and statistics."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Notification:
     user_id: str
     channel: str
     event: str
-    # The path of a webhook's URL may be a secret: show it with `targets.shown`.
+    # The path of a webhook's URL may be a secret: show it through `redacted`.
     target: str | None = field(repr=False)
     detail: dict[str, Any]
     created_at: datetime
@@ -48,42 +48,42 @@ _COLUMNS = [_n[name] for name in Notification.__dataclass_fields__]
 
 
 class NotificationQueries:
-    """The notifications, as seen from the API. What takes a `Principal` shows only theirs."""
+    """Reads notifications for the API. Methods that take a `Principal` see only that user's."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def newest(
+    def newest_notices(
         self, user: Principal, *, before: UUID | None = None, limit: int = 20
     ) -> list[Notification]:
-        """`user`'s notices, newest first; `before` continues after that notice.
+        """`user`'s notices, newest first. `before` continues after that notice.
 
-        A notice that is not there (any more) has nothing after it.
+        The list is empty when that notice does not exist (any more).
         """
-        wanted = [_notice_of(user)]
+        conditions = [_notice_of(user)]
         if before is not None:
-            wanted.append(_position(_n.created_at, _n.id) < _position_of(user, before))
+            conditions.append(_position(_n.created_at, _n.id) < _position_of(user, before))
         with read_transaction(self._engine) as connection:
-            return _read(connection, wanted, limit)
+            return _read(connection, conditions, limit)
 
-    def unread(self, user: Principal) -> int:
-        """How many of `user`'s notices are not read."""
+    def count_unread_notices(self, user: Principal) -> int:
+        """Number of `user`'s unread notices."""
         query = sa.select(sa.func.count()).where(_notice_of(user), _n.read_at.is_(None))
         with read_transaction(self._engine) as connection:
             return connection.execute(query).scalar_one()
 
-    def mark_read(self, user: Principal, up_to: UUID | None = None) -> None:
-        """Mark `user`'s notices as read: all, or the one named and those older than it."""
-        wanted = [_notice_of(user), _n.read_at.is_(None)]
+    def mark_notices_read(self, user: Principal, up_to: UUID | None = None) -> None:
+        """Mark `user`'s notices as read: all of them, or notice `up_to` and those older than it."""
+        conditions = [_notice_of(user), _n.read_at.is_(None)]
         if up_to is not None:
-            wanted.append(_position(_n.created_at, _n.id) <= _position_of(user, up_to))
+            conditions.append(_position(_n.created_at, _n.id) <= _position_of(user, up_to))
         with write_transaction(self._engine) as connection:
             connection.execute(
-                sa.update(notification).where(*wanted).values(read_at=database_now(connection))
+                sa.update(notification).where(*conditions).values(read_at=database_now(connection))
             )
 
     def of_task(self, user: Principal, task_id: UUID) -> list[Notification]:
-        """Everything that was sent, or is to be, about a task of `user`'s.
+        """All notifications of a task of `user`'s, sent or not.
 
         Raises:
             TaskNotFound: the task is not `user`'s.
@@ -92,7 +92,7 @@ class NotificationQueries:
             load(connection, user, task_id)
             return _read(connection, [_n.task_id == task_id], None)
 
-    def of_everybody(
+    def of_all_tenants(
         self,
         *,
         tenant: str | None = None,
@@ -101,11 +101,11 @@ class NotificationQueries:
         failed: bool = False,
         limit: int = 50,
     ) -> list[Notification]:
-        """Notifications of all tenants, newest first: for operators, who see no secret in it.
+        """Notifications of all tenants, newest first, for operators.
 
-        `failed` narrows to those that were given up or have failed so far.
+        `failed` keeps those that were given up or have failed so far.
         """
-        wanted: list[sa.ColumnElement[bool]] = [
+        conditions: list[sa.ColumnElement[bool]] = [
             column == value
             for column, value in (
                 (_n.tenant_id, tenant),
@@ -115,19 +115,19 @@ class NotificationQueries:
             if value is not None
         ]
         if failed:
-            wanted += [_n.delivered_at.is_(None), _n.last_error.is_not(None)]
+            conditions += [_n.delivered_at.is_(None), _n.last_error.is_not(None)]
         with read_transaction(self._engine) as connection:
-            return _read(connection, wanted, limit)
+            return _read(connection, conditions, limit)
 
     def audit_secrets_read(self, user: Principal) -> None:
-        """Record that `user` was shown the webhook secrets of their tenant."""
+        """Record in the audit log that `user` read the webhook secrets of their tenant."""
         nobody = {"id": None, "tenant_id": user.tenant, "fence": None}
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
             audit(connection, now, "webhook_secrets_read", nobody, actor=user.user)
 
     def count_by_result(self) -> dict[tuple[str, str], int]:
-        """How many webhooks and mails of everybody's there are, by channel and result."""
+        """Numbers of webhooks and mails of all tenants, by channel and result."""
         result = sa.case(
             (_n.delivered_at.is_not(None), "delivered"),
             (_n.given_up_at.is_not(None), "given_up"),
@@ -161,11 +161,11 @@ def _position_of(user: Principal, notice_id: UUID) -> Any:
 
 
 def _read(
-    connection: Connection, wanted: Sequence[sa.ColumnElement[bool]], limit: int | None
+    connection: Connection, conditions: Sequence[sa.ColumnElement[bool]], limit: int | None
 ) -> list[Notification]:
     rows = connection.execute(
         sa.select(*_COLUMNS)
-        .where(sa.true(), *wanted)
+        .where(sa.true(), *conditions)
         .order_by(_n.created_at.desc(), _n.id.desc())
         .limit(limit)
     ).mappings()

@@ -1,4 +1,4 @@
-"""Webhooks and mails that are owed, as a worker takes them: each by one worker at a time."""
+"""Queue of due webhooks and mails: each is claimed by one worker at a time."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from waybill.infra.db.tables import notification
 
 _n = notification.c
 
-#: How long a worker has for one try before another one may make it, too. Longer than the
-#: deadlines of all channels: a message sent twice has the same id, but people see two mails.
+#: How long a worker may take for one attempt before another worker may claim the message. Longer
+#: than the deadline of any channel: both copies have one id, but people would see two mails.
 CLAIM = timedelta(seconds=60)
-#: Rows looked at to find some of every tenant.
+#: Oldest due rows among which the claimed ones are chosen, fairly by tenant.
 _WINDOW = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class DueNotification:
-    """One message to be delivered now. `attempt` counts from 1."""
+    """A webhook or mail to deliver now. `attempt` counts from 1."""
 
     id: UUID
     task_id: UUID
     tenant_id: str
     channel: str
     event: str
-    # The path of a webhook's URL may be a secret.
+    # A URL, whose path may be a secret, or a mail address.
     target: str = field(repr=False)
     detail: dict[str, Any]
     created_at: datetime
@@ -41,7 +41,7 @@ class DueNotification:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """How one try went. `error` is a short code; `final` means that no other try may help."""
+    """The result of one attempt. `error` is a short code; after `final` there is no other one."""
 
     delivered: bool
     status: int | None = None
@@ -50,22 +50,25 @@ class DeliveryResult:
 
 
 class NotificationQueue:
-    """Hands out what is due. Safe to use from any number of processes.
+    """Claims due notifications and records results. Safe in any number of processes.
 
-    A try is counted when it begins, so one that ends its process is counted as well. Each is
-    followed by the delay at its place in `ladder`; there is one try more than there are delays.
+    An attempt counts when it starts, so that one which kills its process counts as well.
     """
 
-    def __init__(self, engine: Engine, ladder: Sequence[timedelta]) -> None:
+    def __init__(self, engine: Engine, retry_delays: Sequence[timedelta]) -> None:
+        """`retry_delays` stand between the attempts: one attempt more than there are delays."""
         self._engine = engine
-        self._ladder = tuple(ladder)
+        self._retry_delays = tuple(retry_delays)
 
     def take(
         self, limit: int, *, per_tenant: int, without: Collection[str] = ()
     ) -> list[DueNotification]:
-        """Claim up to `limit` due messages, `per_tenant` of one tenant, none of `without`."""
+        """Claim up to `limit` due notifications, oldest first.
+
+        At most `per_tenant` belong to one tenant, and none to the tenants in `without`.
+        """
         with read_transaction(self._engine) as connection:
-            # Most looks find nothing, and a look must not queue up behind SQLite's writers.
+            # Mostly nothing is due, and this query must not wait behind SQLite's writers.
             due = _due(database_now(connection))
             if connection.execute(sa.select(_n.id).where(*due).limit(1)).first() is None:
                 return []
@@ -74,7 +77,7 @@ class NotificationQueue:
             self._give_up_interrupted(connection, now)
             rows = connection.execute(
                 sa.update(notification)
-                .where(_n.id.in_(_chosen(now, limit, per_tenant, without)))
+                .where(_n.id.in_(_claimable(now, limit, per_tenant, without)))
                 .values(claimed_until=now + CLAIM, attempts=_n.attempts + 1)
                 .returning(*notification.c)
             ).mappings()
@@ -87,13 +90,14 @@ class NotificationQueue:
             ]
 
     def record(self, item: DueNotification, outcome: DeliveryResult) -> bool:
-        """Note how a try went; True when it was the last one, and in vain.
+        """Record the result of an attempt; True when it was the last one and failed.
 
-        A delivery counts whoever made it. A failure counts only while the try is the latest.
+        A delivery counts even when another worker has claimed the notification since. A failure
+        counts only for the latest attempt.
         """
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
-            over = outcome.final or item.attempt > len(self._ladder)
+            over = outcome.final or item.attempt > len(self._retry_delays)
             values: dict[str, Any] = {
                 "claimed_until": None,
                 "last_status": outcome.status,
@@ -107,7 +111,7 @@ class NotificationQueue:
                 values |= (
                     {"given_up_at": now}
                     if over
-                    else {"available_at": now + self._ladder[item.attempt - 1]}
+                    else {"available_at": now + self._retry_delays[item.attempt - 1]}
                 )
             changed = connection.execute(
                 sa.update(notification).where(*conditions).values(**values)
@@ -115,10 +119,10 @@ class NotificationQueue:
             return over and not outcome.delivered and changed.rowcount == 1
 
     def _give_up_interrupted(self, connection: Connection, now: datetime) -> None:
-        """End what has no try left and whose last one ended with its worker."""
+        """Give up notifications whose last attempt ended with its worker."""
         connection.execute(
             sa.update(notification)
-            .where(*_due(now), _n.attempts > len(self._ladder))
+            .where(*_due(now), _n.attempts > len(self._retry_delays))
             .values(given_up_at=now, claimed_until=None, last_error="interrupted")
         )
 
@@ -144,10 +148,10 @@ def _due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     )
 
 
-def _chosen(
+def _claimable(
     now: datetime, limit: int, per_tenant: int, without: Collection[str]
 ) -> sa.ScalarSelect[UUID]:
-    """Ids of the oldest due rows, locked; a tenant with many leaves room for the others."""
+    """Ids of the oldest due rows, locked; a tenant with many rows leaves room for others."""
     window = (
         sa.select(_n.id, _n.tenant_id, _n.available_at)
         .where(*_due(now), _n.tenant_id.not_in(without))
@@ -162,7 +166,7 @@ def _chosen(
     fair = sa.select(ranked.c.id).where(ranked.c.place <= per_tenant)
     return (
         sa.select(_n.id)
-        # Said again, because a row may have changed since the inner query saw it.
+        # Repeated, because a row may have changed since the inner query read it.
         .where(_n.id.in_(fair), *_due(now))
         .order_by(_n.available_at)
         .limit(limit)

@@ -1,4 +1,4 @@
-"""What a task may ask for: who may be told of its end, by which way. Checked when it is stored."""
+"""Rules for the `notify` of a request: who may be notified through which channel."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from waybill.infra.notifications.webhook_targets import (
 
 Channel = Literal["webhook", "email"]
 
-#: A name server that takes longer would hold up the request; users' name servers are theirs.
+#: Deadline of a look-up. Users choose the host, and a slow name server would hold up the request.
 _LOOKUP_SECONDS = 3.0
-_LOOKUPS_AT_ONCE = 4
+_MAX_LOOKUPS = 4
 
 
 class BadNotificationTarget(InvalidRequest):
-    """Nobody can be told in this way."""
+    """The request names a webhook or mail address that cannot or may not be notified."""
 
     code = "bad_notify"
 
@@ -37,19 +37,19 @@ class BadNotificationTarget(InvalidRequest):
 
 
 def build_signer(settings: Settings) -> Signer | None:
-    """The signer of webhooks; None when processes have no secret in common to sign with."""
+    """The signer of webhooks; None when the processes share no secret to sign with."""
     if settings.webhook_secrets:
         return Signer(parse_secrets(settings.webhook_secrets.get_secret_value()))
-    # A secret that a process makes up for itself is shared only where there is one process.
-    alone = settings.amqp_url is None
-    if settings.jwks_url or not (settings.jwt_secret or alone):
+    # The secret that Waybill makes for itself is shared only where there is a single process.
+    single_process = settings.amqp_url is None
+    if settings.jwks_url or not (settings.jwt_secret or single_process):
         return None
     return Signer([settings.signing_secret().encode()])
 
 
 def target_rules(settings: Settings) -> TargetRules:
-    """Where webhooks of this installation may go."""
-    own = (
+    """The targets that webhooks of this installation may have."""
+    own_urls = (
         settings.public_url,
         settings.s3_endpoint_url,
         settings.s3_public_endpoint_url,
@@ -60,32 +60,34 @@ def target_rules(settings: Settings) -> TargetRules:
     )
     return TargetRules(
         allow_private=settings.webhook_allow_private,
-        own_hosts=frozenset(filter(None, (urlsplit(url or "").hostname for url in own))),
+        own_hosts=frozenset(filter(None, (urlsplit(url or "").hostname for url in own_urls))),
         denied=DeniedHosts.parse(settings.webhook_denied),
     )
 
 
 class NotificationRules:
-    """Judges the `notify` of a request. Looks up the host of a webhook."""
+    """Checks the `notify` of a request when its task is stored."""
 
     def __init__(self, settings: Settings, resolve: Resolve = system_resolve) -> None:
         self.signer = build_signer(settings)
         self._targets = target_rules(settings)
         self._resolve = resolve
-        self._lookups = ThreadPoolExecutor(_LOOKUPS_AT_ONCE, thread_name_prefix="lookup")
-        self._mail = settings.smtp_url is not None and settings.smtp_from is not None
-        self._domains = frozenset(comma_separated(settings.mail_domains))
+        self._lookups = ThreadPoolExecutor(_MAX_LOOKUPS, thread_name_prefix="lookup")
+        self._sends_mail = settings.smtp_url is not None and settings.smtp_from is not None
+        self._mail_domains = frozenset(comma_separated(settings.mail_domains))
 
-    def check(self, wanted: Mapping[str, str], own_address: str | None) -> None:
-        """Refuse a `notify` that could not be kept, or should not be.
+    def check(self, notify: Mapping[str, str], own_address: str | None) -> None:
+        """Check the target of each channel; looks up the host of a webhook.
+
+        `own_address` is the mail address in the caller's token.
 
         Raises:
             BadNotificationTarget: with the channel and what is wrong with it.
         """
-        if "webhook" in wanted:
-            self._check_webhook(wanted["webhook"])
-        if "email" in wanted:
-            self._check_email(wanted["email"], own_address)
+        if "webhook" in notify:
+            self._check_webhook(notify["webhook"])
+        if "email" in notify:
+            self._check_email(notify["email"], own_address)
 
     def _check_webhook(self, url: str) -> None:
         if self.signer is None:
@@ -99,24 +101,24 @@ class NotificationRules:
             )
         except BadWebhookUrl as error:
             raise BadNotificationTarget("webhook", str(error)) from None
-        # A `TimeoutError` is one of these, too: what takes too long is not found.
+        # Includes `TimeoutError`: a host that takes too long counts as not found.
         except OSError:
             raise BadNotificationTarget(
                 "webhook", "The host of the webhook cannot be found."
             ) from None
 
     def _check_email(self, address: str, own_address: str | None) -> None:
-        if not self._mail:
+        if not self._sends_mail:
             raise BadNotificationTarget("email", "This installation sends no mail.")
         domain = mail_domain(address)
         if domain is None:
             raise BadNotificationTarget("email", "This is not a plain mail address.")
-        if not _same(address, own_address) and domain not in self._domains:
+        if not _same(address, own_address) and domain not in self._mail_domains:
             raise BadNotificationTarget(
                 "email", "Only your own address and allowed domains may be mailed."
             )
 
 
 def _same(address: str, own: str | None) -> bool:
-    """Whether both are one mailbox. Mail servers tell no case apart, whatever they may do."""
+    """Whether both are one mailbox. Mail servers ignore case, although they need not."""
     return own is not None and address.lower() == own.lower()

@@ -1,8 +1,8 @@
-"""Signatures of webhooks, as Standard Webhooks 1.0 lays them down, with a secret per tenant.
+"""Webhook signatures by Standard Webhooks 1.0, with a secret for each tenant.
 
-The secret of a tenant is derived from the installation's, so there is no table of secrets to
-leak, and what one tenant knows says nothing about another's. Several installation secrets at
-once are a rotation: every one of them signs, and a receiver accepts whichever it knows.
+A tenant's secret is derived from the installation's, so there is no table of secrets to leak, and
+one tenant's secret says nothing about another's. During a rotation the installation has several
+secrets: each of them signs, and a receiver accepts whichever it knows.
 """
 
 from __future__ import annotations
@@ -10,30 +10,33 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+
+from standardwebhooks import Webhook
 
 from waybill.infra.config.notifications import SECRET_PREFIX
 
 
 class Signer:
-    """Signs for any tenant, with every secret that is in force."""
+    """Signs webhooks of any tenant with every secret in force."""
 
     def __init__(self, master_keys: Sequence[bytes]) -> None:
+        """`master_keys` are the installation's secrets, the current one first."""
         self._master_keys = tuple(master_keys)
 
     def secrets_of(self, tenant: str) -> list[str]:
-        """The secrets a receiver of `tenant` verifies with; the one to use first."""
+        """The ``whsec_…`` secrets that receivers of `tenant` verify with, the current one first."""
         return [SECRET_PREFIX + base64.b64encode(key).decode() for key in self._keys_of(tenant)]
 
     def headers(self, tenant: str, message_id: str, at: datetime, body: bytes) -> dict[str, str]:
-        """The three headers of one try. `at` is the time of this try, not of the event."""
-        timestamp = str(int(at.timestamp()))
-        signed = f"{message_id}.{timestamp}.".encode() + body
+        """The three headers of one attempt, made at `at`; `body` is UTF-8."""
+        # In UTC, because the library reads the clock time of `at` as if it were UTC.
+        moment = at.astimezone(UTC)
         return {
             "webhook-id": message_id,
-            "webhook-timestamp": timestamp,
+            "webhook-timestamp": str(int(moment.timestamp())),
             "webhook-signature": " ".join(
-                "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+                Webhook(key).sign(message_id, moment, body.decode())
                 for key in self._keys_of(tenant)
             ),
         }

@@ -1,7 +1,7 @@
-"""What a webhook and a mail say: that an export has ended, how, and where to look.
+"""Texts of webhooks and mails: that an export has ended, how, and where to find it.
 
-Neither holds a parameter of the export or a link to its file: mails are forwarded and
-webhooks are logged. Whoever follows the address has to log in.
+Neither contains a parameter of the export or a link to its file, because mails are forwarded and
+webhooks are logged. The page they link to requires a login.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _SENTENCES: Mapping[str, str] = {
     TaskStatus.FAILED: "Your export could not be made.",
     TaskStatus.CANCELLED: "Your export was cancelled.",
 }
-#: Longer subjects are cut by what shows them; a file name may have 255 characters.
+#: Mail programs cut longer subjects; a file name may have 255 characters.
 _NAME_CHARS = 120
 
 
 def webhook_body(item: DueNotification, public_url: str | None) -> bytes:
-    """The body of a webhook: the same bytes at every try."""
+    """The body of a webhook: the same bytes at every attempt."""
     body = {
         "type": item.event,
         "timestamp": item.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
@@ -44,7 +44,7 @@ def webhook_body(item: DueNotification, public_url: str | None) -> bytes:
 
 
 def mail_subject(item: DueNotification) -> str:
-    """One line, whatever the file is called."""
+    """The subject of a mail: one line, whatever the file is called."""
     return f"{_SUBJECTS[item.detail['status']]}: {_one_line(item.detail['filename'])}"
 
 
@@ -67,7 +67,7 @@ def mail_text(item: DueNotification, public_url: str | None) -> str:
 
 
 def _one_line(text: str) -> str:
-    """`text` without line ends, controls and marks that turn the writing direction."""
+    """`text` on one line, without control characters and marks that turn the text direction."""
     plain = "".join(
         " " if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") else char
         for char in text

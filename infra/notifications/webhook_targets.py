@@ -1,8 +1,11 @@
-"""Where a webhook may go: the one place that stands between a user's URL and our network.
+"""SSRF guard: the URLs and network addresses that webhooks may go to.
 
-A URL is read by one strict pattern, and what the pattern does not know is refused: no
-parser ever reads it in another way. A target is checked when a task is stored and again
-whenever it is sent to, and the connection then goes to the very address that was checked.
+One strict pattern reads a URL and refuses everything it does not know, so no second parser can
+read the URL differently. A target is checked when the task is stored and again at each attempt,
+and the connection goes to the very address that was checked.
+
+Addresses are judged more narrowly than `ipaddress.is_global` does. That lets multicast, NAT64 and
+6to4 through (measured on 3.11), and the last two each carry an IPv4 address that may be private.
 """
 
 from __future__ import annotations
@@ -14,16 +17,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from waybill.infra.config.notifications import DeniedHosts
-from waybill.infra.notifications.addresses import is_public
 
-#: Turns a name into addresses. Raises `OSError` when there is none.
+#: Resolves a host name and port to addresses. Raises `OSError` when there is none.
 Resolve = Callable[[str, int], Sequence[str]]
 
 MAX_URL_CHARS = 2000
 _PORTS = frozenset({443, 8443})
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-#: Host in ASCII, no user, no fragment, no backslash, no blank or control character anywhere.
+#: ASCII host; no user, fragment or backslash; no space or control character anywhere.
 _URL = re.compile(
     rf"(?P<scheme>https?)://(?:(?P<name>{_LABEL}(?:\.{_LABEL})*)|\[(?P<v6>[0-9A-Fa-f:.]+)\])"
     r"(?::(?P<port>[1-9][0-9]{0,4}))?(?P<path>(?:[/?][\x21-\x22\x24-\x5b\x5d-\x7e]*)?)"
@@ -31,14 +33,34 @@ _URL = re.compile(
 #: The WHATWG URL standard reads a host whose last label looks like this as an IPv4 address.
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)")
 
+_V4_SPECIAL = tuple(
+    ipaddress.IPv4Network(text)
+    for text in (
+        "192.0.0.0/24",  # IETF protocol assignments (RFC 6890)
+        "192.88.99.0/24",  # 6to4 relays, deprecated (RFC 7526)
+    )
+)
+#: Everything that IANA has assigned for unicast. NAT64, mapped, compatible, local and multicast
+#: addresses lie outside.
+_V6_UNICAST = ipaddress.IPv6Network("2000::/3")
+_V6_SPECIAL = tuple(
+    ipaddress.IPv6Network(text)
+    for text in (
+        "2001::/23",  # IETF protocol assignments, Teredo among them (RFC 2928)
+        "2001:db8::/32",  # documentation (RFC 3849)
+        "2002::/16",  # 6to4 (RFC 3056)
+        "3fff::/20",  # documentation (RFC 9637)
+    )
+)
+
 
 class BadWebhookUrl(ValueError):
-    """A webhook cannot go there. The text says why, and never holds the URL."""
+    """A webhook may not go to this URL. The message says why and never contains the URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An address of a webhook, taken apart. `path` has the query and may hold a secret."""
+    """The parts of a webhook's URL. `path` includes the query and may contain a secret."""
 
     scheme: str
     host: str
@@ -47,18 +69,17 @@ class Target:
 
     @property
     def netloc(self) -> str:
-        """Host and port as the `Host` header has them."""
+        """Host and port in the form of the `Host` header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class TargetRules:
-    """What an installation allows.
+    """The targets that an installation allows.
 
-    `allow_private` is for development: it lets in plain HTTP, every port and every address.
-    `own_hosts` are names of our own services, `denied` names (with all names below them) and
-    networks that an operator wants nobody to reach.
+    `allow_private` is for development: it allows plain HTTP, every port and every address.
+    `own_hosts` are the hosts of our own services. `denied` is what the operator excludes.
     """
 
     allow_private: bool = False
@@ -66,10 +87,10 @@ class TargetRules:
     denied: DeniedHosts = field(default_factory=DeniedHosts)
 
     def parse(self, url: str) -> Target:
-        """Read `url`, and judge all of it that can be judged without asking for its address.
+        """Read `url` and check everything that needs no look-up of its address.
 
         Raises:
-            BadWebhookUrl: with what is wrong, never with the URL.
+            BadWebhookUrl: says what is wrong.
         """
         match = _URL.fullmatch(url) if len(url) <= MAX_URL_CHARS else None
         if match is None:
@@ -92,13 +113,13 @@ class TargetRules:
         return Target(scheme, host, port, path if path.startswith("/") else f"/{path}")
 
     def addresses(self, target: Target, resolve: Resolve) -> list[str]:
-        """The addresses of `target`, every one of them allowed.
+        """The addresses of `target`, all of them allowed.
 
-        One bad answer refuses all: a name with a public and a private address is an attack.
+        One bad address refuses all: a name with a public and a private address is an attack.
 
         Raises:
             BadWebhookUrl: an address is not allowed.
-            OSError: the name has no address.
+            OSError: the host has no address.
         """
         found = list(dict.fromkeys(resolve(target.host, target.port)))
         if not found:
@@ -117,18 +138,31 @@ class TargetRules:
         return any(host == name or host.endswith(f".{name}") for name in self.denied.names)
 
 
+def is_public(address: str) -> bool:
+    """Whether `address` is a public unicast address. Unreadable text is not."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv4Address):
+        special = any(parsed in network for network in _V4_SPECIAL)
+        return parsed.is_global and not parsed.is_multicast and not special
+    special = any(parsed in network for network in _V6_SPECIAL)
+    return parsed in _V6_UNICAST and not special
+
+
 def system_resolve(host: str, port: int) -> list[str]:
-    """The addresses the system's resolver gives for `host`.
+    """The addresses of `host` by the system's resolver.
 
     Raises:
-        OSError: it gives none.
+        OSError: there is none.
     """
     answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(answer[4][0]) for answer in answers]
 
 
-def shown(url: str) -> str:
-    """A webhook's URL as logs and people see it: paths of such URLs are often secrets."""
+def redacted(url: str) -> str:
+    """`url` for logs and users, without its path: paths of such URLs are often secrets."""
     match = _URL.fullmatch(url)
     if match is None:
         return "…"
@@ -138,7 +172,7 @@ def shown(url: str) -> str:
 
 
 def _host(match: re.Match[str]) -> str:
-    """The host; numbers that only some programs read as an address are refused (R22)."""
+    """The host. Refuses numbers that only some programs read as an address."""
     name, v6 = match["name"], match["v6"]
     try:
         if v6:

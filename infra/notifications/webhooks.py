@@ -1,4 +1,4 @@
-"""Sends webhooks: signed, to the address that was checked, and with nothing read in return."""
+"""Webhook sender: signed requests to a checked address, of whose answer only the status counts."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from waybill.infra.notifications.webhook_targets import (
     system_resolve,
 )
 
-#: For one connection or one silence; and for a whole try, however slowly it drips.
+#: Timeouts of each network operation, and of a whole attempt, however slow the answer drips in.
 _STEP_SECONDS = 10.0
-_TRY_SECONDS = 15.0
-#: A name with many addresses must not make one try into many.
+_ATTEMPT_SECONDS = 15.0
+#: Addresses of a host that one attempt connects to at most.
 _MAX_ADDRESSES = 3
-#: The receiver wants no more of this kind. (Standard Webhooks, "Deliverability".)
+#: The receiver wants no more webhooks. (Standard Webhooks, "Deliverability".)
 _GONE = 410
 
 Clock = Callable[[], datetime]
 
 
 class WebhookSender:
-    """Delivers one webhook at a time; safe to use many times at once.
+    """Delivers webhooks; safe to use concurrently.
 
-    Only an answer of 2xx is a delivery. Redirects are not followed, proxies of the
-    environment not used, and of an answer only the status is read.
+    Only a 2xx status is a delivery. Redirects are not followed, proxies of the environment are
+    not used, and the body of an answer is not read.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class WebhookSender:
         public_url: str | None = None,
         resolve: Resolve = system_resolve,
         tls: ssl.SSLContext | None = None,
-        seconds: float = _TRY_SECONDS,
+        seconds: float = _ATTEMPT_SECONDS,
         clock: Clock = lambda: datetime.now(UTC),
     ) -> None:
         self._signer = signer
@@ -63,7 +63,7 @@ class WebhookSender:
         self._clock = clock
 
     async def send(self, item: DueNotification) -> DeliveryResult:
-        """Try once to deliver `item`. Never raises for what the receiver or the net does."""
+        """Make one attempt to deliver `item`. Never raises for faults of the receiver or network."""
         try:
             async with asyncio.timeout(self._seconds):
                 target = self._rules.parse(item.target)
@@ -74,16 +74,16 @@ class WebhookSender:
         except (TimeoutError, httpx.TimeoutException):
             return DeliveryResult(delivered=False, error="timeout")
         except httpx.ConnectError as error:
-            return DeliveryResult(delivered=False, error=_why_not_connected(error))
+            return DeliveryResult(delivered=False, error=_connection_error(error))
         except httpx.HTTPError:
             return DeliveryResult(delivered=False, error="connection_broken")
         except OSError:
             return DeliveryResult(delivered=False, error="host_not_found")
         failpoint("notifications.after_send")
-        return _judge(status)
+        return _result(status)
 
     async def _look_up(self, target: Target) -> list[str]:
-        # In threads of its own: a name server that hangs must not take those of the exports.
+        # On separate threads: a name server that hangs must not take those of the exports.
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self._executor, self._rules.addresses, target, self._resolve
@@ -92,7 +92,7 @@ class WebhookSender:
     async def _post_to_first(
         self, item: DueNotification, target: Target, addresses: Sequence[str]
     ) -> int:
-        """Post to the first address that can be connected to; the status."""
+        """Post to the first address that accepts a connection; returns the HTTP status."""
         *firsts, last = addresses[:_MAX_ADDRESSES]
         for address in firsts:
             try:
@@ -110,8 +110,8 @@ class WebhookSender:
             "user-agent": f"Waybill/{__version__}",
             **self._signer.headers(item.tenant_id, message_id, self._clock(), body),
         }
-        # A client for each request: a pooled connection could be another host's behind the
-        # same address, with its certificate.
+        # A client for each request: a pooled connection could belong to another host at the
+        # same address, with that host's certificate.
         async with (
             httpx.AsyncClient(
                 verify=self._tls, trust_env=False, follow_redirects=False, timeout=_STEP_SECONDS
@@ -126,14 +126,14 @@ class WebhookSender:
                 ),
                 headers=headers,
                 content=body,
-                # The name that the certificate has to be for; the address is only where it is.
+                # The certificate must match the host name, since the URL has the address.
                 extensions={"sni_hostname": target.host},
             ) as answer,
         ):
             return answer.status_code
 
 
-def _judge(status: int) -> DeliveryResult:
+def _result(status: int) -> DeliveryResult:
     if httpx.codes.is_success(status):
         return DeliveryResult(delivered=True, status=status)
     if httpx.codes.is_redirect(status):
@@ -143,7 +143,7 @@ def _judge(status: int) -> DeliveryResult:
     return DeliveryResult(delivered=False, status=status, error="http_status")
 
 
-def _why_not_connected(error: BaseException) -> str:
+def _connection_error(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):

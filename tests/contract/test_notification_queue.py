@@ -1,4 +1,4 @@
-"""What is owed is handed out once, along a ladder, fairly: on SQLite and PostgreSQL."""
+"""The queue of notifications: one claim each, retries, fair shares; on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.support.notification_rows import (
     DELIVERED,
     FAILED,
-    LADDER,
+    RETRY_DELAYS,
     STRANGER,
     URL,
     ended,
@@ -61,10 +61,10 @@ def test_a_claim_keeps_others_off_until_it_times_out(engine):
     assert (second.id, first.attempt, second.attempt) == (first.id, 1, 2)
 
 
-def test_a_failure_waits_for_its_place_on_the_ladder_and_the_last_one_gives_up(engine):
+def test_each_failure_waits_for_its_retry_delay_and_the_last_one_gives_up(engine):
     task = ended(engine, {"webhook": URL})
     queue, ends = queue_of(engine), []
-    for attempt, delay in enumerate((*LADDER, None), start=1):
+    for attempt, delay in enumerate((*RETRY_DELAYS, None), start=1):
         before = datetime.now(UTC)
         (item,) = take(engine)
         assert item.attempt == attempt

@@ -1,4 +1,4 @@
-"""Who is told of an end, on SQLite and PostgreSQL: written with it, seen by its owner only."""
+"""Rows of notifications: written with the end of a task, seen by its owner only; on both databases."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_whoever_shares_a_file_is_told_of_their_own_task(engine):
     assert set(rows(engine, given)) == {"notice", "webhook"}
 
 
-def test_an_end_announced_twice_is_owed_once(engine):
+def test_an_end_recorded_twice_is_one_notification(engine):
     task = ended(engine, BOTH)
     with write_transaction(engine) as connection:
         row = connection.execute(sa.select(export_task)).mappings().one()
@@ -164,33 +164,33 @@ def test_notices_are_their_owners_newest_first_and_in_parts(engine):
     ended(engine, user=BOB)
     ended(engine, user=STRANGER)
     notices = NotificationQueries(engine)
-    first, second = notices.newest(ANN, limit=2)
-    rest = notices.newest(ANN, before=second.id, limit=2)
+    first, second = notices.newest_notices(ANN, limit=2)
+    rest = notices.newest_notices(ANN, before=second.id, limit=2)
     assert [item.task_id for item in (first, second, *rest)] == [t.id for t in reversed(tasks)]
-    assert notices.newest(BOB, before=second.id) == []
-    assert notices.newest(ANN, before=uuid4()) == []
-    assert (notices.unread(ANN), notices.unread(BOB)) == (3, 1)
+    assert notices.newest_notices(BOB, before=second.id) == []
+    assert notices.newest_notices(ANN, before=uuid4()) == []
+    assert (notices.count_unread_notices(ANN), notices.count_unread_notices(BOB)) == (3, 1)
 
 
 def test_reading_up_to_a_notice_leaves_newer_ones_and_other_peoples(engine):
     for user in (ANN, ANN, ANN, BOB):
         ended(engine, user=user)
     notices = NotificationQueries(engine)
-    newest, middle, oldest = notices.newest(ANN)
-    notices.mark_read(BOB, middle.id)
-    assert notices.unread(ANN) == 3
-    assert notices.unread(BOB) == 1
-    notices.mark_read(ANN, middle.id)
-    assert [item.read_at is None for item in notices.newest(ANN)] == [True, False, False]
-    notices.mark_read(ANN)
-    assert (notices.unread(ANN), notices.unread(BOB)) == (0, 1)
-    assert {newest.id, oldest.id} <= {item.id for item in notices.newest(ANN)}
+    newest, middle, oldest = notices.newest_notices(ANN)
+    notices.mark_notices_read(BOB, middle.id)
+    assert notices.count_unread_notices(ANN) == 3
+    assert notices.count_unread_notices(BOB) == 1
+    notices.mark_notices_read(ANN, middle.id)
+    assert [item.read_at is None for item in notices.newest_notices(ANN)] == [True, False, False]
+    notices.mark_notices_read(ANN)
+    assert (notices.count_unread_notices(ANN), notices.count_unread_notices(BOB)) == (0, 1)
+    assert {newest.id, oldest.id} <= {item.id for item in notices.newest_notices(ANN)}
 
 
-def test_a_deleted_task_leaves_the_notices_and_stays_owed(engine):
+def test_deleting_a_task_deletes_its_notices_and_keeps_its_webhooks(engine):
     task = ended(engine, {"webhook": URL})
     TaskRequests(engine).delete(ANN, task.id)
-    assert NotificationQueries(engine).newest(ANN) == []
+    assert NotificationQueries(engine).newest_notices(ANN) == []
     assert [item.task_id for item in take(engine)] == [task.id]
 
 
@@ -216,7 +216,9 @@ def test_figures_tell_results_apart(engine):
         ("webhook", "given_up"): 1,
         ("email", "waiting"): 1,
     }
-    failed = NotificationQueries(engine).of_everybody(failed=True, tenant="acme", channel="webhook")
+    failed = NotificationQueries(engine).of_all_tenants(
+        failed=True, tenant="acme", channel="webhook"
+    )
     assert sorted(item.last_error for item in failed) == ["gone", "http_status"]
 
 
@@ -230,4 +232,4 @@ def test_old_notices_go_and_what_is_owed_stays(engine):
         )
     assert Upkeep(engine).prune_notifications(timedelta(days=30)) == 1
     assert set(rows(engine, old)) == {"webhook"}
-    assert [item.task_id for item in NotificationQueries(engine).newest(ANN)] == [new.id]
+    assert [item.task_id for item in NotificationQueries(engine).newest_notices(ANN)] == [new.id]

@@ -1,4 +1,4 @@
-"""Being told, over HTTP: what may be asked for, the bell's list, and the delivery log."""
+"""Notifications over HTTP: the targets of a request, the notices of the page, the delivery log."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_without_an_address_in_the_token_no_foreign_one_is_mailed(api: TaskApi) 
     assert asked(api.person(), email="ana@elsewhere.example").status_code == 422
 
 
-def test_a_retry_keeps_who_is_told(api: TaskApi) -> None:
+def test_a_retry_keeps_its_notification_targets(api: TaskApi) -> None:
     client = api.person()
     task = asked(client, webhook=HOOK).json()
     api.fail(task)

@@ -85,8 +85,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return self_signed(tmp_path_factory.mktemp("smtp"), "127.0.0.1")
 
 
-def owed(status: str = "SUCCESS", **detail: Any) -> DueNotification:
-    told = {"type": "orders", "filename": "orders.xlsx", "code": None, "message": None}
+def due(status: str = "SUCCESS", **detail: Any) -> DueNotification:
+    common = {"type": "orders", "filename": "orders.xlsx", "code": None, "message": None}
     return DueNotification(
         id=TASK,
         task_id=TASK,
@@ -94,7 +94,7 @@ def owed(status: str = "SUCCESS", **detail: Any) -> DueNotification:
         channel="email",
         event="export.succeeded",
         target=TO,
-        detail={"status": status, **told, **detail},
+        detail={"status": status, **common, **detail},
         created_at=datetime(2026, 3, 1, 9, tzinfo=UTC),
         attempt=1,
     )
@@ -104,7 +104,7 @@ def owed(status: str = "SUCCESS", **detail: Any) -> DueNotification:
 def hand_in(threads: ThreadPoolExecutor):
     async def once(url: str, item: DueNotification | None = None, **options: Any) -> DeliveryResult:
         return await MailSender(MailServer.parse(url), SENDER, threads, **options).send(
-            item or owed()
+            item or due()
         )
 
     return once
@@ -128,7 +128,7 @@ async def test_a_mail_says_what_ended_and_where_to_look(sink, hand_in):
 
 
 async def test_a_failed_export_comes_with_its_cause_in_words(sink, hand_in):
-    item = owed("FAILED", code="source_unavailable", message="The database cannot be reached.")
+    item = due("FAILED", code="source_unavailable", message="The database cannot be reached.")
     async with smtp(sink) as port:
         await hand_in(f"smtp://127.0.0.1:{port}", item)
     assert sink.mail()["Subject"] == "Export failed: orders.xlsx"
@@ -151,7 +151,7 @@ async def test_a_failed_export_comes_with_its_cause_in_words(sink, hand_in):
     ],
 )
 async def test_no_file_name_makes_a_header_or_hides_in_one(sink, hand_in, name):
-    item = owed("FAILED", filename=name, code="x", message="a\r\n.\r\nQUIT\r\nBcc: b")
+    item = due("FAILED", filename=name, code="x", message="a\r\n.\r\nQUIT\r\nBcc: b")
     async with smtp(sink) as port:
         assert (await hand_in(f"smtp://127.0.0.1:{port}", item)).delivered
     mail = sink.mail()

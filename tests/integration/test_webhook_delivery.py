@@ -1,4 +1,4 @@
-"""The delivery loop over real connections: the ladder, its end, many at once, fair shares."""
+"""The delivery loop over real connections: retries, giving up, many at once, fair shares."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def delivering(
         await running
 
 
-async def test_a_receiver_that_is_down_is_tried_along_the_ladder(receiver, engine, threads):
+async def test_a_receiver_that_is_down_is_tried_again_until_it_answers(receiver, engine, threads):
     receiver.script.extend([500, 503, hang_up])
     end_tasks(engine, receiver.url())
     async with delivering(engine, threads, 0.1, 0.2, 0.3, 0.4):
@@ -103,7 +103,7 @@ async def test_a_receiver_that_is_down_is_tried_along_the_ladder(receiver, engin
         assert Webhook(secret).verify(item.body, item.headers)["type"] == "export.succeeded"
 
 
-async def test_after_the_ladder_it_is_given_up_and_on_record(receiver, engine, threads, caplog):
+async def test_after_the_last_retry_it_is_given_up_and_on_record(receiver, engine, threads, caplog):
     receiver.always = 500
     end_tasks(engine, receiver.url())
     with caplog.at_level(logging.INFO):
@@ -134,8 +134,8 @@ async def test_two_hundred_ends_at_once_are_told_once_each_by_two_workers(
         await eventually(
             lambda: all(row["delivered_at"] for row in log_of(engine)), within_seconds=60
         )
-    told = [json.loads(item.body)["data"]["task_id"] for item in receiver.requests]
-    assert sorted(told) == sorted(str(task) for task in tasks)
+    delivered = [json.loads(item.body)["data"]["task_id"] for item in receiver.requests]
+    assert sorted(delivered) == sorted(str(task) for task in tasks)
 
 
 async def test_a_receiver_that_hangs_leaves_room_for_the_others(receiver, engine, threads):

@@ -54,13 +54,13 @@ def send(threads: ThreadPoolExecutor) -> Callable[..., Any]:
     async def once(url: str, **options: Any) -> DeliveryResult:
         rules = options.pop("rules", LOCAL)
         signer = options.pop("signer", SIGNER)
-        item = options.pop("item", None) or owed(url)
+        item = options.pop("item", None) or due(url)
         return await WebhookSender(signer, rules, threads, **options).send(item)
 
     return once
 
 
-def owed(url: str) -> DueNotification:
+def due(url: str) -> DueNotification:
     return DueNotification(
         id=uuid4(),
         task_id=uuid4(),
@@ -80,7 +80,7 @@ def verify(receiver: Receiver, signer: Signer = SIGNER, which: int = -1) -> Any:
 
 
 async def test_standardwebhooks_verifies_what_a_receiver_gets(receiver, send):
-    item = owed(receiver.url("/T0/x?token=1"))
+    item = due(receiver.url("/T0/x?token=1"))
     outcome = await send(item.target, item=item, public_url="https://exports.example")
     assert outcome == DeliveryResult(delivered=True, status=204)
     (request,) = receiver.requests

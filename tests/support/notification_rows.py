@@ -1,4 +1,4 @@
-"""Words the tests of being told share."""
+"""Helpers for tests of notifications."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from waybill.infra.tasks.model import Task
 STRANGER = Principal("ann", "other-tenant")
 URL = "https://hooks.example/T1/canary"
 BOTH = {"webhook": URL, "email": "ann@acme.example"}
-LADDER = (timedelta(seconds=5), timedelta(seconds=300))
+RETRY_DELAYS = (timedelta(seconds=5), timedelta(seconds=300))
 FAILED = DeliveryResult(delivered=False, status=500, error="http_status")
 DELIVERED = DeliveryResult(delivered=True, status=204)
 
@@ -55,7 +55,7 @@ def rows(engine: Engine, task: Task) -> dict[str, sa.RowMapping]:
 
 
 def queue_of(engine: Engine) -> NotificationQueue:
-    return NotificationQueue(engine, LADDER)
+    return NotificationQueue(engine, RETRY_DELAYS)
 
 
 def take(engine: Engine, limit: int = 100, **more: object) -> list[DueNotification]:

@@ -1,9 +1,10 @@
-"""Signatures of webhooks, judged by the package of those who wrote the specification."""
+"""Signatures of webhooks, verified by the library of the specification and by hand."""
 
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime, timedelta
+import hmac
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -30,6 +31,22 @@ def test_standardwebhooks_accepts_our_signature():
     signer = Signer([NEW])
     (own,) = signer.secrets_of("acme")
     assert Webhook(own).verify(BODY, signed(signer))["type"] == "export.succeeded"
+
+
+def test_a_signature_is_the_hmac_that_the_specification_describes():
+    # By hand, since signer and receiver above are one library. Noon in Tokyo is 03:00 UTC.
+    at = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=9)))
+    signer = Signer([NEW])
+    headers = signed(signer, at=at)
+    (own,) = signer.secrets_of("acme")
+    content = b"msg_1.1767236400." + BODY
+    key = base64.b64decode(own.removeprefix("whsec_"))
+    digest = base64.b64encode(hmac.digest(key, content, "sha256")).decode()
+    assert headers == {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": "1767236400",
+        "webhook-signature": f"v1,{digest}",
+    }
 
 
 def test_standardwebhooks_accepts_both_secrets_while_they_are_rotated():

@@ -6,12 +6,12 @@ import pytest
 
 from waybill.infra.config.notifications import DeniedHosts
 from waybill.infra.config.settings import load
-from waybill.infra.notifications.addresses import is_public
 from waybill.infra.notifications.rules import target_rules
 from waybill.infra.notifications.webhook_targets import (
     BadWebhookUrl,
     TargetRules,
-    shown,
+    is_public,
+    redacted,
     system_resolve,
 )
 
@@ -203,8 +203,8 @@ def test_development_lets_in_private_addresses_but_no_odd_spelling():
 
 
 def test_only_the_host_of_a_url_is_shown():
-    assert shown("https://Hooks.example:8443/T0/canary?token=canary") == (
+    assert redacted("https://Hooks.example:8443/T0/canary?token=canary") == (
         "https://hooks.example:8443/…"
     )
-    assert shown("https://u:canary@x/") == "…"
+    assert redacted("https://u:canary@x/") == "…"
     assert "canary" not in repr(STRICT.parse("https://hooks.example/canary"))
