@@ -18,7 +18,7 @@ from waybill.infra.notifications.texts import mail_subject, mail_text
 
 #: Timeouts of each step of the SMTP conversation, and of a whole attempt.
 _STEP_SECONDS = 10.0
-_ATTEMPT_SECONDS = 45.0
+ATTEMPT_SECONDS = 45.0
 #: From here on a refusal is permanent. (RFC 5321, 4.2.1.)
 _PERMANENT = 500
 
@@ -48,7 +48,7 @@ class MailSender:
     async def send(self, item: DueNotification) -> DeliveryResult:
         """Make one attempt to deliver `item`. Never raises for faults of the server or network."""
         try:
-            async with asyncio.timeout(_ATTEMPT_SECONDS):
+            async with asyncio.timeout(ATTEMPT_SECONDS):
                 return await asyncio.get_running_loop().run_in_executor(
                     self._executor, self._submit, item
                 )

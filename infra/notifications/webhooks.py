@@ -25,7 +25,7 @@ from waybill.infra.notifications.webhook_targets import (
 
 #: Timeouts of each network operation, and of a whole attempt, however slow the answer drips in.
 _STEP_SECONDS = 10.0
-_ATTEMPT_SECONDS = 15.0
+ATTEMPT_SECONDS = 15.0
 #: Addresses of a host that one attempt connects to at most.
 _MAX_ADDRESSES = 3
 #: The receiver wants no more webhooks. (Standard Webhooks, "Deliverability".)
@@ -50,7 +50,7 @@ class WebhookSender:
         public_url: str | None = None,
         resolve: Resolve = system_resolve,
         tls: ssl.SSLContext | None = None,
-        seconds: float = _ATTEMPT_SECONDS,
+        seconds: float = ATTEMPT_SECONDS,
         clock: Clock = lambda: datetime.now(UTC),
     ) -> None:
         self._signer = signer
@@ -63,7 +63,7 @@ class WebhookSender:
         self._clock = clock
 
     async def send(self, item: DueNotification) -> DeliveryResult:
-        """Make one attempt to deliver `item`. Never raises for faults of the receiver or network."""
+        """Make one attempt to deliver `item`. Raises nothing for faults of the other side."""
         try:
             async with asyncio.timeout(self._seconds):
                 target = self._rules.parse(item.target)

@@ -1,4 +1,4 @@
-"""Rows of notifications: written with the end of a task, seen by its owner only; on both databases."""
+"""Rows of notifications: written with the end of a task, seen by its owner only."""
 
 from __future__ import annotations
 

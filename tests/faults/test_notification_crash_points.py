@@ -30,11 +30,11 @@ def delivered(bench: Bench) -> sa.RowMapping | None:
         return connection.execute(query).mappings().one_or_none()
 
 
-def test_the_claim_of_a_dead_worker_is_longer_than_any_try():
+def test_the_claim_of_a_dead_worker_is_longer_than_any_attempt():
     from waybill.infra.notifications import mail, webhooks
     from waybill.infra.notifications.queue import CLAIM
 
-    assert CLAIM.total_seconds() > max(mail._TRY_SECONDS, webhooks._TRY_SECONDS)
+    assert CLAIM.total_seconds() > max(mail.ATTEMPT_SECONDS, webhooks.ATTEMPT_SECONDS)
 
 
 @pytest.fixture(scope="module")
