@@ -1,7 +1,7 @@
-"""JSON bodies read strictly: what two parsers could read differently is refused.
+"""Strict JSON parsing of request bodies: whatever two parsers could read differently is refused.
 
-Duplicate keys, NaN, infinities, deep nesting, bad UTF-8, and texts that no database can
-hold (NUL, half a surrogate pair) end as a 4xx here and never reach a route.
+Duplicate keys, NaN, infinities, deep nesting, invalid UTF-8, and texts that databases cannot store
+(NUL, half a surrogate pair) become a 4xx here and never reach a route.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def parse_json(body: bytes) -> Any:
     """Parse `body`.
 
     Raises:
-        BadJson: not JSON, or JSON whose meaning is open to interpretation.
-        InvalidRequest: a text holds a character that cannot be stored.
+        BadJson: not JSON, or ambiguous JSON.
+        InvalidRequest: a text contains a character that cannot be stored.
     """
     try:
         value = json.loads(
@@ -47,7 +47,7 @@ def parse_json(body: bytes) -> Any:
 
 
 class StrictRoute(APIRoute):
-    """A route whose body, if it takes one, goes through `parse_json`."""
+    """A route that parses its body, if it has one, with `parse_json`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the framework's handler."""
@@ -65,9 +65,9 @@ class StrictRoute(APIRoute):
 
 
 class _StrictRequest(Request):
-    """A request whose JSON was read before the framework asks for it.
+    """A request whose JSON is parsed before the framework asks for it.
 
-    Its body parser would turn our own errors into a bare 400.
+    The framework's body parser would turn our own errors into a plain 400.
     """
 
     async def read(self) -> None:
@@ -83,7 +83,7 @@ class _StrictRequest(Request):
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("an object has the same key twice")
+        raise ValueError("an object contains the same key twice")
     return members
 
 
@@ -105,7 +105,7 @@ def _refuse_unstorable(document: Any) -> None:
         if depth > _MAX_DEPTH:
             raise BadJson("The body is nested too deeply.")
         if isinstance(value, str) and _UNSTORABLE.search(value):
-            raise InvalidRequest("A text holds a character that cannot be stored.")
+            raise InvalidRequest("A text contains a character that cannot be stored.")
         if isinstance(value, dict):
             waiting += ((part, depth + 1) for part in (*value, *value.values()))
         elif isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Points in time as callers write them."""
+"""The type of timestamps in requests: RFC 3339 with a time zone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def _written_out(value: object) -> object:
     return value
 
 
-#: An RFC 3339 date-time with its zone. Pydantic alone would take a number of seconds, too, and
-#: so `until=0.5` for half a second after 1970.
+#: An RFC 3339 date-time with its zone. Pydantic alone also accepts a number of seconds, so that
+#: `until=0.5` would mean half a second after 1970.
 Timestamp = Annotated[AwareDatetime, BeforeValidator(_written_out)]

@@ -3,16 +3,16 @@
 ::
 
     WaybillError
-    ├── Unauthenticated         no token, or one that cannot be trusted
+    ├── Unauthenticated         no token, or an invalid one
     ├── ForeignOrigin           a page of another site used the session cookie
-    ├── TokenInQuery            a secret stood in the address
+    ├── TokenInQuery            the address contains a secret
     ├── BadJson, NotJson        the body cannot be read
-    ├── BadCursor               a cursor was made up, or belongs to another list
-    ├── FileNotReady            there is no file yet, or there will be none
-    ├── FileExpired             there was a file
-    ├── PrefetchRefused         a browser looked ahead at what a click would count
-    ├── TooManyStreams          one user holds too many event streams
-    └── IdentityProviderDown    the keys that tokens are checked with cannot be had
+    ├── BadCursor               a cursor is forged, or belongs to another list
+    ├── FileNotReady            there is no file yet, or there will never be one
+    ├── FileExpired             the file was deleted
+    ├── PrefetchRefused         a browser prefetched a link whose visits are counted
+    ├── TooManyStreams          a user has too many open event streams
+    └── IdentityProviderDown    the keys that verify tokens cannot be fetched
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ForeignOrigin(WaybillError):
 
 
 class TokenInQuery(WaybillError):
-    """A token does not belong into an address; send it in the Authorization header."""
+    """The address must not contain a token; send it in the Authorization header."""
 
     code = "token_in_query"
     retry = False
@@ -59,14 +59,14 @@ class BadJson(WaybillError):
 
 
 class NotJson(WaybillError):
-    """The body has to be application/json, without a content encoding."""
+    """The body must be application/json without a content encoding."""
 
     code = "not_json"
     retry = False
 
 
 class BadCursor(WaybillError):
-    """This cursor does not belong to this list; start again without one."""
+    """This cursor does not belong to this list; start again without a cursor."""
 
     code = "bad_cursor"
     retry = False
@@ -79,25 +79,25 @@ class FileNotReady(WaybillError):
 
 
 class FileExpired(WaybillError):
-    """The file was deleted at the end of its retention; retry the export to get a new one."""
+    """The file was deleted after its retention period; retry the export to get a new one."""
 
     code = "file_expired"
     retry = False
 
 
 class PrefetchRefused(WaybillError):
-    """A share link is followed by a click, and not by looking ahead."""
+    """Share links must not be prefetched, because each visit counts as a use."""
 
     code = "prefetch_refused"
 
 
 class TooManyStreams(WaybillError):
-    """Too many event streams of yours are open; close one, or watch all tasks by one stream."""
+    """You have too many open event streams; close one, or watch all tasks with one stream."""
 
     code = "too_many_streams"
 
 
 class IdentityProviderDown(WaybillError):
-    """The identity provider does not answer, so no token can be checked."""
+    """The identity provider does not answer, so tokens cannot be verified."""
 
     code = "identity_provider_down"

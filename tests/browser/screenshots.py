@@ -76,7 +76,7 @@ def _notices(visit: Visit) -> None:
 
 def _estimate(visit: Visit) -> None:
     visit.log_in(("forms",))
-    visit.page.get_by_label("What", exact=True).select_option(label="Many rows")
+    visit.page.get_by_label("Dataset", exact=True).select_option(label="Many rows")
     visit.page.locator("#estimate-better").wait_for()
 
 

@@ -17,17 +17,19 @@ def test_notices_are_counted_read_once_and_lead_to_their_export(
     centre.fail(ask(client, filename="bad", params={"at_least": 1}))
     visit.log_in()
 
-    page.get_by_role("button", name="2 unread notices").click()
-    panel = page.get_by_role("region", name="Notices")
-    expect(panel.locator("li a")).to_have_text(["Failed: bad.xlsx", "Ready: good.xlsx"])
-    expect(page.get_by_role("button", name="Notices", exact=True)).to_be_visible()
+    page.get_by_role("button", name="2 unread notifications").click()
+    panel = page.get_by_role("region", name="Notifications")
+    expect(panel.locator("li a")).to_have_text(
+        ["Export failed: bad.xlsx", "Export ready: good.xlsx"]
+    )
+    expect(page.get_by_role("button", name="Notifications", exact=True)).to_be_visible()
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
-    expect(page.get_by_role("button", name="Notices", exact=True)).to_be_focused()
+    expect(page.get_by_role("button", name="Notifications", exact=True)).to_be_focused()
 
     page.reload()
-    page.get_by_role("button", name="Notices", exact=True).click()
-    panel.get_by_role("link", name="Ready: good.xlsx").click()
+    page.get_by_role("button", name="Notifications", exact=True).click()
+    panel.get_by_role("link", name="Export ready: good.xlsx").click()
     expect(page.locator(".task h3")).to_have_text(["good.xlsx"])
 
 
@@ -36,9 +38,9 @@ def test_an_end_that_is_seen_rings_the_bell_at_once(visit: Visit, centre: TaskAp
     task = ask(centre.person(visit.tenant))
     visit.log_in()
     expect(page.locator(".task")).to_have_count(1)
-    page.get_by_role("button", name="Notices", exact=True).click()
-    expect(page.get_by_text("When an export ends, it is told here.")).to_be_visible()
+    page.get_by_role("button", name="Notifications", exact=True).click()
+    expect(page.get_by_text("You will see one here when an export ends.")).to_be_visible()
 
     centre.finish(task)
 
-    expect(page.get_by_role("button", name="1 unread notice")).to_be_visible()
+    expect(page.get_by_role("button", name="1 unread notification")).to_be_visible()

@@ -13,17 +13,17 @@ from tests.browser.judge import findings
 def test_rows_sheets_size_and_time_are_told_and_a_better_format_chosen(visit: Visit) -> None:
     page = visit.page
     visit.log_in(("forms",))
-    page.get_by_label("What", exact=True).select_option(label="Many rows")
+    page.get_by_label("Dataset", exact=True).select_option(label="Many rows")
 
-    panel = page.get_by_role("region", name="What to expect")
+    panel = page.get_by_role("region", name="Estimate")
     expect(panel).to_contain_text("1,100,000 rows · 2 sheets · about ")
-    expect(panel).to_contain_text("starts at once")
+    expect(panel).to_contain_text("starts immediately")
     expect(panel).to_contain_text("1,100,000 rows need 2 sheets in Excel.")
     assert findings(page, "light") + findings(page, "dark") == []
-    panel.get_by_role("button", name="Choose CSV, zip").click()
+    panel.get_by_role("button", name="Switch to CSV (zip)").click()
 
-    expect(page.get_by_role("radio", name="CSV, zip")).to_be_checked()
-    expect(page.get_by_role("radio", name="CSV, zip")).to_be_focused()
+    expect(page.get_by_role("radio", name="CSV (zip)")).to_be_checked()
+    expect(page.get_by_role("radio", name="CSV (zip)")).to_be_focused()
     expect(panel).to_contain_text("2 files")
     expect(panel.get_by_role("button")).to_have_count(0)
     assert visit.tasks() == []
@@ -35,18 +35,18 @@ def test_the_estimate_follows_the_form_and_is_silent_while_it_cannot_be_sent(
     visit = visits()
     page = visit.page
     visit.log_in(("forms", "sales"))
-    panel = page.get_by_role("region", name="What to expect")
+    panel = page.get_by_role("region", name="Estimate")
     # The first dataset has a field that must be filled in.
     expect(page.locator(".task, #empty").first).to_be_visible()
     expect(panel).to_be_hidden()
     page.get_by_label("Name").first.fill("ana")
     expect(panel).to_contain_text("1 row ·")
 
-    page.get_by_label("What", exact=True).select_option(label="Many rows")
+    page.get_by_label("Dataset", exact=True).select_option(label="Many rows")
     page.get_by_role("checkbox", name="Empty").check()
-    expect(panel).to_contain_text("No row matches these filters.")
+    expect(panel).to_contain_text("No rows match these filters.")
 
-    page.get_by_label("What", exact=True).select_option(label="Orders")
+    page.get_by_label("Dataset", exact=True).select_option(label="Orders")
     page.get_by_label("At least").fill("5000")
     expect(panel).to_be_hidden()
     expect(page.locator(".field-problem:visible")).to_have_count(0)

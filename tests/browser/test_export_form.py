@@ -17,7 +17,7 @@ def visit(visits: Callable[..., Visit]) -> Visit:
     """A visit of somebody who may export every kind of parameter, its form open."""
     visit = visits(timezone_id="Asia/Shanghai")
     visit.log_in(roles=("sales", "forms"))
-    visit.page.get_by_label("What", exact=True).select_option(label="Every kind")
+    visit.page.get_by_label("Dataset", exact=True).select_option(label="Every kind")
     return visit
 
 
@@ -85,7 +85,7 @@ def test_what_the_browser_cannot_read_is_not_sent(visit: Visit) -> None:
     page.get_by_role("button", name="Start export").click()
 
     expect(page.get_by_text("This is not valid JSON")).to_be_visible()
-    expect(page.get_by_text("This is not a complete value")).to_be_visible()
+    expect(page.get_by_text("This value is incomplete")).to_be_visible()
     assert visit.tasks() == []
 
 
@@ -97,7 +97,7 @@ def test_a_missing_value_is_named_and_every_error_stands_by_its_field(visit: Vis
     page.get_by_role("button", name="Start export").click()
 
     problems = page.locator(".field-problem:visible")
-    expect(problems).to_have_text(["Please fill this in", "This is not a whole number"])
+    expect(problems).to_have_text(["This field is required", "Enter a whole number"])
     expect(control(page, "name")).to_be_focused()
     assert visit.tasks() == []
 
@@ -116,7 +116,7 @@ def test_another_dataset_brings_another_form(visit: Visit) -> None:
     page = visit.page
     expect(control(page, "exact")).to_be_visible()
 
-    page.get_by_label("What", exact=True).select_option(label="Orders")
+    page.get_by_label("Dataset", exact=True).select_option(label="Orders")
 
     expect(control(page, "exact")).to_have_count(0)
     expect(page.get_by_label("At least")).to_be_visible()
@@ -131,7 +131,7 @@ def test_a_double_click_makes_one_task_and_says_so(visit: Visit) -> None:
     page.get_by_role("button", name="Start export").dblclick()
 
     expect(
-        page.get_by_text("You clicked twice; one export was started: every_kind")
+        page.get_by_text("You clicked twice. Only one export was started: every_kind")
     ).to_be_visible()
     expect(page.locator(".task")).to_have_count(1)
     assert len(visit.tasks()) == 1
@@ -147,5 +147,5 @@ def test_asking_again_for_what_is_running_says_that_it_is(visit: Visit) -> None:
 
     page.get_by_role("button", name="Start export").click()
 
-    expect(page.get_by_text("This export is running already: every_kind")).to_be_visible()
+    expect(page.get_by_text("This export is already running: every_kind")).to_be_visible()
     assert len(visit.tasks()) == 1

@@ -45,10 +45,10 @@ def test_the_title_counts_what_ended_while_somebody_was_away(visit: Visit, centr
     centre.fail(bad)
     expect(page).to_have_title("(2) Exports · Waybill")
     # A region that is read out loud, whether or not it can be seen.
-    expect(page.get_by_role("status").first).to_contain_text("Failed: bad.xlsx")
+    expect(page.get_by_role("status").first).to_contain_text("Export failed: bad.xlsx")
     assert page.evaluate("shown") == [
-        ["Ready: good.xlsx", good["id"]],
-        ["Failed: bad.xlsx", bad["id"]],
+        ["Export ready: good.xlsx", good["id"]],
+        ["Export failed: bad.xlsx", bad["id"]],
     ]
 
     page.evaluate(_RETURN)
@@ -64,7 +64,7 @@ def test_who_is_looking_is_told_on_the_page_alone(visit: Visit, centre: TaskApi)
 
     centre.finish(task)
 
-    expect(page.get_by_role("status").first).to_contain_text("Ready: good.xlsx")
+    expect(page.get_by_role("status").first).to_contain_text("Export ready: good.xlsx")
     expect(page).to_have_title("Exports · Waybill")
     assert page.evaluate("shown") == []
 
@@ -72,8 +72,8 @@ def test_who_is_looking_is_told_on_the_page_alone(visit: Visit, centre: TaskApi)
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ("granted", "This browser will tell you when an export is done."),
-        ("denied", "This browser does not allow notices from this page."),
+        ("granted", "Your browser will notify you when an export is done."),
+        ("denied", "Your browser blocks notifications from this page."),
     ],
 )
 def test_the_browser_asks_for_permission_on_a_click_and_never_before(
@@ -86,10 +86,10 @@ def test_the_browser_asks_for_permission_on_a_click_and_never_before(
     expect(page.locator("#empty")).to_be_visible()
     assert page.evaluate("Notification.permission") == "default"
 
-    page.get_by_role("button", name="Tell me when done").click()
+    page.get_by_role("button", name="Notify me when done").click()
 
     expect(page.get_by_text(said)).to_be_visible()
-    expect(page.get_by_role("button", name="Tell me when done")).to_be_hidden()
+    expect(page.get_by_role("button", name="Notify me when done")).to_be_hidden()
 
 
 def test_what_had_ended_before_is_no_news(visit: Visit, centre: TaskApi) -> None:

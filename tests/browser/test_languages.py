@@ -31,11 +31,11 @@ def test_a_language_is_switched_where_one_is_and_stays(visits: Callable[..., Vis
     visit = visits(locale="zh-CN")
     page = visit.page
     visit.log_in(path="/?status=FAILED")
-    expect(page.get_by_text("没有匹配的任务")).to_be_visible()
+    expect(page.get_by_text("没有匹配的导出")).to_be_visible()
 
     page.get_by_role("button", name="English").click()
 
-    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    expect(page.get_by_text("No matching exports")).to_be_visible()
     expect(page).to_have_url(visit.api.url + "/?status=FAILED")
     page.goto(visit.api.url)
     expect(page.get_by_role("heading", name="My exports")).to_be_visible()

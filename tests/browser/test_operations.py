@@ -32,7 +32,7 @@ def test_nobody_but_an_operator_gets_in(centre: TaskApi, path: str) -> None:
     assert get(None).headers["Location"] == "/"
     refused = get(centre.token(centre.tenant()))
     assert refused.status_code == 403
-    assert "needs the role admin" in refused.text
+    assert "requires the admin role" in refused.text
     assert get(centre.token(centre.tenant(), roles=ROLES)).status_code == 200
 
 
@@ -64,7 +64,7 @@ def test_the_overview_shows_queues_workers_and_the_last_day(visit: Visit, centre
     expect(chart).to_be_visible()
     assert chart.locator("rect").count() > 0
     # The same figures, for who cannot see the bars.
-    page.get_by_text("The figures as a table").click()
+    page.get_by_text("Show the data as a table").click()
     expect(page.locator("details tbody tr")).to_have_count(24)
 
 
@@ -74,7 +74,7 @@ def test_the_overview_keeps_itself_fresh_and_what_is_open_open(
     page, tenant = visit.page, centre.tenant()
     page.clock.install()
     visit.log_in(ROLES, "/admin")
-    page.get_by_text("The figures as a table").click()
+    page.get_by_text("Show the data as a table").click()
     page.locator("body").click(position={"x": 5, "y": 5})
     centre.begin(ask(centre.person(tenant)))
 
@@ -91,16 +91,18 @@ def test_a_dead_letter_is_read_and_replayed_once(visit: Visit, centre: TaskApi) 
     letter = page.locator(".dead-letters > li").first
     expect(letter).to_contain_text("source_unavailable")
     expect(letter).to_contain_text("Attempt 1")
-    letter.get_by_text("Payload").click()
+    letter.get_by_text("Message").click()
     expect(letter.locator("pre")).to_contain_text('"task_id"')
     number = page.locator(".dead-letters > li").count()
     action = letter.locator("form").get_attribute("action")
 
     letter.get_by_role("button", name="Replay").click()
 
-    expect(page.get_by_role("status")).to_have_text("Asked for again, in its owner's name.")
+    expect(page.get_by_role("status")).to_have_text(
+        "The export was submitted again in its owner's name."
+    )
     expect(page.locator(".dead-letters > li")).to_have_count(number - 1)
-    page.get_by_label("Show replayed ones too").check()
+    page.get_by_label("Include replayed dead letters").check()
     page.get_by_role("button", name="Filter").click()
     expect(page.locator(".dead-letters > li").first).to_contain_text("replayed by ana")
 
@@ -126,7 +128,7 @@ def test_exports_of_all_tenants_are_found_by_filter(visit: Visit, centre: TaskAp
     visit.log_in(ROLES, "/admin/exports")
 
     page.get_by_label("Tenant").fill(tenant)
-    page.get_by_label("State").select_option(label="Failed")
+    page.get_by_label("Status").select_option(label="Failed")
     page.get_by_role("button", name="Filter").click()
 
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -149,9 +151,9 @@ def test_the_audit_log_is_filtered_and_continued(visit: Visit, centre: TaskApi) 
     expect(page.locator("tbody tr")).to_have_count(10)
     expect(page.get_by_label("Tenant")).to_have_value(tenant)
 
-    page.get_by_label("Task").fill("no id")
+    page.get_by_label("Task ID").fill("no id")
     page.get_by_role("button", name="Filter").click()
-    expect(page.get_by_role("alert")).to_have_text("These filters cannot be read.")
+    expect(page.get_by_role("alert")).to_have_text("These filters are invalid.")
     visit.forgive("status of 422")
 
 

@@ -23,7 +23,9 @@ def test_a_copied_link_is_counted_and_revoked_on_its_card(visit: Visit, centre: 
     card = page.locator(".task")
 
     card.get_by_role("button", name="Copy link").click()
-    expect(page.get_by_role("status").first).to_contain_text("Link copied: shared.xlsx. It works")
+    expect(page.get_by_role("status").first).to_contain_text(
+        "Copied the link to shared.xlsx. It is valid"
+    )
     link = page.evaluate("navigator.clipboard.readText()")
     assert re.fullmatch(_LINK, link)
     colleague = centre.person(visit.tenant, "ben")
@@ -31,7 +33,7 @@ def test_a_copied_link_is_counted_and_revoked_on_its_card(visit: Visit, centre: 
 
     card.get_by_role("button", name="Details").click()
     expect(card.locator(".links li")).to_have_count(1)
-    expect(card.locator(".links li")).to_contain_text("used once · ends in 6 days")
+    expect(card.locator(".links li")).to_contain_text("used once · expires in 6 days")
     # A second copy in the same visit is of the same link.
     card.get_by_role("button", name="Copy link").click()
     assert page.evaluate("navigator.clipboard.readText()") == link
@@ -67,4 +69,4 @@ def test_a_file_without_links_says_what_they_are_for(visit: Visit, centre: TaskA
 
     visit.page.get_by_role("button", name="Details").click()
 
-    expect(visit.page.locator(".links")).to_contain_text("for colleagues who may see this data")
+    expect(visit.page.locator(".links")).to_contain_text("for colleagues with access to this data")

@@ -39,14 +39,14 @@ def test_from_logging_in_to_the_bytes_of_the_file(
         expect(page.get_by_text("No exports yet")).to_be_visible()
 
         page.get_by_label("City").fill("Lisbon")
-        page.get_by_label("Status").select_option(label="paid")
+        page.get_by_label("Status", exact=True).select_option(label="paid")
         page.get_by_role("radio", name="CSV", exact=True).check()
         page.get_by_role("textbox", name="File name optional").fill("Lisbon {today}")
         start(page)
 
         row = card(page, "Lisbon 20")
-        expect(row).to_contain_text("Waiting")
-        expect(page.get_by_role("status").first).to_contain_text("Started: Lisbon 20")
+        expect(row).to_contain_text("Queued")
+        expect(page.get_by_role("status").first).to_contain_text("Export started: Lisbon 20")
         [task] = visit.tasks()
         assert task["format"] == "csv"
         assert task["params"] == {"city": "Lisbon", "status": "paid", "at_least": 0}
@@ -76,7 +76,7 @@ def test_a_wrong_value_is_explained_beside_its_field(visit: Visit) -> None:
     start(page)
 
     field = page.get_by_label("At least")
-    expect(page.locator(".field").filter(has=field)).to_contain_text("must be 1000 or less")
+    expect(page.locator(".field").filter(has=field)).to_contain_text("The maximum is 1000")
     expect(field).to_be_focused()
     expect(field).to_have_attribute("aria-invalid", "true")
     assert visit.tasks() == []
@@ -84,7 +84,7 @@ def test_a_wrong_value_is_explained_beside_its_field(visit: Visit) -> None:
     field.fill("5")
     field.press("Enter")
     expect(page.locator(".task")).to_have_count(1)
-    expect(page.get_by_text("must be 1000 or less")).to_be_hidden()
+    expect(page.get_by_text("The maximum is 1000")).to_be_hidden()
 
 
 def test_a_failure_says_why_and_can_be_tried_again(visit: Visit, centre: TaskApi) -> None:
@@ -94,21 +94,21 @@ def test_a_failure_says_why_and_can_be_tried_again(visit: Visit, centre: TaskApi
 
     row = card(page, "first.xlsx")
     expect(row).to_contain_text("Failed")
-    expect(row).to_contain_text("The database that holds the rows cannot be read just now.")
+    expect(row).to_contain_text("The source database is currently unavailable.")
     expect(row.locator("code")).to_have_text("source_unavailable")
 
-    row.get_by_role("button", name="Try again").click()
+    row.get_by_role("button", name="Retry").click()
     expect(page.locator(".task")).to_have_count(2)
-    expect(page.locator(".task").first).to_contain_text("Waiting")
+    expect(page.locator(".task").first).to_contain_text("Queued")
 
 
 def test_a_task_between_two_attempts_says_that_it_will_go_on(visit: Visit, centre: TaskApi) -> None:
     centre.fail(ask(centre.person(visit.tenant)), retry_in=timedelta(minutes=5))
     visit.log_in()
 
-    expect(visit.page.locator(".task")).to_contain_text("Will try again")
+    expect(visit.page.locator(".task")).to_contain_text("Retrying")
     expect(visit.page.locator(".task")).to_contain_text(
-        "The database that holds the rows cannot be read just now."
+        "The source database is currently unavailable."
     )
 
 
@@ -124,7 +124,7 @@ def test_a_task_is_cancelled_and_deleted_after_a_second_thought(
     expect(row).to_contain_text("Cancelled")
     row.get_by_role("button", name="Delete").click()
     expect(row).to_be_visible()
-    row.get_by_role("button", name="Really delete?").click()
+    row.get_by_role("button", name="Confirm deletion").click()
 
     expect(page.get_by_text("No exports yet")).to_be_visible()
     assert visit.tasks() == []
@@ -157,7 +157,7 @@ def test_a_session_that_ended_leads_back_to_the_log_in(visit: Visit, centre: Tas
 
     start(page)
 
-    expect(page.get_by_text("Your session has ended.")).to_be_visible()
+    expect(page.get_by_text("Your session has expired.")).to_be_visible()
     page.get_by_role("link", name="Log in again").click()
     expect(page.get_by_label("Access token")).to_be_visible()
     visit.forgive("status of 401")
@@ -168,7 +168,7 @@ def test_a_wrong_token_is_explained_and_logging_out_works(visit: Visit) -> None:
     page.goto(visit.api.url)
     page.get_by_label("Access token").fill("not-a-token")
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("alert")).to_have_text("This token is not valid here, or has expired.")
+    expect(page.get_by_role("alert")).to_have_text("This token is invalid or has expired.")
     visit.forgive("status of 401")
 
     visit.log_in()

@@ -68,12 +68,12 @@ def test_the_address_keeps_filters_and_page_over_back_forward_and_reload(filled:
 def test_the_list_is_narrowed_by_state_and_data_and_widened_again(filled: Visit) -> None:
     page = filled.page
     filled.log_in(("sales", "finance"))
-    page.get_by_label("State").select_option(label="Cancelled")
+    page.get_by_label("Filter by status").select_option(label="Cancelled")
     expect(page.locator(".task")).to_have_count(5)
     assert names(page) == [f"Porto {number:02}.xlsx" for number in (36, 27, 18, 9, 0)]
 
-    page.get_by_label("Data", exact=True).select_option(label="Ledger")
-    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    page.get_by_label("Filter by dataset").select_option(label="Ledger")
+    expect(page.get_by_text("No matching exports")).to_be_visible()
     expect(page.get_by_text("No exports yet")).to_be_hidden()
     page.get_by_role("button", name="Clear filters").click()
 

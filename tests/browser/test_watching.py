@@ -11,7 +11,7 @@ from tests.browser.conftest import Visit
 from tests.support.servers.task_api import TaskApi, ask
 
 OFFLINE = "No connection"
-PATIENCE = "Still running. You can leave; it will be here."
+PATIENCE = "Still running. You can leave this page and come back later."
 
 
 #: Notes when the list is asked for, by the clock of the page.
@@ -78,12 +78,12 @@ def test_a_lost_connection_is_said_and_what_was_missed_comes_with_it(
     page = visit.page
     task = ask(centre.person(visit.tenant))
     visit.log_in()
-    expect(page.locator(".task")).to_contain_text("Waiting")
+    expect(page.locator(".task")).to_contain_text("Queued")
 
     visit.context.set_offline(True)
     expect(page.get_by_text(OFFLINE)).to_be_visible()
     centre.finish(task)
-    expect(page.locator(".task")).to_contain_text("Waiting")
+    expect(page.locator(".task")).to_contain_text("Queued")
     visit.context.set_offline(False)
 
     expect(page.locator(".task")).to_contain_text("Ready")
@@ -102,7 +102,7 @@ def test_two_tabs_agree(visit: Visit, centre: TaskApi) -> None:
     # A tab behind draws once a second, and a click waits for that.
     first.bring_to_front()
     first.get_by_role("button", name="Start export").click()
-    expect(second.locator(".task")).to_contain_text("Waiting")
+    expect(second.locator(".task")).to_contain_text("Queued")
 
     second.bring_to_front()
     second.get_by_role("button", name="Cancel").click()
@@ -111,7 +111,7 @@ def test_two_tabs_agree(visit: Visit, centre: TaskApi) -> None:
 
     first.bring_to_front()
     first.get_by_role("button", name="Delete").click()
-    first.get_by_role("button", name="Really delete?").click()
+    first.get_by_role("button", name="Confirm deletion").click()
     for page in (first, second):
         expect(page.locator(".task")).to_have_count(0)
 

@@ -128,7 +128,7 @@ def test_an_expired_file_offers_people_a_button(api: TaskApi) -> None:
     foreign = browser.post(shared.path, headers={"Origin": "https://evil.example"})
 
     assert page.status_code == 410
-    assert "文件已过保留期，已被删除。" in page.text
+    assert "文件已过保留期并被删除。" in page.text
     assert f'<form method="post" action="{shared.path}">' in page.text
     assert (pressed.status_code, pressed.headers["location"]) == (303, "/")
     [task] = shared.colleague().get(TASKS).json()["items"]

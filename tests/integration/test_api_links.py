@@ -149,7 +149,7 @@ def test_a_colleague_without_the_role_is_told_so_and_uses_nothing_up(api: TaskAp
 
     assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
     assert page.status_code == 403
-    assert "You do not have the role this needs." in page.text
+    assert "You do not have the required role." in page.text
     assert shared.uses == 0
 
 

@@ -73,8 +73,8 @@ def test_a_failed_task_says_why(api: TaskApi) -> None:
     assert body["last_error"] == {
         "code": "source_unavailable",
         "message": "The source database cannot be reached.",
-        "cause": "The database that holds the rows cannot be read just now.",
-        "remedy": "Try again later. If it lasts, tell whoever looks after the database.",
+        "cause": "The source database is currently unavailable.",
+        "remedy": "Try again later. If the problem persists, tell the owner of the database.",
         "retry_helps": True,
     }
 

@@ -161,7 +161,7 @@ def test_a_failed_task_says_what_happened_what_to_do_and_whether_a_retry_helps()
     english, chinese = (body_of(failed, NOON, language).last_error for language in ("en", "zh"))
 
     assert (english.code, english.message) == ("storage_config", "No such bucket.")
-    assert english.cause.startswith("The object store refuses")
+    assert english.cause.startswith("The object store refused")
     assert english.remedy.startswith("Tell an operator.")
     assert english.retry_helps is False
     assert chinese.cause.startswith("对象存储拒绝了")

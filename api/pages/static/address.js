@@ -1,8 +1,8 @@
-// What the list shows is in the address bar: it can be sent, reloaded, and gone back to.
+// The view of the list as a part of the address, so that it can be shared, reloaded and gone back to.
 
 const FILTERS = ["q", "status", "type"];
 
-/** The view that the address asks for; what it does not say, or says wrongly, is left out. */
+/** The view in the address. Missing and invalid values take their defaults. */
 export function readView() {
   const query = new URLSearchParams(location.search);
   const view = { page: Math.max(1, Math.floor(Number(query.get("page"))) || 1) };
@@ -10,7 +10,7 @@ export function readView() {
   return view;
 }
 
-/** Put `view` into the address; as a new step of the history, or in place of the last one. */
+/** Write `view` to the address, as a new history entry or in place of the current one. */
 export function writeView(view, { replace = false } = {}) {
   const query = new URLSearchParams();
   for (const name of FILTERS) if (view[name]) query.set(name, view[name]);

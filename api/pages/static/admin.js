@@ -1,4 +1,4 @@
-// The operators' pages: times in the reader's zone, and an overview that keeps itself fresh.
+// The operators' pages: times in the reader's time zone, and an overview that refreshes itself.
 
 const REFRESH_MS = 10_000;
 const moments = new Intl.DateTimeFormat(document.documentElement.lang, {
@@ -11,10 +11,10 @@ function localise(root) {
   }
 }
 
-/** Fetch this page again, and take over the part that changes; what is open stays open. */
+/** Fetch this page again and replace the part that changes. Open details stay open. */
 async function refresh() {
   const shown = document.querySelector("[data-refresh]");
-  // Nobody looks, or somebody is in the middle of it.
+  // The page is hidden, or the focus is in the part to be replaced.
   if (document.hidden || shown.contains(document.activeElement)) return;
   try {
     const answer = await fetch(location.href, { signal: AbortSignal.timeout(REFRESH_MS) });
@@ -26,7 +26,7 @@ async function refresh() {
     if (shown.querySelector("details").open) fresh.querySelector("details").open = true;
     shown.replaceWith(fresh);
   } catch {
-    // The next one may come through.
+    // The next refresh may succeed.
   }
 }
 

@@ -1,4 +1,4 @@
-// The bell: what has ended since somebody last looked, kept by the server.
+// The bell: notifications of exports that ended, stored by the server.
 
 import { listNotices, readNotices, Refused, Unreachable } from "./calls.js";
 import { element } from "./elements.js";
@@ -23,7 +23,7 @@ export class Bell {
     });
   }
 
-  /** Ask what there is. The list says what goes wrong; the bell stays as it was. */
+  /** Fetch the notifications. On an error the bell stays as it is; the list shows the error. */
   async look() {
     try {
       const { items, unread } = await listNotices();

@@ -1,6 +1,6 @@
-// Calls of the API. The session cookie goes along by itself; no token is ever seen here.
+// API calls. The browser sends the session cookie; scripts never see the token.
 
-/** The API refused: `detail` is for a person, `code` for support, `errors` for the fields. */
+/** The API refused the request. The message is for people, `code` for support, `errors` for fields. */
 export class Refused extends Error {
   constructor(problem, status) {
     super(problem.detail);
@@ -10,13 +10,13 @@ export class Refused extends Error {
   }
 }
 
-/** Nobody answered, or something that is not our API. */
+/** There was no answer, or not one of our API. */
 export class Unreachable extends Error {}
 
 const TIMEOUT_MS = 20_000;
 
 export async function call(method, path, body, signal = AbortSignal.timeout(TIMEOUT_MS)) {
-  // The language of the page, which somebody may have chosen against the browser's.
+  // The language of the page, which can differ from the browser's.
   const options = { method, headers: { "Accept-Language": document.documentElement.lang }, signal };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
@@ -36,7 +36,7 @@ export async function call(method, path, body, signal = AbortSignal.timeout(TIME
 
 const TASKS = "/api/export-tasks";
 
-/** One page of the list that `view` asks for; see address.js. */
+/** One page of the list for `view`; see address.js. */
 export function listTasks(view, size) {
   const query = new URLSearchParams({ page: view.page, page_size: size });
   for (const name of ["q", "status", "type"]) if (view[name]) query.set(name, view[name]);

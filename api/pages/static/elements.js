@@ -1,4 +1,4 @@
-// Elements with text in them: the only way the scripts of the page make any.
+// Elements with text content: the only way the scripts of the pages create elements.
 
 export function element(name, content = "", attributes = {}) {
   const made = document.createElement(name);
@@ -7,7 +7,7 @@ export function element(name, content = "", attributes = {}) {
   return made;
 }
 
-/** Fill `place` with short phrases, each of which stays on one line. */
+/** Fill `place` with short phrases. None of them is broken across lines. */
 export function phrases(place, parts) {
   place.replaceChildren(...parts.flatMap((part, at) => [
     ...(at ? [" · "] : []), element("span", part, { class: "phrase" }),

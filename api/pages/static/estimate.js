@@ -1,4 +1,4 @@
-// What an export will be, said before it is started: rows, size, time, and a better format.
+// The estimate of an export before it starts: rows, size, time, and a better format.
 
 import { estimate, Refused, Unreachable } from "./calls.js";
 import { phrases } from "./elements.js";
@@ -15,25 +15,29 @@ export function wireEstimate(form) {
 
   async function ask() {
     asking?.abort();
-    const mine = (asking = new AbortController());
+    const mine = new AbortController();
+    asking = mine;
     const request = collect(form, () => {});
-    if (!request) return void (panel.hidden = true);
+    if (!request) {
+      panel.hidden = true;
+      return;
+    }
     try {
       show(await estimate(request, mine.signal));
     } catch (error) {
       if (!(error instanceof Refused) && !(error instanceof Unreachable)) throw error;
-      // The form says what is wrong when it is sent; an estimate is only help.
+      // The form shows errors when it is submitted. The estimate is only a hint.
       if (mine === asking) panel.hidden = true;
     }
   }
 
-  function show(told) {
+  function show(result) {
     panel.hidden = false;
-    phrases(part("estimate-text"), partsOf(told));
-    const better = told.better_format;
+    phrases(part("estimate-text"), partsOf(result));
+    const better = result.better_format;
     part("estimate-better").hidden = !better;
     if (!better) return;
-    part("estimate-better").querySelector("span").textContent = reasonOf(told);
+    part("estimate-better").querySelector("span").textContent = reasonOf(result);
     const button = part("estimate-better").querySelector("button");
     button.textContent = text("choose_format", { format: textOr(`format_${better.format}`, better.format) });
     button.dataset.format = better.format;
@@ -53,23 +57,23 @@ export function wireEstimate(form) {
   ask();
 }
 
-function partsOf(told) {
-  if (told.rows === 0) return [text("estimate_none")];
-  if (told.rows === null) return [text("estimate_unknown")];
+function partsOf(result) {
+  if (result.rows === 0) return [text("estimate_none")];
+  if (result.rows === null) return [text("estimate_unknown")];
   const parts = [];
-  const rows = told.rows_known_by === "exact" ? "estimate_rows" : "estimate_about_rows";
-  parts.push(counted(rows, "rows", told.rows));
-  if (told.sheets > 1) parts.push(text("estimate_sheets", { sheets: number(told.sheets) }));
-  if (told.files > 1) parts.push(text("estimate_files", { files: number(told.files) }));
-  if (told.bytes !== null) parts.push(text("estimate_size", { size: bytes(told.bytes) }));
-  if (told.seconds !== null) parts.push(text("estimate_time", { time: duration(told.seconds) }));
-  parts.push(whenItStarts(told));
+  const rows = result.rows_known_by === "exact" ? "estimate_rows" : "estimate_about_rows";
+  parts.push(counted(rows, "rows", result.rows));
+  if (result.sheets > 1) parts.push(text("estimate_sheets", { sheets: number(result.sheets) }));
+  if (result.files > 1) parts.push(text("estimate_files", { files: number(result.files) }));
+  if (result.bytes !== null) parts.push(text("estimate_size", { size: bytes(result.bytes) }));
+  if (result.seconds !== null) parts.push(text("estimate_time", { time: duration(result.seconds) }));
+  parts.push(whenItStarts(result));
   return parts;
 }
 
 function reasonOf({ better_format: better, rows, sheets, bytes: size }) {
   const holes = { rows: number(rows), sheets: number(sheets ?? 1), size: bytes(size) };
-  // A reason of a newer server than this page is told in the server's words.
+  // A newer server may send a reason that this page has no text for. Then its own text is shown.
   const known = textOr(`better_${better.code}`, null);
   return known === null ? better.reason : text(`better_${better.code}`, holes);
 }

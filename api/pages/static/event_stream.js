@@ -1,20 +1,20 @@
-// What happens to my exports, as the server tells it: one stream for all tabs of a person.
+// The event stream of the user's exports: one connection for all tabs.
 //
-// A browser keeps six connections to one server, and a stream holds one for as long as its
-// tab is open. So one tab listens and tells the others.
+// A browser opens at most six connections to a server, and a stream occupies one as long as its tab
+// is open. So one tab listens and forwards events to the others.
 
 import { EVENTS_PATH } from "./calls.js";
 
-// A stream that the server has refused, for a restart or a proxy's sake, is asked for again.
+// When to reconnect after the server or a proxy refused the stream, for example during a restart.
 const AGAIN_MS = 10_000;
 
 export class EventStream {
-  /** True while somebody listens for this tab, so that nobody has to look. */
+  /** True while events reach this tab, so that it need not poll. */
   open = false;
   #hooks;
   #channel;
 
-  /** `me` names the person: another one, logged in to another tab, has another stream. */
+  /** `me` identifies the user. Another user who is logged in in another tab has another stream. */
   constructor(me, { opened, closed, task, deleted, acted }) {
     this.#hooks = { opened, closed, task, deleted, acted };
     this.#channel = new BroadcastChannel(`waybill ${me}`);
@@ -30,29 +30,29 @@ export class EventStream {
     }
   }
 
-  /** Tell the other tabs that something was done in this one. */
-  tellOthers() {
+  /** Notify the other tabs of an action in this one. */
+  notifyOthers() {
     this.#channel.postMessage({ kind: "acted" });
   }
 
-  #listen(tell) {
+  #listen(send) {
     const publish = (message) => {
-      tell(message);
+      send(message);
       this.#receive(message);
     };
-    this.#answer = () => tell({ kind: this.open ? "open" : "closed" });
+    this.#answer = () => send({ kind: this.open ? "open" : "closed" });
     const source = new EventSource(EVENTS_PATH);
     source.onopen = () => publish({ kind: "open" });
     source.onerror = () => {
       publish({ kind: "closed" });
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => this.#listen(tell), AGAIN_MS);
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => this.#listen(send), AGAIN_MS);
     };
     for (const kind of ["task", "deleted"]) {
       source.addEventListener(kind, (event) => publish({ kind, body: JSON.parse(event.data) }));
     }
   }
 
-  /** What the listening tab tells one that has just come. */
+  /** The answer of the listening tab to a tab that has just opened. */
   #answer = () => {};
 
   #receive({ kind, body }) {

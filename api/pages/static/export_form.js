@@ -1,19 +1,19 @@
-// The form for a new export: starts it once, shows errors beside the fields they are about.
+// The form for a new export: submits it once, and shows errors next to their fields.
 
 import { Refused, startExport } from "./calls.js";
 import { activeFields, collect } from "./form_values.js";
 import { text } from "./texts.js";
 
-// The second click of a double click comes within this, on slow hands and slow machines.
+// The second click of a double click follows within this time, even on slow machines.
 const TWICE_MS = 1_500;
 
-/** Make the form work; `started` gets each task it starts, `failed` what it cannot show. */
+/** Wire the form. `started` gets each new task; `failed` gets errors that the form cannot show. */
 export function wireForm(form, { started, failed }) {
   const choice = form.elements.type;
   const button = form.querySelector("#submit");
   let last = null;
   choice.addEventListener("change", () => showDataset(form, choice.value));
-  // Browsers keep a choice over a reload.
+  // Browsers restore the selection after a reload.
   showDataset(form, choice.value);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -22,12 +22,13 @@ export function wireForm(form, { started, failed }) {
     if (!request) return void focusFirstProblem(form);
     const body = JSON.stringify(request);
     if (last?.body === body && Date.now() - last.at < TWICE_MS) {
-      // The export may be over by the second click, and then the server would start another.
+      // The export may have ended before the second click; the server would then start another.
       last.twice = true;
       if (last.task) started(last.task, { twice: true });
       return;
     }
-    const mine = (last = { body, at: Date.now(), task: null, twice: false });
+    const mine = { body, at: Date.now(), task: null, twice: false };
+    last = mine;
     button.setAttribute("aria-busy", "true");
     button.textContent = text("submitting");
     try {

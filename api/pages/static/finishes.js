@@ -1,4 +1,4 @@
-// Telling a person that an export has ended: on the page, in its title, and by the browser.
+// Announces the end of an export: on the page, in its title, and by a browser notification.
 
 import { isLive } from "./task_card.js";
 import { text } from "./texts.js";
@@ -11,7 +11,7 @@ export class Finishes {
   #states = new Map();
   #unseen = 0;
 
-  /** `tell(message, look)` shows a line on the page; `ended()` is called after each end. */
+  /** `tell(message, options)` shows a line on the page; `ended()` is called after each end. */
   constructor(tell, ended) {
     this.#tell = tell;
     this.#ended = ended;
@@ -23,7 +23,7 @@ export class Finishes {
     this.#wirePermission(document.getElementById("tell-me"));
   }
 
-  /** Look at a task; true when its state is another one than before. */
+  /** Record the state of a task; returns whether it has changed. */
   saw(task) {
     const before = this.#states.get(task.id);
     this.#states.set(task.id, task.status);
@@ -38,7 +38,7 @@ export class Finishes {
     if (!isAway()) return;
     this.#count(this.#unseen + 1);
     if (window.Notification?.permission !== "granted") return;
-    // The tag keeps two tabs from telling twice.
+    // The tag prevents two tabs from showing the same notification.
     const notice = new Notification(message, { tag: task.id, body: text("product") });
     notice.onclick = () => window.focus();
   }
@@ -48,7 +48,7 @@ export class Finishes {
     document.title = unseen ? `(${unseen}) ${title}` : title;
   }
 
-  /** Permission is asked for when a person wants it, and never before. */
+  /** Permission is requested on a click, and never before. */
   #wirePermission(button) {
     button.hidden = window.Notification?.permission !== "default";
     button.addEventListener("click", async () => {

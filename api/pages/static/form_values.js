@@ -1,22 +1,22 @@
-// What a form for an export holds: each field's value by its kind, and what is wrong with it.
+// The values of the export form: each field's value by its kind, or why it is invalid.
 
 import { text } from "./texts.js";
 
-/** A value that is visibly wrong before anybody is asked. */
+/** A value that is invalid before the server is asked. */
 export class BadValue extends Error {}
 
-/** The fields of the dataset that is chosen. */
+/** The fields of the selected dataset. */
 export function activeFields(form) {
   return [...form.querySelectorAll("[data-dataset]:not([disabled]) [data-param]")];
 }
 
-/** What the form asks for; `wrong(field, detail)` is called for each field that cannot be sent. */
+/** The request in the form, or null. `wrong(field, detail)` is called for each invalid field. */
 export function collect(form, wrong) {
   const params = {};
   let whole = true;
   for (const field of activeFields(form)) {
     try {
-      const value = valueOf(field);
+      const value = fieldValue(field);
       if (value !== undefined) params[field.dataset.param] = value;
     } catch (error) {
       if (!(error instanceof BadValue)) throw error;
@@ -30,13 +30,13 @@ export function collect(form, wrong) {
   return request;
 }
 
-/** What to send for a field; undefined leaves it out, so that its default holds. */
-function valueOf(field) {
+/** The value to send for a field. Undefined leaves it out, so that its default applies. */
+function fieldValue(field) {
   if (field.dataset.kind === "boolean") return field.checked;
   if (field.dataset.kind === "choices") {
     return [...field.querySelectorAll(":checked")].map((box) => JSON.parse(box.value));
   }
-  // A half-filled date has no value, and would be taken for none.
+  // A partly filled date has no value and would look like an empty one.
   if (field.validity.badInput) throw new BadValue(text("bad_value"));
   const value = field.value.trim();
   if (value === "") {
@@ -61,7 +61,7 @@ const READERS = {
   },
 };
 
-/** A number where a number says the same as its digits; else the digits, for the server. */
+/** A number if it represents the digits exactly; otherwise the digits, for the server to parse. */
 function exactNumber(value, field, pattern, problem) {
   if (!pattern.test(value)) throw new BadValue(text(problem));
   const { low, high } = field.dataset;

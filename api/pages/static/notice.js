@@ -1,4 +1,4 @@
-// The line at the top that says what has just happened.
+// The message line at the top of the page.
 
 import { Refused, Unreachable } from "./calls.js";
 import { text } from "./texts.js";
@@ -14,12 +14,12 @@ export function tell(message, { kind = "", lasting = false, signIn = false } = {
   notice.dataset.kind = kind;
   notice.querySelector("a").hidden = !signIn;
   notice.hidden = false;
-  // A reader of the screen hears what changes in a region that is there already.
+  // Screen readers announce changes in a region that is already visible.
   notice.querySelector("span").textContent = message;
   if (!lasting) timer = setTimeout(() => { notice.hidden = true; }, SHOWN_MS);
 }
 
-/** Say what went wrong; true when trying again by itself makes sense. */
+/** Show an error; returns whether to retry automatically. */
 export function tellFailure(error, waitSeconds = null) {
   if (error instanceof Refused && error.status === 401) {
     tell(text("session_over"), { kind: "problem", lasting: true, signIn: true });
@@ -35,7 +35,7 @@ export function tellFailure(error, waitSeconds = null) {
   return true;
 }
 
-/** The connection is there again. */
+/** Hide the message about the lost connection. */
 export function forgetOffline() {
   if (notice.dataset.kind === "offline") notice.hidden = true;
 }

@@ -1,4 +1,4 @@
-// One export in the list. Every value lands as text, never as markup.
+// The card of one export in the list. All values are inserted as text, never as markup.
 
 import { downloadPath } from "./calls.js";
 import { phrases } from "./elements.js";
@@ -22,7 +22,7 @@ export function makeCard(task, act) {
   return card;
 }
 
-/** Bring a card up to date. It keeps focus, and what is open stays open. */
+/** Update a card. It keeps the focus, and open details stay open. */
 export function fillCard(card, task) {
   card.task = task;
   card.dataset.id = task.id;
@@ -56,7 +56,7 @@ function fillActions(card, download, task) {
   }
   const retry = card.querySelector('[data-action="retry"]');
   retry.textContent = text(task.status === "FAILED" ? "retry" : "export_again");
-  // What can help stands out; what cannot is still allowed.
+  // The button stands out if a retry can help. It is available in any case.
   retry.classList.toggle("primary", task.status === "FAILED" && task.last_error.retry_helps);
 }
 
@@ -73,7 +73,7 @@ function fillProgress(slot, task) {
   const { rows_done: done, rows_total: total, bytes_uploaded: uploaded, eta_seconds: eta } = task.progress;
   slot("progress").hidden = task.status !== "PROCESSING";
   const bar = slot("bar");
-  // Without a value the bar says "busy", which is all that is known then.
+  // A bar without a value shows "busy": the total is not known.
   if (total) Object.assign(bar, { max: total, value: done });
   else bar.removeAttribute("value");
   bar.setAttribute("aria-label", task.filename);
@@ -127,7 +127,7 @@ function toggleDetails(card, button, act) {
   if (!more.hidden) act("details", card.task, button, card);
 }
 
-/** A delete button asks once, on itself, and forgets that it asked. */
+/** Whether deletion is confirmed. The button asks once; the question goes away with the focus. */
 function sure(button) {
   if (button.dataset.asked) return true;
   button.dataset.asked = "yes";

@@ -1,4 +1,4 @@
-// The task centre: the form starts exports, the list shows how they go.
+// The task centre: the form starts exports, and the list shows their progress.
 
 import { cancelTask, deleteTask, retryTask } from "./calls.js";
 import { Bell } from "./bell.js";
@@ -16,13 +16,13 @@ function started(task, { twice = false } = {}) {
   tell(text(said, { filename: task.filename }));
   list.show({ q: "", status: "", type: "", page: 1 });
   watcher.acted();
-  // On a phone the list lies below the form.
+  // On a phone the list is below the form.
   document.getElementById("list-title").scrollIntoView({ block: "nearest" });
 }
 
 const actions = {
-  details: (task, button, card) => showLinks(task, card),
-  copy: (task, button, card) => copyLink(task, card),
+  details: (task, _button, card) => showLinks(task, card),
+  copy: (task, _button, card) => copyLink(task, card),
   cancel: async (task, button) => {
     button.disabled = true;
     button.textContent = text("cancelling");

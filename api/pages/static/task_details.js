@@ -1,12 +1,12 @@
-// What a card says when it is opened: filters, proof, and what was changed to fit the format.
+// The details of a card: filters, proof of completeness, and conversion warnings.
 
 import { element } from "./elements.js";
 import { moment, number, text, textOr } from "./texts.js";
 
 /** Fill the list of facts about `task`. */
 export function fillDetails(list, task) {
-  const chosen = Object.entries(task.params).filter(([, value]) => value !== null);
-  const facts = [[text("detail_params"), chosen.map(([name, value]) => `${name} = ${shown(value)}`)]];
+  const filters = Object.entries(task.params).filter(([, value]) => value !== null);
+  const facts = [[text("detail_params"), filters.map(([name, value]) => `${name} = ${shown(value)}`)]];
   if (task.completeness) {
     facts.push([text("detail_snapshot"), [moment(task.completeness.snapshot_at)]]);
     facts.push([text("detail_digest"), [task.completeness.digest]]);
@@ -21,7 +21,7 @@ export function fillDetails(list, task) {
 const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
 function warning({ column, rule, count }) {
-  // A rule of a newer server than this page has no words yet; its name is better than nothing.
+  // A newer server may send a rule that this page has no text for. Then its name is shown.
   const explanation = textOr(`rule_${rule}`, String(rule).replaceAll("_", " "));
   return text("warning", { column, explanation, count: number(count) });
 }

@@ -1,14 +1,14 @@
-// Links to share: made and copied with one click, listed with their uses, and revoked.
+// Share links: created and copied with one click, listed with their uses, and revoked.
 
 import { listLinks, makeLink, revokeLink } from "./calls.js";
 import { element } from "./elements.js";
 import { tell, tellFailure } from "./notice.js";
 import { age, counted, moment, number, text } from "./texts.js";
 
-// The token of a link is told once, when it is made: a second copy is of the same link.
+// The server returns a token only once. So a second copy in the same visit uses the same link.
 const made = new Map();
 
-/** Make a link to the file of `task`, unless there is one of this visit, and copy it. */
+/** Copy the link of this visit to the file of `task`; create it if there is none. */
 export async function copyLink(task, card) {
   const link = made.get(task.id) ?? await newLink(task, {});
   const address = new URL(link.url, location.href).href;
@@ -22,7 +22,7 @@ export async function copyLink(task, card) {
   if (!slot(card, "more").hidden) await showLinks(task, card);
 }
 
-/** Fill the part of an open card that lists its links. */
+/** Fill in the list of links of an open card. */
 export async function showLinks(task, card) {
   const section = slot(card, "links");
   section.hidden = task.status !== "SUCCESS";
@@ -66,7 +66,7 @@ function lineOf(link, task, card) {
   return line;
 }
 
-/** The text that says why a link works no longer; null while it works. */
+/** The key of the text that says why a link is no longer valid; null while it is valid. */
 function endOf(link) {
   if (link.revoked_at) return "link_revoked";
   const used = link.max_uses !== null && link.uses >= link.max_uses;

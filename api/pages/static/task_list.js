@@ -1,4 +1,4 @@
-// The list of exports: the part of it that the address asks for, with filters and pages.
+// The list of exports: the part selected by the address, with filters and pages.
 
 import { isNarrowed, readView, writeView } from "./address.js";
 import { listTasks } from "./calls.js";
@@ -6,7 +6,7 @@ import { fillCard, isLive, makeCard } from "./task_card.js";
 import { number, text } from "./texts.js";
 
 const PAGE_SIZE = 20;
-// The API counts pages to here; whoever has more narrows the list.
+// The last page number that the API accepts. Filters reach the rest.
 const LAST_PAGE = 1000;
 const TYPING_MS = 300;
 const AGES_MS = 30_000;
@@ -19,7 +19,7 @@ export class TaskList {
   #turn = 0;
   #cards = new Map();
 
-  /** `act` handles a card's buttons; `changed()` is called when another part is to be shown. */
+  /** `act` handles the buttons of a card; `changed()` is called when another part must be shown. */
   constructor(root, { act, changed }) {
     this.#parts = Object.fromEntries(
       ["tasks", "loading", "empty", "no-match", "clear-filters", "filters", "pager", "page-range"]
@@ -39,7 +39,7 @@ export class TaskList {
       this.#showFilters();
       this.#changed();
     });
-    // "2 minutes ago" is soon wrong when nothing else changes.
+    // "2 minutes ago" must be updated even if nothing else changes.
     setInterval(() => {
       for (const card of this.#cards.values()) fillCard(card, card.task);
     }, AGES_MS);
@@ -49,7 +49,7 @@ export class TaskList {
     return [...this.#cards.values()].some((card) => isLive(card.task));
   }
 
-  /** Show another part of the list, and leave a step in the history. */
+  /** Show another part of the list, and add a history entry. */
   show(change, how) {
     this.#view = { ...this.#view, ...change };
     writeView(this.#view, how);
@@ -57,13 +57,13 @@ export class TaskList {
     this.#changed();
   }
 
-  /** Ask the API, and show what it says; its tasks, or null when a newer question was asked. */
+  /** Load and show the list. Returns its tasks, or null if a newer request was made meanwhile. */
   async look() {
     const turn = ++this.#turn;
     const answer = await listTasks(this.#view, PAGE_SIZE);
     if (turn !== this.#turn) return null;
     if (!answer.items.length && this.#view.page > 1) {
-      // What was on this page is gone.
+      // The tasks on this page were deleted.
       this.#view.page = Math.max(1, Math.min(this.#view.page - 1, Math.ceil(answer.total / PAGE_SIZE)));
       writeView(this.#view, { replace: true });
       return this.look();
@@ -72,11 +72,11 @@ export class TaskList {
     return answer.items;
   }
 
-  /** Bring one card up to date; false when the list itself has to be asked for again. */
+  /** Update one card; returns false if the list must be loaded again. */
   update(task) {
     const card = this.#cards.get(task.id);
     if (!card) return false;
-    // An event may be older than the answer that came meanwhile.
+    // An event may be older than a response that arrived meanwhile.
     if (task.updated_at < card.task.updated_at) return true;
     const moved = card.task.status !== task.status;
     fillCard(card, task);
@@ -99,7 +99,7 @@ export class TaskList {
     let typing = null;
     filters.elements.q.addEventListener("input", (event) => {
       clearTimeout(typing);
-      // While somebody types, the history gets one step and not one for each letter.
+      // Typing adds one history entry, not one for each letter.
       const how = { replace: Boolean(this.#view.q) };
       typing = setTimeout(() => this.show({ q: event.target.value.trim(), page: 1 }, how), TYPING_MS);
     });
@@ -125,7 +125,7 @@ export class TaskList {
       return card;
     });
     this.#cards = new Map(cards.map((card) => [card.task.id, card]));
-    // Moving a card would take the focus away from it.
+    // A card that is moved loses the focus.
     if (cards.length !== parts.tasks.children.length || cards.some((card, at) => parts.tasks.children[at] !== card)) {
       parts.tasks.replaceChildren(...cards);
     }

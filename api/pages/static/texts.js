@@ -1,4 +1,4 @@
-// Texts, numbers and times for a person: texts come with the page, the rest from the browser.
+// Texts, and numbers and times formatted by the browser for the language of the page.
 
 const language = document.documentElement.lang;
 const texts = JSON.parse(document.getElementById("texts").textContent);
@@ -10,18 +10,18 @@ const ages = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
-/** The text called `name`, with the {holes} in it filled. */
+/** The text `name` with its {placeholders} filled in. */
 export function text(name, holes = {}) {
   return texts[name].replace(/\{(\w+)\}/g, (hole, key) => holes[key] ?? hole);
 }
 
-/** The text for a number of things, which goes into `hole`; one thing may have a text of its own. */
+/** The text `name` with `count` as placeholder `hole`; `name_one`, if there is one, for a single thing. */
 export function counted(name, hole, count, holes = {}) {
   const one = count === 1 && texts[`${name}_one`] !== undefined;
   return text(one ? `${name}_one` : name, { ...holes, [hole]: number(count) });
 }
 
-/** The text called `name`, or `otherwise` where there is none. */
+/** The text `name`, or `otherwise` if there is none. */
 export function textOr(name, otherwise) {
   return texts[name] ?? otherwise;
 }
@@ -42,7 +42,7 @@ export function moment(iso) {
   return moments.format(new Date(iso));
 }
 
-/** A time of today by its clock alone, another one with its day. */
+/** The time only, if it is today; otherwise date and time. */
 export function momentOrClock(iso) {
   const then = new Date(iso);
   return then.toDateString() === new Date().toDateString() ? clock.format(then) : moments.format(then);
@@ -60,7 +60,7 @@ export function age(iso) {
   return ages.format(Math.trunc(seconds / length), unit);
 }
 
-/** "2 minutes", for a wait of so many seconds. */
+/** A duration as "2 minutes", rounded up. */
 export function duration(seconds) {
   const [unit, length] = UNITS.find(([, length]) => seconds >= length) ?? ["second", 1];
   return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" })

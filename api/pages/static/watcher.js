@@ -1,12 +1,12 @@
-// When to look at the list: at once when the server tells of a change, and where it cannot,
-// again and again at growing intervals, until it is kinder to give up.
+// When to reload the list: at once after an event of the server. Without events, at growing
+// intervals, and after a few attempts only on request.
 
 import { EventStream } from "./event_stream.js";
 
-// The waits between two looks; the last one repeats. The same the API asks of every client.
+// Seconds between two polls; the last one repeats. The API requests the same of every client.
 const WAITS_SECONDS = [2, 4, 8, 15];
 const LOOKS = 6;
-// Events come in swarms when many tasks change.
+// Many tasks may change at once; their events cause one reload.
 const GATHER_MS = 250;
 
 export class Watcher {
@@ -20,37 +20,37 @@ export class Watcher {
   #turn = 0;
   #known = new Set();
 
-  /** `failed(error, waitSeconds)` is true when trying again makes sense; `saw(task)` gets all. */
+  /** `failed(error, waitSeconds)` returns whether to retry; `saw(task)` gets every task read. */
   constructor(list, { failed, worked, saw }) {
     this.#list = list;
     this.#hooks = { failed, worked, saw };
     this.#patience = document.getElementById("patience");
     this.#patience.querySelector("button").addEventListener("click", () => this.look());
     this.#stream = new EventStream(document.documentElement.dataset.me, {
-      // What happened before it opened has been missed.
+      // Changes before the stream opened were missed.
       opened: () => this.look(),
       closed: () => this.look(),
       acted: () => this.look(),
-      task: (task) => this.#told(task),
+      task: (task) => this.#changed(task),
       deleted: ({ id }) => this.#list.shows(id) && this.#lookSoon(),
     });
     for (const event of ["online", "offline"]) window.addEventListener(event, () => this.look());
     document.addEventListener("visibilitychange", () => document.hidden || this.look());
   }
 
-  /** Look now, and then at growing intervals, as long as nobody tells. */
+  /** Reload now, and then at growing intervals while there are no events. */
   look() {
     this.#looks = 0;
     return this.#look();
   }
 
-  /** Look, because something was done here; the other tabs do the same. */
+  /** Reload after an action of the user, in the other tabs as well. */
   acted() {
-    this.#stream.tellOthers();
+    this.#stream.notifyOthers();
     return this.look();
   }
 
-  #told(task) {
+  #changed(task) {
     this.#hooks.saw(task);
     const isNew = !this.#known.has(task.id);
     this.#known.add(task.id);
