@@ -1,7 +1,4 @@
-"""Which language a caller reads: the one chosen on the page, else by `Accept-Language`.
-
-RFC 9110, 12.5.4.
-"""
+"""Language selection: the choice made on the page, otherwise `Accept-Language` (RFC 9110, 12.5.4)."""
 
 from __future__ import annotations
 
@@ -12,22 +9,22 @@ from starlette.requests import Request
 
 Language = Literal["en", "zh"]
 
-#: What somebody chose on the page, for this browser.
+#: Holds the language that was chosen on the page in this browser.
 LANGUAGE_COOKIE = "waybill_language"
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 DEFAULT: Language = "en"
-#: More entries than any browser sends; the rest is not read.
+#: More entries than any browser sends. Further ones are ignored.
 _MAX_RANGES = 20
 
 
 def preferred_language(accept_language: str) -> Language:
-    """The first of our languages in the order of the header's weights; English otherwise."""
-    ranges = [_weighed(item) for item in accept_language.split(",")[:_MAX_RANGES]]
-    # Sorting is stable, so equal weights stay in the caller's order.
+    """The supported language with the highest weight in the header; otherwise English."""
+    ranges = [_parse_range(item) for item in accept_language.split(",")[:_MAX_RANGES]]
+    # The sort is stable, so entries of equal weight keep the caller's order.
     for tag, weight in sorted(ranges, key=lambda item: -item[1]):
         primary = tag.partition("-")[0].lower()
-        if weight > 0 and _spoken(primary):
+        if weight > 0 and _is_supported(primary):
             return primary
     return DEFAULT
 
@@ -35,7 +32,7 @@ def preferred_language(accept_language: str) -> Language:
 def language_of(request: Request) -> Language:
     """The language to answer `request` in."""
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
-    if _spoken(chosen):
+    if _is_supported(chosen):
         return chosen
     return preferred_language(request.headers.get("accept-language", ""))
 
@@ -43,11 +40,11 @@ def language_of(request: Request) -> Language:
 LanguageDep = Annotated[Language, Depends(language_of)]
 
 
-def _spoken(tag: str) -> TypeGuard[Language]:
+def _is_supported(tag: str) -> TypeGuard[Language]:
     return tag in LANGUAGES
 
 
-def _weighed(item: str) -> tuple[str, float]:
+def _parse_range(item: str) -> tuple[str, float]:
     tag, _, parameters = item.partition(";")
     name, _, value = parameters.strip().partition("=")
     if name.strip().lower() != "q":

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from waybill.api.client.answers import (
-    ApiError,
     BetterFormat,
-    ClientError,
     Completeness,
-    Conflict,
-    DamagedDownload,
     DownloadLink,
     Estimate,
-    ExportFailed,
     ExportTask,
-    FileGone,
     LastError,
+    Progress,
+    Status,
+    TaskPage,
+)
+from waybill.api.client.client import Waybill
+from waybill.api.client.errors import (
+    ApiError,
+    ClientError,
+    Conflict,
+    DamagedDownload,
+    ExportFailed,
+    FileGone,
     NotAllowed,
     NotFound,
-    Progress,
     ServerFailed,
-    Status,
     StillRunning,
-    TaskPage,
     TooMany,
     Unreachable,
 )
-from waybill.api.client.client import Waybill
 
 __all__ = [
     "ApiError",

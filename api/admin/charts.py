@@ -1,4 +1,4 @@
-"""Bar charts, as the rectangles a template draws: no script, no style, readable as a table."""
+"""Bar charts as rectangles for a template to draw, without scripts or styles."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 WIDTH = 480
 HEIGHT = 140
-#: Of a bar's place, the part that stays empty.
+#: The part of each bar's slot that stays empty.
 _GAP = 0.25
-_LEAST_HEIGHT = 2.0
+_MIN_HEIGHT = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One rectangle. `series` says which of the stacked values it stands for."""
+    """One rectangle. `series` is the index of its value within the stack."""
 
     x: float
     y: float
@@ -33,23 +33,23 @@ class Chart:
 
 
 def bar_chart(columns: Sequence[Sequence[float]]) -> Chart:
-    """A chart of stacked bars, one stack for each of `columns`; what is not 0 is visible."""
+    """A chart of stacked bars, one stack for each column. Every value above 0 is visible."""
     top = _round_up(max((sum(column) for column in columns), default=0))
-    place = WIDTH / max(1, len(columns))
+    slot = WIDTH / max(1, len(columns))
     bars: list[Bar] = []
     for number, column in enumerate(columns):
         floor = float(HEIGHT)
         for series, value in enumerate(column):
             if value <= 0:
                 continue
-            height = max(_LEAST_HEIGHT, value / top * HEIGHT)
+            height = max(_MIN_HEIGHT, value / top * HEIGHT)
             floor = max(0.0, floor - height)
-            x = (number + _GAP / 2) * place
+            x = (number + _GAP / 2) * slot
             bars.append(
                 Bar(
                     round(x, 1),
                     round(floor, 1),
-                    round(place * (1 - _GAP), 1),
+                    round(slot * (1 - _GAP), 1),
                     round(height, 1),
                     series,
                 )
@@ -58,7 +58,7 @@ def bar_chart(columns: Sequence[Sequence[float]]) -> Chart:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50 …, so that the scale can be read; 1 for nothing."""
+    """The next of 1, 2, 5, 10, 20, 50 … for a readable scale; at least 1."""
     if value <= 1:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))

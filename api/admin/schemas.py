@@ -1,4 +1,4 @@
-"""Bodies of the admin answers. What the store reads for operators is shown as it is."""
+"""Response bodies of the admin API. The store's own rows are returned unchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from waybill.infra.tasks.queries.statistics import HourFigures, Lease, QueueFigu
 
 
 class AdminTaskBody(TaskBody):
-    """A task of any tenant. Its link is its owner's alone, and never in here."""
+    """A task of any tenant. It never holds the download link, which is only for its owner."""
 
     tenant: str
     queue: str
@@ -36,17 +36,17 @@ class AuditList(BaseModel):
     """A part of the audit log, newest first."""
 
     items: list[AuditEntry]
-    next: int | None = Field(description="`before` of the following part; null at the end.")
+    next: int | None = Field(description="`before` of the next part; null at the end.")
 
 
 class QueueList(BaseModel):
-    """What waits and what runs, by queue and type."""
+    """Waiting and running tasks by queue and type."""
 
     items: list[QueueFigures]
 
 
 class LeaseList(BaseModel):
-    """What every worker has in hand."""
+    """The leases of all workers."""
 
     items: list[Lease]
 

@@ -1,7 +1,7 @@
-"""A small client of Waybill's HTTP API, on httpx: submit, wait, download.
+"""The Python client of Waybill's HTTP API: submit an export, wait for it, download the file.
 
-It imports nothing of the server. Errors are in `waybill.api.client.answers`; each carries the
-stable code that the server gave.
+It imports no module of the server. `waybill.client` is its public face. Errors are in
+`waybill.api.client.errors`; each `ApiError` has the stable code that the server sent.
 """
 
 from __future__ import annotations
@@ -19,16 +19,12 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from waybill.api.client.answers import (
+from waybill.api.client.answers import DownloadLink, Estimate, ExportTask, Status, TaskPage
+from waybill.api.client.errors import (
     DamagedDownload,
-    DownloadLink,
-    Estimate,
     ExportFailed,
-    ExportTask,
     ServerFailed,
-    Status,
     StillRunning,
-    TaskPage,
     TooMany,
     Unreachable,
     error_of,
@@ -37,19 +33,19 @@ from waybill.api.client.answers import (
 )
 
 _TASKS = "/api/export-tasks"
-#: Seconds between looks where the server does not say: those of the contract.
+#: Seconds between polls if the server states none. From the API contract.
 _POLL_SECONDS = (2.0, 4.0, 8.0, 15.0)
-#: A server that asks for more is not waited for that long without a look.
+#: The longest wait between two polls, even if the server asks for more.
 _LONGEST_POLL_SECONDS = 60.0
-#: How often what may be repeated is tried when the server is away.
-_TRIES = 3
+#: Attempts of a repeatable request while the server is unavailable.
+_ATTEMPTS = 3
 
 
 class Waybill:
-    """One server, as one user. Not for several threads at once. Use it as a context manager.
+    """A connection to one server as one user. A context manager; not thread-safe.
 
-    `token` may be a function, called for each request: tokens end, and long waits outlive them.
-    Every method raises `Unreachable` or a kind of `ApiError` when it does not succeed.
+    `token` may be a function that is called for each request, because a token may expire during a
+    long wait. Every method raises `Unreachable` or an `ApiError` if it fails.
     """
 
     def __init__(
@@ -64,11 +60,11 @@ class Waybill:
         tls = tls or ssl.create_default_context()
         seconds = timeout.total_seconds()
         self._api = httpx.Client(base_url=url, timeout=seconds, verify=tls)
-        # Links carry their own signature; the token is nobody's business there.
+        # Links carry their own signature. The object store must not see the token.
         self._store = httpx.Client(timeout=seconds, verify=tls)
 
     def __enter__(self) -> Self:
-        """Nothing is connected before the first call."""
+        """Opens no connection before the first call."""
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -90,10 +86,11 @@ class Waybill:
         notify: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> ExportTask:
-        """Ask for an export. `notify` names a `webhook`, an `email`, or both.
+        """Submit an export. `notify` names a `webhook`, an `email`, or both.
 
-        Asked once, however often the network breaks: each call has an `Idempotency-Key`. Give
-        one of your own to make that hold for several calls, or after a crash of your program.
+        A call starts one export, even if the network fails and the request is repeated: it sends
+        an `Idempotency-Key`. Pass your own key to get the same guarantee across several calls,
+        or after your program crashed.
         """
         body: dict[str, Any] = _request(type, format, params)
         body |= {"filename": filename, "notify": dict(notify) if notify else None}
@@ -108,7 +105,7 @@ class Waybill:
         format: str = "xlsx",  # noqa: A002 - the contract's name
         params: Mapping[str, Any] | None = None,
     ) -> Estimate:
-        """What an export would come to. Nothing is started, and nothing is promised."""
+        """Estimate an export without starting it. The result is not a promise."""
         body = _request(type, format, params)
         return read(Estimate, self._call("POST", f"{_TASKS}/estimate", repeat=True, json=body))
 
@@ -124,7 +121,7 @@ class Waybill:
         type: str | None = None,  # noqa: A002 - the contract's name
         page_size: int = 100,
     ) -> Iterator[ExportTask]:
-        """The caller's tasks, newest first, read part by part as they are taken."""
+        """The caller's tasks, newest first, fetched in parts while you iterate."""
         query: dict[str, Any] = {"status": list(status), "page_size": page_size, "cursor": ""}
         if type is not None:
             query["type"] = type
@@ -134,17 +131,17 @@ class Waybill:
             query["cursor"] = page.next
 
     def cancel(self, task_id: UUID | str) -> ExportTask:
-        """Cancel a live task; one that runs stops at its worker's next heartbeat."""
+        """Cancel a live task. A running one stops at the next heartbeat of its worker."""
         answer = self._call("POST", f"{_path(task_id)}/cancel", repeat=True)
         return read(ExportTask, answer)
 
     def retry(self, task_id: UUID | str) -> ExportTask:
-        """Ask again for an export that ended without a file; the answer is a new task."""
+        """Submit an export that ended without a file again. The result is a new task."""
         answer = self._call("POST", f"{_path(task_id)}/retry")
         return read(ExportTask, answer)
 
     def delete(self, task_id: UUID | str) -> None:
-        """Forget an ended task and its file."""
+        """Delete an ended task and its file."""
         self._call("DELETE", _path(task_id))
 
     def wait(
@@ -154,19 +151,19 @@ class Waybill:
         timeout: timedelta = timedelta(hours=1),
         on_change: Callable[[ExportTask], object] | None = None,
     ) -> ExportTask:
-        """Wait until the file is there, looking as often as the server asks for.
+        """Wait until the file is ready, polling at the interval that the server asks for.
 
-        A server that is away for a while is waited for as well. `on_change` gets the task each
-        time it has changed, to show progress.
+        Outages of the server do not end the wait. `on_change` is called with the task each time
+        it has changed, to show progress.
 
         Raises:
-            ExportFailed: it ended without a file.
-            StillRunning: `timeout` is over. The export goes on; wait again, or look later.
+            ExportFailed: the export ended without a file.
+            StillRunning: `timeout` is over. The export continues; call `wait` again later.
         """
         deadline = monotonic() + timeout.total_seconds()
         task: ExportTask | None = None
         known: dict[str, str] = {}
-        looks = 0
+        polls = 0
         while True:
             try:
                 answer = self._send("GET", _path(task_id), headers=known)
@@ -187,24 +184,24 @@ class Waybill:
             left = deadline - monotonic()
             if task and left <= 0:
                 raise StillRunning(task)
-            sleep(max(0.0, min(_pause(looks, asked), left)))
-            looks += 1
+            sleep(max(0.0, min(_pause(polls, asked), left)))
+            polls += 1
 
     def download_link(self, task_id: UUID | str) -> DownloadLink:
-        """A freshly signed link to the file."""
+        """A newly signed link to the file."""
         answer = self._call(
             "GET", f"{_path(task_id)}/download", headers={"Accept": "application/json"}
         )
         return read(DownloadLink, answer)
 
     def download(self, task_id: UUID | str, path: str | os.PathLike[str]) -> Path:
-        """Fetch the file into `path`, or into that folder under the task's own file name.
+        """Download the file to `path`. If `path` is a folder, the task's file name is used.
 
-        What is at `path` afterwards is the whole file, by its SHA-256, or what was there
-        before: the bytes go to a hidden file beside it, which takes its place at the end.
+        Afterwards `path` holds the complete file, verified by SHA-256, or what it held before:
+        the bytes go to a hidden file next to it, which replaces it at the end.
 
         Raises:
-            DamagedDownload: what came is not the file.
+            DamagedDownload: the downloaded bytes are not the file.
         """
         link = self.download_link(task_id)
         task = self.get(task_id)
@@ -214,14 +211,14 @@ class Waybill:
         part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         try:
             if self._fetch(link.url, part) != task.sha256:
-                raise DamagedDownload(f"What came for {target.name} is not the file.")
+                raise DamagedDownload(f"The bytes downloaded for {target.name} are not the file.")
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
         return target
 
     def _fetch(self, url: str, part: Path) -> str:
-        """Stream to a new file; the SHA-256 of what came."""
+        """Stream the bytes to a new file, and return their SHA-256."""
         digest = hashlib.sha256()
         try:
             with self._store.stream("GET", url) as answer, part.open("xb") as file:
@@ -231,19 +228,19 @@ class Waybill:
                     digest.update(chunk)
                     file.write(chunk)
         except httpx.TransportError as error:
-            raise Unreachable(f"The object store: {error}.") from error
+            raise Unreachable(f"The object store is unreachable: {error}.") from error
         return digest.hexdigest()
 
     def _call(
         self, method: str, path: str, *, repeat: bool = False, **request: Any
     ) -> httpx.Response:
-        """Send, and again when the server is away, if that cannot do a thing twice."""
+        """Send a request. With `repeat`, try again while the server is unavailable."""
         tried = 0
         while True:
             try:
                 return self._send(method, path, **request)
             except (Unreachable, ServerFailed) as error:
-                if not repeat or tried == _TRIES - 1:
+                if not repeat or tried == _ATTEMPTS - 1:
                     raise
                 sleep(_pause(tried, error.retry_after))
                 tried += 1
@@ -256,7 +253,7 @@ class Waybill:
         try:
             answer = self._api.request(method, path, headers=sent, **request)
         except httpx.TransportError as error:
-            raise Unreachable(f"{self._api.base_url.host}: {error}.") from error
+            raise Unreachable(f"{self._api.base_url.host} is unreachable: {error}.") from error
         if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
             return answer
         raise error_of(answer)
@@ -267,12 +264,12 @@ def _request(name: str, format_name: str, params: Mapping[str, Any] | None) -> d
 
 
 def _path(task_id: UUID | str) -> str:
-    # Nothing but an id may become a part of the address.
+    # Only an id may become a part of the address.
     return f"{_TASKS}/{UUID(str(task_id))}"
 
 
-def _pause(looks: int, asked: float | None) -> float:
-    wanted = _POLL_SECONDS[min(looks, len(_POLL_SECONDS) - 1)] if asked is None else asked
+def _pause(polls: int, asked: float | None) -> float:
+    wanted = _POLL_SECONDS[min(polls, len(_POLL_SECONDS) - 1)] if asked is None else asked
     return min(wanted, _LONGEST_POLL_SECONDS)
 
 

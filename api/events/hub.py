@@ -1,8 +1,8 @@
-"""Event streams: one watcher for all of them, and at most one database connection.
+"""Event hub: polls the database for task changes, and passes them to all open event streams.
 
-A stream holds nothing but its socket. The watcher runs while there are streams; twice a
-second it asks the database, in a thread, what changed, and hands each change to the streams
-of its owner. So it makes no difference which process changed a task.
+All streams of a process share one poller and at most one database connection. The poller runs while
+there are streams. Twice a second it reads the changes in a thread, and passes each one to the
+streams of the task's owner. So it does not matter which process changed a task.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from waybill.infra.tasks.queries.changes import Look, Owner, TaskChanges
 
 log = logging.getLogger(__name__)
 
-#: A page needs one, a browser allows six connections to a host; the rest is for programs.
+#: A page needs one, and a browser opens six connections to a host. The rest is for programs.
 MAX_STREAMS_PER_USER = 20
-#: What a person takes for "at once", for two short statements a second.
+#: Short enough for people to perceive as immediate, at a cost of two short statements a second.
 _INTERVAL_SECONDS = 0.5
-#: During an outage; the longest time a database that is back goes unnoticed.
+#: Longest pause during an outage, and so the longest delay after the database is back.
 _LONGEST_INTERVAL_SECONDS = 5.0
-#: New streams served by one look, so that a crowd does not hold up the others.
+#: New streams served by one poll, so that many at once do not delay the others.
 _BEGIN_AT_ONCE = 20
 
 
 class EventHub:
-    """The open streams of this process, and what tells them. Belongs to one event loop."""
+    """The open streams of this process and their poller. Belongs to one event loop."""
 
     def __init__(self, changes: TaskChanges, stopping: asyncio.Event) -> None:
         self._changes = changes
@@ -56,7 +56,7 @@ class EventHub:
         """Feed `stream` while the block runs.
 
         Raises:
-            TooManyStreams: its owner has `MAX_STREAMS_PER_USER` in this process.
+            TooManyStreams: its owner already has `MAX_STREAMS_PER_USER` in this process.
         """
         mine = self._streams.setdefault(stream.owner, [])
         if len(mine) >= MAX_STREAMS_PER_USER:
@@ -81,7 +81,7 @@ class EventHub:
                 self._beginning.remove(stream)
 
     async def close(self) -> None:
-        """End all streams, and the watcher."""
+        """End all streams and the poller."""
         self._close_streams()
         jobs, self._jobs = self._jobs, []
         for job in jobs:
@@ -94,7 +94,7 @@ class EventHub:
                 stream.close()
 
     async def _end_when_stopping(self) -> None:
-        # The server waits for open answers before it ends the application.
+        # The server waits for open responses before it ends the application.
         await self._stopping.wait()
         self._close_streams()
 
@@ -117,7 +117,7 @@ class EventHub:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._arrival.wait()
-        # Nobody is there to miss anything, and whoever comes begins with what there is.
+        # No stream is left to miss changes, and a new one starts with the current state.
         self._last = None
         jobs, self._jobs = self._jobs, []
         for job in jobs:
@@ -125,19 +125,19 @@ class EventHub:
                 job.cancel()
 
     async def _look(self) -> None:
-        """Read once, tell everybody. Nothing is told, and nothing lost, when reading fails."""
+        """Poll once and pass the changes on. A failed read passes none on and loses none."""
         self._arrival.clear()
         beginning = list(self._beginning)[:_BEGIN_AT_ONCE]
-        look, told, states = await asyncio.to_thread(
+        look, changes, states = await asyncio.to_thread(
             self._read, self._last, frozenset(self._streams), beginning
         )
         self._last = look
-        for owner, message in told:
+        for owner, message in changes:
             for stream in self._streams.get(owner, ()):
                 if stream.begun:
                     stream.put(message)
         for stream, state, messages in zip(beginning, look.states, states, strict=True):
-            # It may be gone by now.
+            # It may have been closed meanwhile.
             if stream in self._beginning:
                 self._beginning.remove(stream)
                 stream.begin(state, messages)
@@ -149,7 +149,7 @@ class EventHub:
     def _read(
         self, last: Look | None, watched: frozenset[Owner], beginning: Sequence[Stream]
     ) -> tuple[Look, list[tuple[Owner, Message]], list[list[Message]]]:
-        """Runs in a thread: the only place where a connection is held."""
+        """Runs in a thread. Only here is a database connection held."""
         look = self._changes.look(last, watched, [stream.wanted for stream in beginning])
         now = datetime.now(UTC)
         return (
@@ -160,29 +160,29 @@ class EventHub:
 
 
 class EventStream(StreamingResponse):
-    """The answer that is a stream. It counts as open for as long as it is being sent.
+    """The response that sends a stream. The stream counts as open while it is being sent.
 
-    The framework's own `EventSourceResponse` takes generators only, which can refuse nothing:
-    their answer has begun. It also runs two more tasks for each stream.
+    The framework's own `EventSourceResponse` accepts only generators. They run after the response
+    has started, so they cannot refuse a request. It also runs two more tasks for each stream.
     """
 
     media_type = "text/event-stream"
 
     def __init__(self, hub: EventHub, stream: Stream) -> None:
-        # Buffering proxies would hold events back until there are enough of them.
+        # Buffering proxies would delay events until their buffer is full.
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         super().__init__(stream.frames(), headers=headers)
         self._hub = hub
         self._stream = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it. What is raised before the first byte is answered as a problem."""
+        """Send the stream. Errors before the first byte become problem documents."""
         with self._hub.opened(self._stream):
             await super().__call__(scope, receive, send)
 
 
 def _report(error: Exception) -> None:
-    """Once per outage. The trace of a database that is away says nothing its name does not."""
+    """Log an outage once. For a database error the type is enough; others need the traceback."""
     if isinstance(error, SQLAlchemyError):
         log.warning("event streams pause", extra={"why": type(error).__name__})
     else:

@@ -1,4 +1,4 @@
-"""``/api/export-tasks/…/events``: state and progress as they change (server-sent events)."""
+"""``/api/export-tasks/…/events``: task changes as server-sent events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LastEventId = Annotated[
     str | None,
     Header(
         alias="Last-Event-ID",
-        description="Sent by browsers when they connect again. What is no id of ours is ignored.",
+        description="Browsers send it when they reconnect. Unknown ids are ignored.",
     ),
 ]
 
@@ -60,12 +60,12 @@ def all_events(
     language: LanguageDep,
     last_event_id: LastEventId = None,
 ) -> Response:
-    """All tasks of the caller, as they change.
+    """The changes of all tasks of the caller.
 
-    `task` holds a task as `GET /{task_id}` gives it, `deleted` the id of one that is gone.
-    `reset` comes first unless `Last-Event-ID` let the stream go on where it was cut: the live
-    and the newest tasks follow, and whatever else was shown has to be asked for again.
-    The stream ends with the token.
+    `task` holds a task as `GET /{task_id}` returns it; `deleted` holds the id of a deleted task.
+    Unless `Last-Event-ID` allows the stream to continue where it broke off, it starts with `reset`
+    and then sends the live and the newest tasks. Read all other tasks again after a `reset`.
+    The stream ends when the token expires.
     """
     wanted = Wanted(identity.principal, since=position_in(last_event_id))
     return _stream(context, identity, language, wanted)
@@ -80,7 +80,9 @@ def all_events(
             "A stream of `task`, and comments as heartbeats.",
             'event: task\ndata: {"id": "…", "status": "SUCCESS", …}\nid: 7\n\n',
         ),
-        204: {"description": "The task has ended, and `Last-Event-ID` is of its last change."},
+        204: {
+            "description": "The task has ended, and `Last-Event-ID` is the id of its last change."
+        },
         **problem_docs(400, 401, 404, 422, 429, 503),
     },
 )
@@ -91,14 +93,14 @@ def task_events(
     language: LanguageDep,
     last_event_id: LastEventId = None,
 ) -> Response:
-    """One task, as it changes: its state now, and again after each change.
+    """The state of one task, now and after each change.
 
-    `task` holds it as `GET /{task_id}` gives it. The stream ends when the task does, when it
-    is deleted (`deleted`), and with the token.
+    `task` holds it as `GET /{task_id}` returns it. The stream ends when the task ends, when it is
+    deleted (`deleted`), or when the token expires.
     """
     task = context.services.requests.get(identity.principal, task_id)
     if task.status not in LIVE and last_event_id == str(task.version):
-        # Tells a browser to stop connecting again. (HTML, 9.2.3.)
+        # A 204 tells a browser to stop reconnecting. (HTML, 9.2.3.)
         return Response(status_code=HTTPStatus.NO_CONTENT)
     return _stream(context, identity, language, Wanted(identity.principal, task_id))
 
@@ -106,6 +108,6 @@ def task_events(
 def _stream(context: Context, identity: Identity, language: Language, wanted: Wanted) -> Response:
     permission = Permission(context.verifier, identity)
     if permission.seconds_left <= 0:
-        # Good enough for a request within the leeway, not for what would end at once.
+        # Accepted for requests within the leeway, but the stream would end at once.
         raise Unauthenticated
     return EventStream(context.events, Stream(wanted, permission, language))

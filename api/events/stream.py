@@ -1,4 +1,4 @@
-"""One open event stream: what it has yet to send, how that looks on the wire, when it ends."""
+"""One event stream: its unsent events, their format on the wire, and when the stream ends."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from waybill.api.session.tokens import Identity, TokenVerifier
 from waybill.infra.tasks.queries.changes import Change, Owner, State, Wanted
 from waybill.infra.tasks.states import LIVE
 
-#: Proxies end a connection that is silent for a minute, some after half of that.
+#: Proxies close a connection that is silent for a minute, and some after 30 seconds.
 HEARTBEAT = timedelta(seconds=15)
-#: When a browser connects again after a cut: not all of them in the same second.
+#: When browsers reconnect after a broken connection: not all in the same second.
 _RECONNECT_MS = (2_000, 5_000)
-#: The set of trusted keys is itself read again only every five minutes (`PyJWKClient`).
+#: More often is useless: `PyJWKClient` itself reads the trusted keys only every five minutes.
 _VERIFY_EVERY_SECONDS = 60.0
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,18 +34,18 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An event, rendered once in each language for every stream that gets it."""
+    """An event, rendered once in each language for all streams that send it."""
 
     kind: str
     data: Mapping[Language, str]
     task_id: UUID | None = None
     version: int = 0
-    #: The task will not change any more, but for its file's end.
+    #: The task has reached a final state. Only its file may still expire.
     final: bool = False
 
 
 def message_of(change: Change, now: datetime) -> Message:
-    """The event that tells `change`. A task looks as `GET /{id}` shows it."""
+    """The event for `change`. A task has the same form as in `GET /{id}`."""
     task = change.task
     if task is None:
         return Message("deleted", _same({"id": str(change.task_id)}), change.task_id, final=True)
@@ -54,25 +54,25 @@ def message_of(change: Change, now: datetime) -> Message:
 
 
 def _same(data: Mapping[str, str]) -> Mapping[Language, str]:
-    """Data without words in it."""
+    """Data that is the same in every language."""
     return dict.fromkeys(LANGUAGES, json.dumps(data))
 
 
 def position_text(position: datetime) -> str:
-    """A position among the changes, as the id of an event; it rises with the database's time."""
+    """A position among the changes as an event id. It increases with the database's time."""
     return str((position - _EPOCH) // _MICROSECOND)
 
 
 def position_in(event_id: str | None) -> datetime | None:
-    """The position a `Last-Event-ID` names; None for what no stream of ours has sent."""
-    # Up to the year 2286: longer ones would leave the calendar.
+    """The position in a `Last-Event-ID`; None for an id that no stream of ours sends."""
+    # Up to the year 2286. Longer ids would exceed the range of datetime.
     if event_id is None or not (event_id.isascii() and event_id.isdecimal() and len(event_id) < 17):
         return None
     return _EPOCH + int(event_id) * _MICROSECOND
 
 
 class Permission:
-    """Whether a stream may go on: until its token ends, and while that is still trusted."""
+    """Whether a stream may continue: until its token expires, and while the token is trusted."""
 
     def __init__(self, verifier: TokenVerifier, identity: Identity) -> None:
         self._verifier = verifier
@@ -81,7 +81,7 @@ class Permission:
 
     @property
     def seconds_left(self) -> float:
-        """Seconds until the token's `exp`. Leeway is for beginnings, not for ends."""
+        """Seconds until the token's `exp`, without the leeway that requests get."""
         return (self._identity.expires_at - datetime.now(UTC)).total_seconds()
 
     async def holds(self) -> bool:
@@ -96,16 +96,16 @@ class Permission:
         except Unauthenticated:
             return False
         except IdentityProviderDown:
-            # It was good a minute ago, and ends by itself.
+            # It was valid a minute ago, and it expires by itself.
             return True
         return True
 
 
 class Stream:
-    """What one reader has yet to get: of each task the latest event only.
+    """The unsent events of one reader: only the latest event of each task.
 
-    So a reader who is slow, or away, holds back one event a task and never a backlog.
-    All methods belong to the event loop.
+    So a slow reader causes at most one waiting event for each task, and never a backlog. Call all
+    methods in the event loop.
     """
 
     def __init__(
@@ -113,9 +113,9 @@ class Stream:
     ) -> None:
         self.wanted = wanted
         self._language = language
-        #: Whether it has what it begins with; only then are changes of use to it.
+        #: Whether it has its initial state. Changes follow only after that.
         self.begun = False
-        #: Everything before this was told, once nothing is pending.
+        #: When nothing is pending, every change before this position was sent.
         self.position: datetime | None = None
         self._permission = permission
         self._pending: dict[UUID | None, Message] = {}
@@ -124,35 +124,38 @@ class Stream:
 
     @property
     def owner(self) -> Owner:
-        """Whose tasks it shows."""
+        """The owner whose tasks it shows."""
         return self.wanted.user.tenant, self.wanted.user.user
 
     def begin(self, state: State, messages: Iterable[Message]) -> None:
-        """Tell what there is; from here on, changes follow."""
+        """Send the initial state. Changes follow."""
         self.begun = True
         if self.wanted.task_id is None and state.whole:
-            # First, so that a reader forgets before it learns.
+            # First, so that the reader drops its old state before it gets the new one.
             self._pending[None] = Message("reset", _same({}))
             self._news.set()
         for message in messages:
             self.put(message)
 
     def put(self, message: Message) -> None:
-        """Tell this, in place of what the reader has not fetched yet of the same task."""
+        """Queue an event. It replaces any unsent event of the same task."""
         if self.wanted.task_id in (None, message.task_id):
-            # At the end: what was changed last is told last.
+            # At the end: the latest change is sent last.
             self._pending.pop(message.task_id, None)
             self._pending[message.task_id] = message
             self._news.set()
 
     def close(self) -> None:
-        """End at once. The reader comes again with the id of the last event it has."""
+        """End at once. The reader reconnects with the id of the last event it received."""
         self._closed = True
         self._news.set()
 
     async def frames(self) -> AsyncIterator[bytes]:
-        """The bytes of the stream, until it ends for one of four reasons: `close`, the token,
-        the end of the one task it is about, or the reader is gone (cancelled)."""
+        """The bytes of the stream.
+
+        It ends on `close`, when the token expires, when its only task has ended, or when the
+        reader disconnects (cancelled).
+        """
         yield format_sse_event(comment="waybill", retry=random.randint(*_RECONNECT_MS))  # noqa: S311
         while await self._news_or_heartbeat():
             pending, self._pending = list(self._pending.values()), {}
@@ -165,13 +168,13 @@ class Stream:
                 return
             for message in pending[:-1]:
                 yield self._frame(message, None)
-            # Only with the last one has the reader all that came before the position.
+            # Only with the last event has the reader everything before the position.
             yield self._frame(pending[-1], position)
             if self.wanted.task_id and pending[-1].final:
                 return
 
     async def _news_or_heartbeat(self) -> bool:
-        """Wait for something to send; False when there never will be again."""
+        """Wait for an event or the next heartbeat; False at the end of the stream."""
         left = self._permission.seconds_left
         try:
             async with asyncio.timeout(min(HEARTBEAT.total_seconds(), max(0.0, left))):

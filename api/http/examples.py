@@ -1,14 +1,17 @@
-"""Examples of bodies, by the name of their schema in the OpenAPI document.
+"""OpenAPI examples of bodies, by the name of their schema.
 
-Here and not beside each model, since lists are made of what they list, since some models are the
-store's own, and since the framework takes every null out of an example that a model has.
-Each is checked against its schema by a test.
+They are not attached to the models, because lists reuse the examples of their items, some models
+belong to the task store, and the framework removes every null from a model's own example. A test
+checks each example against its schema.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
+
+from waybill.infra.broker.port import WakeUp
 
 _TASK_ID = "0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10"
 _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -65,7 +68,7 @@ _DEAD_LETTER = {
     "at": _AUDITED_AT,
     "queue": "orders",
     "reason": "source_unavailable: The source database cannot be reached.",
-    "body": f'{{"task": "{_OTHER_ID}", "fence": 6}}',
+    "body": WakeUp(UUID(_OTHER_ID), fence=6).encode().decode(),
     "task_id": _OTHER_ID,
     "task_status": "FAILED",
     "attempt": 3,
@@ -228,7 +231,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
 
 
 def add_examples(document: dict[str, Any]) -> None:
-    """Put each example to its schema. Doing it again changes nothing."""
+    """Add each example to its schema. Repeating the call changes nothing."""
     schemas: dict[str, dict[str, Any]] = document["components"]["schemas"]
     for name, example in EXAMPLES.items():
         schemas[name]["example"] = example

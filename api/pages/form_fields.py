@@ -1,7 +1,7 @@
-"""The fields of a form, read from the JSON Schema of a dataset's parameters.
+"""Form fields generated from the JSON Schema of a dataset's parameters.
 
-What no field can show (nested objects, unions of unlike types) becomes a field for JSON;
-the server validates all of them alike, so a form never has to be exact.
+Parameters without a suitable field (nested objects, unions of different types) get a JSON field.
+The server validates every request anyway, so a form need not be exact.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
-#: How a text of this JSON Schema format is asked for.
+#: The field kind for strings of a JSON Schema format.
 _TEXT_KINDS = {"date": "date", "date-time": "datetime", "time": "time"}
 _SCALARS = frozenset({"string", "integer", "number"})
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of the values a field allows. `value` is JSON, so numbers stay numbers."""
+    """One allowed value of a field. `value` is JSON, so numbers stay numbers."""
 
     value: str
     label: str
@@ -29,10 +29,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One parameter, as a form asks for it.
+    """The field of one parameter.
 
     `kind` is text, integer, number, boolean, date, datetime, time, choice (one of
-    `choices`), choices (any of them), list (one scalar a line) or json.
+    `choices`), choices (any number of them), list (one scalar per line) or json.
     """
 
     name: str
@@ -80,14 +80,14 @@ def _field(name: str, item: Schema, definitions: Schema, *, required: bool) -> F
 
 
 def _unwrap(item: Schema, definitions: Schema) -> tuple[Schema, bool]:
-    """What `item` is about, without references and without its null."""
+    """The type behind references and an optional null, and whether null is allowed."""
     item = _resolve(item, definitions)
     options = [_resolve(option, definitions) for option in item.get("anyOf", ())]
-    solid = [option for option in options if option.get("type") != "null"]
-    nullable = len(solid) < len(options)
-    if len(solid) == 1:
-        return solid[0], nullable
-    if any(option.get("type") == "string" for option in solid):
+    non_null = [option for option in options if option.get("type") != "null"]
+    nullable = len(non_null) < len(options)
+    if len(non_null) == 1:
+        return non_null[0], nullable
+    if any(option.get("type") == "string" for option in non_null):
         return {"type": "string"}, nullable
     return item, nullable
 
@@ -99,7 +99,7 @@ def _resolve(item: Schema, definitions: Schema) -> Schema:
 
 
 def _kind_of(inner: Schema, definitions: Schema, *, nullable: bool) -> tuple[str, Sequence[Any]]:
-    """The kind of field, and the values it offers."""
+    """The kind of field, and its allowed values."""
     if values := _values_of(inner):
         return "choice", values
     match inner.get("type"):
@@ -131,12 +131,12 @@ def _default_text(kind: str, default: Any) -> str:
 
 
 def _choices(kind: str, values: Sequence[Any], default: Any) -> Sequence[Choice]:
-    chosen = default if kind == "choices" and isinstance(default, list) else [default]
+    selected = default if kind == "choices" and isinstance(default, list) else [default]
     return tuple(
         Choice(
             value=json.dumps(value),
             label=value if isinstance(value, str) else json.dumps(value),
-            chosen=value in chosen,
+            chosen=value in selected,
         )
         for value in values
     )

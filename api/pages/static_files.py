@@ -1,6 +1,6 @@
-"""Scripts and styles of the page, under an address that changes with their content.
+"""Static files of the pages, under an address that changes with their content.
 
-So a browser may keep them for ever, and never shows yesterday's script on today's page.
+Browsers may cache them forever and still never combine an old script with a new page.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FOLDER = Path(__file__).parent / "static"
 
 
 def mount_static(app: FastAPI) -> str:
-    """Serve the files, and return the address they are under."""
+    """Serve the files, and return their base address."""
     address = f"/static/{_digest()}"
     app.mount(address, _Immutable(directory=_FOLDER), name="static")
     return address

@@ -16,7 +16,8 @@ from tests.support.servers.ports import free_ports
 from tests.support.servers.task_api import NO_TLS, TaskApi
 from tests.support.servers.tcp_proxy import Direction, TcpProxy
 from waybill.api.client import client as client_module
-from waybill.api.client.answers import (
+from waybill.api.client.errors import read
+from waybill.client import (
     ApiError,
     Conflict,
     ExportFailed,
@@ -25,9 +26,8 @@ from waybill.api.client.answers import (
     NotFound,
     StillRunning,
     Unreachable,
-    read,
+    Waybill,
 )
-from waybill.api.client.client import Waybill
 from waybill.storage.config import S3Config
 
 
@@ -132,7 +132,7 @@ def test_a_wait_that_is_over_says_that_the_export_goes_on(
 
     monkeypatch.setattr(client_module, "sleep", sleep)
     monkeypatch.setattr(client_module, "monotonic", lambda: now[0])
-    with pytest.raises(StillRunning, match="goes on without us") as caught:
+    with pytest.raises(StillRunning, match="continues on the server") as caught:
         waybill.wait(task.id, timeout=timedelta(seconds=5))
     assert caught.value.task.id == task.id
     # As the server asked, and cut to what is left.
@@ -217,7 +217,10 @@ def test_the_client_brings_nothing_of_the_server_along() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     ours = {name for name in modules if name.split(".")[0] == "waybill"}
-    client = {"waybill.api", *(f"waybill.api.client{name}" for name in ("", ".client", ".answers"))}
+    client = {
+        "waybill.api",
+        *(f"waybill.api.client{name}" for name in ("", ".client", ".answers", ".errors")),
+    }
     assert ours == {"waybill", "waybill.client", *client}
     assert not {"fastapi", "starlette", "sqlalchemy", "polars", "boto3"} & set(modules)
 

@@ -16,8 +16,7 @@ from tests.support.client_waits import running, while_waiting
 from tests.support.servers.task_api import NO_TLS, TaskApi, running_api, serve
 from tests.support.servers.tcp_proxy import Direction, TcpProxy
 from waybill.api.app import create_app
-from waybill.api.client.answers import DamagedDownload, ExportTask, Unreachable
-from waybill.api.client.client import Waybill
+from waybill.client import DamagedDownload, ExportTask, Unreachable, Waybill
 from waybill.infra.tasks.lifecycle.runs import Reading
 from waybill.storage.config import S3Config
 from waybill.storage.s3 import S3Store
@@ -115,7 +114,7 @@ def test_the_readme_s_client_works(
     api: TaskApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    [example] = re.findall(r"```python\n(from [^`]*api\.client.*?)```", readme, re.DOTALL)
+    [example] = re.findall(r"```python\n(from [^`]*waybill\.client.*?)```", readme, re.DOTALL)
     token = api.token(api.tenant())
     monkeypatch.chdir(tmp_path)
 

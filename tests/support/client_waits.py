@@ -1,4 +1,4 @@
-"""Words the tests of the Python client share."""
+"""Helpers for the tests of the Python client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from waybill.api.client import client as client_module
-from waybill.api.client.answers import ExportTask
+from waybill.client import ExportTask
 
 
 def while_waiting(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], Any]) -> list[float]:

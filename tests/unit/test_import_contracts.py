@@ -55,6 +55,9 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
         ("api/app.py", "import waybill.infra.worker.service"),
         ("api/client/client.py", "import waybill.infra.tasks.states"),
         ("api/client/answers.py", "import waybill.api.exports.schemas"),
+        ("api/links/routes.py", "import waybill.api.exports.routes"),
+        ("api/exports/service.py", "import waybill.api.exports.routes"),
+        ("api/problems/errors.py", "import waybill.api.context"),
     ],
 )
 def test_a_planted_forbidden_import_is_refused(copy, module, forbidden):
