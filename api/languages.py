@@ -1,4 +1,7 @@
-"""Language selection: the choice made on the page, otherwise `Accept-Language` (RFC 9110, 12.5.4)."""
+"""Language selection: the choice made on the page, otherwise `Accept-Language`.
+
+RFC 9110, 12.5.4.
+"""
 
 from __future__ import annotations
 
