@@ -14,6 +14,8 @@ from math import log
 from statistics import median
 from typing import Any
 
+from waybill.exporter.formats.registry import FORMATS
+
 #: Assumed for a query that does not say how many columns it has: as many as our sample has.
 USUAL_COLUMNS = 11
 
@@ -28,27 +30,6 @@ _ENOUGH = 3
 #: A larger error of the planner is no constant factor, and is not corrected further.
 _LARGEST_CORRECTION = 10.0
 
-
-@dataclass(frozen=True, slots=True)
-class Prior:
-    """What a format takes before anything is known about a dataset."""
-
-    #: Of a file without rows.
-    empty_bytes: int
-    bytes_per_cell: float
-
-
-#: The sample's orders (100,000 rows, 11 columns) and the rows of the benchmarks (100,000 of 10)
-#: through each encoder: the geometric mean of both, and the file without rows. (Measured.)
-PRIORS: Mapping[str, Prior] = {
-    "xlsx": Prior(6_600, 8.6),
-    "csv": Prior(100, 12.8),
-    "csv.gz": Prior(110, 3.5),
-    "csv.zip": Prior(900, 3.5),
-    "xlsx.zip": Prior(7_500, 8.6),
-    "jsonl.gz": Prior(20, 4.1),
-    "parquet": Prior(1_200, 1.8),
-}
 
 #: Claim, connection, upload and commit of an export without rows; and cells a second. The
 #: 100,000 orders took 0.3 to 0.5 s from SQLite as XLSX, CSV and Parquet on two cores, which is 2
@@ -79,13 +60,13 @@ def filled_params(params: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(name for name, value in params.items() if value not in (None, "", [], {}))
 
 
-def estimate_bytes(chosen: str, rows: int, columns: int, past: Sequence[PastExport]) -> int:
+def estimate_bytes(format_name: str, rows: int, columns: int, past: Sequence[PastExport]) -> int:
     """Estimated size of the file, in bytes."""
-    prior = PRIORS[chosen]
+    file_format = FORMATS[format_name]
     points = [(export.rows, float(export.size_bytes)) for export in past]
-    found = _fit(points, rows, prior.empty_bytes)
+    found = _fit(points, rows, file_format.empty_bytes)
     if found is None:
-        found = prior.empty_bytes + rows * columns * prior.bytes_per_cell
+        found = file_format.empty_bytes + rows * columns * file_format.bytes_per_cell
     return round(found)
 
 

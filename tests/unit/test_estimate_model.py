@@ -6,7 +6,6 @@ import pytest
 
 from waybill.exporter.formats.registry import FORMATS
 from waybill.infra.estimates.model import (
-    PRIORS,
     PastExport,
     correct_planner_rows,
     estimate_bytes,
@@ -19,13 +18,9 @@ def past(rows: int, size: int, *, seconds: float | None = None, planned: int | N
     return PastExport(rows, size, seconds, planned, frozenset())
 
 
-def test_every_format_has_a_prior():
-    assert PRIORS.keys() == FORMATS.keys()
-
-
 @pytest.mark.parametrize("chosen", FORMATS)
 def test_an_export_without_rows_is_the_empty_file(chosen):
-    assert estimate_bytes(chosen, 0, 11, []) == PRIORS[chosen].empty_bytes
+    assert estimate_bytes(chosen, 0, 11, []) == FORMATS[chosen].empty_bytes
 
 
 def test_without_a_past_bytes_grow_with_rows_and_columns():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from waybill.exporter.formats.file_shape import CSV_PART_BYTES, Shape, better_format, shape_of
+from waybill.exporter.formats.csv.profiles import CSV_PART_BYTES
+from waybill.exporter.formats.file_shape import Shape, better_format, shape_of
 from waybill.exporter.formats.registry import FORMATS
 
 SHEET = 1_048_575

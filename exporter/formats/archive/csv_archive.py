@@ -1,4 +1,4 @@
-"""CSV files of bounded size in one zip archive, with a manifest."""
+"""The ``csv.zip`` format: CSV files of bounded size in one zip archive, with a manifest."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.archive.manifest import manifest_json
 from waybill.exporter.formats.archive.part_archive import PartArchive
 from waybill.exporter.formats.csv.csv_text import CsvText
-from waybill.exporter.formats.csv.profiles import EXCEL, CsvProfile
+from waybill.exporter.formats.csv.profiles import (
+    CSV_PART_BYTES,
+    CSV_PART_ROWS,
+    EXCEL,
+    CsvProfile,
+)
 from waybill.exporter.formats.encoding import Encode, Tally
-from waybill.exporter.formats.file_shape import CSV_PART_BYTES, CSV_PART_ROWS
 from waybill.exporter.formats.text_rows import Rendered, each_run
 
 

@@ -1,4 +1,4 @@
-"""XLSX workbooks of bounded length in one zip archive, with a manifest."""
+"""The ``xlsx.zip`` format: workbooks of bounded length in one zip archive, with a manifest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from waybill.exporter.errors import IncompleteExport
 from waybill.exporter.formats.archive.manifest import manifest_json
 from waybill.exporter.formats.archive.part_archive import PartArchive
 from waybill.exporter.formats.encoding import Encode, Tally
-from waybill.exporter.formats.file_shape import WORKBOOK_PART_ROWS
+from waybill.exporter.formats.xlsx.encode import encode_xlsx
+from waybill.exporter.formats.xlsx.limits import WORKBOOK_PART_ROWS
 from waybill.exporter.rows.batch_cuts import split_rows
 
 _RESOURCE = {
@@ -54,8 +55,12 @@ def workbook_archive_encoder(
     return encode_workbook_archive
 
 
+#: The encoder of the ``xlsx.zip`` format.
+encode_xlsx_zip = workbook_archive_encoder(encode_xlsx)
+
+
 def _stored(raw: bytes, rows: int) -> Block:
-    """A block of bytes that are compressed already, and would only grow."""
+    """A block that holds `raw` uncompressed: a workbook is compressed already."""
     deflate = zlib.compressobj(0, zlib.DEFLATED, -zlib.MAX_WBITS)
     data = deflate.compress(raw) + deflate.flush(zlib.Z_FULL_FLUSH)
     return Block(rows, Checksum.of(raw), data, Checksum.of(data))

@@ -1,9 +1,15 @@
-"""The two ways a CSV file is written: for people with Excel, and for programs."""
+"""CSV profiles: how CSV is written for people with Excel and for programs, and in what parts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+#: Rows of one CSV file in an archive: a round number below the 1,048,576 lines that a
+#: spreadsheet opens.
+CSV_PART_ROWS = 1_000_000
+#: Uncompressed bytes of one: 32-bit programs, and Windows' own unzipping, end at 2 GiB.
+CSV_PART_BYTES = (2 << 30) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,8 +17,8 @@ class CsvProfile:
     """How CSV text is written, under a name that settings and manifests use."""
 
     name: str
-    #: Begin with U+FEFF. Without it Excel takes UTF-8 for the system's own code page; with
-    #: it many programs take the mark for a part of the first column's name.
+    #: Begin with U+FEFF. Without it Excel reads UTF-8 in the system's own code page; with it,
+    #: many programs read the mark as a part of the first column's name.
     byte_order_mark: bool
     line_end: str
     #: Put an apostrophe before text that a spreadsheet would run as a formula.

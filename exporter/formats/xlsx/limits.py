@@ -12,6 +12,8 @@ from waybill.exporter.errors import LimitExceeded
 #: Rows below the header of one sheet: 1,048,576 in all.
 MAX_DATA_ROWS = 1_048_575
 MAX_COLUMNS = 16_384
+#: Rows of one workbook in an archive: one full sheet.
+WORKBOOK_PART_ROWS = MAX_DATA_ROWS
 #: Longest text of one cell, in UTF-16 code units.
 MAX_TEXT_UNITS = 32_767
 #: Longest name of a sheet, in UTF-16 code units.
