@@ -1,58 +1,40 @@
-"""The composition root: builds the parts of a process from its settings, and ends them.
+"""Bootstrap: builds the parts of a process from its settings, and closes them at its end.
 
-Nothing else in Waybill connects to anything. What is wrong with a database, a bucket or a
-dataset shows here, at start, as one line.
+Every process, every command and both test harnesses use it. Nothing else in Waybill creates an
+engine of the task tables, a broker or an object store (`tests/unit/test_bootstrap.py`). Each part
+imports what it is made of when it is built: `waybill export` loads neither a broker nor a worker.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
-from sqlalchemy.engine import Engine
-from sqlalchemy.exc import SQLAlchemyError
-
-from waybill.exporter.datasets.dataset import Registry
 from waybill.exporter.errors import WaybillError
-from waybill.exporter.formats.csv.profiles import PROFILES
-from waybill.infra.broker.memory import MemoryBroker
-from waybill.infra.broker.port import Broker
-from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 from waybill.infra.config.errors import BadSettings
-from waybill.infra.config.settings import AWS, EMBEDDED, Settings
-from waybill.infra.db.engine import create_engine, read_transaction
-from waybill.infra.db.migrate import upgrade
-from waybill.infra.estimates.estimator import Estimator
-from waybill.infra.estimates.history import TaskHistory
-from waybill.infra.estimates.timed_count import timed_counters
-from waybill.infra.exports.dataset_loader import load_datasets
-from waybill.infra.exports.single_flight_key import flight_keys
-from waybill.infra.links.share_links import ShareLinks
-from waybill.infra.notifications.delivery import Deliverer, build_senders
-from waybill.infra.notifications.queries import NotificationQueries
-from waybill.infra.notifications.queue import NotificationQueue
-from waybill.infra.notifications.rules import NotificationRules
-from waybill.infra.services import Services
-from waybill.infra.sources import Sources, open_sources
-from waybill.infra.tasks.dead_letters import DeadLetters
-from waybill.infra.tasks.lifecycle.maintenance import Upkeep
-from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
-from waybill.infra.tasks.outbox import Outbox
-from waybill.infra.tasks.queries.admin import Oversight
-from waybill.infra.tasks.queries.changes import TaskChanges
-from waybill.infra.tasks.refusals import Refusals
-from waybill.infra.worker.attempt import WorkerDoors
-from waybill.infra.worker.relay import Relay
-from waybill.infra.worker.service import WorkerService
-from waybill.infra.worker.sweeper import Sweeper
-from waybill.storage.config import S3Config
-from waybill.storage.embedded import EmbeddedS3
-from waybill.storage.s3 import S3Store
-from waybill.storage.store import ObjectStore
+from waybill.infra.config.settings import AWS, EMBEDDED, ROWS, TASKS, Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from waybill.exporter.datasets.dataset import Registry
+    from waybill.exporter.ports import Source
+    from waybill.infra.broker.port import Broker
+    from waybill.infra.broker.rabbitmq.broker import RabbitBroker
+    from waybill.infra.estimates.estimator import Estimator
+    from waybill.infra.notifications.rules import NotificationRules
+    from waybill.infra.services import Services
+    from waybill.infra.sources import Sources
+    from waybill.infra.tasks.dead_letters import DeadLetters
+    from waybill.infra.worker.attempt import WorkerDependencies
+    from waybill.infra.worker.relay import Relay
+    from waybill.infra.worker.service import WorkerService
+    from waybill.storage.config import S3Config
+    from waybill.storage.store import ObjectStore
 
 
 class DatabaseUnavailable(WaybillError):
@@ -61,42 +43,230 @@ class DatabaseUnavailable(WaybillError):
     code = "database_unavailable"
 
 
-@dataclass(frozen=True, slots=True)
 class Stack:
-    """Everything a process of Waybill needs, connected and ready."""
+    """The parts of one process, each built when it is first used. Use it as a context manager.
 
-    settings: Settings
-    registry: Registry
-    engine: Engine
-    store: ObjectStore
-    sources: Sources
+    Parts that are passed in replace those of the settings and stay open when the stack ends.
+    Building a part raises `BadSettings`, `DatabaseUnavailable` or a `StorageError`, each with one
+    line that says what is wrong.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        registry: Registry | None = None,
+        engine: Engine | None = None,
+        store: ObjectStore | None = None,
+        sources: Sources | None = None,
+        estimator: Estimator | None = None,
+        notification_rules: NotificationRules | None = None,
+    ) -> None:
+        self.settings = settings
+        self._open = ExitStack()
+        replaced = {
+            "registry": registry,
+            "engine": engine,
+            "store": store,
+            "sources": sources,
+            "estimator": estimator,
+            "notification_rules": notification_rules,
+        }
+        # A cached property that has its value is never computed.
+        self.__dict__.update({name: part for name, part in replaced.items() if part is not None})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._open.close()
+
+    def prepare(self) -> None:
+        """Load the datasets, and bring the task tables and the bucket up to date."""
+        _ = self.registry
+        self.check_database()
+        self.migrate()
+        self.store.ensure_bucket(retention_days=self.settings.retention.days)
+        _ = self.sources
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The declared datasets."""
+        from waybill.infra.exports.dataset_loader import load_datasets
+
+        return load_datasets(self.settings.datasets)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine of the task tables."""
+        return self._engine(self.settings.task_database_url)
+
+    @cached_property
+    def rows_engine(self) -> Engine:
+        """An engine that may write to the database of the rows: only the sample shop does."""
+        return self._engine(self.settings.rows_database_url)
+
+    def _engine(self, url: str) -> Engine:
+        from waybill.infra.db.engine import create_engine
+
+        engine = create_engine(url)
+        self._open.callback(engine.dispose)
+        return engine
+
+    @cached_property
+    def sources(self) -> Sources:
+        """The databases that datasets read, by the names of `Dataset.reads`."""
+        return {name: self.source(name) for name in (ROWS, TASKS)}
+
+    def source(self, name: str) -> Source:
+        """The database that datasets with ``reads=name`` read. Connects to nothing yet."""
+        from waybill.infra.sources import open_source
+
+        return open_source(self.database_url(name))
+
+    def database_url(self, name: str) -> str:
+        """The SQLAlchemy URL of the database called `name` in `Dataset.reads`."""
+        settings = self.settings
+        return settings.task_database_url if name == TASKS else settings.rows_database_url
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """The object store, with the embedded server if the settings ask for it."""
+        from waybill.storage.s3 import S3Store
+
+        if self.settings.s3_endpoint_url == EMBEDDED:
+            from waybill.storage.embedded import EmbeddedS3
+
+            server = EmbeddedS3(self.settings.home, bucket=self.settings.s3_bucket)
+            config = self._open.enter_context(server)
+        else:
+            config = _s3_config(self.settings)
+        return self._open.enter_context(closing(S3Store(config)))
+
+    def broker(self) -> Broker:
+        """A broker as the settings say, which the caller closes. It connects on first use."""
+        if self.settings.amqp_url is None:
+            from waybill.infra.broker.memory import MemoryBroker
+
+            return MemoryBroker()
+        return self.rabbit_broker()
+
+    def rabbit_broker(self, *, declare: bool = True) -> RabbitBroker:
+        """The RabbitMQ of the settings. With ``declare=False`` it creates no exchange or queue.
+
+        Raises:
+            BadSettings: WAYBILL_AMQP_URL is not set.
+        """
+        from waybill.infra.broker.rabbitmq.broker import RabbitBroker
+
+        if self.settings.amqp_url is None:
+            raise BadSettings("WAYBILL_AMQP_URL is not set: there is no broker to prepare.")
+        return RabbitBroker(
+            self.settings.amqp_url.get_secret_value(),
+            self.registry.queues,
+            delays=self.settings.retry_delays,
+            declare=declare,
+        )
+
+    @cached_property
+    def estimator(self) -> Estimator:
+        """What estimates how large an export will be."""
+        from waybill.infra.estimates.estimator import Estimator
+        from waybill.infra.estimates.history import TaskHistory
+        from waybill.infra.estimates.timed_count import timed_counters
+
+        return Estimator(TaskHistory(self.engine), timed_counters(self.sources))
+
+    @cached_property
+    def notification_rules(self) -> NotificationRules:
+        """Which notifications a request may ask for."""
+        from waybill.infra.notifications.rules import NotificationRules
+
+        return NotificationRules(self.settings)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """The dead letters in the task tables."""
+        from waybill.infra.tasks.dead_letters import DeadLetters
+
+        return DeadLetters(self.engine)
 
     def services(
-        self, nudge: Callable[[], None] = lambda: None, stopping: asyncio.Event | None = None
+        self,
+        wake_relay: Callable[[], None] = lambda: None,
+        stopping: asyncio.Event | None = None,
+        checks: Mapping[str, Callable[[], None]] | None = None,
     ) -> Services:
-        """What the API gets."""
+        """What the API works with; see `Services`."""
+        from waybill.infra.services import Services
+
         return Services(
-            settings=self.settings,
-            registry=self.registry,
-            requests=TaskRequests(self.engine, limits=self.settings),
-            changes=TaskChanges(self.engine),
-            oversight=Oversight(self.engine),
-            dead_letters=DeadLetters(self.engine),
-            links=ShareLinks(self.engine),
-            refusals=Refusals(self.engine),
-            notifications=NotificationQueries(self.engine),
-            notification_rules=NotificationRules(self.settings),
-            history=TaskHistory(self.engine),
-            estimator=self.estimator(),
-            store=self.store,
-            nudge=nudge,
-            checks={"database": self.check_database, "storage": self.check_storage},
+            self.settings,
+            self.registry,
+            self.engine,
+            self.store,
+            self.estimator,
+            self.notification_rules,
+            wake_relay=wake_relay,
+            checks={"database": self.check_database, "storage": self.check_storage}
+            if checks is None
+            else checks,
             stopping=stopping or asyncio.Event(),
         )
 
-    def estimator(self) -> Estimator:
-        """What tells how large exports will be."""
-        return Estimator(TaskHistory(self.engine), timed_counters(self.sources))
+    def relay(self, broker: Broker) -> Relay:
+        """A relay between the outbox and `broker`."""
+        from waybill.infra.tasks.outbox import Outbox
+        from waybill.infra.worker.relay import Relay
+
+        return Relay(Outbox(self.engine), broker)
+
+    def worker_dependencies(self) -> WorkerDependencies:
+        """What an attempt works with."""
+        from waybill.infra.tasks.lifecycle.runs import TaskRuns
+        from waybill.infra.worker.attempt import WorkerDependencies
+
+        return WorkerDependencies(
+            self.settings,
+            self.registry,
+            TaskRuns(self.engine, self.settings.lease, limits=self.settings),
+            self.store,
+            self.sources,
+            self.estimator,
+        )
+
+    def worker(self, broker: Broker, relay: Relay, queues: tuple[str, ...] = ()) -> WorkerService:
+        """A worker for `queues`, or for all queues of the registry."""
+        from waybill.infra.broker.memory import MemoryBroker
+        from waybill.infra.notifications.delivery import Deliverer, build_senders
+        from waybill.infra.notifications.queue import NotificationQueue
+        from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+        from waybill.infra.worker.service import WorkerService
+        from waybill.infra.worker.sweeper import Sweeper
+
+        settings = self.settings
+        upkeep = Upkeep(self.engine)
+        if isinstance(broker, MemoryBroker):
+            # What an earlier process held in memory is gone; the rows say what it was.
+            upkeep.nudge_forgotten(after=timedelta(0))
+        return WorkerService(
+            self.worker_dependencies(),
+            broker,
+            relay,
+            Sweeper(
+                upkeep,
+                self.store,
+                lease=settings.lease,
+                retry_in=settings.retry_delays[0],
+                keep_notices=settings.notification_retention,
+            ),
+            Deliverer(
+                NotificationQueue(self.engine, settings.notify_retry_delays),
+                build_senders(settings),
+            ),
+            self.dead_letters,
+            queues=queues or self.registry.queues,
+        )
 
     def check_database(self) -> None:
         """Raise `DatabaseUnavailable` unless the task database answers."""
@@ -106,118 +276,38 @@ class Stack:
         """Raise a `StorageError` unless the bucket answers."""
         self.store.check()
 
-    def relay(self, broker: Broker) -> Relay:
-        """A relay between this stack's outbox and `broker`."""
-        return Relay(Outbox(self.engine), broker)
+    def migrate(self) -> None:
+        """Create or upgrade the task tables."""
+        from waybill.infra.db.migrate import upgrade
 
-    def worker(self, broker: Broker, relay: Relay, queues: tuple[str, ...] = ()) -> WorkerService:
-        """A worker for `queues`, or for all queues of the registry."""
-        settings = self.settings
-        upkeep = Upkeep(self.engine)
-        if isinstance(broker, MemoryBroker):
-            # What an earlier process held in memory is gone; the rows say what it was.
-            upkeep.nudge_forgotten(after=timedelta(0))
-        doors = WorkerDoors(
-            runs=TaskRuns(self.engine, settings.lease, limits=settings),
-            store=self.store,
-            sources=self.sources,
-            registry=self.registry,
-            estimator=self.estimator(),
-            lease=settings.lease,
-            stall=settings.stall,
-            retention=settings.retention,
-            link_ttl=settings.link_ttl,
-            retry_ladder=settings.retry_delays,
-            timezone=settings.timezone,
-            csv_profile=PROFILES[settings.csv_profile],
-            flights=flight_keys(settings),
-            max_rows=settings.max_rows_per_export,
-        )
-        sweeper = Sweeper(
-            upkeep,
-            self.store,
-            lease=settings.lease,
-            retry_in=settings.retry_delays[0],
-            keep_notices=settings.notification_retention,
-        )
-        deliverer = Deliverer(
-            NotificationQueue(self.engine, settings.notify_retry_delays), build_senders(settings)
-        )
-        return WorkerService(
-            doors,
-            broker,
-            relay,
-            sweeper,
-            deliverer,
-            DeadLetters(self.engine),
-            queues=queues or self.registry.queues,
-            concurrency=settings.concurrency,
-            grace=settings.shutdown_grace,
-        )
-
-    def broker(self) -> Broker:
-        """The broker of the settings. It connects when it is first used."""
-        if self.settings.amqp_url is None:
-            return MemoryBroker()
-        return RabbitBroker(
-            self.settings.amqp_url.get_secret_value(),
-            self.registry.queues,
-            delays=self.settings.retry_delays,
-        )
+        upgrade(self.engine)
 
 
-@contextmanager
-def open_stack(settings: Settings, *, migrate: bool = True) -> Iterator[Stack]:
-    """Connect everything, bring the tables and the bucket up to date, and end it all later.
+def check_database(engine: Engine) -> None:
+    """Raise `DatabaseUnavailable` unless `engine` answers."""
+    from sqlalchemy.exc import SQLAlchemyError
 
-    Raises:
-        BadSettings, DatabaseUnavailable, StorageError: with one line that says what is wrong.
-    """
-    registry = load_datasets(settings.datasets)
-    engine = create_engine(settings.task_database_url)
+    from waybill.infra.db.engine import read_transaction
+
     try:
-        check_database(engine)
-        if migrate:
-            upgrade(engine)
-        with object_store(settings) as store:
-            store.ensure_bucket(retention_days=settings.retention.days)
-            sources = open_sources(settings.rows_database_url, settings.task_database_url)
-            yield Stack(settings, registry, engine, store, sources)
-    finally:
-        engine.dispose()
+        with read_transaction(engine) as connection:
+            connection.exec_driver_sql("SELECT 1")
+    except SQLAlchemyError as error:
+        raise DatabaseUnavailable() from error
 
 
-@contextmanager
-def object_store(settings: Settings, *, bucket: str | None = None) -> Iterator[ObjectStore]:
-    """The object store of the settings; starts the embedded server when that is asked for."""
-    name = bucket or settings.s3_bucket
-    with ExitStack() as stack:
-        if settings.s3_endpoint_url == EMBEDDED:
-            config = stack.enter_context(EmbeddedS3(settings.home, bucket=name))
-        else:
-            config = _s3_config(settings, name)
-        yield stack.enter_context(closing(S3Store(config)))
+def _s3_config(settings: Settings) -> S3Config:
+    from waybill.storage.config import S3Config
 
-
-def _s3_config(settings: Settings, bucket: str) -> S3Config:
     secret = settings.s3_secret_access_key
     try:
         return S3Config(
             endpoint_url=None if settings.s3_endpoint_url == AWS else settings.s3_endpoint_url,
             public_endpoint_url=settings.s3_public_endpoint_url,
-            bucket=bucket,
+            bucket=settings.s3_bucket,
             region=settings.s3_region,
             access_key_id=settings.s3_access_key_id,
             secret_access_key=secret.get_secret_value() if secret else None,
         )
     except ValueError as error:
         raise BadSettings(f"WAYBILL_S3_…: {error}.") from None
-
-
-def check_database(engine: Engine) -> None:
-    """Raise `DatabaseUnavailable` unless `engine` answers."""
-    try:
-        with read_transaction(engine) as connection:
-            connection.exec_driver_sql("SELECT 1")
-    except SQLAlchemyError as error:
-        raise DatabaseUnavailable() from error

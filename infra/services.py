@@ -1,13 +1,11 @@
-"""What the API is given: the task store, the object store, and who may ask for what.
-
-The composition root of each process builds one of these; nothing else connects to anything.
-"""
+"""Services: what the API's routes work with, made of the parts of one process."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from sqlalchemy.engine import Engine
 
 from waybill.exporter.datasets.dataset import Registry
 from waybill.infra.config.settings import Settings
@@ -24,26 +22,42 @@ from waybill.infra.tasks.refusals import Refusals
 from waybill.storage.store import ObjectStore
 
 
-@dataclass(frozen=True, slots=True)
 class Services:
-    """The API's doors to the outside."""
+    """The settings, the datasets, the stores, and the signals of this process."""
 
-    settings: Settings
-    registry: Registry
-    requests: TaskRequests
-    changes: TaskChanges
-    oversight: Oversight
-    dead_letters: DeadLetters
-    links: ShareLinks
-    refusals: Refusals
-    notifications: NotificationQueries
-    notification_rules: NotificationRules
-    history: TaskHistory
-    estimator: Estimator
-    store: ObjectStore
-    #: Tell a relay in this process that the outbox has something new. Thread-safe, cheap.
-    nudge: Callable[[], None]
-    #: What `/readyz` asks, by name; each returns, or raises with one line that says why.
-    checks: Mapping[str, Callable[[], None]]
-    #: Set when this process is about to end: what would go on for ever ends at once.
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        engine: Engine,
+        store: ObjectStore,
+        estimator: Estimator,
+        notification_rules: NotificationRules,
+        *,
+        wake_relay: Callable[[], None],
+        checks: Mapping[str, Callable[[], None]],
+        stopping: asyncio.Event,
+    ) -> None:
+        """Connect to nothing; `waybill.infra.bootstrap` builds one for each process.
+
+        `engine` is that of the task tables. `wake_relay` makes a relay in this process look at
+        the outbox; it is thread-safe and cheap. `checks` are what ``/readyz`` runs, by name; each
+        returns, or raises with one line that says why. `stopping` is set when the process is
+        about to end: event streams end then.
+        """
+        self.settings = settings
+        self.registry = registry
+        self.store = store
+        self.estimator = estimator
+        self.notification_rules = notification_rules
+        self.wake_relay = wake_relay
+        self.checks = checks
+        self.stopping = stopping
+        self.requests = TaskRequests(engine, limits=settings)
+        self.changes = TaskChanges(engine)
+        self.history = TaskHistory(engine)
+        self.oversight = Oversight(engine)
+        self.dead_letters = DeadLetters(engine)
+        self.links = ShareLinks(engine)
+        self.refusals = Refusals(engine)
+        self.notifications = NotificationQueries(engine)

@@ -12,7 +12,6 @@ installs the client needs no database library.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 #: Version of the installed distribution.
@@ -59,6 +58,9 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     """Load a public name on first use (PEP 562)."""
     if name == "__version__":
+        # Looking at installed distributions takes longer than everything else here.
+        from importlib.metadata import version
+
         return version("waybill-exports")
     home = _HOMES.get(name)
     if home is None:

@@ -77,7 +77,7 @@ def replay_dead_letter(services: Services, admin: Principal, letter_id: int) -> 
         DeadLetterNotFound.
     """
     replay = services.dead_letters.replay(letter_id, admin.user)
-    services.nudge()
+    services.wake_relay()
     return replay
 
 

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from waybill.api.cli.console import progress_bar
+from waybill.api.cli.progress import progress_bar
 from waybill.api.cli.serve import AddressInUse, listen, run_server
 from waybill.exporter.errors import WaybillError
-from waybill.infra.bootstrap import Stack, open_stack
-from waybill.infra.config.settings import Settings, load
-from waybill.infra.db.engine import create_engine
+from waybill.infra.bootstrap import Stack
+from waybill.infra.config.settings import load
 from waybill.infra.sample.fill import ORDERS, fill_sample, sample_size
 
 if TYPE_CHECKING:
-    from waybill.api.cli.demo_visitor import Visitor
+    from waybill.api.cli.demo_export import DemoExport
 
 
 class DemoNotInstalled(WaybillError):
-    """The demo needs more packages: pip install 'waybill[demo,embedded]'."""
+    """The demo needs more packages: pip install 'waybill-exports[demo,embedded]'."""
 
     code = "demo_not_installed"
     retry = False
@@ -37,46 +36,44 @@ def demo(
 ) -> None:
     """Start everything, export the sample shop's orders, and print the link."""
     try:
-        from waybill.api.cli.demo_visitor import Visitor
+        # It needs a reader of XLSX files, which only the extra `demo` installs.
+        from waybill.api.cli.demo_export import DemoExport
     except ImportError:
         raise DemoNotInstalled from None
-    settings = load()
-    with open_stack(settings) as stack, closing(_listen_near(port)) as listener:
-        _fill(settings, orders)
-        asyncio.run(_serve_and_tour(stack, listener, Visitor, once=once))
+    with Stack(load()) as stack:
+        stack.prepare()
+        with closing(_listen_near(port)) as listener:
+            _fill(stack, orders)
+            host, chosen_port = listener.getsockname()[:2]
+            export = DemoExport(f"http://{host}:{chosen_port}", stack.settings)
+            asyncio.run(_serve_and_export(stack, listener, export, once=once))
 
 
-async def _serve_and_tour(
-    stack: Stack, listener: socket.socket, visitor_type: type[Visitor], *, once: bool
+async def _serve_and_export(
+    stack: Stack, listener: socket.socket, export: DemoExport, *, once: bool
 ) -> None:
-    tours: list[asyncio.Task[None]] = []
+    exports: list[asyncio.Task[None]] = []
 
-    def begin(stop: asyncio.Event) -> None:
-        tours.append(asyncio.create_task(tour(stop), name="tour"))
-
-    async def tour(stop: asyncio.Event) -> None:
-        host, port = listener.getsockname()[:2]
-        visitor = visitor_type(f"http://{host}:{port}", stack.settings)
+    async def run_export(stop: asyncio.Event) -> None:
         try:
-            await asyncio.to_thread(visitor.walk, check=once)
+            await asyncio.to_thread(export.run, check=once)
         except BaseException:
             stop.set()
             raise
         if once:
             stop.set()
 
-    await run_server(stack, listener, embedded_worker=True, ready=begin)
-    await asyncio.gather(*tours)
+    def start_export(stop: asyncio.Event) -> None:
+        exports.append(asyncio.create_task(run_export(stop), name="demo export"))
+
+    await run_server(stack, listener, embedded_worker=True, ready=start_export)
+    await asyncio.gather(*exports)
 
 
-def _fill(settings: Settings, orders: int) -> None:
-    engine = create_engine(settings.rows_database_url)
-    try:
-        if sample_size(engine) != orders:
-            with progress_bar("Filling the sample shop", orders) as (bar, row):
-                fill_sample(engine, orders, lambda rows: bar.advance(row, rows))
-    finally:
-        engine.dispose()
+def _fill(stack: Stack, orders: int) -> None:
+    if sample_size(stack.rows_engine) != orders:
+        with progress_bar("Filling the sample shop", orders) as bar:
+            fill_sample(stack.rows_engine, orders, bar.advance)
 
 
 def _listen_near(port: int) -> socket.socket:

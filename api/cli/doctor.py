@@ -1,4 +1,4 @@
-"""`waybill doctor`: is everything this process would need there, and in order?"""
+"""`waybill doctor`: checks everything a process needs, one line for each."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ import urllib3
 
 from waybill.api.cli.console import emit
 from waybill.exporter.errors import WaybillError
-from waybill.infra.bootstrap import check_database, object_store
-from waybill.infra.broker.rabbitmq.broker import RabbitBroker
+from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import Settings, load
-from waybill.infra.db.engine import create_engine
-from waybill.infra.exports.dataset_loader import load_datasets
 from waybill.storage.errors import StorageError
 
 #: More than this makes signed links die early or live too long. (S3 itself refuses 15 min.)
@@ -53,78 +50,72 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _run(name: str, check: Callable[[Settings], str], settings: Settings) -> dict[str, Any]:
+def _run(name: str, check: Callable[[Stack], str], settings: Settings) -> dict[str, Any]:
     try:
-        return {"check": name, "ok": True, "detail": check(settings)}
+        with Stack(settings) as stack:
+            return {"check": name, "ok": True, "detail": check(stack)}
     except (WaybillError, StorageError) as error:
         return {"check": name, "ok": False, "detail": error.message}
 
 
-def _datasets(settings: Settings) -> str:
-    registry = load_datasets(settings.datasets)
-    return f"{len(list(registry))} declared, queues {', '.join(registry.queues)}"
+def _datasets(stack: Stack) -> str:
+    return f"{len(list(stack.registry))} declared, queues {', '.join(stack.registry.queues)}"
 
 
-def _database(settings: Settings) -> str:
-    engine = create_engine(settings.task_database_url)
-    try:
-        check_database(engine)
-        return engine.dialect.name
-    finally:
-        engine.dispose()
+def _database(stack: Stack) -> str:
+    stack.check_database()
+    return stack.engine.dialect.name
 
 
-def _broker(settings: Settings) -> str:
-    if settings.amqp_url is None:
+def _broker(stack: Stack) -> str:
+    if stack.settings.amqp_url is None:
         return "inside the process"
-
-    async def ask(broker: RabbitBroker) -> str:
-        try:
-            report = await broker.check()
-        finally:
-            await broker.close()
-        return f"RabbitMQ {report.version}, {report.dead_letters} dead letters"
-
-    queues = load_datasets(settings.datasets).queues
-    url = settings.amqp_url.get_secret_value()
-    # It looks, and makes nothing: what is missing is what it has to say.
-    broker = RabbitBroker(url, queues, delays=settings.retry_delays, declare=False)
-    return asyncio.run(ask(broker))
+    return asyncio.run(_ask_broker(stack))
 
 
-def _storage(settings: Settings) -> str:
-    with object_store(settings) as store:
-        not_set = store.ensure_bucket(settings.retention.days)
-        skew = abs(store.check().total_seconds())
+async def _ask_broker(stack: Stack) -> str:
+    # It declares nothing: what is missing is what the check has to find.
+    broker = stack.rabbit_broker(declare=False)
+    try:
+        report = await broker.check()
+    finally:
+        await broker.close()
+    return f"RabbitMQ {report.version}, {report.dead_letters} dead letters"
+
+
+def _storage(stack: Stack) -> str:
+    settings = stack.settings
+    not_set = stack.store.ensure_bucket(settings.retention.days)
+    skew = abs(stack.store.check().total_seconds())
     if skew > _MAX_SKEW_SECONDS:
         raise ClockSkew(f"The store's clock and ours are {skew:.0f} s apart.")
     rules = f"; lifecycle rules not set: {', '.join(not_set)}" if not_set else ""
     return f"bucket {settings.s3_bucket}, clocks {skew:.0f} s apart{rules}"
 
 
-def _signing(settings: Settings) -> str:
+def _signing(stack: Stack) -> str:
     """Fetch a probe by a signed link, the way a browser would: through the public host."""
     key = f"probe/{secrets.token_hex(8)}"
-    with object_store(settings) as store:
-        store.ensure_bucket(settings.retention.days)
-        with store.open_upload(key, content_type="text/plain") as upload:
-            upload.write(b"waybill")
-        try:
-            link = store.presign(
-                key, filename="probe.txt", content_type="text/plain", ttl=timedelta(minutes=1)
-            )
-            answer = urllib3.request("GET", link.url, timeout=10, retries=False)
-        except urllib3.exceptions.HTTPError:
-            raise LinkUnreachable() from None
-        finally:
-            store.delete(key)
+    store = stack.store
+    store.ensure_bucket(stack.settings.retention.days)
+    with store.open_upload(key, content_type="text/plain") as upload:
+        upload.write(b"waybill")
+    try:
+        link = store.presign(
+            key, filename="probe.txt", content_type="text/plain", ttl=timedelta(minutes=1)
+        )
+        answer = urllib3.request("GET", link.url, timeout=10, retries=False)
+    except urllib3.exceptions.HTTPError:
+        raise LinkUnreachable() from None
+    finally:
+        store.delete(key)
     if answer.status != HTTPStatus.OK or answer.data != b"waybill":
         raise LinkUnreachable(f"The host signed into links answered {answer.status}.")
     return "a signed link was fetched through it"
 
 
-#: Every check opens what it needs, so that one that fails does not hide the others.
-_CHECKS: dict[str, Callable[[Settings], str]] = {
+#: Every check gets a stack of its own, so that one that fails does not hide the others.
+_CHECKS: dict[str, Callable[[Stack], str]] = {
     "datasets": _datasets,
     "database": _database,
     "broker": _broker,

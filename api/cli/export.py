@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
-from waybill.api.cli.console import emit, progress_bar, show
-from waybill.exporter.datasets.dataset import Dataset, Query
-from waybill.exporter.datasets.layout import Layout
+from waybill.api.cli.console import JsonFlag, emit
+from waybill.api.cli.progress import progress_bar
+from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
-from waybill.exporter.formats.csv.profiles import PROFILES
-from waybill.exporter.formats.registry import FORMATS, Format, format_named
+from waybill.exporter.formats.registry import FORMATS
 from waybill.exporter.ports import RowStream, Sink, Source
 from waybill.exporter.run import ExportProgress, ExportResult, run_export
-from waybill.infra.bootstrap import object_store
-from waybill.infra.config.settings import TASKS, Settings, load
-from waybill.infra.exports.dataset_loader import load_datasets
+from waybill.infra.bootstrap import Stack
+from waybill.infra.config.settings import ROWS, load
+from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.sources import open_source
 from waybill.infra.sources.operator_queries import table_query, text_query
 from waybill.storage.local import FileUpload
@@ -32,7 +30,7 @@ from waybill.storage.store import SignedLink
 #: Opens the file or object that the stream is written to.
 OpenSink = Callable[[RowStream], AbstractContextManager[Sink]]
 
-#: Whoever runs the command already has the database; datasets see an administrator.
+#: Whoever runs the command already has the database, so datasets see an administrator.
 _OPERATOR = Principal("operator", "local", frozenset({"admin"}))
 _FRAME_SECONDS = 0.1
 
@@ -49,26 +47,43 @@ def export(
     source: Annotated[str | None, typer.Option(help="Database URL to read from.")] = None,
     table: Annotated[str | None, typer.Option(help="Export this table or view.")] = None,
     query: Annotated[str | None, typer.Option(help="Export this read-only query.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Export a dataset, a table or a query to a file or to S3, with a progress bar."""
     if not output:
         raise InvalidRequest("Say where to write with -o FILE or -o s3://bucket/key.")
     if sum(item is not None for item in (name, table, query)) != 1:
         raise InvalidRequest("Name one thing to export: a dataset, --table or --query.")
+    if name is None and param:
+        raise InvalidRequest("--param belongs to a dataset, not to --table or --query.")
+    bucket, key = _bucket_and_key(output)
     settings = load()
-    name_of_format = format_name or _format_of(output)
-    chosen = format_named(name_of_format, csv_profile=PROFILES[settings.csv_profile])
-    dataset = load_datasets(settings.datasets)[name] if name is not None else None
-    url = source or _database_of(settings, dataset)
-    statement, layout = _what(settings, url, dataset, table, query, param or [])
-    with _target(settings, output, chosen) as target:
-        outcome = _run(open_source(url), statement, layout, chosen, target.open)
+    own_bucket = bucket == settings.s3_bucket
+    if bucket is not None:
+        settings = settings.model_copy(update={"s3_bucket": bucket})
+    with Stack(settings) as stack:
+        url = source or stack.database_url(ROWS)
+        if name is not None:
+            dataset = stack.registry[name]
+            url = source or stack.database_url(dataset.reads)
+        else:
+            dataset = _undeclared(url, table, query)
+        plan = plan_export(
+            settings,
+            dataset,
+            _OPERATOR,
+            dict(_pair(item) for item in param or []),
+            format_name or _format_of(output),
+            filename=output.rpartition("/")[2],
+        )
+        _ = plan.query
+        target = _file(output) if bucket is None else _object(stack, key, plan, own_bucket)
+        outcome = _run(open_source(url), plan, target.open)
         link = target.link()
     emit(
         {
             "output": output,
-            "format": chosen.name,
+            "format": plan.format.name,
             "rows": outcome.rows_written,
             "size_bytes": outcome.size_bytes,
             "sha256": outcome.sha256,
@@ -83,62 +98,38 @@ def export(
     )
 
 
-def _what(
-    settings: Settings,
-    url: str,
-    dataset: Dataset | None,
-    table: str | None,
-    query: str | None,
-    params: list[str],
-) -> tuple[Query, Layout]:
-    zone = ZoneInfo(settings.timezone)
-    if dataset is None:
-        if params:
-            raise InvalidRequest("--param belongs to a dataset, not to --table or --query.")
-        statement = table_query(url, table) if table else text_query(query or "")
-        return statement, Layout(title=table or "Query", timezone=zone)
-    chosen = dataset.parse(dict(_pair(item) for item in params))
-    layout = Layout(
-        title=dataset.title,
-        columns=dataset.columns,
-        timezone=zone,
-        sheet_by=dataset.sheet_by,
-        decorate=dataset.decorate,
+def _undeclared(url: str, table: str | None, query: str | None) -> Dataset:
+    """A dataset for this one export: all rows of a table, or a query of the operator's own."""
+    title = table or "Query"
+    return Dataset(
+        title,
+        lambda _params, _user: table_query(url, table) if table else text_query(query or ""),
+        title=title,
     )
-    return dataset.query(chosen, _OPERATOR), layout
 
 
-def _database_of(settings: Settings, dataset: Dataset | None) -> str:
-    if dataset is not None and dataset.reads == TASKS:
-        return settings.task_database_url
-    return settings.rows_database_url
-
-
-def _run(
-    source: Source,
-    statement: Query,
-    layout: Layout,
-    chosen: Format,
-    open_sink: OpenSink,
-) -> ExportResult:
+def _run(source: Source, plan: ExportPlan, open_sink: OpenSink) -> ExportResult:
     progress = ExportProgress()
     done = threading.Event()
-    with progress_bar(layout.title) as (bar, row):
+    with progress_bar(plan.layout.title) as bar:
+
+        def show() -> None:
+            bar.show(progress.rows_done, progress.rows_total, progress.bytes_rendered)
 
         def watch() -> None:
             while not done.wait(_FRAME_SECONDS):
-                show(bar, row, progress)
+                show()
 
         painter = threading.Thread(target=watch, name="progress", daemon=True)
         painter.start()
         try:
             return run_export(
-                source, statement, chosen.encode, layout, open_sink, progress=progress
+                source, plan.query, plan.format.encode, plan.layout, open_sink, progress=progress
             )
         finally:
             done.set()
             painter.join()
-            show(bar, row, progress)
+            show()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,31 +140,37 @@ class _Target:
     link: Callable[[], SignedLink | None]
 
 
-@contextmanager
-def _target(settings: Settings, output: str, chosen: Format) -> Iterator[_Target]:
+def _file(output: str) -> _Target:
+    return _Target(lambda _stream: FileUpload(Path(output)), lambda: None)
+
+
+def _object(stack: Stack, key: str, plan: ExportPlan, own_bucket: bool) -> _Target:
+    # A bucket of another owner is written to, and otherwise left as it is.
+    if own_bucket:
+        stack.store.ensure_bucket(stack.settings.retention.days)
+    return _Target(
+        lambda _stream: stack.store.open_upload(key, content_type=plan.format.media_type),
+        lambda: stack.store.presign(
+            key,
+            filename=plan.filename,
+            content_type=plan.format.media_type,
+            ttl=stack.settings.link_ttl,
+        ),
+    )
+
+
+def _bucket_and_key(output: str) -> tuple[str | None, str]:
+    """The target in S3; no bucket for a file."""
     if not output.startswith("s3://"):
-        yield _Target(lambda stream: FileUpload(Path(output)), lambda: None)
-        return
+        return None, output
     bucket, _, key = output.removeprefix("s3://").partition("/")
     if not bucket or not key or key.endswith("/"):
         raise InvalidRequest("The target has to look like s3://bucket/key.")
-    with object_store(settings, bucket=bucket) as store:
-        # Somebody else's bucket is written to, and otherwise left as it is.
-        if bucket == settings.s3_bucket:
-            store.ensure_bucket(settings.retention.days)
-        yield _Target(
-            lambda stream: store.open_upload(key, content_type=chosen.media_type),
-            lambda: store.presign(
-                key,
-                filename=key.rpartition("/")[2],
-                content_type=chosen.media_type,
-                ttl=settings.link_ttl,
-            ),
-        )
+    return bucket, key
 
 
 def _format_of(output: str) -> str:
-    """The name of the format whose extension `output` has; the longest one wins (``.csv.gz``)."""
+    """The format with the extension of `output`; the longest extension wins (``.csv.gz``)."""
     fitting = [item for item in FORMATS.values() if output.lower().endswith("." + item.extension)]
     if not fitting:
         raise InvalidRequest(f"Say which format with --format: one of {', '.join(FORMATS)}.")

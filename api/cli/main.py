@@ -1,38 +1,113 @@
-"""The `waybill` command: parses, calls one thing, and turns errors into one line."""
+"""The `waybill` command: finds the command, runs it, and turns errors into one line."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import waybill
-from waybill.api.cli import dead_letters, demo, doctor, export, operate, serve
-from waybill.api.cli.console import err
+from waybill.api.cli.console import help_without_command, note
 from waybill.exporter.errors import ExportRejected, WaybillError
 from waybill.infra.config.logs import configure_logging
 from waybill.storage.errors import StorageError
 
+#: Every command: where its function is, and its line in `waybill --help`, which a test holds
+#: against its docstring. By name, and not by import: `waybill --help` would load each library of
+#: each command, for a second and a half, to print these lines.
+COMMANDS: Mapping[str, tuple[str, str, str]] = {
+    "export": (
+        "waybill.api.cli.export",
+        "export",
+        "Export a dataset, a table or a query to a file or to S3, with a progress bar.",
+    ),
+    "sample": (
+        "waybill.api.cli.sample",
+        "sample",
+        "Fill the sample shop into the source database. Deterministic and idempotent.",
+    ),
+    "serve": (
+        "waybill.api.cli.serve",
+        "serve",
+        "Run the API and the task centre; with the worker inside when there is no broker.",
+    ),
+    "worker": ("waybill.api.cli.serve", "worker", "Run consumers, relay and sweeper."),
+    "migrate": (
+        "waybill.api.cli.schema",
+        "migrate",
+        "Create or upgrade the task tables. Idempotent.",
+    ),
+    "topology": (
+        "waybill.api.cli.schema",
+        "topology",
+        "Declare exchanges and queues in RabbitMQ. Idempotent; needs configure rights.",
+    ),
+    "token": (
+        "waybill.api.cli.credentials",
+        "token",
+        "Print a token for development, and nothing else.",
+    ),
+    "webhook-secret": (
+        "waybill.api.cli.credentials",
+        "webhook_secret",
+        "Print the secrets that webhooks of a tenant are signed with; the current one first.",
+    ),
+    "dead-letters": (
+        "waybill.api.cli.dead_letters",
+        "app",
+        "List, show and replay dead letters.",
+    ),
+    "doctor": (
+        "waybill.api.cli.doctor",
+        "doctor",
+        "Check database, broker, storage, clock and signing host; one line each.",
+    ),
+    "demo": (
+        "waybill.api.cli.demo",
+        "demo",
+        "Start everything, export the sample shop's orders, and print the link.",
+    ),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group that loads the module of a command when the command is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of all commands, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Load a command; None when there is no such command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _help = COMMANDS[cmd_name]
+        command = getattr(import_module(module), name)
+        if not isinstance(command, typer.Typer):
+            function, command = command, typer.Typer(add_completion=False, rich_markup_mode=None)
+            command.command(cmd_name)(function)
+        return typer.main.get_command(command)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands without loading one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
 app = typer.Typer(
+    cls=LazyGroup,
     help="Export any table to a signed link.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Rich takes longer to load than everything else that prints the help.
+    rich_markup_mode=None,
 )
-app.command("export")(export.export)
-app.command("sample")(operate.sample)
-app.command("serve")(serve.serve)
-app.command("worker")(serve.worker)
-app.command("migrate")(operate.migrate)
-app.command("topology")(operate.topology)
-app.command("token")(operate.token)
-app.command("webhook-secret")(operate.webhook_secret)
-app.add_typer(dead_letters.app, name="dead-letters")
-app.command("doctor")(doctor.doctor)
-app.command("demo")(demo.demo)
 
 
 def _print_version(wanted: bool) -> None:
@@ -41,8 +116,9 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def root(
+    context: typer.Context,
     show_version: Annotated[
         bool,
         typer.Option(
@@ -51,6 +127,7 @@ def root(
     ] = False,
 ) -> None:
     """Export any table to a signed link."""
+    help_without_command(context)
 
 
 def main() -> None:
@@ -72,5 +149,5 @@ def main() -> None:
 
 
 def _complain(message: str, code: int) -> int:
-    err.print(f"waybill: {' '.join(message.split())}", markup=False, soft_wrap=True)
+    note(f"waybill: {' '.join(message.split())}")
     return code

@@ -15,7 +15,7 @@ import uvicorn
 
 from waybill.api.app import create_app
 from waybill.exporter.errors import InvalidRequest
-from waybill.infra.bootstrap import Stack, open_stack
+from waybill.infra.bootstrap import Stack
 from waybill.infra.config.logs import configure_logging
 from waybill.infra.config.settings import load
 
@@ -36,8 +36,10 @@ def serve(
     """Run the API and the task centre; with the worker inside when there is no broker."""
     configure_logging(logging.INFO)
     settings = load()
-    with open_stack(settings) as stack, listen(host, port) as listener:
-        asyncio.run(run_server(stack, listener, embedded_worker=settings.amqp_url is None))
+    with Stack(settings) as stack:
+        stack.prepare()
+        with listen(host, port) as listener:
+            asyncio.run(run_server(stack, listener, embedded_worker=settings.amqp_url is None))
 
 
 def worker(
@@ -50,7 +52,8 @@ def worker(
     configure_logging(logging.INFO)
     overrides = {"concurrency": concurrency} if concurrency else {}
     settings = load(**overrides)
-    with open_stack(settings) as stack:
+    with Stack(settings) as stack:
+        stack.prepare()
         queues = tuple(queue or ())
         if unknown := sorted(set(queues) - set(stack.registry.queues)):
             raise InvalidRequest(f"No dataset uses the queue {', '.join(unknown)}.")
@@ -66,8 +69,8 @@ def listen(host: str, port: int) -> socket.socket:
     # asyncio does this only for sockets it makes itself; without it an answer waits 40 ms for
     # the client's delayed ACK. Accepted connections inherit it. (Measured: 45 ms and 2 ms.)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # A client that vanished without a word keeps its event stream for as long as the kernel
-    # sends again what nobody acknowledges: a quarter of an hour, unless told otherwise.
+    # The kernel retransmits to a client that vanished for a quarter of an hour by default, and
+    # its event stream stays open for as long.
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENT_CLIENT_MS)
     return listener
@@ -80,8 +83,11 @@ async def run_server(
     embedded_worker: bool,
     ready: Callable[[asyncio.Event], Any] = lambda stop: None,
 ) -> None:
-    """Serve the API until a signal or `stop`; `ready` is called when it can be
-    called: the socket listens already, and holds a first request until it is answered."""
+    """Serve the API until a signal, or until the event that `ready` gets is set.
+
+    `ready` is called as soon as requests may be sent: the socket listens already, and holds the
+    first of them until it is answered.
+    """
     stop = stop_on_signals()
     broker = stack.broker()
     relay = stack.relay(broker)
@@ -119,8 +125,9 @@ async def _run_worker(stack: Stack, queues: tuple[str, ...]) -> None:
 class _Server(uvicorn.Server):
     """Leaves signals to `stop_on_signals`.
 
-    uvicorn raises those it caught again when it has ended. To us that would be the second
-    one, and the process would die with exports running and its S3 server left behind.
+    uvicorn raises the signals it caught again when it has ended. `stop_on_signals` would take
+    that for a second signal, and the process would die with exports running and its S3 server
+    left behind.
     """
 
     @contextmanager

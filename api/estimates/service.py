@@ -9,12 +9,13 @@ from statistics import median
 
 from waybill.api.estimates.schemas import BetterFormatBody, Estimate
 from waybill.api.exports.schemas import ExportRequest
-from waybill.api.exports.service import CheckedRequest, check_request
+from waybill.api.exports.service import plan_request
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.file_shape import Shape, better_format, shape_of
 from waybill.infra.estimates.estimator import ExportEstimate
 from waybill.infra.estimates.history import QueueLoad
 from waybill.infra.estimates.model import USUAL_COLUMNS, estimate_bytes
+from waybill.infra.exports.plan import ExportPlan
 from waybill.infra.services import Services
 
 #: The planner, and then a count, have this long each. A person waits for the answer.
@@ -29,15 +30,15 @@ def estimate_export(services: Services, user: Principal, request: ExportRequest)
     Raises:
         UnknownDataset, PermissionDenied, InvalidRequest: as when it is submitted.
     """
-    checked = check_request(services, user, request)
+    plan = plan_request(services, user, request)
     estimate = services.estimator.estimate(
-        user, checked.dataset, checked.params, checked.format.name, within=_PATIENCE
+        user, plan.dataset, plan.query, plan.param_values, plan.format.name, within=_PATIENCE
     )
-    load = services.history.queue_load(checked.dataset.queue)
-    shape = _shape(checked, estimate)
+    load = services.history.queue_load(plan.dataset.queue)
+    shape = _shape(plan, estimate)
     return Estimate(
-        type=checked.dataset.name,
-        format=checked.format.name,
+        type=plan.dataset.name,
+        format=plan.format.name,
         rows=estimate.rows,
         rows_known_by=estimate.rows_known_by,
         rows_problem=estimate.rows_problem,
@@ -50,27 +51,27 @@ def estimate_export(services: Services, user: Principal, request: ExportRequest)
         queue_position=load.waiting,
         queue_running=load.running,
         starts_in_seconds=_wait_seconds(load, services.settings.concurrency, estimate),
-        better_format=_better(checked, estimate, shape),
+        better_format=_better(plan, estimate, shape),
     )
 
 
-def _shape(checked: CheckedRequest, estimate: ExportEstimate) -> Shape | None:
+def _shape(plan: ExportPlan, estimate: ExportEstimate) -> Shape | None:
     if estimate.rows is None:
         return None
     columns = estimate.columns or USUAL_COLUMNS
     plain = estimate_bytes("csv", estimate.rows, columns, ())
     return shape_of(
-        checked.format.name, estimate.rows, plain, sheet_by=checked.dataset.sheet_by is not None
+        plan.format.name, estimate.rows, plain, sheet_by=plan.dataset.sheet_by is not None
     )
 
 
 def _better(
-    checked: CheckedRequest, estimate: ExportEstimate, shape: Shape | None
+    plan: ExportPlan, estimate: ExportEstimate, shape: Shape | None
 ) -> BetterFormatBody | None:
     if shape is None or estimate.rows is None or estimate.size_bytes is None:
         return None
     found = better_format(
-        checked.format.name, shape, estimate.rows, estimate.columns, estimate.size_bytes
+        plan.format.name, shape, estimate.rows, estimate.columns, estimate.size_bytes
     )
     return BetterFormatBody(**asdict(found)) if found else None
 

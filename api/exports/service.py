@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
-
-from pydantic import BaseModel
 
 from waybill.api.exports.schemas import ExportRequest
-from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied, UnknownDataset, WaybillError
-from waybill.exporter.filenames import render_filename
-from waybill.exporter.formats.registry import Format, format_named
-from waybill.infra.exports.single_flight_key import flight_keys
+from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.services import Services
 from waybill.infra.tasks.lifecycle.submission import Submitted
 from waybill.infra.tasks.model import Flight, NewTask, Task
@@ -24,33 +16,20 @@ from waybill.infra.tasks.model import Flight, NewTask, Task
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedRequest:
-    """A request with valid rights, parameters, format and file name."""
-
-    dataset: Dataset
-    params: BaseModel
-    format: Format
-    filename: str
-
-
-def check_request(services: Services, user: Principal, request: ExportRequest) -> CheckedRequest:
-    """Check `request`, in the same way for an estimate and for an export.
+def plan_request(services: Services, user: Principal, request: ExportRequest) -> ExportPlan:
+    """Check `request` and plan its export, in the same way for an estimate and for a task.
 
     Raises:
         UnknownDataset, PermissionDenied, InvalidRequest.
     """
-    dataset = services.registry[request.type]
-    dataset.authorise(user)
-    params = dataset.parse(request.params)
-    file_format = format_named(request.format)
-    filename = render_filename(
-        request.filename or dataset.filename,
-        name=dataset.name,
-        today=datetime.now(ZoneInfo(services.settings.timezone)).date(),
-        extension=file_format.extension,
+    return plan_export(
+        services.settings,
+        services.registry[request.type],
+        user,
+        request.params,
+        request.format,
+        filename_pattern=request.filename or "",
     )
-    return CheckedRequest(dataset, params, file_format, filename)
 
 
 def submit_export(
@@ -66,26 +45,26 @@ def submit_export(
         UnknownDataset, PermissionDenied, InvalidRequest, BadNotificationTarget,
         IdempotencyMismatch, NotNow.
     """
-    checked = check_request(services, user, request)
+    plan = plan_request(services, user, request)
     notify = request.notify.model_dump(exclude_none=True) if request.notify else {}
     services.notification_rules.check(notify, own_address)
     submitted = services.requests.submit(
         user,
         NewTask(
-            task_type=checked.dataset.name,
-            queue=checked.dataset.queue,
-            format=checked.format.name,
+            task_type=plan.dataset.name,
+            queue=plan.dataset.queue,
+            format=plan.format.name,
             # With every default filled in, so that equal requests become equal tasks.
-            params=checked.params.model_dump(mode="json"),
-            filename=checked.filename,
+            params=plan.param_values,
+            filename=plan.filename,
             asked_filename=request.filename or "",
             max_attempts=services.settings.max_attempts,
             idempotency_key=idempotency_key,
             notify=notify,
-            flight=_flight(services, user, checked.dataset, checked.params, checked.format.name),
+            flight=_flight(services, plan),
         ),
     )
-    services.nudge()
+    services.wake_relay()
     return submitted
 
 
@@ -97,14 +76,21 @@ def retry_export(services: Services, user: Principal, task_id: UUID) -> Submitte
     """
     task = services.requests.get(user, task_id)
     authorise_again(services, user, task)
-    dataset = services.registry[task.task_type]
+    plan = plan_export(
+        services.settings,
+        services.registry[task.task_type],
+        user,
+        task.params,
+        task.format,
+        filename=task.filename,
+    )
     submitted = services.requests.retry(
         user,
         task_id,
         max_attempts=services.settings.max_attempts,
-        flight=_flight(services, user, dataset, dataset.parse(task.params), task.format),
+        flight=_flight(services, plan),
     )
-    services.nudge()
+    services.wake_relay()
     return submitted
 
 
@@ -121,19 +107,15 @@ def authorise_again(services: Services, user: Principal, task: Task) -> None:
     dataset.authorise(user)
 
 
-def _flight(
-    services: Services, user: Principal, dataset: Dataset, params: BaseModel, format_name: str
-) -> Flight | None:
+def _flight(services: Services, plan: ExportPlan) -> Flight | None:
     """The key that equal requests share, or None if it cannot be computed."""
     try:
-        query = dataset.query(params, user)
+        key = plan.single_flight_key
     except WaybillError:
         raise
     except Exception:
         # A bug in the dataset. The worker hits it as well, and records it on the task.
-        log.warning("a query cannot be built", exc_info=True, extra={"dataset": dataset.name})
+        name = plan.dataset.name
+        log.warning("a query cannot be built", exc_info=True, extra={"dataset": name})
         return None
-    settings = services.settings
-    values = params.model_dump(mode="json")
-    key = flight_keys(settings).of(dataset, query, values, user, format_name)
-    return Flight(key, dataset.reuse_for, settings.link_ttl) if key else None
+    return Flight(key, plan.dataset.reuse_for, services.settings.link_ttl) if key else None

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
-from pydantic import BaseModel
 
 from waybill.exporter.datasets.dataset import Dataset, Query
 from waybill.exporter.datasets.principal import Principal
@@ -71,16 +71,20 @@ class Estimator:
         self._counters = counters
 
     def estimate(
-        self, user: Principal, dataset: Dataset, params: BaseModel, chosen: str, within: timedelta
+        self,
+        user: Principal,
+        dataset: Dataset,
+        query: Query,
+        values: Mapping[str, Any],
+        format_name: str,
+        within: timedelta,
     ) -> ExportEstimate:
-        """The estimate for `user`'s export of `dataset` as `chosen`.
+        """The estimate for `user`'s export of `query`, which `dataset` made from `values`.
 
-        A source that is away, slow, or refuses the query costs the number of rows and nothing
-        else; what the dataset's own function raises is passed on.
+        `values` are the parameters as JSON, with all defaults. A source that is away, slow, or
+        refuses the query costs the number of rows and nothing else.
         """
-        query = dataset.query(params, user)
-        values = params.model_dump(mode="json")
-        past = self._history.past_exports(user.tenant, dataset.name, chosen)
+        past = self._history.past_exports(user.tenant, dataset.name, format_name)
         count, problem = self._count(dataset, query, within)
         rows, known = count.counted, RowsKnownBy.EXACT
         if rows is None and count.planned is not None:
@@ -99,7 +103,7 @@ class Estimator:
             rows_problem=problem,
             planner_rows=count.planned,
             columns=columns,
-            size_bytes=None if rows is None else estimate_bytes(chosen, rows, width, past),
+            size_bytes=None if rows is None else estimate_bytes(format_name, rows, width, past),
             seconds=None if rows is None else estimate_seconds(rows, width, past),
             past=past,
         )

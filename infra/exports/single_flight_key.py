@@ -1,4 +1,4 @@
-"""When two requests of one tenant would make the same file: equal flight keys, and only then.
+"""Single-flight keys: equal for two exports of one tenant that make the same file.
 
 The key covers everything the bytes depend on besides the rows themselves. Rights are in it
 as far as they are in the query: the statement is compiled with the caller's own values, so a
@@ -41,20 +41,20 @@ _PLAIN = (
 _VERSION = waybill.__version__
 
 
-class _Unknown(TypeError):
-    """A bound value that nobody can compare."""
+class _NotComparable(TypeError):
+    """A bound value of a type whose equality is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
-class FlightKeys:
-    """Makes flight keys. The API and the workers have to agree on all of these."""
+class SingleFlightKeys:
+    """Makes single-flight keys. The API and the workers have to agree on all of these."""
 
     #: Of each database in `Dataset.reads`.
     dialects: Mapping[str, sa.Dialect]
     timezone: str
     csv_profile: str
 
-    def of(
+    def key_of(
         self,
         dataset: Dataset,
         query: Query,
@@ -64,29 +64,29 @@ class FlightKeys:
     ) -> str | None:
         """The key of `query`, as `dataset` made it for `user`.
 
-        None when it cannot be told what equals it; such an export shares with nobody.
+        None when equality cannot be decided; such an export shares its run with no other.
         """
         try:
             text, values = compile_query(query, self.dialects[dataset.reads])
-            told = [
+            parts = [
                 *(_VERSION, user.tenant, dataset.name, format_name),
                 *(self.timezone, self.csv_profile),
                 *(dataset.title, dataset.sheet_by, _columns(dataset)),
                 *(text, _canonical(values)),
                 _personal(dataset, params, user),
             ]
-        except (SourceRejected, _Unknown):
+        except (SourceRejected, _NotComparable):
             return None
-        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @lru_cache(maxsize=8)
-def flight_keys(settings: Settings) -> FlightKeys:
-    """The keys of an installation with these settings."""
+def single_flight_keys(settings: Settings) -> SingleFlightKeys:
+    """The maker of keys for an installation with these settings."""
     urls = {ROWS: settings.rows_database_url, TASKS: settings.task_database_url}
     dialects = {name: parse_database_url(url).get_dialect()() for name, url in urls.items()}
-    return FlightKeys(dialects, settings.timezone, settings.csv_profile)
+    return SingleFlightKeys(dialects, settings.timezone, settings.csv_profile)
 
 
 def _personal(dataset: Dataset, params: Mapping[str, Any], user: Principal) -> list[Any] | None:
@@ -116,4 +116,4 @@ def _canonical(value: Any) -> Any:
         return ["list", *map(_canonical, value)]
     if isinstance(value, Json | Jsonb):
         return ["json", _canonical(value.obj)]
-    raise _Unknown
+    raise _NotComparable

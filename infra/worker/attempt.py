@@ -1,8 +1,8 @@
 """One attempt at one task, from the claim to the row that says how it ended.
 
-The export runs in a thread; the event loop renews its lease and carries cancellation. What
-the worker believes about its lease is judged by the monotonic clock, and what it may still
-write is judged by the database through the fence: a worker that is wrong changes nothing.
+The export runs in a thread of its own; the event loop renews the lease and passes cancellation
+on. The worker judges its lease by the monotonic clock, and the database judges by the fence what
+the worker may still write: a worker that is wrong changes nothing.
 """
 
 from __future__ import annotations
@@ -12,32 +12,29 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
-from waybill.exporter.datasets.dataset import Dataset, Registry
+from waybill.exporter.datasets.dataset import Registry
 from waybill.exporter.errors import (
     ExportCancelled,
     ExportStopped,
     LimitExceeded,
 )
-from waybill.exporter.formats.csv.profiles import CsvProfile
-from waybill.exporter.formats.registry import Format, format_named
 from waybill.exporter.ports import RowStream, Sink
 from waybill.exporter.run import ExportProgress, ExportResult, run_export
 from waybill.exporter.stop import StopToken
+from waybill.infra.config.settings import Settings
 from waybill.infra.estimates.estimator import Estimator
-from waybill.infra.exports.layouts import layout_for
-from waybill.infra.exports.single_flight_key import FlightKeys
+from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.failpoints import failing, failpoint
 from waybill.infra.sources import Sources
 from waybill.infra.tasks.lifecycle.runs import Finished, Reading, TaskRuns
-from waybill.infra.tasks.model import Claim, Task
+from waybill.infra.tasks.model import Claim
 from waybill.infra.worker.failures import FailureDecision, classify_error
 from waybill.infra.worker.heartbeat import KeepAlive
 from waybill.infra.worker.stops import LeaseLost, WorkerStopping
@@ -47,55 +44,43 @@ log = logging.getLogger(__name__)
 
 #: Bytes an XLSX takes per cell on our sample rows (measured: 6 to 9); decides the part size.
 _BYTES_PER_CELL = 10
-
-#: The estimate delays an export by at most twice this, where the source is slow to answer.
+#: The source has twice this to count the rows for an estimate.
 _ESTIMATE_TIMEOUT = timedelta(seconds=0.1)
+#: How long an export that has ended waits for its estimate before it goes without.
+_ESTIMATE_WAIT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerDoors:
-    """What an attempt needs from outside."""
+class WorkerDependencies:
+    """What the attempts of one worker share: its settings, the datasets, and the stores."""
 
+    settings: Settings
+    registry: Registry
     runs: TaskRuns
     store: ObjectStore
     sources: Sources
-    registry: Registry
     estimator: Estimator
-    lease: timedelta
-    stall: timedelta
-    retention: timedelta
-    link_ttl: timedelta
-    retry_ladder: tuple[timedelta, ...]
-    timezone: str
-    csv_profile: CsvProfile
-    flights: FlightKeys
-    max_rows: int
 
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """A claim being worked on. Call `run` once; `stop` may be used from anywhere."""
+    """A claim and the work on it. Call `run` once; `stop` may be used from any thread."""
 
-    doors: WorkerDoors
+    dependencies: WorkerDependencies
     claim: Claim
     stop: StopToken = field(default_factory=StopToken)
     progress: ExportProgress = field(default_factory=ExportProgress)
     _upload: Upload | None = None
-    _flight_key: str | None = None
-
-    @property
-    def _identity(self) -> dict[str, object]:
-        """What every line of the log says about this attempt."""
-        return {"task": str(self.claim.task.id), "attempt": self.claim.task.attempt}
 
     async def run(self) -> None:
         """Export, and record the end. Never raises for a failed export."""
-        task = self.claim.task
-        pulse = asyncio.create_task(self._keep_alive().run(), name=f"lease-{task.id}")
+        heartbeat = asyncio.create_task(
+            self._keep_alive().run(), name=f"lease-{self.claim.task.id}"
+        )
         try:
-            await self._settle(await self._exported())
+            await self._record_success(await self._export_in_a_thread())
         except ExportStopped as reason:
-            await self._give_up(reason)
+            await self._record_stop(reason)
         except Exception as error:
             decision = classify_error(error)
             log.log(
@@ -104,16 +89,14 @@ class Attempt:
                 exc_info=error if decision.unexpected else None,
                 extra={**self._identity, "code": decision.code},
             )
-            await self._fail(decision)
+            await self._record_failure(decision)
         finally:
-            pulse.cancel()
+            heartbeat.cancel()
             with suppress(asyncio.CancelledError):
-                await pulse
+                await heartbeat
 
-    async def _exported(self) -> Finished:
-        """Export in a thread of its own.
-
-        The event loop's own threads are few, and heartbeats need them: exports that took them
+    async def _export_in_a_thread(self) -> Finished:
+        """The event loop's own threads are few, and heartbeats need them: exports that took them
         all would starve the leases they run under.
         """
         thread = ThreadPoolExecutor(1, thread_name_prefix="waybill-export")
@@ -123,93 +106,82 @@ class Attempt:
             thread.shutdown(wait=False)
 
     def _export(self) -> Finished:
-        task, doors = self.claim.task, self.doors
-        dataset = doors.registry[task.task_type]
-        # Rights are checked again: a day may have passed since the request.
-        dataset.authorise(task.owner)
-        params = dataset.parse(task.params)
-        chosen = format_named(task.format, csv_profile=doors.csv_profile)
-        self._record_estimate(dataset, params)
-        key = _object_key(self.claim, chosen)
-        query = dataset.query(params, task.owner)
-        self._flight_key = doors.flights.of(dataset, query, task.params, task.owner, chosen.name)
-        outcome = run_export(
-            doors.sources[dataset.reads],
-            query,
-            chosen.encode,
-            layout_for(dataset, task, doors.timezone),
-            lambda stream: self._sink(key, chosen, stream),
-            progress=self.progress,
-            stop=self.stop,
-        )
-        return self._finished(task, dataset, chosen, outcome)
+        plan = self._plan()
+        source = self.dependencies.sources[plan.dataset.reads]
+        with self._estimate_beside(plan):
+            result = run_export(
+                source,
+                plan.query,
+                plan.format.encode,
+                plan.layout,
+                lambda stream: self._open_upload(plan, stream),
+                progress=self.progress,
+                stop=self.stop,
+            )
+        return self._finished(plan, result)
 
-    def _record_estimate(self, dataset: Dataset, params: BaseModel) -> None:
-        """Estimate this export and record it with the first attempt."""
-        task, doors = self.claim.task, self.doors
-        if task.attempt > 1:
-            return
-        try:
-            estimate = doors.estimator.estimate(
-                task.owner, dataset, params, task.format, within=_ESTIMATE_TIMEOUT
-            )
-            doors.runs.record_estimate(
-                self.claim,
-                planned_rows=estimate.planner_rows,
-                rows=estimate.rows,
-                size_bytes=estimate.size_bytes,
-                seconds=estimate.seconds,
-            )
-        except Exception as error:
-            # A failed estimate must not fail the export; a real fault will show again.
-            why = type(error).__name__
-            log.warning("export runs without an estimate", extra={**self._identity, "why": why})
+    def _plan(self) -> ExportPlan:
+        """Rights and parameters are checked again: a day may have passed since the request."""
+        task, dependencies = self.claim.task, self.dependencies
+        plan = plan_export(
+            dependencies.settings,
+            dependencies.registry[task.task_type],
+            task.owner,
+            task.params,
+            task.format,
+            filename=task.filename,
+            task_id=task.id,
+        )
+        # The dataset's function runs here, in one thread: the estimate shares its query.
+        _ = plan.query
+        return plan
 
     @contextmanager
-    def _sink(self, key: str, chosen: Format, stream: RowStream) -> Iterator[Sink]:
-        if (stream.rows_expected or 0) > self.doors.max_rows:
-            raise LimitExceeded(f"The export has more than {self.doors.max_rows} rows.")
-        self.doors.runs.reserve_object(self.claim, key)
+    def _open_upload(self, plan: ExportPlan, stream: RowStream) -> Iterator[Sink]:
+        max_rows = self.dependencies.settings.max_rows_per_export
+        if (stream.rows_expected or 0) > max_rows:
+            raise LimitExceeded(f"The export has more than {max_rows} rows.")
+        key = _object_key(self.claim, plan.format.extension)
+        self.dependencies.runs.reserve_object(self.claim, key)
         cells = (stream.rows_expected or 0) * len(stream.schema)
-        with self.doors.store.open_upload(
-            key, content_type=chosen.media_type, expected_bytes=cells * _BYTES_PER_CELL
+        with self.dependencies.store.open_upload(
+            key, content_type=plan.format.media_type, expected_bytes=cells * _BYTES_PER_CELL
         ) as upload:
             self._upload = upload
             yield failing(upload)
             failpoint("w.before_complete")
         failpoint("w.after_complete")
 
-    def _finished(
-        self, task: Task, dataset: Dataset, chosen: Format, outcome: ExportResult
-    ) -> Finished:
+    def _finished(self, plan: ExportPlan, result: ExportResult) -> Finished:
         if self._upload is None:
             raise RuntimeError("an export finished without an upload")
-        stored = self._upload.stored
-        link = self.doors.store.presign(
+        settings, stored = self.dependencies.settings, self._upload.stored
+        link = self.dependencies.store.presign(
             stored.key,
-            filename=task.filename,
-            content_type=chosen.media_type,
+            filename=plan.filename,
+            content_type=plan.format.media_type,
             # A link must not outlive its file.
-            ttl=min(self.doors.link_ttl, self.doors.retention),
+            ttl=min(settings.link_ttl, settings.retention),
         )
         return Finished(
             object_key=stored.key,
             etag=stored.etag,
-            sha256=outcome.sha256,
-            size_bytes=outcome.size_bytes,
-            rows_source=outcome.rows_source,
-            rows_written=outcome.rows_written,
-            snapshot_at=outcome.snapshot_at,
-            warnings=outcome.warnings,
+            sha256=result.sha256,
+            size_bytes=result.size_bytes,
+            rows_source=result.rows_source,
+            rows_written=result.rows_written,
+            snapshot_at=result.snapshot_at,
+            warnings=result.warnings,
             download_url=link.url,
             url_expires_at=link.expires_at,
-            retention=self.doors.retention,
-            flight_key=self._flight_key,
+            retention=settings.retention,
+            flight_key=plan.single_flight_key,
         )
 
-    async def _settle(self, finished: Finished) -> None:
-        """Record SUCCESS, or take the object away again if the task is no longer ours."""
-        if await asyncio.to_thread(self.doors.runs.finish, self.claim, finished):
+    async def _record_success(self, finished: Finished) -> None:
+        """Record SUCCESS, or delete the object if the task is no longer ours."""
+        dependencies = self.dependencies
+        if await asyncio.to_thread(dependencies.runs.finish, self.claim, finished):
             failpoint("w.after_success")
             log.info(
                 "export finished",
@@ -220,52 +192,91 @@ class Attempt:
                 },
             )
             return
-        await asyncio.to_thread(self.doors.store.delete, finished.object_key)
-        await self._give_up(ExportCancelled())
+        await asyncio.to_thread(dependencies.store.delete, finished.object_key)
+        await self._record_stop(ExportCancelled())
 
-    async def _give_up(self, reason: ExportStopped) -> None:
+    async def _record_stop(self, reason: ExportStopped) -> None:
         if isinstance(reason, LeaseLost):
             log.warning("lease lost", extra=self._identity)
         elif isinstance(reason, WorkerStopping):
-            await self._record(lambda: self.doors.runs.release(self.claim))
+            await self._record(lambda: self.dependencies.runs.release(self.claim))
         else:
-            await self._fail(FailureDecision(reason.code, reason.message, retry=False))
+            await self._record_failure(FailureDecision(reason.code, reason.message, retry=False))
 
-    async def _fail(self, decision: FailureDecision) -> None:
-        ladder = self.doors.retry_ladder
-        rung = ladder[min(self.claim.task.attempt - 1, len(ladder) - 1)]
+    async def _record_failure(self, decision: FailureDecision) -> None:
+        delays = self.dependencies.settings.retry_delays
+        delay = delays[min(self.claim.task.attempt - 1, len(delays) - 1)]
         await self._record(
-            lambda: self.doors.runs.fail(
+            lambda: self.dependencies.runs.fail(
                 self.claim,
                 code=decision.code,
                 message=decision.message,
-                retry_in=rung if decision.retry else None,
+                retry_in=delay if decision.retry else None,
             )
         )
 
-    async def _record(self, ending: Callable[[], object]) -> None:
-        """Tell the database how this ended. If it is away, the end of the lease says it."""
+    async def _record(self, write: Callable[[], object]) -> None:
+        """Write the end to the database. During an outage, the end of the lease replaces it."""
         try:
-            await asyncio.to_thread(ending)
+            await asyncio.to_thread(write)
         except SQLAlchemyError:
             log.warning("an attempt's end is left to its lease", extra=self._identity)
 
+    @contextmanager
+    def _estimate_beside(self, plan: ExportPlan) -> Iterator[None]:
+        """Record an estimate while the export runs. A later attempt keeps the first estimate."""
+        if self.claim.task.attempt > 1:
+            yield
+            return
+        thread = ThreadPoolExecutor(1, thread_name_prefix="waybill-estimate")
+        recorded = thread.submit(self._record_estimate, plan)
+        thread.shutdown(wait=False)
+        try:
+            yield
+        finally:
+            wait([recorded], _ESTIMATE_WAIT.total_seconds())
+
+    def _record_estimate(self, plan: ExportPlan) -> None:
+        """Record what this export is expected to come to; see `infra/estimates`."""
+        try:
+            estimate = self.dependencies.estimator.estimate(
+                plan.principal,
+                plan.dataset,
+                plan.query,
+                plan.param_values,
+                plan.format.name,
+                within=_ESTIMATE_TIMEOUT,
+            )
+            self.dependencies.runs.record_estimate(
+                self.claim,
+                planned_rows=estimate.planner_rows,
+                rows=estimate.rows,
+                size_bytes=estimate.size_bytes,
+                seconds=estimate.seconds,
+            )
+        except Exception as error:
+            # No estimate is worth an export, and what is really wrong shows there as well.
+            why = type(error).__name__
+            log.warning("export runs without an estimate", extra={**self._identity, "why": why})
+
     def _keep_alive(self) -> KeepAlive:
-        doors = self.doors
+        settings = self.dependencies.settings
         return KeepAlive(
-            doors.runs,
+            self.dependencies.runs,
             self.claim,
-            doors.lease,
-            doors.stall,
+            settings.lease,
+            settings.stall,
             self.stop,
             read=self._reading,
-            on_stall=self._stalled,
+            on_stall=self._on_stall,
         )
 
-    async def _stalled(self) -> None:
-        """Give the task to somebody else now. What hangs holds a fence that is too small."""
+    async def _on_stall(self) -> None:
+        """Return the task for another attempt now. The hanging one then holds an old fence."""
         log.error("export stalled", extra={"alert": True, **self._identity})
-        await self._fail(FailureDecision("stalled", "The export got no further.", retry=True))
+        await self._record_failure(
+            FailureDecision("stalled", "The export got no further.", retry=True)
+        )
 
     def _reading(self) -> Reading:
         return Reading(
@@ -275,9 +286,14 @@ class Attempt:
             snapshot_at=self.progress.snapshot_at,
         )
 
+    @property
+    def _identity(self) -> dict[str, object]:
+        """What every log line of this attempt contains."""
+        return {"task": str(self.claim.task.id), "attempt": self.claim.task.attempt}
 
-def _object_key(claim: Claim, chosen: Format) -> str:
-    """A key nobody can guess and no two attempts share; it holds no text of a user."""
+
+def _object_key(claim: Claim, extension: str) -> str:
+    """A key that cannot be guessed, unique to the attempt, without any text of a user."""
     tenant = hashlib.sha256(claim.task.tenant_id.encode()).hexdigest()[:16]
     attempt = f"{claim.fence}-{secrets.token_hex(8)}"
-    return f"exports/{tenant}/{claim.task.id}/{attempt}.{chosen.extension}"
+    return f"exports/{tenant}/{claim.task.id}/{attempt}.{extension}"

@@ -9,7 +9,6 @@ import secrets
 import socket
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -21,7 +20,7 @@ from waybill.infra.failpoints import failpoint
 from waybill.infra.notifications.delivery import Deliverer
 from waybill.infra.tasks.dead_letters import DeadLetters
 from waybill.infra.tasks.model import Claim
-from waybill.infra.worker.attempt import Attempt, WorkerDoors
+from waybill.infra.worker.attempt import Attempt, WorkerDependencies
 from waybill.infra.worker.relay import Relay
 from waybill.infra.worker.stops import WorkerStopping
 from waybill.infra.worker.sweeper import Sweeper
@@ -38,11 +37,11 @@ def worker_name() -> str:
 
 
 class WorkerService:
-    """Runs exports until told to stop, and then stops without losing one."""
+    """Runs exports until it is stopped, and then stops without losing one."""
 
     def __init__(
         self,
-        doors: WorkerDoors,
+        dependencies: WorkerDependencies,
         broker: Broker,
         relay: Relay,
         sweeper: Sweeper,
@@ -50,18 +49,16 @@ class WorkerService:
         dead_letters: DeadLetters,
         *,
         queues: Sequence[str],
-        concurrency: int,
-        grace: timedelta,
     ) -> None:
-        self._doors = doors
+        self._dependencies = dependencies
         self._broker = broker
         self._relay = relay
         self._sweeper = sweeper
         self._deliverer = deliverer
         self._dead_letters = dead_letters
         self._queues = queues
-        self._concurrency = concurrency
-        self._grace = grace
+        self._concurrency = dependencies.settings.concurrency
+        self._grace = dependencies.settings.shutdown_grace
         self._name = worker_name()
         self._running: set[Attempt] = set()
         self._leave = asyncio.Event()
@@ -108,7 +105,7 @@ class WorkerService:
             task.result()
 
     def _handler(self, queue: str) -> Handler:
-        """A wake-up is a token: it says that `queue` has something, and not what is next."""
+        """A wake-up says that `queue` has work, and not which task is next."""
 
         async def claim(wake_up: WakeUp) -> Work | None:
             claim = await self._claim_patiently(queue, wake_up.task_id)
@@ -117,14 +114,14 @@ class WorkerService:
         return claim
 
     async def _work(self, queue: str, claim: Claim) -> None:
-        """Run this export, and then whatever else of the queue may begin now.
+        """Run this export, and then each further one of the queue that may begin now.
 
         The end of an export lets another one of its owner begin, whose own wake-up may have
-        been spent while a cap held it back.
+        been used up while a cap held it back.
         """
         following: Claim | None = claim
         while following is not None:
-            attempt = Attempt(self._doors, following)
+            attempt = Attempt(self._dependencies, following)
             if self._grace_is_over:
                 attempt.stop.request(WorkerStopping())
             self._running.add(attempt)
@@ -138,7 +135,7 @@ class WorkerService:
 
     async def _next(self, queue: str, ended: Claim) -> Claim | None:
         try:
-            await asyncio.to_thread(self._doors.runs.wake_elsewhere, ended.task)
+            await asyncio.to_thread(self._dependencies.runs.wake_elsewhere, ended.task)
         except SQLAlchemyError:
             log.warning("other queues are left to the sweeper", extra={"worker": self._name})
         if self._leave.is_set():
@@ -148,11 +145,11 @@ class WorkerService:
         return None
 
     async def _claim_patiently(self, queue: str, called: UUID | None = None) -> Claim | None:
-        """Claim, and wait for a database that is away: that is no fault of the message."""
+        """Claim a task, and wait out an outage of the database: the message is not at fault."""
         failpoint("w.before_claim")
         while True:
             try:
-                runs = self._doors.runs
+                runs = self._dependencies.runs
                 claim = await asyncio.to_thread(runs.claim_next, queue, self._name, called)
             except SQLAlchemyError:
                 log.warning("a claim waits for the database", extra={"worker": self._name})
@@ -165,7 +162,7 @@ class WorkerService:
                 raise TryLater
 
     async def _record(self, body: bytes, queue: str, reason: str) -> None:
-        """Keep a dead letter where people see it, and raise the alert once."""
+        """Record a dead letter for operators, and raise the alert once."""
         if await asyncio.to_thread(self._dead_letters.record, body, queue, reason):
             log.error("dead letter", extra={"alert": True, "queue": queue, "why": reason})
 

@@ -74,7 +74,9 @@ def finish(engine, user: Principal = ANN, *, rows: int, size: int, **change: Any
 
 def estimate(engine, counter: Any, user: Principal = ANN, chosen: str = "csv", **params: Any):
     estimator = Estimator(TaskHistory(engine), {ROWS: counter})
-    return estimator.estimate(user, ORDERS, ORDERS.parse(params), chosen, WITHIN)
+    parsed = ORDERS.parse(params)
+    query, values = ORDERS.query(parsed, user), parsed.model_dump(mode="json")
+    return estimator.estimate(user, ORDERS, query, values, chosen, WITHIN)
 
 
 def test_bytes_and_seconds_follow_the_past_of_the_same_kind(engine):
@@ -194,6 +196,7 @@ def test_a_forecast_of_a_real_source_is_the_count_of_its_rows(engine):
     source = open_source(engine.url.render_as_string(hide_password=False))
     estimator = Estimator(TaskHistory(engine), {ROWS: source})
 
-    found = estimator.estimate(ANN, dataset, OrderParams(), "xlsx", WITHIN)
+    query = dataset.query(OrderParams(), ANN)
+    found = estimator.estimate(ANN, dataset, query, {}, "xlsx", WITHIN)
 
     assert (found.rows, found.rows_known_by, found.columns) == (3, RowsKnownBy.EXACT, 1)

@@ -72,7 +72,7 @@ async def test_f33_a_claim_waits_for_its_database_and_makes_no_dead_letter(
     lab.source.gate.set()
     async with lab.worker() as service:
         # Delivered, and the claim fails: the relay has read the outbox just before the outage.
-        claim, tries = service._doors.runs.claim_next, []
+        claim, tries = service._dependencies.runs.claim_next, []
 
         def claim_during_an_outage(*arguments):
             if not tries:
@@ -82,7 +82,7 @@ async def test_f33_a_claim_waits_for_its_database_and_makes_no_dead_letter(
                 proxy.heal()
             return claim(*arguments)
 
-        monkeypatch.setattr(service._doors.runs, "claim_next", claim_during_an_outage)
+        monkeypatch.setattr(service._dependencies.runs, "claim_next", claim_during_an_outage)
         task_id = lab.submit()
         row = await lab.ended(task_id)
     assert (row["status"], row["attempt"]) == ("SUCCESS", 1)
@@ -102,7 +102,7 @@ async def test_f33_a_worker_that_waits_to_claim_can_be_stopped(outage_lab):
             begun.append(arguments)
             raise sa.exc.OperationalError("claim", {}, OSError("away"))
 
-        service._doors.runs.claim_next = claim
+        service._dependencies.runs.claim_next = claim
         task_id = lab.submit()
         await eventually(lambda: begun)
         asked = time.monotonic()

@@ -109,7 +109,7 @@ async def test_a_claim_that_does_not_wait_for_its_database_is_noticed(
     outage_lab, database_proxy, monkeypatch
 ):
     async def impatient(self, queue, called=None):
-        return await asyncio.to_thread(self._doors.runs.claim_next, queue, self._name)
+        return await asyncio.to_thread(self._dependencies.runs.claim_next, queue, self._name)
 
     monkeypatch.setattr(WorkerService, "_claim_patiently", impatient)
     # The task is lost for long; no need to wait for all of it.

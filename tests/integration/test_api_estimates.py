@@ -124,12 +124,12 @@ def test_an_estimate_follows_the_parameters_as_values(shop):
 
 def test_an_estimate_stores_nothing_and_wakes_nobody(shop):
     api, _ = shop
-    client, before = api.person(), len(api.nudges)
+    client, before = api.person(), len(api.wake_ups)
 
     estimate(client)
 
     assert client.get(TASKS).json()["items"] == []
-    assert len(api.nudges) == before
+    assert len(api.wake_ups) == before
 
 
 def test_what_cannot_be_counted_in_time_is_the_planners_or_unknown(shop):

@@ -19,7 +19,7 @@ TASK_FIELDS = """
 
 
 def test_a_request_is_accepted_with_its_address_and_the_task(api: TaskApi) -> None:
-    before = len(api.nudges)
+    before = len(api.wake_ups)
     answer = api.person(api.tenant(), "ana").post(
         TASKS, json={"type": "orders", "format": "xlsx", "params": {"city": "Lisbon"}}
     )
@@ -33,7 +33,7 @@ def test_a_request_is_accepted_with_its_address_and_the_task(api: TaskApi) -> No
     assert set(task["progress"]) == {"rows_done", "rows_total", "bytes_uploaded", "eta_seconds"}
     assert (task["status"], task["created_by"]) == ("PENDING", "ana")
     assert task["params"] == {"city": "Lisbon", "status": None, "at_least": 0}
-    assert len(api.nudges) == before + 1
+    assert len(api.wake_ups) == before + 1
 
 
 def test_the_same_live_export_answers_instead_of_a_second_one(api: TaskApi) -> None:

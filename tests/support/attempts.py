@@ -10,17 +10,15 @@ from sqlalchemy.engine import Engine
 from tests.support.task_store import LEASE
 from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.datasets.principal import Principal
-from waybill.exporter.formats.csv.profiles import EXCEL
 from waybill.exporter.ports import RowCounter, Source
-from waybill.infra.config.settings import ROWS
+from waybill.infra.bootstrap import Stack
+from waybill.infra.config.settings import ROWS, load
 from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.history import TaskHistory
 from waybill.infra.estimates.timed_count import TimedCounter
-from waybill.infra.exports.single_flight_key import FlightKeys
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.model import NewTask, Task
-from waybill.infra.worker.attempt import Attempt, WorkerDoors
+from waybill.infra.worker.attempt import Attempt
 from waybill.storage.store import ObjectStore
 
 
@@ -35,25 +33,28 @@ def run_attempt(
     counter: RowCounter | None = None,
 ) -> Task:
     """`user`'s task after its first attempt. `counter` is what estimates ask, if not the source."""
-    doors = WorkerDoors(
-        runs=TaskRuns(tasks, LEASE),
-        store=store,
-        sources={ROWS: source},
-        registry=Registry({dataset.name: dataset}),
-        estimator=Estimator(TaskHistory(tasks), {ROWS: TimedCounter(counter or source)}),
+    registry = Registry({dataset.name: dataset})
+    counters = {ROWS: TimedCounter(counter or source)}
+    settings = load(
         lease=LEASE,
         stall=LEASE,
         retention=timedelta(days=1),
         link_ttl=timedelta(minutes=1),
-        retry_ladder=(timedelta(0),),
-        timezone="UTC",
-        csv_profile=EXCEL,
-        flights=FlightKeys({ROWS: tasks.dialect}, "UTC", EXCEL.name),
-        max_rows=10_000,
+        retry_delays="0.001",
+        max_rows_per_export=10_000,
     )
+    with Stack(
+        settings,
+        registry=registry,
+        engine=tasks,
+        store=store,
+        sources={ROWS: source},
+        estimator=Estimator(TaskHistory(tasks), counters),
+    ) as stack:
+        dependencies = stack.worker_dependencies()
     requests = TaskRequests(tasks)
     task = requests.submit(user, new).task
-    claim = doors.runs.claim(task.id, "worker")
+    claim = dependencies.runs.claim(task.id, "worker")
     assert claim is not None
-    asyncio.run(Attempt(doors, claim).run())
+    asyncio.run(Attempt(dependencies, claim).run())
     return requests.get(user, task.id)

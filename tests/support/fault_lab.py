@@ -193,10 +193,10 @@ def open_lab(
     }
     stack = Stack(
         load(home=home, database_url=database, **values | settings),
-        Registry(datasets),
-        workers,
-        store,
-        {SOURCE: source},
+        registry=Registry(datasets),
+        engine=workers,
+        store=store,
+        sources={SOURCE: source},
     )
     try:
         yield Lab(stack, ours, source, store)

@@ -30,23 +30,11 @@ from waybill.api.app import create_app
 from waybill.api.session.development_tokens import mint
 from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.warning_rules import WarningRule
+from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
-from waybill.infra.db.engine import create_engine
-from waybill.infra.db.migrate import upgrade
-from waybill.infra.estimates.estimator import Estimator
-from waybill.infra.estimates.history import TaskHistory
-from waybill.infra.estimates.timed_count import timed_counters
-from waybill.infra.links.share_links import ShareLinks
-from waybill.infra.notifications.queries import NotificationQueries
 from waybill.infra.notifications.rules import NotificationRules
 from waybill.infra.services import Services
-from waybill.infra.sources import open_sources
-from waybill.infra.tasks.dead_letters import DeadLetters
-from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import Finished, Reading, TaskRuns
-from waybill.infra.tasks.queries.admin import Oversight
-from waybill.infra.tasks.queries.changes import TaskChanges
-from waybill.infra.tasks.refusals import Refusals
 from waybill.storage.memory import MemoryStore
 from waybill.storage.store import ObjectStore
 
@@ -130,7 +118,7 @@ class TaskApi:
     engine: Engine
     services: Services
     runs: TaskRuns
-    nudges: list[None]
+    wake_ups: list[None]
     _clients: ExitStack = field(default_factory=ExitStack)
     _names: Iterator[int] = field(default_factory=itertools.count)
 
@@ -246,34 +234,20 @@ def running_api(
     loaded = load(
         home=home, jwt_secret=SECRET, database_url=database_url, **{**defaults, **settings}
     )
-    engine = create_engine(database_url)
-    upgrade(engine)
-    nudges: list[None] = []
-    sources = open_sources(rows_url=loaded.rows_database_url, tasks_url=database_url)
-    services = Services(
-        settings=loaded,
+    with Stack(
+        loaded,
         registry=registry or sample_registry(),
-        requests=TaskRequests(engine, limits=loaded),
-        changes=TaskChanges(engine),
-        oversight=Oversight(engine),
-        dead_letters=DeadLetters(engine),
-        links=ShareLinks(engine),
-        refusals=Refusals(engine),
-        notifications=NotificationQueries(engine),
-        notification_rules=NotificationRules(loaded, resolve),
-        history=TaskHistory(engine),
-        estimator=Estimator(TaskHistory(engine), timed_counters(sources)),
         store=store or MemoryStore(),
-        nudge=lambda: nudges.append(None),
-        checks=checks or {},
-    )
-    try:
+        notification_rules=NotificationRules(loaded, resolve),
+    ) as stack:
+        stack.migrate()
+        wake_ups: list[None] = []
+        services = stack.services(lambda: wake_ups.append(None), checks=checks or {})
         with serve(create_app(services)) as url:
-            api = TaskApi(url, engine, services, TaskRuns(engine, timedelta(seconds=60)), nudges)
+            runs = TaskRuns(stack.engine, timedelta(seconds=60))
+            api = TaskApi(url, stack.engine, services, runs, wake_ups)
             yield api
             api.close()
-    finally:
-        engine.dispose()
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

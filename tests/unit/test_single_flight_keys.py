@@ -16,7 +16,7 @@ from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.layout import Column
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.settings import ROWS, load
-from waybill.infra.exports.single_flight_key import FlightKeys, flight_keys
+from waybill.infra.exports.single_flight_key import SingleFlightKeys, single_flight_keys
 
 ANN = Principal("ann", "acme", frozenset({"sales"}))
 BOB = Principal("bob", "acme", frozenset({"sales"}))
@@ -33,12 +33,12 @@ def all_orders(params, user):
 
 
 ORDERS = Dataset("orders", all_orders)
-KEYS = FlightKeys({ROWS: postgresql.dialect()}, "UTC", "excel")
+KEYS = SingleFlightKeys({ROWS: postgresql.dialect()}, "UTC", "excel")
 
 
 def key(user=ANN, *, dataset=ORDERS, keys=KEYS, format_name="xlsx", params=None):
     params = params or {}
-    return keys.of(dataset, dataset.query(params, user), params, user, format_name)
+    return keys.key_of(dataset, dataset.query(params, user), params, user, format_name)
 
 
 def test_colleagues_with_the_same_query_have_the_same_key():
@@ -112,7 +112,9 @@ VALUES = [
 def test_values_that_differ_have_different_keys(dialect):
     def keyed(value):
         query = sa.text("SELECT :v").bindparams(sa.bindparam("v", value, sa.types.NullType()))
-        return replace(KEYS, dialects={ROWS: dialect.dialect()}).of(ORDERS, query, {}, ANN, "csv")
+        return replace(KEYS, dialects={ROWS: dialect.dialect()}).key_of(
+            ORDERS, query, {}, ANN, "csv"
+        )
 
     keys = [keyed(value) for value in VALUES]
     assert None not in keys
@@ -127,12 +129,12 @@ def test_values_that_differ_have_different_keys(dialect):
     ],
 )
 def test_what_nobody_can_compare_is_not_shared(query):
-    assert KEYS.of(ORDERS, query, {}, ANN, "csv") is None
+    assert KEYS.key_of(ORDERS, query, {}, ANN, "csv") is None
 
 
 @pytest.mark.parametrize("url", ["postgresql://h/d", "sqlite:///x.db", "mysql+pymysql://h/d"])
 def test_the_keys_of_an_installation_speak_its_sources_dialect(tmp_path, url):
-    keys = flight_keys(load(home=tmp_path, source_url=url, timezone="Asia/Shanghai"))
+    keys = single_flight_keys(load(home=tmp_path, source_url=url, timezone="Asia/Shanghai"))
     assert keys.dialects[ROWS].name == url.split(":")[0].split("+")[0]
     assert (keys.timezone, keys.csv_profile) == ("Asia/Shanghai", "excel")
     assert key(keys=keys) is not None

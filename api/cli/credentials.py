@@ -1,0 +1,42 @@
+"""`waybill token` and `waybill webhook-secret`: credentials for development and for receivers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from waybill.api.cli.console import JsonFlag, emit
+from waybill.infra.config.errors import BadSettings
+from waybill.infra.config.settings import load
+
+
+def token(
+    user: Annotated[str, typer.Option(help="Subject of the token.")],
+    tenant: Annotated[str, typer.Option(help="Tenant of the user.")],
+    role: Annotated[list[str] | None, typer.Option(help="A role; may be repeated.")] = None,
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 30, help="Lifetime in hours.")] = 12,
+    email: Annotated[str | None, typer.Option(help="Mail address of the user.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Print a token for development, and nothing else."""
+    from waybill.api.session.development_tokens import mint
+
+    ttl = timedelta(hours=hours)
+    text = mint(load(), user, tenant, frozenset(role or ()), ttl, email)
+    emit({"token": text}, text, as_json=as_json)
+
+
+def webhook_secret(
+    tenant: Annotated[str, typer.Option(help="Tenant whose webhooks are verified with it.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Print the secrets that webhooks of a tenant are signed with; the current one first."""
+    from waybill.infra.notifications.rules import build_signer
+
+    signer = build_signer(load())
+    if signer is None:
+        raise BadSettings("WAYBILL_WEBHOOK_SECRETS is not set: no webhooks are signed.")
+    secrets = signer.secrets_of(tenant)
+    emit({"secrets": secrets}, "\n".join(secrets), as_json=as_json)

@@ -1,0 +1,120 @@
+"""The plan of one export: what is read, for whom, and how its file looks.
+
+`plan_export` is the only function that makes one. The API plans what it stores as a task, a
+worker plans what it runs, and `waybill export` plans what it writes, so the three cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel
+
+from waybill.exporter.datasets.dataset import Dataset, Query
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.filenames import render_filename
+from waybill.exporter.formats.csv.profiles import PROFILES
+from waybill.exporter.formats.registry import Format, format_named
+from waybill.infra.config.settings import Settings
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    """One export, checked and ready to run. Make it with `plan_export`."""
+
+    dataset: Dataset
+    params: BaseModel
+    principal: Principal
+    format: Format
+    filename: str
+    #: None where there is no task: on the command line, and before the task is stored.
+    task_id: UUID | None
+    _settings: Settings = field(repr=False)
+
+    @cached_property
+    def query(self) -> Query:
+        """The statement to read. The dataset's function is called by the first use, and once.
+
+        Raises whatever that function raises.
+        """
+        return self.dataset.query(self.params, self.principal)
+
+    @cached_property
+    def param_values(self) -> dict[str, Any]:
+        """The parameters as JSON with all defaults, as a task stores them."""
+        return self.params.model_dump(mode="json")
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How the file looks, and what its "About this export" sheet says."""
+        dataset = self.dataset
+        return Layout(
+            title=dataset.title,
+            columns=dataset.columns,
+            timezone=ZoneInfo(self._settings.timezone),
+            sheet_by=dataset.sheet_by,
+            decorate=dataset.decorate,
+            about=self._about() if dataset.about else (),
+        )
+
+    @cached_property
+    def single_flight_key(self) -> str | None:
+        """Equal for two exports of one tenant that make the same file; None: it shares no run."""
+        # It compiles SQL, which the command line never needs.
+        from waybill.infra.exports.single_flight_key import single_flight_keys
+
+        return single_flight_keys(self._settings).key_of(
+            self.dataset, self.query, self.param_values, self.principal, self.format.name
+        )
+
+    def _about(self) -> tuple[tuple[str, str], ...]:
+        filters = sorted((k, v) for k, v in self.param_values.items() if v is not None)
+        lines = [
+            ("Export", self.dataset.title),
+            ("Requested by", self.principal.user),
+            ("Filters", ", ".join(f"{name} = {value}" for name, value in filters) or "none"),
+            ("Time zone", self._settings.timezone),
+        ]
+        if self.task_id is not None:
+            lines.append(("Task", str(self.task_id)))
+        return tuple(lines)
+
+
+def plan_export(
+    settings: Settings,
+    dataset: Dataset,
+    principal: Principal,
+    params: Mapping[str, Any],
+    format_name: str,
+    *,
+    filename_pattern: str = "",
+    filename: str | None = None,
+    task_id: UUID | None = None,
+) -> ExportPlan:
+    """Check an export and plan it. Nothing is read, and the dataset's function is not called yet.
+
+    `params` are raw values. `filename` is the finished name of the file; without it, the name is
+    made of `filename_pattern`, or of the dataset's own pattern, and today's date.
+
+    Raises:
+        PermissionDenied: `principal` may not export `dataset`.
+        InvalidRequest: a parameter, the format or the pattern is wrong.
+    """
+    dataset.authorise(principal)
+    parsed = dataset.parse(params)
+    file_format = format_named(format_name, csv_profile=PROFILES[settings.csv_profile])
+    if filename is None:
+        filename = render_filename(
+            filename_pattern or dataset.filename,
+            name=dataset.name,
+            today=datetime.now(ZoneInfo(settings.timezone)).date(),
+            extension=file_format.extension,
+        )
+    return ExportPlan(dataset, parsed, principal, file_format, filename, task_id, settings)
