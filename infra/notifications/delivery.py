@@ -24,6 +24,7 @@ from waybill.infra.notifications.record import EMAIL, WEBHOOK
 from waybill.infra.notifications.rules import build_signer, target_rules
 from waybill.infra.notifications.webhook_targets import redacted
 from waybill.infra.notifications.webhooks import WebhookSender
+from waybill.timing import every
 
 log = logging.getLogger(__name__)
 
@@ -50,19 +51,19 @@ class Deliverer:
     def __init__(self, queue: NotificationQueue, senders: Mapping[str, Sender]) -> None:
         self._queue = queue
         self._senders = senders
+        #: The tenant of each delivery on its way.
         self._running: dict[asyncio.Task[None], str] = {}
+        self._delivery_ended = asyncio.Event()
 
     async def run(self) -> None:
         """Deliver for ever. Waits while the database is away."""
         try:
-            while True:
+            async for _ in every(_IDLE_SECONDS, wake=self._delivery_ended):
                 try:
-                    started = await self._start_due()
+                    while await self._start_due():
+                        pass
                 except SQLAlchemyError:
                     log.warning("notifications cannot be read")
-                    started = 0
-                if not started:
-                    await self._pause()
         finally:
             if self._running:
                 _, late = await asyncio.wait(self._running, timeout=_GRACE_SECONDS)
@@ -86,13 +87,13 @@ class Deliverer:
         for item in items:
             task = asyncio.create_task(self._deliver(item), name=f"notification {item.id}")
             self._running[task] = item.tenant_id
-            task.add_done_callback(self._running.pop)
+            task.add_done_callback(self._forget)
         return len(items)
 
     async def _deliver(self, item: DueNotification) -> None:
         sender = self._senders.get(item.channel)
         try:
-            outcome = (
+            result = (
                 await sender.send(item)
                 if sender
                 else DeliveryResult(delivered=False, error="not_configured")
@@ -100,26 +101,22 @@ class Deliverer:
         except Exception as error:
             # Only the type: error messages contain addresses.
             log.error("notification sender failed", extra={"error": type(error).__name__})
-            outcome = DeliveryResult(delivered=False, error="internal_error")
+            result = DeliveryResult(delivered=False, error="internal_error")
         try:
-            given_up = await asyncio.to_thread(self._queue.record, item, outcome)
+            given_up = await asyncio.to_thread(self._queue.record, item, result)
         except SQLAlchemyError:
             log.warning("a delivery could not be recorded and may be repeated")
             return
         log.log(
-            logging.INFO if outcome.delivered else logging.WARNING,
-            "notification delivered" if outcome.delivered else "notification not delivered",
-            extra=_described(item, outcome) | ({"given_up": True} if given_up else {}),
+            logging.INFO if result.delivered else logging.WARNING,
+            "notification delivered" if result.delivered else "notification not delivered",
+            extra=_described(item, result) | ({"given_up": True} if given_up else {}),
         )
 
-    async def _pause(self) -> None:
-        """Wait some time, or until a delivery ends and leaves room."""
-        if self._running:
-            await asyncio.wait(
-                self._running, timeout=_IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
-        else:
-            await asyncio.sleep(_IDLE_SECONDS)
+    def _forget(self, delivery: asyncio.Task[None]) -> None:
+        self._running.pop(delivery)
+        # There is room for another one.
+        self._delivery_ended.set()
 
 
 def build_senders(settings: Settings) -> dict[str, Sender]:
@@ -142,7 +139,7 @@ def build_senders(settings: Settings) -> dict[str, Sender]:
     return senders
 
 
-def _described(item: DueNotification, outcome: DeliveryResult) -> dict[str, Any]:
+def _described(item: DueNotification, result: DeliveryResult) -> dict[str, Any]:
     to = redacted(item.target) if item.channel == WEBHOOK else mail_domain(item.target)
     return {
         "notification": str(item.id),
@@ -150,6 +147,6 @@ def _described(item: DueNotification, outcome: DeliveryResult) -> dict[str, Any]
         "channel": item.channel,
         "to": to,
         "attempt": item.attempt,
-        "status": outcome.status,
-        "error": outcome.error,
+        "status": result.status,
+        "error": result.error,
     }

@@ -89,7 +89,7 @@ class NotificationQueue:
                 for row in rows
             ]
 
-    def record(self, item: DueNotification, outcome: DeliveryResult) -> bool:
+    def record(self, item: DueNotification, result: DeliveryResult) -> bool:
         """Record the result of an attempt; True when it was the last one and failed.
 
         A delivery counts even when another worker has claimed the notification since. A failure
@@ -97,14 +97,14 @@ class NotificationQueue:
         """
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
-            over = outcome.final or item.attempt > len(self._retry_delays)
+            over = result.final or item.attempt > len(self._retry_delays)
             values: dict[str, Any] = {
                 "claimed_until": None,
-                "last_status": outcome.status,
-                "last_error": outcome.error,
+                "last_status": result.status,
+                "last_error": result.error,
             }
             conditions = [_n.id == item.id, _n.delivered_at.is_(None)]
-            if outcome.delivered:
+            if result.delivered:
                 values |= {"delivered_at": now, "given_up_at": None}
             else:
                 conditions.append(_n.attempts == item.attempt)
@@ -116,7 +116,7 @@ class NotificationQueue:
             changed = connection.execute(
                 sa.update(notification).where(*conditions).values(**values)
             )
-            return over and not outcome.delivered and changed.rowcount == 1
+            return over and not result.delivered and changed.rowcount == 1
 
     def _give_up_interrupted(self, connection: Connection, now: datetime) -> None:
         """Give up notifications whose last attempt ended with its worker."""
