@@ -2,7 +2,7 @@
 
 How they agree, without a daemon and with `kill -9` in mind::
 
-    start.lock   held exclusively by whoever is just starting or stopping the server
+    start.lock   held exclusively by a process that is starting or stopping the server
     users.lock   held shared by every user for as long as it uses the server
 
 A process that leaves and can take ``users.lock`` exclusively was the last: it stops the server.

@@ -7,7 +7,7 @@
     │   └── ChecksumMismatch    the store holds, or received, other bytes than were sent
     ├── StorageRejected         an operator has to act: credentials, bucket, region, clock
     ├── UploadTooLarge          final: this file does not fit into one object
-    ├── UploadConflict          another process ended this upload or owns this key
+    ├── UploadConflict          another process ended this upload, or owns this key
     ├── InvalidFilename         (also ValueError)
     ├── FileNotWritten          (also OSError) the local file could not be written
     └── EmbeddedServerError     the local S3 server is missing or does not start
@@ -74,7 +74,7 @@ class UploadTooLarge(StorageError):
 
 
 class UploadConflict(StorageError):
-    """The upload was ended by somebody else before it was complete."""
+    """Another process ended the upload before it was complete."""
 
     code = "upload_conflict"
 

@@ -96,8 +96,8 @@ def composite_etag(parts: Iterable[Part]) -> str | None:
 class PartCutter:
     """Cuts a stream into parts of equal size, without copying a byte.
 
-    A part comes out as the list of its pieces, so that whoever sends it can first wait for
-    room and only then join them: the one copy that is made.
+    A part comes out as the list of its pieces, so that the sender can first wait for room and
+    only then join them: the one copy that is made.
     """
 
     def __init__(self, part_bytes: int) -> None:

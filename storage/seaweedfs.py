@@ -1,7 +1,7 @@
 """A SeaweedFS server process: starting it, finding it again, and stopping it.
 
 The process belongs to no program: it is started detached, known by its pid file, and found
-again by whoever comes next. Deciding who may start or stop it is `waybill.storage.embedded`'s part.
+again by the next. `waybill.storage.embedded` decides which of them may start or stop it.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ _FLAGS = (
     "-filer.localSocket=filer.sock",
 )
 
-#: Starts the server as nobody's child, so that nobody has to wait for its end, and notes
-#: its pid even if we are killed meanwhile.
+#: Starts the server detached, so that no process has to wait for its end, and notes its pid
+#: even if we are killed meanwhile.
 _DETACH = 'pid_file=$1; shift; "$@" & echo $! >"$pid_file"'
 #: A line of its log that says what went wrong; fatal ones are followed by pages of stacks.
 _COMPLAINT = re.compile(r"[EF]\d{4} .*")

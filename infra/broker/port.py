@@ -43,7 +43,11 @@ class BadMessage(WaybillError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class WakeUp:
-    """One message: which task to look at, and the fence it had when this was written."""
+    """One message: which task to look at.
+
+    Consumers read `task_id` only. `fence`, the task's when this was written, and `kind` are part
+    of the wire format, for people who look into a queue with the broker's own tools.
+    """
 
     task_id: UUID
     fence: int

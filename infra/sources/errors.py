@@ -58,7 +58,7 @@ _REFUSED = {
 _UNAVAILABLE = {
     "25P03": "The database ended the session because it stood still for too long.",
     "40001": "The database had to end the read because of a conflict; a new try may pass.",
-    "55P03": "A table of this query is locked by somebody else.",
+    "55P03": "A table of this query is locked by another session.",
     "57014": "The database ended the query at its time limit.",
     "57P01": "The database is shutting down, or ended the connection.",
 }

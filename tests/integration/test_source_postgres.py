@@ -112,7 +112,7 @@ def test_a_locked_table_is_waited_for_and_then_worth_another_try(admin, postgres
     monkeypatch.setitem(postgres_stream._SETTINGS, "lock_timeout", "200ms")
     with admin.transaction():
         admin.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(SourceUnavailable, match="locked by somebody else"):
+        with pytest.raises(SourceUnavailable, match="locked by another session"):
             read(postgres_url, text_query("SELECT * FROM orders"))
 
 

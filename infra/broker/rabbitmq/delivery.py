@@ -1,7 +1,7 @@
 """One delivered RabbitMQ message, and the ways to settle it.
 
 A message refers to the channel that delivered it and to no later one: settling it after that
-channel is gone does nothing, and the broker delivers it again to whoever consumes then.
+channel is gone does nothing, and the broker delivers it again to the next consumer.
 """
 
 from __future__ import annotations
