@@ -1,1 +1,1 @@
-"""Turns rows into files: datasets, formats, and `run_export`."""
+"""Exporter: datasets, file formats, and `run_export`, which turns rows into a file."""

@@ -1,7 +1,7 @@
-"""Names of files that people download and unpack, on any system.
+"""File names for downloads and archives, safe on every operating system.
 
-A name is for a person only: objects in the store are called by ids. Entry N7 to N10 of the
-hostile-input corpus say what has to be survived here.
+They are for people only: objects in the store are named by ids. Entries N7 to N10 of the
+hostile-input corpus list what a name has to survive.
 """
 
 from __future__ import annotations
@@ -9,22 +9,20 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from collections.abc import Iterable
 from datetime import date
 
 from waybill.exporter.errors import InvalidRequest
-from waybill.exporter.labels import distinct
 
 #: Bytes of UTF-8. File systems allow 255; browsers append " (1)" and ".crdownload".
 MAX_BYTES = 200
 
-#: What a name becomes of which nothing usable is left.
+#: The name if nothing usable is left of the requested one.
 _FALLBACK = "export"
 
 #: Device names of Windows, reserved with any extension and in any case.
 _RESERVED = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]", re.IGNORECASE)
 
-#: Characters Windows refuses in names. Slashes are dealt with before.
+#: Characters Windows refuses in names. Slashes are handled before.
 _REFUSED = re.compile(r'[<>:"|?*]')
 
 #: Controls, line separators and lone surrogates, by their Unicode categories.
@@ -56,7 +54,7 @@ def render_filename(pattern: str, *, name: str, today: date, extension: str) -> 
 
 
 def check_pattern(pattern: str) -> None:
-    """Refuse what `render_filename` cannot render. To be called where a pattern is declared.
+    """Refuse a pattern that `render_filename` cannot render. Call it where a pattern is declared.
 
     Raises:
         InvalidRequest: naming the placeholder.
@@ -73,10 +71,11 @@ def check_pattern(pattern: str) -> None:
 def safe_filename(text: str) -> str:
     """The last component of the path `text`, safe to save and to unpack on any system.
 
-    A title is no path: replace its slashes first, or all before the last one is lost.
+    Replace the slashes of a title first: a title is no path, and only the text behind its last
+    slash would be left.
 
     Raises:
-        InvalidRequest: there is a line break inside, where a header could be split.
+        InvalidRequest: it contains a line break, which could split a header.
     """
     if "\r" in text or "\n" in text:
         raise InvalidRequest("A file name cannot hold a line break.")
@@ -98,19 +97,6 @@ def part_filename(title: str, number: int, extension: str) -> str:
     return _fit(stem, f"-{number:05d}.{extension}")
 
 
-def unique_names(names: Iterable[str]) -> list[str]:
-    """`names` with every one that equals an earlier one numbered: ``a.csv``, ``A (2).csv``.
-
-    Case and Unicode composition do not tell two names apart, as on Windows and macOS.
-    """
-
-    def renumber(name: str, number: int) -> str:
-        stem, extension = _split_extension(name)
-        return _fit(stem, f" ({number}){extension}")
-
-    return distinct(names, renumber)
-
-
 def _is_unseen(character: str) -> bool:
     return character in _UNSEEN or unicodedata.category(character) in _UNPRINTABLE
 
@@ -122,7 +108,7 @@ def _split_extension(name: str) -> tuple[str, str]:
 
 
 def _fit(stem: str, tail: str) -> str:
-    """`stem` and `tail`, the first cut between two characters where both are too long."""
+    """`stem` and `tail`, with `stem` cut between two characters if together they are too long."""
     room = MAX_BYTES - len(tail.encode())
     if len(stem.encode()) > room:
         stem = stem.encode()[:room].decode(errors="ignore").rstrip(" .")

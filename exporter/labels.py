@@ -1,7 +1,7 @@
-"""Names that have to differ: column headings, and the entries of an archive.
+"""Unique column labels.
 
-Two names count as the same when a person, or a file system that folds case, would mix them
-up: after Unicode composition (NFC) and case folding.
+Two labels count as equal if they are equal after Unicode composition (NFC) and case folding, as
+people, and readers that fold case, would confuse them.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ def unique_labels(labels: Iterable[str]) -> list[str]:
     or blank one becomes ``column N``, counted from 1, since a heading has to be nameable.
     """
     named = [label if label.strip() else f"column {n}" for n, label in enumerate(labels, 1)]
-    return distinct(named, lambda label, number: f"{label} ({number})")
+    return _distinct(named, lambda label, number: f"{label} ({number})")
 
 
-def count_renamed(asked: Sequence[str], given: Sequence[str]) -> Warnings:
-    """One warning for each name that is not the one asked for."""
-    pairs = zip(asked, given, strict=True)
-    return Counter({(name, WarningRule.COLUMN_RENAMED): 1 for wish, name in pairs if wish != name})
+def count_renamed(requested: Sequence[str], given: Sequence[str]) -> Warnings:
+    """One warning for each name that differs from the requested one."""
+    pairs = zip(requested, given, strict=True)
+    return Counter({(name, WarningRule.COLUMN_RENAMED): 1 for old, name in pairs if old != name})
 
 
-def distinct(names: Iterable[str], renumber: Callable[[str, int], str]) -> list[str]:
+def _distinct(names: Iterable[str], renumber: Callable[[str, int], str]) -> list[str]:
     """`names` with every repeated one replaced by ``renumber(name, 2)``, or 3, 4 … ."""
-    wanted = list(names)
+    originals = list(names)
     # Names that are unique as they stand keep their text, so a column really called
     # ``a (2)`` is not renamed because two others are called ``a``.
-    taken = {fold_name(name) for name in wanted}
+    taken = {fold_name(name) for name in originals}
     used: set[str] = set()
     next_number: dict[str, int] = {}
     result: list[str] = []
-    for name in wanted:
+    for name in originals:
         folded = candidate = fold_name(name)
         text = name
         while candidate in used or (text != name and candidate in taken):

@@ -1,7 +1,7 @@
-"""The seams of `exporter`: where rows come from, and where bytes go.
+"""Ports of `exporter`: the protocols of sources, where rows come from, and sinks, where bytes go.
 
-Each is as narrow as it can be. Adapters live in `waybill.infra.sources` and `storage`, and every
-adapter of a seam passes the same conformance suite in ``tests/contract``.
+Adapters live in `waybill.infra.sources` and `waybill.storage`. All adapters of one port pass the
+same conformance suite in ``tests/contract``.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ class RowStream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RowCount:
-    """How many rows a query has just now; another moment than any export's snapshot.
+    """How many rows a query has now, which is another moment than the snapshot of any export.
 
-    Both are None when nobody knew in time.
+    Both are None if the database did not answer in time.
     """
 
     counted: int | None = None
-    #: What the database's planner guesses, where it can be asked.
+    #: The estimate of the database's planner, if it has one.
     planned: int | None = None
 
 
 class RowCounter(Protocol):
-    """A database that can say about how many rows a query has."""
+    """A database that can estimate how many rows a query has."""
 
     def count(self, query: Query, *, within: timedelta) -> RowCount:
         """Ask the planner, and count where that is cheap; the statement ends after `within`.
@@ -96,8 +96,8 @@ class Sink(Protocol):
         ...
 
     def expect(self, size_bytes: int, crc32: int) -> None:
-        """Say what the whole file has to be, by its length and its CRC-32.
+        """Set the length and CRC-32 that the whole file must have.
 
-        A clean exit then raises instead of publishing a file that is not that.
+        If the file differs, a clean exit raises instead of publishing it.
         """
         ...

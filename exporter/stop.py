@@ -1,4 +1,4 @@
-"""Asking a running export to end, from another thread."""
+"""Stop token: a request to end a running export, made from another thread."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ class StopToken:
             interrupt()
 
     def check(self) -> None:
-        """Raise the reason if somebody asked to stop."""
+        """Raise the reason if a stop was requested."""
         if self._reason is not None:
             raise self._reason

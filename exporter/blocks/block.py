@@ -53,7 +53,7 @@ class Block:
     raw: Checksum
     #: Deflate data, ended by a full flush.
     data: bytes
-    #: Of `data` when it was made. Files are checked against these and never against `data`.
+    #: Of `data`, taken when it was made. Files are checked against it, never against `data`.
     packed: Checksum
 
     @classmethod

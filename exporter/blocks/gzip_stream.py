@@ -1,4 +1,4 @@
-"""A gzip file (RFC 1952) written front to back from blocks that are already compressed."""
+"""Gzip stream: a gzip file (RFC 1952) written front to back from compressed blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ordered work on a few threads, with a bound on what is under way."""
+"""Parallel map: work on a few threads, results in order, a bounded number in progress."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def map_ordered(
 ) -> Generator[R, None, None]:
     """Yield ``work(item)`` for each item, in order, computed on `threads` threads.
 
-    At most ``threads + 1`` items are under way or waiting to be taken, so a slow consumer
+    At most ``threads + 1`` items are in progress or waiting for the consumer, so a slow consumer
     stops the source (back-pressure) and memory does not depend on the number of items.
-    `items` is pulled on the caller's thread. Closing the generator drops what has not
-    begun and waits for what has.
+    `items` is pulled on the caller's thread. Closing the generator cancels items that have
+    not started and waits for those that have.
     """
     count = threads or os.cpu_count() or 1
     pending: deque[Future[R]] = deque()

@@ -1,4 +1,4 @@
-"""A zip archive written front to back, from blocks that are already compressed.
+"""Zip stream: a zip archive written front to back from compressed blocks.
 
 Each call returns the bytes to append; nothing is kept but the directory. Entries hold less
 than 4 GiB each, so no entry needs ZIP64, which Excel refuses in some places and Windows in
@@ -49,7 +49,7 @@ class ZipStream:
     def __init__(self, *, zip64: bool = False) -> None:
         """With `zip64`, the archive may pass 4 GiB; each entry still may not."""
         self._zip64 = zip64
-        #: Of everything returned so far: of blocks by what they say of themselves.
+        #: Of everything returned so far. For blocks it is computed from their own checksums.
         self.checksum = Checksum()
         self._done: list[_Entry] = []
         self._names: set[str] = set()

@@ -1,4 +1,4 @@
-"""What can be exported: a name, validated parameters, and a `Select`.
+"""Datasets: what can be exported, each a name, validated parameters, and a `Select`.
 
 A dataset is a declaration. It never runs a query and never sees a connection; the
 source adapter compiles its `Select`, so parameters reach SQL as bound values only.
@@ -53,7 +53,7 @@ class Dataset:
     reads: str = DEFAULT_SOURCE
 
     def allows(self, user: Principal) -> bool:
-        """True when no role is asked for, or the caller has one of them. Admins may all."""
+        """Whether `user` has one of the required roles, or none is required. Admins always may."""
         return not self.roles or user.is_admin or bool(self.roles & user.roles)
 
     def authorise(self, user: Principal) -> None:
@@ -80,8 +80,8 @@ class Dataset:
                 ".".join(map(str, item["loc"])): item["msg"]
                 for item in error.errors(include_input=False, include_url=False)
             }
-            told = "; ".join(f"{name or 'params'}: {why}" for name, why in problems.items())
-            raise InvalidRequest(f"Bad parameter: {told}.", params=problems) from None
+            listed = "; ".join(f"{name or 'params'}: {why}" for name, why in problems.items())
+            raise InvalidRequest(f"Bad parameter: {listed}.", params=problems) from None
 
     def query(self, params: BaseModel, user: Principal) -> Query:
         """The statement to read, for these parameters and this caller."""
@@ -117,7 +117,7 @@ class Registry:
         return tuple(sorted({item.queue for item in self}))
 
 
-#: Where `@dataset` puts what it declares; the loader reads it after importing a module.
+#: Filled by `@dataset`; the loader reads it after importing a module.
 DECLARED = Registry()
 
 
@@ -141,11 +141,11 @@ def dataset(
     returns a `sqlalchemy.Select`. Its parameters become bound values; never format them
     into SQL. `queue` keeps slow types from blocking quick ones and defaults to the name.
 
-    The function is called in the API and again in the worker, so it should be quick. Users of
-    one tenant for whom it returns an equal query share one run and its file, and within
-    `reuse_for` of the moment its rows were read, a finished file. So whatever a user may not
-    see has to be a condition of the query; lists taken from `user.roles` should be sorted, to
-    be equal. `about` and `decorate` files are never shared between users.
+    The function is called in the API and again in the worker, so it should be quick. Users of one
+    tenant for whom it returns an equal query share one run and its file, and within `reuse_for` of
+    the moment its rows were read, a finished file. So the query must contain a condition for
+    everything a user may not see; lists taken from `user.roles` should be sorted, so that equal
+    rights give equal queries. `about` and `decorate` files are never shared between users.
 
     Raises:
         InvalidRequest: `filename` holds a placeholder other than ``{name}`` and ``{today}``.

@@ -1,7 +1,7 @@
-"""What an encoder is: sealed Arrow batches in, the bytes of one file out.
+"""Encoder protocol: sealed Arrow batches in, the bytes of one file out.
 
-An encoder is a generator function, so it can hold back no more than it needs: the caller
-pulls, the encoder pulls batches, and nothing runs ahead of the slowest of them.
+An encoder is a generator function: the caller pulls bytes, the encoder pulls batches, and nothing
+runs ahead of the slowest of them (docs/decisions/0003-encoders-are-generators.md).
 """
 
 from __future__ import annotations
@@ -17,20 +17,19 @@ from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.warning_rules import Warnings
 
 if TYPE_CHECKING:
-    # Whoever only names formats need not load what compresses them.
+    # Code that only names formats should not load the compression library.
     from waybill.exporter.blocks.block import Checksum
 
 
 @dataclass(slots=True)
 class Tally:
-    """What an encoder has done so far; written by the encoder, read by everybody else."""
+    """What an encoder has done so far. Only the encoder writes it."""
 
     #: Data rows counted in the bytes yielded so far, headers not counted.
     rows: int = 0
     #: How often a value had to be changed, by (column name, rule).
     warnings: Warnings = field(default_factory=Counter)
-    #: What all yielded bytes have to be, put together from what was noted where each of them
-    #: was made. Set at the end.
+    #: Of all yielded bytes, combined from checksums taken where they were made. Set at the end.
     file: Checksum | None = field(default=None, compare=False)
 
 
@@ -49,7 +48,7 @@ class Encode(Protocol):
         `batches` carry seals (`exporter/rows/seals.py`), checked where rows are rendered.
 
         Raises:
-            LimitExceeded: the format cannot hold this schema or so many rows.
+            LimitExceeded: the format cannot hold this schema or this many rows.
             IncompleteExport: rows were lost, repeated, swapped or changed on their way.
         """
         ...

@@ -1,4 +1,4 @@
-"""JSON lines, gzipped: one object a row, all keys in every row, exact before convenient.
+"""The ``jsonl.gz`` format: gzipped JSON lines, one object per row with all keys, exact values.
 
 Integers are JSON numbers of any length: exact as text, but a reader that keeps numbers as
 doubles (JavaScript) rounds them past 2^53, so give such columns ``as_text``. Decimals,
@@ -32,7 +32,7 @@ from waybill.exporter.warning_rules import WarningRule
 
 _RULES = (WarningRule.NOT_FINITE_AS_TEXT, WarningRule.BINARY_AS_BASE64)
 
-#: Findings that call for a repair no reader sees.
+#: Findings that need an escape, which readers undo: no warning.
 _NEEDS_ESCAPE = "needs_escape"
 _HAS_LINE_BREAK = "has_line_break"
 

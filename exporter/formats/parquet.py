@@ -1,8 +1,8 @@
-"""Parquet, streamed: one row group after the other, and the footer last.
+"""The ``parquet`` format, streamed: one row group after the other, and the footer last.
 
 The Arrow schema is kept, metadata included; names are made unique, as readers that fold
 case demand. Decimals a source sent as text stay text. Without its footer a Parquet file
-cannot be opened, so a file whose source failed midway cannot be taken for a whole one.
+cannot be opened, so a file whose source failed midway does not pass as complete.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def encode_parquet(
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A row group, as it goes into the file."""
+    """A row group as bytes of the file."""
 
     first_row: int
     rows: int
@@ -88,7 +88,7 @@ class _Written:
 
 
 class _Pipe:
-    """What PyArrow writes to as if to a file, and whose bytes are taken out as they come."""
+    """The file that PyArrow writes to; `take` returns its bytes as they come."""
 
     closed = False
 

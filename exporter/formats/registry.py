@@ -1,4 +1,4 @@
-"""File formats: one `Format` entry declares everything that is particular to one.
+"""File formats, each declared by one `Format` entry.
 
 The API's list, the command line's help, file names, estimates and `file_shape` are derived from
 these entries. To add a format, write its encoder, add an entry here, and add its name to each

@@ -1,4 +1,4 @@
-"""Rows rendered as text: the whole-column steps that CSV and JSON lines are made of."""
+"""Text rows: the whole-column rendering steps that CSV and JSON lines share."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Rendered:
     warnings: Warnings = field(default_factory=Counter)
 
     def count_in(self, tally: Tally) -> None:
-        """Add these rows to `tally`. To be called just before their bytes are yielded."""
+        """Add these rows to `tally`. Call it just before their bytes are yielded."""
         tally.rows += self.rows
         tally.warnings.update(self.warnings)
 
@@ -97,7 +97,7 @@ def blocks_of(
 def count_matches(frame: pl.DataFrame, tests: Mapping[tuple[str, str], pl.Expr]) -> Counts:
     """How many values pass each of `tests`, in one pass; nulls never do.
 
-    What nothing passes is left out, so the result also says which repairs can be skipped.
+    Tests that no value passes are left out, so the result also says which escapes to skip.
     """
     if not tests:
         return Counter()

@@ -1,4 +1,4 @@
-"""Where a stream of batches is cut: into runs to render at once, into parts of a file.
+"""Batch cuts: a stream of batches regrouped into runs to render at once, or parts of a file.
 
 Sources cut batches where it suits their driver. Grouping them anew by row count makes the
 bytes of a file depend on its rows alone, and spares every encoder tiny blocks.
@@ -68,7 +68,7 @@ class Cut:
         return sum(item.rows for item in self.slices)
 
     def column(self, index: int) -> pa.Array:
-        """One column as it stands, for a look ahead: what is rendered comes from `open`."""
+        """One column, unchecked, for planning only: rendered rows come from `open`."""
         chunks = [item.content.column(index) for item in self.slices]
         return pa.chunked_array(chunks).combine_chunks()
 
@@ -145,7 +145,7 @@ class _Held:
 
 
 def split_rows(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[Iterator[pa.RecordBatch]]:
-    """Cut sealed `batches` into runs of exactly `rows` rows; the last run has what is left.
+    """Cut sealed `batches` into runs of exactly `rows` rows; the last run has the rest.
 
     The next run appears only when there is a row for it, so no part of a file is ever
     empty; but there is always a first run, even of nothing. Take each run to its end before

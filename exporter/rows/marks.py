@@ -1,4 +1,4 @@
-"""Counting rows in finished bytes, by marks that no value can contain.
+"""Row marks: count the rows in finished bytes, by marks that no value can contain.
 
 Whole-buffer comparisons take a few percent of what rendering the same bytes took. (Measured:
 250 MB of XML in 20 ms.)

@@ -1,8 +1,8 @@
-"""Seals: the proof that rows reach the renderer as they left the cursor.
+"""Seals: proof that rows reach the renderer as they left the cursor.
 
-A source seals each batch with the number of its first row in the result and a CRC-32 of its
-content. The seal travels in the batch's own metadata, so nothing in between has to know of it
-or can lose, repeat, swap or change rows unnoticed. Of dictionary-encoded columns it covers
+The seal of a batch is the number of its first row in the result and the CRC-32 of its content. The
+source makes it. The seal travels in the batch's own metadata, so nothing in between needs to know
+of it, or can lose, repeat, swap or change rows unnoticed. Of dictionary-encoded columns it covers
 the indices only; no source makes such columns.
 """
 

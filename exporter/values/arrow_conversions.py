@@ -1,4 +1,4 @@
-"""Arrow arrays as types that Polars and Parquet know, without loss: text where they know none."""
+"""Arrow conversions: lossless, to types that Polars and Parquet know, or else to text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from waybill.exporter.values.iso_duration import duration_text, interval_text
 from waybill.exporter.values.json_values import json_texts
 from waybill.exporter.values.value_texts import value_texts
 
-#: Polars' decimals have at most so many digits, and no negative scale.
+#: Most digits of Polars' decimals, which also have no negative scale.
 _POLARS_DECIMAL_DIGITS = 38
 
 #: Where the digits of a UUID are cut, and how many are in each group. (RFC 9562 §4.)

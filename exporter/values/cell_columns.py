@@ -1,4 +1,4 @@
-"""Columns as text formats see them: names, kind of value, and the exact text of every value."""
+"""Cell columns: the columns of a text format, with names, kind and exact text of their values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ValueKind(Enum):
     JSON = auto()
     #: Base64 text.
     BYTES = auto()
-    #: All else: anything may be inside.
+    #: Everything else; may contain anything.
     TEXT = auto()
 
 
@@ -94,14 +94,14 @@ def kind_of(field: pa.Field) -> ValueKind:
 
 
 def is_decimal_text(field: pa.Field) -> bool:
-    """Whether a text column holds decimals: so says our source, or the PostgreSQL driver."""
+    """Whether our source, or the PostgreSQL driver, marked a text column as decimals."""
     if (field.metadata or {}).get(KIND_KEY) == _DECIMAL_MARK:
         return True
     return isinstance(field.type, pa.OpaqueType) and field.type.type_name == "numeric"
 
 
 def value_type(kind: pa.DataType) -> pa.DataType:
-    """The type of the values of `kind`, whatever way it stores them."""
+    """The type of the values of `kind`, without extension, dictionary or run-end encoding."""
     if isinstance(kind, pa.UuidType):
         return kind
     if isinstance(kind, pa.BaseExtensionType):

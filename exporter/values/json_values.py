@@ -1,7 +1,7 @@
-"""Lists, structs, maps and unions as JSON text, exact before convenient.
+"""JSON values: lists, structs, maps and unions as exact JSON text.
 
-Integers are JSON numbers of any length. Whatever JSON has no exact form for is a string, the
-same text the value has in a column of its own: decimals, dates, bytes, NaN and Infinity.
+Integers are JSON numbers of any length. Values without an exact form in JSON are strings, the
+same text that the value has in a column of its own: decimals, dates, bytes, NaN and Infinity.
 """
 
 from __future__ import annotations
@@ -92,10 +92,10 @@ def _structs(array: pa.Array, leaves: Leaves) -> list[Any]:
 
 
 def _unions(array: pa.Array, leaves: Leaves) -> list[Any]:
-    chosen = [scalar.value for scalar in array]
+    members = [scalar.value for scalar in array]
     return [
         None if scalar is None else _values(pa.array([scalar], scalar.type), leaves)[0]
-        for scalar in chosen
+        for scalar in members
     ]
 
 

@@ -1,7 +1,7 @@
-"""The exact text of every value of a Polars frame without lists and structs.
+"""Value texts: the exact text of every value of a Polars frame without lists and structs.
 
 Numbers are the shortest digits that read back as the same number, dates are ISO 8601, aware
-timestamps carry the offset of the asked zone, bytes are base64. Every value has a text, and
+timestamps carry the offset of the requested zone, bytes are base64. Every value has a text, and
 it depends on that value alone, never on its neighbours.
 """
 
@@ -22,14 +22,14 @@ _WHOLE_MINUTES_SINCE = datetime(1972, 2, 1, tzinfo=UTC)
 
 #: Polars cannot format years beyond 262,000 on either side, and ends the process's thread.
 _LAST_DAY = round(262_000 * 365.2425)
-#: The calendar repeats after so many days, weekdays and leap years included: 400 years.
+#: Days in 400 years, after which the calendar repeats, weekdays and leap years included.
 _CYCLE_DAYS = 146_097
 #: Units of a day, and the count that databases use for infinity, by Polars' type or time unit.
 #: Nanoseconds are missing: 64 bits of them end in the year 2262, and none means infinity.
 _PER_DAY = {"date": 1, "ms": 86_400_000, "us": 86_400_000_000}
 _INFINITY = {"date": 2**31 - 1, "ms": 2**63 - 1, "us": 2**63 - 1}
 
-#: Findings that call for a slower conversion.
+#: Findings that need a slower conversion.
 _INFINITE, _OLD, _FAR = "infinite", "old", "far"
 
 

@@ -16,9 +16,7 @@ from waybill.exporter.filenames import (
     part_filename,
     render_filename,
     safe_filename,
-    unique_names,
 )
-from waybill.exporter.labels import fold_name
 
 TODAY = date(2026, 1, 2)
 
@@ -112,24 +110,6 @@ def test_unknown_placeholders_are_refused_at_declaration(pattern: str):
         check_pattern(pattern)
     with pytest.raises(InvalidRequest, match="file name"):
         render_filename(pattern, name="orders", today=TODAY, extension="csv")
-
-
-def test_names_that_differ_only_in_case_or_composition_are_numbered():
-    assert unique_names(["A.csv", "a.csv", "é.csv.gz", "e\u0301.csv.gz", "b"]) == [
-        "A.csv",
-        "a (2).csv",
-        "é.csv.gz",
-        "e\u0301 (2).csv.gz",
-        "b",
-    ]
-
-
-@given(st.lists(st.text("aAé.", min_size=190, max_size=199) | st.sampled_from(["a", "A"])))
-def test_unique_names_stay_short_enough(names: list[str]):
-    safe = [safe_filename(name) for name in names]
-    result = unique_names(safe)
-    assert len({fold_name(name) for name in result}) == len(names)
-    assert all(len(name.encode()) <= MAX_BYTES for name in result)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def csv_archive_encoder(
 
 
 def _dialect(profile: CsvProfile) -> dict[str, object]:
-    """How to read the parts, in the words of Frictionless' Table Dialect."""
+    """How to read the parts, in the terms of Frictionless' Table Dialect."""
     return {
         "header": True,
         "delimiter": ",",

@@ -1,4 +1,4 @@
-"""The manifest of an archive: a Frictionless data package, with our own counts beside it.
+"""Manifest of an archive: a Frictionless data package, with counts of our own.
 
 ``resources`` follow https://datapackage.org, so its tools can check lengths, hashes and
 types. ``rowCount``, ``timezone``, ``snapshot``, ``about``, ``warnings`` and the ``rows`` of
@@ -27,9 +27,9 @@ def manifest_json(
     tally: Tally,
     **more: Any,
 ) -> bytes:
-    """The manifest of `parts`; `resource` is what all of them share, `more` what is special.
+    """The manifest of `parts`; `resource` holds what they have in common, `more` extra keys.
 
-    It holds nothing but what it is given, so the same rows give the same manifest.
+    It depends on its arguments only, so the same rows give the same manifest.
     """
     fields = _table_schema(schema, layout)
     package = {
@@ -65,7 +65,7 @@ def _snapshot(layout: Layout) -> str | None:
 
 
 def _table_schema(schema: pa.Schema, layout: Layout) -> dict[str, Any]:
-    """The columns in the words of Frictionless' Table Schema."""
+    """The columns in the terms of Frictionless' Table Schema."""
     fields = [
         {"name": column.label, **_field_type(field.type, column.kind)}
         for field, column in zip(schema, cell_columns(schema, layout), strict=True)

@@ -1,7 +1,7 @@
-"""A zip archive of numbered parts with a manifest, written front to back.
+"""Part archive: a zip archive of numbered parts with a manifest, written front to back.
 
-The manifest comes last and tells the length, the rows and the SHA-256 of every part, so
-whoever finds one has the whole archive, and can check it.
+The manifest comes last and states the length, the rows and the SHA-256 of every part. So an
+archive that has one is complete, and can be checked.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class PartArchive:
     """
 
     def __init__(self, title: str, extension: str) -> None:
-        """Parts will be named by `part_filename`."""
+        """Name the parts by `part_filename`."""
         self._title = title
         self._extension = extension
         self._zip = ZipStream(zip64=True)

@@ -1,4 +1,4 @@
-"""Rows as RFC 4180 text, column by column.
+"""CSV text: rows as RFC 4180 text, rendered column by column.
 
 All text is quoted, so that ``""`` is an empty string and nothing at all is NULL, and so that
 no other delimiter splits a field. NUL becomes U+FFFD, because most readers stop there.
@@ -34,7 +34,7 @@ _RULES = (
     WarningRule.BINARY_AS_BASE64,
 )
 
-#: Findings that call for a repair no reader sees.
+#: Findings that need an escape, which readers undo: no warning.
 _HAS_QUOTE = "has_quote"
 _NOT_DECIMAL = "not_decimal"
 
@@ -59,7 +59,7 @@ class CsvText:
             LimitExceeded: there are none.
         """
         self.columns = cell_columns(schema, layout)
-        self._asked_labels = [layout.label(name) for name in schema.names]
+        self._requested_labels = [layout.label(name) for name in schema.names]
         self._zone = layout.timezone
         self._profile = profile
 
@@ -69,7 +69,7 @@ class CsvText:
         labels = [column.label for column in self.columns]
         line = self._render(pl.DataFrame({item.key: [item.label] for item in headings}), headings)
         mark = "\ufeff" if self._profile.byte_order_mark else ""
-        renamed = count_renamed(self._asked_labels, labels)
+        renamed = count_renamed(self._requested_labels, labels)
         return Rendered(0, mark.encode() + line.raw, line.warnings + renamed)
 
     def rows(self, table: pa.Table) -> Rendered:

@@ -1,4 +1,4 @@
-"""One CSV file, plain or gzipped, from a stream of batches."""
+"""The ``csv`` and ``csv.gz`` formats: one CSV file, plain or gzipped."""
 
 from __future__ import annotations
 

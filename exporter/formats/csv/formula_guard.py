@@ -1,7 +1,7 @@
-"""Text that a spreadsheet would run as a formula, and how it is kept from that.
+"""Formula guard: finds text that a spreadsheet would run as a formula.
 
-A CSV file has no types, so Excel, LibreOffice and Google Sheets take a field that begins
-with ``=``, ``+``, ``-`` or ``@`` for a formula, quoted or not. The guard is an apostrophe in
+A CSV file has no types, so Excel, LibreOffice and Google Sheets read a field that begins
+with ``=``, ``+``, ``-`` or ``@`` as a formula, quoted or not. The guard is an apostrophe in
 front (OWASP ASVS 5.0, 1.2.10). Typed numbers need none and get none.
 """
 
@@ -13,11 +13,11 @@ import polars as pl
 _STARTS = r"=⁼₌⩵⩶﹦＝" r"+⁺₊﬩﹢＋" r"\-﹣－" r"@﹫＠"
 
 #: Programs strip leading blanks, and invisible characters hide what comes after them, so
-#: both are looked through. Behind a TAB, CR, LF or NUL, whatever can be seen is suspect.
+#: both are looked through. Behind a TAB, CR, LF or NUL, any visible text is suspect.
 _BLANK = r"\p{Z}\p{Cc}\p{Cf}"
 _PATTERN = rf"^[{_BLANK}]*(?:[{_STARTS}]|[\t\r\n\x00][{_BLANK}]*[^{_BLANK}])"
 
 
 def begins_formula(text: pl.Expr) -> pl.Expr:
-    """Whether each text could be taken for a formula; null where it is null."""
+    """Whether a spreadsheet could run each text as a formula; null where it is null."""
     return text.str.contains(_PATTERN)

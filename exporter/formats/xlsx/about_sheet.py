@@ -1,4 +1,4 @@
-"""The "About this export" sheet: where the rows come from, and what had to be changed."""
+"""The "About this export" sheet: the source of the rows, and which values were changed."""
 
 from __future__ import annotations
 

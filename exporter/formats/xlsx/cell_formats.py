@@ -1,4 +1,4 @@
-"""Which kind of cells a column gets, from its Arrow type and its first rows."""
+"""Cell formats: how a column is shown, by its Arrow type and its first rows."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _MAX_PLACES = 8
 def cell_format_for(
     field: pa.Field, sample: pa.Array, zone: ZoneInfo, *, as_text: bool
 ) -> CellFormat:
-    """The kind of column `field`, whose first values are `sample`."""
+    """The cell format of column `field`, whose first values are `sample`."""
     values = plain_array(sample)
     if as_text:
         return CellFormat(partial(_any_as_text, zone=zone), number_format=_AS_TEXT)
@@ -91,7 +91,7 @@ def _binary_cells(array: pa.Array, warn: Warn, zone: ZoneInfo) -> list[Cells]:
 
 
 def _is_decimal_text(field: pa.Field) -> bool:
-    """Whether a text column holds decimals: so says our source, or the PostgreSQL driver."""
+    """Whether our source, or the PostgreSQL driver, marked a text column as decimals."""
     opaque = isinstance(field.type, pa.OpaqueType) and field.type.type_name == "numeric"
     return opaque or kind_of(field) is ValueKind.DECIMAL_TEXT
 
@@ -140,7 +140,7 @@ _BINARY_TESTS = (
     pa.types.is_fixed_size_binary,
 )
 
-#: In this order, from the types of tables seen most to those seen least.
+#: From the most frequent types to the rarest.
 _FORMATS: tuple[
     tuple[Callable[[pa.DataType], bool], Callable[[pa.Array, ZoneInfo], CellFormat]], ...
 ] = (

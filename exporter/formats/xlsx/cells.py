@@ -1,4 +1,4 @@
-"""What the cells of one column look like in a sheet's XML, before they are joined to rows."""
+"""Cells of one column as XML of a sheet, before they are joined to rows."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class CellFormat:
     number_format: str = ""
     #: Where the heading stands, and where the values do if they have a number format.
     align: Literal["left", "center", "right"] = "left"
-    #: Width in characters; None when the first rows shall tell.
+    #: Width in characters; None if the first rows decide.
     width: float | None = None
 
 

@@ -1,4 +1,4 @@
-"""A worksheet whose rows are written by somebody else, much later."""
+"""Data sheet: an XlsxWriter worksheet whose rows are streamed in later."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class DataSheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no types
     def write_probe(self, formats: Sequence[Any]) -> None:
         """Write a row below all others whose cells carry `formats`, None for no format.
 
-        A format that `decorate` gave to a whole column goes before ours.
+        A format that `decorate` gave to a whole column takes precedence over ours.
         """
         self._probe_row = self.dim_rowmax + 1
         for index, ours in enumerate(formats):
             column = self.col_info.get(index)
-            chosen = (column and column.column_format) or ours
-            if chosen and self.write_blank(self._probe_row, index, None, chosen):
+            cell_format = (column and column.column_format) or ours
+            if cell_format and self.write_blank(self._probe_row, index, None, cell_format):
                 raise ExportRejected("The decorate hook wrote to the last row of the sheet.")
 
     def _write_rows(self) -> None:
-        # XlsxWriter visits every row up to the last one, and makes an entry for each. Below
-        # a million rows that are not there it shall visit those that are.
+        # XlsxWriter visits every row up to the last one and makes an entry for each. With a
+        # million absent rows above the last one, it has to visit the existing rows only.
         for row in sorted({*self.table, *self.row_info}):
             self.dim_rowmin = self.dim_rowmax = row
             super()._write_rows()

@@ -1,6 +1,6 @@
-"""The workbook around the rows, designed by XlsxWriter on sheets that hold no rows.
+"""Designer: has XlsxWriter make the workbook around the rows, on sheets without rows.
 
-XlsxWriter writes a small workbook: headings, widths, number formats, filters, and whatever
+XlsxWriter writes a small workbook: headings, widths, number formats, filters, and everything
 a dataset's `decorate` hook adds, with every feature it has. From its XML we take what comes
 before the rows of each sheet, what comes after them, and all other parts of the package.
 """
@@ -25,11 +25,11 @@ from waybill.exporter.formats.xlsx.data_sheet import DataSheet, SheetFrame, fram
 from waybill.exporter.formats.xlsx.sheet_columns import SheetColumn
 from waybill.exporter.formats.xlsx.text_cells import one_line
 
-#: The same rows make the same bytes, so a file cannot say when it was made.
+#: The same rows must give the same bytes, so a file cannot say when it was made.
 _CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 - XlsxWriter takes it for UTC
 
 _HEADER_HEIGHT = 21
-_HEADER_LOOK: Mapping[str, Any] = {
+_HEADER_FORMAT: Mapping[str, Any] = {
     "bold": True,
     "font_color": "#1F2937",
     "bg_color": "#E5EAF1",
@@ -52,7 +52,7 @@ class Design:
 
 
 class Designer:
-    """Makes designs that differ in nothing but the sheets and row counts they are told."""
+    """Makes designs that differ only in their sheets and row counts."""
 
     def __init__(self, columns: Sequence[SheetColumn], layout: Layout, tally: Tally) -> None:
         """`tally` is read for the "About this export" sheet each time."""
@@ -86,9 +86,9 @@ class Designer:
         workbook.set_properties(
             {"title": one_line(self._layout.title), "author": "Waybill", "created": _CREATED}
         )
-        looks = _Looks(workbook)
-        headers = [looks.of_header(column) for column in self._columns]
-        formats = [looks.of_values(column) for column in self._columns]
+        cell_formats = _CellFormats(workbook)
+        headers = [cell_formats.of_header(column) for column in self._columns]
+        formats = [cell_formats.of_values(column) for column in self._columns]
         worksheets: list[DataSheet] = []
         for name, rows in sheets:
             sheet = workbook.add_worksheet(name, DataSheet)
@@ -113,7 +113,7 @@ def part_name(number: int) -> str:
     return f"xl/worksheets/sheet{number}.xml"
 
 
-class _Looks:
+class _CellFormats:
     """The formats of one workbook, each made once."""
 
     def __init__(self, workbook: Any) -> None:
@@ -121,20 +121,20 @@ class _Looks:
         self._made: dict[tuple[str, str], Any] = {}
 
     def of_header(self, column: SheetColumn) -> Any:
-        """The look of a column's heading."""
-        return self._make("header", column.cell_format.align, _HEADER_LOOK)
+        """The format of a column's heading."""
+        return self._make("header", column.cell_format.align, _HEADER_FORMAT)
 
     def of_values(self, column: SheetColumn) -> Any:
-        """The look of a column's cells; None where they need no style to look right."""
+        """The format of a column's cells; None if they need none."""
         if not column.number_format:
             return None
-        look = {"num_format": column.number_format}
-        return self._make(column.number_format, column.cell_format.align, look)
+        properties = {"num_format": column.number_format}
+        return self._make(column.number_format, column.cell_format.align, properties)
 
-    def _make(self, name: str, align: str, look: Mapping[str, Any]) -> Any:
+    def _make(self, name: str, align: str, properties: Mapping[str, Any]) -> Any:
         key = (name, align)
         if key not in self._made:
-            self._made[key] = self._workbook.add_format({**look, "align": align})
+            self._made[key] = self._workbook.add_format({**properties, "align": align})
         return self._made[key]
 
 

@@ -1,6 +1,6 @@
-"""XLSX: XlsxWriter designs the workbook, the stream fills its sheets.
+"""The ``xlsx`` format: XlsxWriter designs the workbook, the stream fills its sheets.
 
-Memory holds a few blocks and a few designs without rows, whatever the number of rows.
+Memory holds a few blocks and a few designs without rows; it does not grow with the export.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from waybill.exporter.formats.xlsx.limits import BLOCK_BYTES, BLOCK_CELLS, BLOCK
 from waybill.exporter.formats.xlsx.package import Package
 from waybill.exporter.formats.xlsx.placement import SETTLE_LAG, Placement
 from waybill.exporter.formats.xlsx.row_renderer import RowRenderer
-from waybill.exporter.formats.xlsx.sheet_columns import asked_labels, plan_columns
+from waybill.exporter.formats.xlsx.sheet_columns import plan_columns, requested_labels
 from waybill.exporter.formats.xlsx.sheet_names import SheetNames, acceptable
 from waybill.exporter.labels import count_renamed
 from waybill.exporter.rows.batch_cuts import Cut, regroup
@@ -53,7 +53,7 @@ def encode_xlsx(
     sample = first.open() if first is not None else schema.empty_table()
     columns = plan_columns(schema, layout, sample)
     labels = [column.label for column in columns]
-    tally.warnings.update(count_renamed(asked_labels(schema, layout), labels))
+    tally.warnings.update(count_renamed(requested_labels(schema, layout), labels))
 
     designer = Designer(columns, layout, tally)
     draft = designer.design([(acceptable(layout.title), 0)])

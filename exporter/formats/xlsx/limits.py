@@ -1,4 +1,4 @@
-"""What one workbook can hold: Excel's published limits, and what we keep clear of them.
+"""Limits of a workbook: those Excel publishes, and the margins we keep to them.
 
 Excel's own numbers are from "Excel specifications and limits" (support.microsoft.com).
 """

@@ -1,4 +1,4 @@
-"""Numbers: cells Excel can calculate with where they stay exact, text where they would not.
+"""Number cells: numbers that Excel can calculate with where they stay exact, text elsewhere.
 
 Excel keeps 15 digits and has neither NaN nor infinity (C20–C22).
 """

@@ -1,4 +1,4 @@
-"""The XLSX package, written front to back: one sheet after the other, then all the rest.
+"""XLSX package: the zip archive of a workbook, one sheet after the other, then the other parts.
 
 A zip archive has one entry open at a time. Blocks of the open sheet go straight out; blocks
 of others wait, compressed. When the open sheet is full, or 64 MiB are waiting, the oldest
@@ -63,7 +63,7 @@ class Package:
             yield self._zip.file(name, self._draft.parts[name])
 
     def add(self, piece: Piece, block: Block) -> Iterator[bytes]:
-        """Write `block`, or keep it until its sheet's turn comes.
+        """Write `block`, or hold it until its sheet is written.
 
         Raises:
             LimitExceeded: its sheet is finished already. Only possible where rows are not
@@ -125,7 +125,7 @@ class Package:
             yield self._end(entry, design)
 
     def _write(self, entry: _Entry, design: Design) -> Iterator[bytes]:
-        """Open the part of `entry` if need be, and write what it held."""
+        """Open the part of `entry` if it is not open, and write its held blocks."""
         if entry is not self._open:
             frame = design.frames[entry.number - 1]
             if frame.styles != self._draft.frames[0].styles:
@@ -150,7 +150,7 @@ class Package:
         return self._zip.add(block)
 
     def _check(self, design: Design) -> None:
-        """See that what was written early still fits what is known now."""
+        """Check that what was written early agrees with the final design."""
         parts_agree = all(self._draft.parts[name] == design.parts[name] for name in _FIRST_PARTS)
         frames_agree = all(
             (entry.prologue, entry.epilogue) == (frame.prologue, frame.epilogue)

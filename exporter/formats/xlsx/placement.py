@@ -1,4 +1,4 @@
-"""Which row goes on which sheet: decided row by row before anything is rendered.
+"""Placement: which row goes on which sheet, decided before anything is rendered.
 
 Cells carry their row number, so a block can be rendered on any thread once its place is
 known. Decisions depend on the rows alone and never on how fast a thread was, so the same
@@ -23,8 +23,8 @@ from waybill.exporter.rows.batch_cuts import Cut
 
 #: Excel's number of the first row below the header.
 FIRST_DATA_ROW = 2
-#: Sizes count only once so many more cuts have been placed. A fixed lag, longer than any
-#: pool of threads, makes the end of an overlong sheet the same on every machine.
+#: The size of a cut counts once this many more cuts have been placed. A fixed lag, longer than
+#: any pool of threads, makes the end of an overlong sheet the same on every machine.
 SETTLE_LAG = 16
 
 _NULL_NAME, _BLANK_NAME = "(empty)", "(blank)"
@@ -110,7 +110,7 @@ class Placement:
             yield placed
 
     def record(self, xml_bytes: Sequence[int]) -> None:
-        """Take note how long the pieces of the next cut in order became."""
+        """Record the size in bytes of each piece of the next cut in order."""
         self._sizes.append(xml_bytes)
 
     def ensure_sheet(self) -> None:

@@ -1,4 +1,4 @@
-"""Placed rows to blocks of a sheet's rows: the hot path, run on several threads at once.
+"""Row renderer: placed rows become blocks of a sheet's XML. The hot path, on several threads.
 
 Each column becomes strings of cells in a few whole-column steps, each row the concatenation
 of its cells. Python sees columns only, never a value, so the interpreter's lock is free.
@@ -31,7 +31,7 @@ _Fragment = str | pl.Series
 
 @dataclass(frozen=True, slots=True)
 class RenderedCut:
-    """What became of a placed cut: a block for each piece, and with it."""
+    """A placed cut as blocks, one for each piece."""
 
     first_row: int
     blocks: tuple[tuple[Piece, Block], ...]
@@ -42,7 +42,7 @@ class RowRenderer:
     """Renders batches of one schema. Safe to call from several threads at once."""
 
     def __init__(self, columns: Sequence[SheetColumn], styles: Sequence[int]) -> None:
-        """`styles` are the numbers the workbook gave to the looks of `columns`."""
+        """`styles` are the numbers the workbook gave to the cell formats of `columns`."""
         self._columns = columns
         self._starts = [_start_tag(style) for style in styles]
 

@@ -1,4 +1,4 @@
-"""The columns of a sheet: heading, kind and look of each, fixed before the first row."""
+"""Columns of a sheet: heading, cell format and width of each, fixed before the first row."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from waybill.exporter.formats.xlsx.cells import CellFormat
 from waybill.exporter.formats.xlsx.text_cells import one_line
 from waybill.exporter.labels import unique_labels
 
-#: Bounds of a width that nobody chose, in characters; longer text runs on or is cut by its
-#: neighbour, as in any sheet.
+#: Bounds of a width that the layout leaves open, in characters; longer text runs into the next
+#: cell or is cut there, as in any sheet.
 _NARROWEST, _WIDEST = 6.0, 60.0
 #: The filter button of the header, and some air around a value.
 _BUTTON, _AIR = 3.0, 2.0
 #: Bold letters are wider. A guess that fits Calibri.
 _BOLD = 1.1
-#: Widths are taken from so many rows, so that one long text does not spread its column.
+#: Rows that decide a width, and the share of them that must fit: one long text does not make
+#: its column wide.
 _SAMPLE_ROWS, _SAMPLE_SHARE = 1_000, 0.95
 
 
@@ -43,27 +44,27 @@ class SheetColumn:
 def plan_columns(schema: pa.Schema, layout: Layout, sample: pa.Table) -> tuple[SheetColumn, ...]:
     """The columns of `schema`; `sample` are the first rows, which decide widths and formats."""
     names = unique_labels(schema.names)
-    labels = unique_labels(map(one_line, asked_labels(schema, layout)))
+    labels = unique_labels(map(one_line, requested_labels(schema, layout)))
     columns = []
     for index, field in enumerate(schema):
-        wish = layout.column(field.name)
+        settings = layout.column(field.name)
         values = sample.column(index).slice(0, _SAMPLE_ROWS).combine_chunks()
-        cell_format = cell_format_for(field, values, layout.timezone, as_text=wish.as_text)
+        cell_format = cell_format_for(field, values, layout.timezone, as_text=settings.as_text)
         columns.append(
             SheetColumn(
                 name=names[index],
                 label=labels[index],
                 letters=xl_col_to_name(index),
                 cell_format=cell_format,
-                number_format=wish.number_format or cell_format.number_format,
-                width=wish.width or _width(labels[index], cell_format, values),
+                number_format=settings.number_format or cell_format.number_format,
+                width=settings.width or _width(labels[index], cell_format, values),
             )
         )
     return tuple(columns)
 
 
-def asked_labels(schema: pa.Schema, layout: Layout) -> list[str]:
-    """Headings as the layout wants them; a column converted to a zone names that zone."""
+def requested_labels(schema: pa.Schema, layout: Layout) -> list[str]:
+    """Headings as the layout requests them; a column converted to a zone names that zone."""
     return [
         f"{layout.label(field.name)} ({layout.timezone.key})"
         if _is_converted(field, layout)

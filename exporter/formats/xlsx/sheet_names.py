@@ -1,6 +1,6 @@
-"""Names of sheets, made acceptable to Excel and different from each other.
+"""Sheet names that Excel accepts, unique within a workbook.
 
-Both libraries we know let names through at which Excel offers to repair the file.
+XlsxWriter and openpyxl let names through at which Excel offers to repair the file.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ class SheetNames:
         """`taken` are the names of sheets that are there already."""
         self._folded = {_fold(name) for name in taken}
 
-    def claim(self, wanted: str) -> str:
-        """The nearest acceptable name to `wanted` that is still free, now taken."""
-        name = acceptable(wanted)
+    def claim(self, requested: str) -> str:
+        """The nearest acceptable name to `requested` that is still free, now taken."""
+        name = acceptable(requested)
         for number in count(2):
             if _fold(name) not in self._folded:
                 break
             suffix = f" ({number})"
-            name = _cut(acceptable(wanted), MAX_NAME_UNITS - len(suffix)) + suffix
+            name = _cut(acceptable(requested), MAX_NAME_UNITS - len(suffix)) + suffix
         self._folded.add(_fold(name))
         return name
 
 
-def acceptable(wanted: str) -> str:
-    """`wanted` without what Excel refuses, cut to 31 UTF-16 units at a whole character."""
-    visible = _FORBIDDEN.sub("_", _INVISIBLE.sub("", wanted)).strip("' ")
+def acceptable(requested: str) -> str:
+    """`requested` without what Excel refuses, cut to 31 UTF-16 units at a whole character."""
+    visible = _FORBIDDEN.sub("_", _INVISIBLE.sub("", requested)).strip("' ")
     name = _cut(visible, MAX_NAME_UNITS) or _NAMELESS
     return f"{name}_" if name.casefold() == _RESERVED else name
 

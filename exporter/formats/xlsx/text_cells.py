@@ -1,4 +1,4 @@
-"""Text as inline strings: what XML and Excel take for markup is escaped, nothing else changes.
+"""Text cells: text as inline strings; what XML and Excel read as markup is escaped.
 
 Excel reads ``_xHHHH_`` as the character with that code, which is how control characters get
 in (ECMA-376 part 1, §22.9.2.19, ST_Xstring). Text that only looks like such an escape has to
@@ -18,7 +18,7 @@ from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn
 from waybill.exporter.formats.xlsx.limits import MAX_TEXT_UNITS
 from waybill.exporter.warning_rules import WarningRule
 
-#: Ends every text that had to be cut, so that nobody takes it for the whole.
+#: Ends every text that was cut, so that it does not pass as the whole.
 TRUNCATION_MARK = "…[truncated]"
 
 #: Characters XML 1.0 forbids, and CR, which XML readers turn into LF. Lone surrogates cannot

@@ -1,4 +1,4 @@
-"""Dates, times and durations as Excel serial numbers, or ISO text outside Excel's calendar.
+"""Time cells: dates, times and durations as Excel serial numbers, ISO text outside its calendar.
 
 A serial number counts days since 1899-12-30; a time of day is a fraction. All are computed
 from whole microseconds, so a cell holds the double nearest to the truth up to the year 2185,
@@ -88,7 +88,7 @@ def _microseconds(array: pa.Array, warn: Warn) -> pl.Series:
 
 
 def _within(values: pl.Series, low: int, high: int) -> bool:
-    """Whether all values lie there, at a fraction of what it costs to look at each."""
+    """Whether all values lie in this range. Much cheaper than a test of each value."""
     lowest, highest = values.min(), values.max()
     return lowest is None or (low <= lowest and highest <= high)  # type: ignore[operator]
 
@@ -120,7 +120,7 @@ def _calendar_cells(serials: pl.Series, local: pl.Series, text: str, warn: Warn)
 
 
 def _clock_texts(spans: pl.Series) -> pl.Series:
-    """``[-]h:mm:ss[.ffffff]``, the look the number format gives to the others."""
+    """``[-]h:mm:ss[.ffffff]``, as the number format shows the others."""
     size = pl.lit(spans.abs())
     seconds, fraction = size // _SECOND, size % _SECOND
     digits = fraction.cast(pl.String).str.zfill(6).str.strip_chars_end("0")
