@@ -10,6 +10,9 @@ settings.register_profile("waybill", deadline=None, suppress_health_check=[Healt
 settings.register_profile("fast", settings.get_profile("waybill"), max_examples=10)
 settings.load_profile("waybill")
 
+# Helpers assert as well; a failure of theirs should show its values.
+pytest.register_assert_rewrite("tests.support")
+
 pytest_plugins = [
     "tests.support.servers.juicefs",
     "tests.support.servers.mariadb",

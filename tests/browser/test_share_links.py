@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Browser, Visit, open_visit
-from tests.support.processes import wait_for
+from tests.support.eventually import wait_for
 from tests.support.servers.task_api import TASKS, ask, running_api
 from waybill.infra.db.tables import export_task
 from waybill.storage.s3 import S3Store

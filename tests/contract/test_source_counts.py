@@ -10,10 +10,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from tests.contract.test_sources import HOSTILE
 from tests.support.eventually import eventually
 from tests.support.source_databases import (
     DIGITS,
+    HOSTILE,
     KINDS,
     NUMBERS,
     NUMBERS_ROWS,

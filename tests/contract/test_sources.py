@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.source_databases import (
+    HOSTILE,
     KINDS,
     NUMBERS,
     NUMBERS_ROWS,
@@ -28,22 +29,6 @@ from waybill.infra.sources.errors import SourceRejected
 from waybill.infra.sources.operator_queries import text_query
 
 pytestmark = pytest.mark.filterwarnings("ignore:Dialect sqlite.pysqlite does .not. support Decimal")
-
-HOSTILE = [
-    "' OR 1=1--",
-    "'; DROP TABLE orders; --",
-    "back\\slash\\",
-    "\\' OR 1=1 --",
-    "100%",
-    "%s %(name)s %%",
-    ":name :1",
-    "?",
-    "{0} {name}",
-    'double " quote',
-    "客户 🙂 é",
-    "line\nbreak\ttab\r",
-    "$$ dollar $1",
-]
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from tests.support.guarded import zombie_writes_nothing
 from tests.support.task_store import ANN, BOB, LEASE, expire_lease, finished, new_task, reading_of
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import read_transaction, write_transaction
@@ -183,18 +184,7 @@ def test_g13_a_released_task_is_back_at_once_and_lost_no_attempt(engine):
 
 
 def test_f22_a_worker_that_lost_its_lease_can_write_nothing(engine):
-    store, runs = TaskRequests(engine), TaskRuns(engine, LEASE)
-    task = store.submit(ANN, new_task()).task
-    zombie = runs.claim(task.id, "zombie")
-    expire_lease(engine, task.id)
-    assert Upkeep(engine).rescue_expired_leases(timedelta(0)) == 1
-    heir = runs.claim(task.id, "heir")
-    assert runs.heartbeat(zombie, reading_of(1, 1)) is Pulse.LOST
-    assert not runs.finish(zombie, finished("stale"))
-    assert runs.fail(zombie, code="x", message="y", retry_in=None) is None
-    assert not runs.release(zombie)
-    assert runs.finish(heir, finished("good"))
-    assert store.get(ANN, task.id).object_key == "good"
+    zombie_writes_nothing(engine)
 
 
 def test_f24_sweepers_that_race_rescue_each_task_once(engine):

@@ -7,7 +7,8 @@ import json
 import aio_pika
 import sqlalchemy as sa
 
-from tests.support.processes import api, ended, process, run, wait_for
+from tests.support.eventually import wait_for
+from tests.support.processes import api, ended, process, run
 from waybill.infra.broker.rabbitmq.topology import work_queue
 from waybill.infra.db.engine import create_engine
 from waybill.infra.db.tables import audit_log

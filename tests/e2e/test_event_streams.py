@@ -16,7 +16,8 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from tests.e2e.conftest import Installation
-from tests.support.processes import SECRET, process, wait_for
+from tests.support.eventually import wait_for
+from tests.support.processes import SECRET, process
 from tests.support.servers.ports import free_ports
 from tests.support.task_store import new_task
 from waybill.api.session.development_tokens import mint

@@ -14,7 +14,8 @@ import pytest
 import python_calamine
 import sqlalchemy as sa
 
-from tests.support.processes import api, ended, run, wait_for
+from tests.support.eventually import wait_for
+from tests.support.processes import api, ended, run
 from waybill.infra.db.engine import create_engine
 from waybill.infra.sample.tables import orders
 

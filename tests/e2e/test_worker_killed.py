@@ -7,7 +7,8 @@ import time
 
 import httpx
 
-from tests.support.processes import api, ended, process, wait_for
+from tests.support.eventually import wait_for
+from tests.support.processes import api, ended, process
 from tests.support.stored_keys import stored_keys
 
 #: A few seconds of work: enough to be hit in the middle, and to be done again soon.

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import Engine
 
 from tests.support.fault_bench import Bench, open_bench
+from tests.support.fault_lab import open_lab
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.rabbitmq import RabbitServer
+from tests.support.servers.tcp_proxy import TcpProxy
+from tests.support.task_tables import sqlite_tables
+from tests.support.wake_ups import RETRY_DELAYS
+from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 from waybill.storage.config import S3Config
+
+#: Long enough for an answer from a healthy broker, short enough to wait for several times.
+TIMEOUT = timedelta(seconds=1.5)
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +55,39 @@ def clean(bench: Bench) -> Bench:
     """The bench, without tasks and files of the test before."""
     bench.clear()
     return bench
+
+
+@pytest.fixture
+def proxy(rabbitmq_server):
+    with TcpProxy(rabbitmq_server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def broker(rabbitmq_server, rabbitmq_vhost, proxy):
+    """A broker that is reached through the proxy, connected and with everything declared."""
+    url = rabbitmq_server.url(rabbitmq_vhost, port=proxy.port)
+    made = RabbitBroker(url, ["orders", "users"], publish_timeout=TIMEOUT, delays=RETRY_DELAYS)
+    await made.declare_topology()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def database_proxy(postgres_server):
+    with TcpProxy(postgres_server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def outage_lab(tmp_path, postgres_server, postgres_url, database_proxy):
+    """A worker that reaches its database through the proxy."""
+    way = postgres_url.replace(f":{postgres_server.port}/", f":{database_proxy.port}/")
+    with open_lab(tmp_path, postgres_url, workers_way=way) as lab:
+        yield lab
+
+
+@pytest.fixture
+def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
+    with sqlite_tables(tmp_path) as engine:
+        yield engine

@@ -8,8 +8,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from tests.support.eventually import wait_for
 from tests.support.fault_bench import died, kill_at
-from tests.support.processes import wait_for
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import outbox
 

@@ -6,53 +6,26 @@ The numbers are those of the fault matrix in RELIABILITY.md.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from datetime import timedelta
 
 import pytest
 
 from tests.support.amqp_probe import bare_channel
 from tests.support.eventually import eventually
-from tests.support.servers.tcp_proxy import Direction, TcpProxy
+from tests.support.guarded import (
+    missing_confirm_is_an_error,
+    publish,
+    received_by,
+    unroutable_is_an_error,
+)
 from tests.support.wake_ups import RETRY_DELAYS, Recorder, wake_ups
-from waybill.infra.broker.port import Broker, BrokerUnavailable, WakeUp
+from waybill.infra.broker.port import BrokerUnavailable
 from waybill.infra.broker.rabbitmq import connection as amqp
 from waybill.infra.broker.rabbitmq.broker import RabbitBroker
-from waybill.infra.broker.rabbitmq.topology import TASK_EXCHANGE, work_queue
+from waybill.infra.broker.rabbitmq.topology import TASK_EXCHANGE
 
 #: Long enough for an answer from a healthy broker, short enough to wait for several times.
 TIMEOUT = timedelta(seconds=1.5)
-
-
-@pytest.fixture
-def proxy(rabbitmq_server):
-    with TcpProxy(rabbitmq_server.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-async def broker(rabbitmq_server, rabbitmq_vhost, proxy):
-    """A broker that is reached through the proxy, connected and with everything declared."""
-    url = rabbitmq_server.url(rabbitmq_vhost, port=proxy.port)
-    made = RabbitBroker(url, ["orders", "users"], publish_timeout=TIMEOUT, delays=RETRY_DELAYS)
-    await made.declare_topology()
-    yield made
-    await made.close()
-
-
-async def publish(broker: Broker, message: WakeUp) -> bool:
-    """Publish once, as the relay does; false when it was not confirmed."""
-    try:
-        await broker.publish(message, queue="orders", message_id=str(message.task_id))
-    except BrokerUnavailable:
-        return False
-    return True
-
-
-async def received_by(broker: Broker, count: int) -> list[WakeUp]:
-    received = Recorder()
-    async with broker.consume(["orders"], received, concurrency=1):
-        return await received.until(count)
 
 
 async def test_f3_a_broker_that_is_gone_is_an_error_and_then_publishing_goes_on(broker, proxy):
@@ -80,15 +53,7 @@ async def test_f3_a_batch_makes_one_attempt_to_connect_and_shares_its_failure(
 
 
 async def test_f5_a_confirm_that_never_comes_is_an_error_after_the_timeout(broker, proxy):
-    first, second = wake_ups(2)
-    assert await publish(broker, first)
-    proxy.blackhole(Direction.TO_CLIENT)
-    with pytest.raises(BrokerUnavailable, match="did not answer in time"):
-        await broker.publish(second, queue="orders", message_id="2")
-    proxy.heal()
-    assert await publish(broker, second)
-    # The outcome was unknown: the broker had the message, and now has it twice.
-    assert Counter(await received_by(broker, 3)) == {first: 1, second: 2}
+    await missing_confirm_is_an_error(broker, proxy)
 
 
 async def test_f12_a_publish_that_a_failing_heartbeat_ends_is_an_error(
@@ -110,14 +75,7 @@ async def test_f12_a_publish_that_a_failing_heartbeat_ends_is_an_error(
 
 
 async def test_f6_an_unroutable_message_is_an_error(broker, rabbitmq_url):
-    (message,) = wake_ups(1)
-    async with bare_channel(rabbitmq_url) as channel:
-        queue = await channel.get_queue(work_queue("orders"))
-        await queue.unbind(TASK_EXCHANGE, "orders")
-    with pytest.raises(BrokerUnavailable, match="no queue takes it"):
-        await broker.publish(message, queue="orders", message_id="1")
-    assert await publish(broker, message)
-    assert await received_by(broker, 1) == [message]
+    await unroutable_is_an_error(broker, rabbitmq_url)
 
 
 async def test_f6_a_queue_that_was_never_declared_is_an_error_each_time(broker):

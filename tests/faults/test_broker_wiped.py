@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from tests.support.eventually import wait_for
 from tests.support.fault_bench import open_bench
-from tests.support.processes import wait_for
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import outbox
 

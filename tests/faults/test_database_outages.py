@@ -10,13 +10,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from tests.support.eventually import eventually
-from tests.support.fault_lab import open_lab
-from tests.support.processes import wait_for
+from tests.support.eventually import eventually, wait_for
+from tests.support.guarded import claim_waits_for_its_database
 from tests.support.servers.task_api import ask, running_api
 from tests.support.servers.tcp_proxy import TcpProxy
-from waybill.infra.db.engine import read_transaction
-from waybill.infra.db.tables import dead_letter
 
 LOCKED_SECONDS = 5
 
@@ -27,20 +24,6 @@ connection.execute("BEGIN IMMEDIATE")
 print("locked", flush=True)
 time.sleep(float(sys.argv[2]))
 """
-
-
-@pytest.fixture
-def database_proxy(postgres_server):
-    with TcpProxy(postgres_server.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def outage_lab(tmp_path, postgres_server, postgres_url, database_proxy):
-    """A worker that reaches its database through the proxy."""
-    way = postgres_url.replace(f":{postgres_server.port}/", f":{database_proxy.port}/")
-    with open_lab(tmp_path, postgres_url, workers_way=way) as lab:
-        yield lab
 
 
 @pytest.mark.parametrize("fault", [TcpProxy.refuse, TcpProxy.blackhole])
@@ -68,28 +51,7 @@ async def test_f33_a_worker_without_its_database_stops_before_its_lease_ends(
 async def test_f33_a_claim_waits_for_its_database_and_makes_no_dead_letter(
     outage_lab, database_proxy, monkeypatch
 ):
-    lab, proxy = outage_lab, database_proxy
-    lab.source.gate.set()
-    async with lab.worker() as service:
-        # Delivered, and the claim fails: the relay has read the outbox just before the outage.
-        claim, tries = service._dependencies.runs.claim_next, []
-
-        def claim_during_an_outage(*arguments):
-            if not tries:
-                proxy.refuse()
-            tries.append(arguments)
-            if len(tries) == 3:
-                proxy.heal()
-            return claim(*arguments)
-
-        monkeypatch.setattr(service._dependencies.runs, "claim_next", claim_during_an_outage)
-        task_id = lab.submit()
-        row = await lab.ended(task_id)
-    assert (row["status"], row["attempt"]) == ("SUCCESS", 1)
-    assert len(tries) >= 3
-    with read_transaction(lab.engine) as connection:
-        assert connection.execute(sa.select(dead_letter)).all() == []
-    lab.audit()
+    await claim_waits_for_its_database(outage_lab, database_proxy, monkeypatch)
 
 
 async def test_f33_a_worker_that_waits_to_claim_can_be_stopped(outage_lab):

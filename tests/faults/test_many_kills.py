@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
-from tests.support.fault_bench import Bench, kill
-from tests.support.processes import wait_for
+from tests.support.eventually import wait_for
+from tests.support.fault_bench import kill
+from tests.support.ledger import one_snapshot, rewrite
 from waybill.infra.db.tables import export_task, outbox
 
 TASKS = 200
@@ -50,20 +47,3 @@ def test_two_hundred_tasks_survive_kill_9_at_random_moments(api, clean):
     assert len({row["id"] for row in rows}) == len({row["object_key"] for row in rows}) == TASKS
     assert {row["status"] for row in rows} == {"SUCCESS"}, f"seed {SEED}"
     clean.audit(one_snapshot)
-
-
-def rewrite(bench: Bench, stop: threading.Event) -> None:
-    """Change every row of the ledger in one commit, over and over."""
-    while not stop.wait(0.1):
-        # The soak crashes this database as well.
-        with suppress(SQLAlchemyError):
-            bench.execute(sa.text("UPDATE ledger SET version = version + 1"))
-
-
-def one_snapshot(row: sa.RowMapping, data: bytes) -> str | None:
-    """Every row of one version, and all of them: what the ledger held at one moment."""
-    lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))[1:]
-    ids, versions = [line[0] for line in lines], {line[1] for line in lines}
-    if ids != [str(n) for n in range(1, row["rows_source"] + 1)] or len(versions) != 1:
-        return f"{len(ids)} rows of {len(versions)} versions"
-    return None

@@ -6,20 +6,26 @@ Each case takes one guard out of the running code, and runs a test that passes w
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import aio_pika
 import pytest
+from sqlalchemy.engine import Engine
 
-from tests.contract import conftest
-from tests.contract.test_task_store import (
-    test_f22_a_worker_that_lost_its_lease_can_write_nothing as zombie_writes_nothing,
-)
-from tests.faults import test_broker_publishing, test_database_outages, test_relay
 from tests.support import fault_lab as lab
 from tests.support.eventually import eventually
+from tests.support.guarded import (
+    claim_waits_for_its_database,
+    missing_confirm_is_an_error,
+    only_confirms_mark,
+    unroutable_is_an_error,
+    zombie_writes_nothing,
+)
+from tests.support.task_tables import DATABASES, task_tables
 from waybill.infra.broker.rabbitmq import publisher
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.lifecycle import runs
@@ -27,22 +33,14 @@ from waybill.infra.tasks.states import TaskStatus
 from waybill.infra.worker.relay import Relay
 from waybill.infra.worker.service import WorkerService
 
-unroutable_is_an_error = test_broker_publishing.test_f6_an_unroutable_message_is_an_error
-only_confirms_mark = (
-    test_relay.test_g2_only_a_confirm_marks_a_wake_up_and_until_then_it_is_sent_again
-)
-silence_is_an_error = (
-    test_broker_publishing.test_f5_a_confirm_that_never_comes_is_an_error_after_the_timeout
-)
-claims_wait = test_database_outages.test_f33_a_claim_waits_for_its_database_and_makes_no_dead_letter
-
-engine = conftest.engine
-broker, proxy = test_broker_publishing.broker, test_broker_publishing.proxy
-outage_lab, database_proxy = test_database_outages.outage_lab, test_database_outages.database_proxy
-sqlite_engine = test_relay.sqlite_engine
-
 #: What a failing test raises: an assertion, or pytest's own "did not raise".
 RED = (AssertionError, pytest.fail.Exception)
+
+
+@pytest.fixture(params=DATABASES)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    with task_tables(request, tmp_path) as engine:
+        yield engine
 
 
 @pytest.fixture
@@ -74,11 +72,7 @@ def without_confirms(monkeypatch):
 
 async def test_without_confirms_a_message_is_lost_unnoticed(without_confirms, broker, proxy):
     with pytest.raises(RED):
-        await (
-            test_broker_publishing.test_f5_a_confirm_that_never_comes_is_an_error_after_the_timeout(
-                broker, proxy
-            )
-        )
+        await missing_confirm_is_an_error(broker, proxy)
 
 
 @pytest.fixture
@@ -115,4 +109,4 @@ async def test_a_claim_that_does_not_wait_for_its_database_is_noticed(
     # The task is lost for long; no need to wait for all of it.
     monkeypatch.setattr(lab, "eventually", partial(eventually, within_seconds=4))
     with pytest.raises(RED):
-        await claims_wait(outage_lab, database_proxy, monkeypatch)
+        await claim_waits_for_its_database(outage_lab, database_proxy, monkeypatch)

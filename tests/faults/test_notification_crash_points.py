@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 from standardwebhooks import Webhook
 
+from tests.support.eventually import wait_for
 from tests.support.fault_bench import TASKS, Bench, died, kill_at
-from tests.support.processes import SECRET, wait_for
+from tests.support.processes import SECRET
 from tests.support.servers.webhook_receiver import Receiver
 from waybill.infra.config.settings import load
 from waybill.infra.db.engine import read_transaction

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.processes import wait_for
+from tests.support.eventually import wait_for
 from tests.support.servers.rabbitmq import CONSUMER_TIMEOUT_SECONDS
 
 FLOOD = 100

@@ -7,8 +7,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from tests.support.eventually import wait_for
 from tests.support.fault_bench import TASKS, died, kill_at
-from tests.support.processes import SECRET, wait_for
+from tests.support.processes import SECRET
 from waybill.api.session.development_tokens import mint
 from waybill.infra.config.settings import load
 

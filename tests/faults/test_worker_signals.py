@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 
+from tests.support.eventually import wait_for
 from tests.support.fault_bench import end, kill_at
-from tests.support.processes import wait_for
 
 
 def test_f22_a_frozen_worker_that_thaws_changes_nothing_and_takes_only_its_own_away(api, clean):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.processes import wait_for
+from tests.support.eventually import wait_for
 from tests.support.servers.task_api import TASKS, TaskApi, ask
 from waybill.infra.broker.port import WakeUp
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from tests.support.processes import wait_for
+from tests.support.eventually import wait_for
 from tests.support.servers.shared_links import Shared
 from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
 from waybill.infra.db.tables import share_link

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.support.processes import wait_for
+from tests.support.eventually import wait_for
 from tests.support.servers.task_api import TASKS, TaskApi, ask
 from waybill.api.app import create_app
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from tests.support.eventually import wait_for
 from tests.support.servers.postgres import PASSWORD, PostgresServer
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.errors import InvalidRequest
@@ -195,10 +196,7 @@ def test_leaving_ends_a_statement_that_would_be_silent_for_a_minute(admin, postg
         next(iter(stream))
         assert admin.execute(others).fetchone() == (1,)
 
-    deadline = time.monotonic() + 10
-    while admin.execute(others).fetchone() != (0,):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: admin.execute(others).fetchone() == (0,))
 
 
 @pytest.mark.parametrize("crash", ["stop", "kill"])

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,7 @@ from tests.support.servers.webhook_receiver import Receiver, hang, hang_up
 from tests.support.task_store import ANN, LEASE, finished, new_task
 from tests.support.task_tables import sqlite_tables
 from waybill.infra.config.logs import JsonLines
-from waybill.infra.db.engine import read_transaction
+from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import notification
 from waybill.infra.notifications.delivery import Deliverer
 from waybill.infra.notifications.queue import NotificationQueue
@@ -37,6 +37,9 @@ from waybill.infra.tasks.lifecycle.runs import TaskRuns
 KEY = b"some key of thirty-two bytes, ok"
 SIGNER = Signer([KEY])
 LOCAL = TargetRules(allow_private=True)
+
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -73,6 +76,13 @@ def log_of(engine: Engine) -> list[sa.RowMapping]:
         return list(connection.execute(query).mappings())
 
 
+def nothing_is_due(engine: Engine) -> bool:
+    """Whether no message is left to try, now or later."""
+    with write_transaction(engine) as connection:
+        connection.execute(sa.update(notification).values(available_at=LONG_AGO))
+    return not NotificationQueue(engine, []).take(1, per_tenant=1)
+
+
 @asynccontextmanager
 async def delivering(
     engine: Engine, threads: ThreadPoolExecutor, *delays: float, **options: Any
@@ -80,10 +90,12 @@ async def delivering(
     queue = NotificationQueue(engine, [timedelta(seconds=delay) for delay in delays])
     sender = WebhookSender(options.pop("signer", SIGNER), LOCAL, threads, **options)
     running = asyncio.create_task(Deliverer(queue, {"webhook": sender}).run())
-    yield
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    try:
+        yield
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
 
 
 async def test_a_receiver_that_is_down_is_tried_again_until_it_answers(receiver, engine, threads):
@@ -111,7 +123,7 @@ async def test_after_the_last_retry_it_is_given_up_and_on_record(receiver, engin
             (row,) = await eventually(
                 lambda: [row for row in log_of(engine) if row["given_up_at"]], within_seconds=15
             )
-            await asyncio.sleep(0.2)
+    assert nothing_is_due(engine)
     assert len(receiver.requests) == row["attempts"] == 3
     assert (row["last_status"], row["last_error"]) == (500, "http_status")
     assert [getattr(record, "given_up", False) for record in caplog.records][-1]
@@ -122,7 +134,7 @@ async def test_a_receiver_that_wants_no_more_gets_no_more(receiver, engine, thre
     end_tasks(engine, receiver.url())
     async with delivering(engine, threads, 0.05, 0.05):
         await eventually(lambda: log_of(engine)[0]["given_up_at"], within_seconds=15)
-        await asyncio.sleep(0.2)
+    assert nothing_is_due(engine)
     assert len(receiver.requests) == 1
 
 

@@ -18,11 +18,11 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from tests.faults.test_many_kills import one_snapshot, rewrite
 from tests.soak.installation import Installation, open_installation
 from tests.soak.nemesis import Nemesis
 from tests.soak.visitors import Visitors
 from tests.support.fault_bench import Bench
+from tests.support.ledger import one_snapshot, rewrite
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import audit_log
 

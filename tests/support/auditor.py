@@ -18,7 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from tests.support.processes import wait_for
+from tests.support.eventually import wait_for
 from tests.support.stored_keys import stored_keys
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import audit_log, dead_letter, export_task, outbox, storage_object

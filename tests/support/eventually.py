@@ -1,11 +1,16 @@
-"""Waiting for something another process does: polled, bounded, and honest when it fails."""
+"""The poller: waiting for something another thread or process does, bounded, honest on failure."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_PAUSE_SECONDS = 0.05
 
 
 async def eventually(check: Callable[[], Any], *, within_seconds: float = 30.0) -> Any:
@@ -13,7 +18,7 @@ async def eventually(check: Callable[[], Any], *, within_seconds: float = 30.0) 
 
     An exception it raises in the meantime is waited out, and shown when time is up.
     """
-    deadline = asyncio.get_running_loop().time() + within_seconds
+    deadline = time.monotonic() + within_seconds
     while True:
         last: object
         try:
@@ -24,7 +29,20 @@ async def eventually(check: Callable[[], Any], *, within_seconds: float = 30.0) 
                 return last
         except Exception as error:
             last = error
-        if asyncio.get_running_loop().time() > deadline:
+        if time.monotonic() > deadline:
             cause = last if isinstance(last, Exception) else None
             raise AssertionError(f"still {last!r} after {within_seconds:g} s") from cause
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def wait_for(check: Callable[[], T], seconds: float = 30) -> T:
+    """Call `check` until its result is true, and return that; without an event loop.
+
+    An exception it raises ends the wait: the process that was waited for is gone.
+    """
+    deadline = time.monotonic() + seconds
+    while not (found := check()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still {found!r} after {seconds:g} s")
+        time.sleep(_PAUSE_SECONDS)
+    return found

@@ -25,7 +25,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from tests.support.auditor import Auditor, Judge
-from tests.support.processes import SECRET, environment, wait_for
+from tests.support.eventually import wait_for
+from tests.support.processes import SECRET, environment
 from tests.support.servers.ports import free_ports
 from tests.support.stored_keys import stored_keys
 from waybill.api.session.development_tokens import mint

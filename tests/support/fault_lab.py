@@ -21,8 +21,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from tests.support.auditor import Auditor
-from tests.support.eventually import eventually
-from tests.support.processes import SECRET, wait_for
+from tests.support.eventually import eventually, wait_for
+from tests.support.processes import SECRET
 from tests.support.task_store import ANN, new_task
 from waybill.exporter.datasets.dataset import Dataset, Query, Registry
 from waybill.exporter.ports import RowCount

@@ -6,20 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
 
+from tests.support.eventually import wait_for
 from tests.support.servers.ports import free_ports
 from waybill.storage.config import S3Config
 
 WAYBILL = Path(sys.executable).with_name("waybill")
 SECRET = "a-secret-of-the-test-run-that-is-long-enough"
-T = TypeVar("T")
 
 
 def environment(
@@ -100,16 +98,6 @@ def api(env: dict[str, str], log: Path, user: str = "ann") -> Iterator[httpx.Cli
 
         wait_for(healthy)
         yield client
-
-
-def wait_for(look: Callable[[], T], seconds: float = 30) -> T:
-    """Poll until `look` returns something true, and return that."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"did not happen within {seconds} s")
 
 
 def ended(client: httpx.Client, task_id: str, seconds: float = 60) -> dict:

@@ -28,6 +28,23 @@ KINDS = (
 #: Those where a server computes the rows, and could be far ahead of the reader.
 SERVER_KINDS = KINDS[:3]
 
+#: Values that could break out of a query, or be read as something else.
+HOSTILE = [
+    "' OR 1=1--",
+    "'; DROP TABLE orders; --",
+    "back\\slash\\",
+    "\\' OR 1=1 --",
+    "100%",
+    "%s %(name)s %%",
+    ":name :1",
+    "?",
+    "{0} {name}",
+    'double " quote',
+    "客户 🙂 é",
+    "line\nbreak\ttab\r",
+    "$$ dollar $1",
+]
+
 NUMBERS_ROWS = 40_000
 #: The first rows of `NUMBERS` have no note, more of them than a driver looks at.
 NUMBERS_WITHOUT_NOTE = 5_000

@@ -17,7 +17,7 @@ import waybill.api
 import waybill.exporter
 import waybill.infra
 import waybill.storage
-from tests.unit.test_api_task_view import NOON, RUNNING
+from tests.support.running_task import NOON, RUNNING
 from waybill.api.explanations import TEXTS, explain
 from waybill.api.explanations.codes import COMMAND_CODES, PROBLEM_CODES, RETRY_HELPS, TASK_CODES
 from waybill.api.exports.view import body_of, headers_of

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import wait_for
+from tests.support.eventually import wait_for
 from tests.support.servers.ports import free_ports
 from waybill.storage.config import S3Config
 from waybill.storage.errors import StorageUnavailable

@@ -1,0 +1,141 @@
+"""Scenarios that only pass with a certain guard in the code.
+
+A test of the guard runs one of them, and `tests/faults/test_mutations.py` runs it again without it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from tests.support.amqp_probe import bare_channel
+from tests.support.eventually import eventually
+from tests.support.servers.tcp_proxy import Direction
+from tests.support.task_store import ANN, LEASE, expire_lease, finished, new_task, reading_of
+from tests.support.wake_ups import Recorder, wake_ups
+from waybill.infra.broker.memory import MemoryBroker
+from waybill.infra.broker.port import Broker, BrokerUnavailable, WakeUp
+from waybill.infra.broker.rabbitmq.topology import TASK_EXCHANGE, work_queue
+from waybill.infra.db.engine import read_transaction
+from waybill.infra.db.tables import dead_letter, outbox
+from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.lifecycle.runs import Pulse, TaskRuns
+from waybill.infra.tasks.outbox import Outbox
+from waybill.infra.worker.relay import Relay
+
+
+async def publish(broker: Broker, message: WakeUp) -> bool:
+    """Publish once, as the relay does; false when it was not confirmed."""
+    try:
+        await broker.publish(message, queue="orders", message_id=str(message.task_id))
+    except BrokerUnavailable:
+        return False
+    return True
+
+
+async def received_by(broker: Broker, count: int) -> list[WakeUp]:
+    received = Recorder()
+    async with broker.consume(["orders"], received, concurrency=1):
+        return await received.until(count)
+
+
+class SilentBroker(MemoryBroker):
+    """Takes every message, and confirms none until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.confirms = False
+        self.sent: list[str] = []
+
+    async def publish(self, wake_up, *, queue, message_id, delay=timedelta(0)) -> None:
+        self.sent.append(message_id)
+        if not self.confirms:
+            raise BrokerUnavailable
+
+
+def published(engine) -> list[bool]:
+    with read_transaction(engine) as connection:
+        marks = connection.execute(sa.select(outbox.c.published_at)).scalars()
+        return [mark is not None for mark in marks]
+
+
+async def missing_confirm_is_an_error(broker, proxy):
+    first, second = wake_ups(2)
+    assert await publish(broker, first)
+    proxy.blackhole(Direction.TO_CLIENT)
+    with pytest.raises(BrokerUnavailable, match="did not answer in time"):
+        await broker.publish(second, queue="orders", message_id="2")
+    proxy.heal()
+    assert await publish(broker, second)
+    # The outcome was unknown: the broker had the message, and now has it twice.
+    assert Counter(await received_by(broker, 3)) == {first: 1, second: 2}
+
+
+async def unroutable_is_an_error(broker, rabbitmq_url):
+    (message,) = wake_ups(1)
+    async with bare_channel(rabbitmq_url) as channel:
+        queue = await channel.get_queue(work_queue("orders"))
+        await queue.unbind(TASK_EXCHANGE, "orders")
+    with pytest.raises(BrokerUnavailable, match="no queue takes it"):
+        await broker.publish(message, queue="orders", message_id="1")
+    assert await publish(broker, message)
+    assert await received_by(broker, 1) == [message]
+
+
+async def only_confirms_mark(sqlite_engine):
+    engine, broker = sqlite_engine, SilentBroker()
+    relay = Relay(Outbox(engine), broker)
+    TaskRequests(engine).submit(ANN, new_task())
+    assert not await relay.publish_due()
+    assert published(engine) == [False]
+    broker.confirms = True
+    assert not await relay.publish_due(), "it backs off first"
+    await eventually(relay.publish_due, within_seconds=5)
+    assert published(engine) == [True]
+    # The same message, so that a consumer could tell copies apart.
+    assert len(broker.sent) == 2
+    assert len(set(broker.sent)) == 1
+
+
+async def claim_waits_for_its_database(outage_lab, database_proxy, monkeypatch):
+    lab, proxy = outage_lab, database_proxy
+    lab.source.gate.set()
+    async with lab.worker() as service:
+        # Delivered, and the claim fails: the relay has read the outbox just before the outage.
+        claim, tries = service._dependencies.runs.claim_next, []
+
+        def claim_during_an_outage(*arguments):
+            if not tries:
+                proxy.refuse()
+            tries.append(arguments)
+            if len(tries) == 3:
+                proxy.heal()
+            return claim(*arguments)
+
+        monkeypatch.setattr(service._dependencies.runs, "claim_next", claim_during_an_outage)
+        task_id = lab.submit()
+        row = await lab.ended(task_id)
+    assert (row["status"], row["attempt"]) == ("SUCCESS", 1)
+    assert len(tries) >= 3
+    with read_transaction(lab.engine) as connection:
+        assert connection.execute(sa.select(dead_letter)).all() == []
+    lab.audit()
+
+
+def zombie_writes_nothing(engine):
+    store, runs = TaskRequests(engine), TaskRuns(engine, LEASE)
+    task = store.submit(ANN, new_task()).task
+    zombie = runs.claim(task.id, "zombie")
+    expire_lease(engine, task.id)
+    assert Upkeep(engine).rescue_expired_leases(timedelta(0)) == 1
+    heir = runs.claim(task.id, "heir")
+    assert runs.heartbeat(zombie, reading_of(1, 1)) is Pulse.LOST
+    assert not runs.finish(zombie, finished("stale"))
+    assert runs.fail(zombie, code="x", message="y", retry_in=None) is None
+    assert not runs.release(zombie)
+    assert runs.finish(heir, finished("good"))
+    assert store.get(ANN, task.id).object_key == "good"

@@ -1,0 +1,111 @@
+"""Rules for the tests themselves: no imports between them, no private patches, no sleeping.
+
+A rule may be broken where the reason stands here.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+MODULES = sorted(TESTS.rglob("test_*.py"))
+
+_GUARD = "takes a guard out of the code, and sees a test of it fail"
+_BOUND = "a bound or a pause that should become an argument"
+#: Tests that replace a private name, and why.
+PATCHES = {
+    "contract/test_brokers.py _DEAD_LETTER_PAUSE_SECONDS": _BOUND,
+    "contract/test_claims.py _note_held": "makes two workers meet at the worst moment",
+    "contract/test_refusals.py _this_hour": "a clock that should become an argument",
+    "contract/test_task_changes.py _MOST_MISSED": _BOUND,
+    "contract/test_task_changes.py _NEWEST": _BOUND,
+    "faults/test_broker_consuming.py _arrive": "loses one delivery, as a broker could",
+    "faults/test_broker_consuming.py _listen": "counts how often a queue is listened to",
+    "faults/test_completeness_mutations.py _concat": _GUARD,
+    "faults/test_mutations.py _claim_patiently": _GUARD,
+    "faults/test_mutations.py _held": _GUARD,
+    "faults/test_mutations.py _publish": _GUARD,
+    "integration/test_api_events_faults.py _LONGEST_INTERVAL_SECONDS": _BOUND,
+    "integration/test_api_events_faults.py _SILENT_CLIENT_MS": _BOUND,
+    "unit/test_api_event_stream.py _VERIFY_EVERY_SECONDS": _BOUND,
+    "unit/test_storage_memory.py _DISTRIBUTION": "stands for an installation without the extra",
+}
+
+#: Tests that sleep: how often at most, and what for. None of them proves an absence.
+SLEEPS = {
+    "contract/test_brokers.py": (1, "work that takes a moment, so that runs could overlap"),
+    "faults/test_attempts.py": (2, "an export outlives its lease, which ends by real time"),
+    "faults/test_broker_consuming.py": (2, "work outlives the server's own timeout"),
+    "faults/test_broker_outages.py": (1, "work goes on while the broker is frozen"),
+    "faults/test_many_kills.py": (1, "kills at random moments"),
+    "faults/test_races.py": (2, "two threads meet at random moments"),
+    "integration/test_api_events_faults.py": (1, "streams beat while the database is away"),
+    "integration/test_rabbitmq_broker.py": (1, "a consumer tries to connect, and logs it"),
+    "integration/test_source_postgres.py": (2, "a reader outlives the server's own timeouts"),
+}
+
+
+def names_of(path: Path) -> str:
+    return path.relative_to(TESTS).as_posix()
+
+
+def calls_in(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    """Each call of a source file, with the last name of what is called."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def imported(path: Path) -> set[str]:
+    """The modules that a source file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=names_of)
+def test_nothing_imports_a_test_module(path: Path) -> None:
+    """Helpers live in `tests/support`, so that a test may be renamed, moved or deleted."""
+    tests = {name for name in imported(path) if name.startswith("tests.")}
+    assert not [name for name in tests if any(part.startswith("test_") for part in name.split("."))]
+
+
+def test_no_test_replaces_a_private_name() -> None:
+    """Clocks, pauses and bounds are arguments; a private name may change without notice."""
+    found = {
+        f"{names_of(path)} {arguments[-2].value}"
+        for path in MODULES
+        for name, call in calls_in(path)
+        if name.endswith(".setattr")
+        for arguments in [call.args]
+        if len(arguments) >= 2
+        and isinstance(arguments[-2], ast.Constant)
+        and isinstance(arguments[-2].value, str)
+        and arguments[-2].value.rpartition(".")[2].startswith("_")
+    }
+    assert found <= set(PATCHES)
+
+
+def test_no_test_sleeps() -> None:
+    """Waiting for something is `eventually`; sleeping proves nothing on a slow machine."""
+    for path in MODULES:
+        sleeps = [
+            call.lineno
+            for name, call in calls_in(path)
+            if name in ("time.sleep", "sleep", "asyncio.sleep") and not is_zero(call)
+        ]
+        most, _ = SLEEPS.get(names_of(path), (0, ""))
+        assert len(sleeps) <= most, f"{names_of(path)}: lines {sleeps}"
+
+
+def is_zero(call: ast.Call) -> bool:
+    """Whether a sleep only lets other tasks run."""
+    return isinstance(call.args[0], ast.Constant) and call.args[0].value == 0
