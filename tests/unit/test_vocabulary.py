@@ -1,4 +1,4 @@
-"""One vocabulary: words that the glossary retires occur neither in the code nor in the documents."""
+"""One vocabulary: words that the glossary retires occur in neither code nor documents."""
 
 from __future__ import annotations
 
