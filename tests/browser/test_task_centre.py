@@ -39,7 +39,7 @@ def test_from_logging_in_to_the_bytes_of_the_file(
         expect(page.get_by_text("No exports yet")).to_be_visible()
 
         page.get_by_label("City").fill("Lisbon")
-        page.get_by_label("Status", exact=True).select_option(label="paid")
+        page.get_by_role("combobox", name="Status optional").select_option(label="paid")
         page.get_by_role("radio", name="CSV", exact=True).check()
         page.get_by_role("textbox", name="File name optional").fill("Lisbon {today}")
         start(page)
@@ -179,7 +179,7 @@ def test_a_wrong_token_is_explained_and_logging_out_works(visit: Visit) -> None:
 def test_somebody_without_a_role_is_told_so(visit: Visit) -> None:
     visit.log_in(roles=())
 
-    expect(visit.page.get_by_text("There is nothing you may export.")).to_be_visible()
+    expect(visit.page.get_by_text("You have no access to any dataset.")).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [320, 390, 820])
