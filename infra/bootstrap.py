@@ -224,12 +224,14 @@ class Stack:
     def worker_dependencies(self) -> WorkerDependencies:
         """What an attempt works with."""
         from waybill.infra.tasks.lifecycle.runs import TaskRuns
+        from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
         from waybill.infra.worker.attempt import WorkerDependencies
 
         return WorkerDependencies(
             self.settings,
             self.registry,
-            TaskRuns(self.engine, self.settings.lease, limits=self.settings),
+            FairScheduler(self.engine, self.settings.lease, limits=self.settings),
+            TaskRuns(self.engine, self.settings.lease),
             self.store,
             self.sources,
             self.estimator,
@@ -240,21 +242,21 @@ class Stack:
         from waybill.infra.broker.memory import MemoryBroker
         from waybill.infra.notifications.delivery import Deliverer, build_senders
         from waybill.infra.notifications.queue import NotificationQueue
-        from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+        from waybill.infra.tasks.lifecycle.maintenance import Maintenance
         from waybill.infra.worker.service import WorkerService
         from waybill.infra.worker.sweeper import Sweeper
 
         settings = self.settings
-        upkeep = Upkeep(self.engine)
+        maintenance = Maintenance(self.engine)
         if isinstance(broker, MemoryBroker):
             # What an earlier process held in memory is gone; the rows say what it was.
-            upkeep.nudge_forgotten(after=timedelta(0))
+            maintenance.republish_overdue(after=timedelta(0))
         return WorkerService(
             self.worker_dependencies(),
             broker,
             relay,
             Sweeper(
-                upkeep,
+                maintenance,
                 self.store,
                 lease=settings.lease,
                 retry_in=settings.retry_delays[0],

@@ -16,7 +16,7 @@ from waybill.infra.notifications.queries import NotificationQueries
 from waybill.infra.notifications.rules import NotificationRules
 from waybill.infra.tasks.dead_letters import DeadLetters
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.queries.admin import Oversight
+from waybill.infra.tasks.queries.admin import AdminQueries
 from waybill.infra.tasks.queries.changes import TaskChanges
 from waybill.infra.tasks.refusals import Refusals
 from waybill.storage.store import ObjectStore
@@ -56,7 +56,7 @@ class Services:
         self.requests = TaskRequests(engine, limits=settings)
         self.changes = TaskChanges(engine)
         self.history = TaskHistory(engine)
-        self.oversight = Oversight(engine)
+        self.admin_queries = AdminQueries(engine)
         self.dead_letters = DeadLetters(engine)
         self.links = ShareLinks(engine)
         self.refusals = Refusals(engine)

@@ -45,14 +45,14 @@ router = APIRouter(prefix="/admin", include_in_schema=False)
 @router.get("")
 def overview(user: Operator, setup: PageSetupDep, services: ServicesDep) -> Response:
     """Queues, workers, and the last 24 hours."""
-    hours = services.oversight.hours()
+    hours = services.admin_queries.hours()
     return _page(
         setup,
         "admin_overview.html",
         user,
         tab="overview",
-        queues=services.oversight.queues(),
-        leases=services.oversight.leases(),
+        queues=services.admin_queries.queues(),
+        leases=services.admin_queries.leases(),
         open_letters=services.dead_letters.count_open(),
         hours=hours,
         exports_chart=charts.bar_chart([(hour.succeeded, hour.failed) for hour in hours]),

@@ -134,19 +134,19 @@ def read_audit_log(
 @router.get("/queues", response_model=QueueList)
 def list_queues(admin: Admin, services: ServicesDep) -> QueueList:
     """Waiting and running tasks by queue and type, with the age of the oldest waiting one."""
-    return QueueList(items=services.oversight.queues())
+    return QueueList(items=services.admin_queries.queues())
 
 
 @router.get("/leases", response_model=LeaseList)
 def list_leases(admin: Admin, services: ServicesDep) -> LeaseList:
     """Which worker holds which task, and until when."""
-    return LeaseList(items=services.oversight.leases())
+    return LeaseList(items=services.admin_queries.leases())
 
 
 @router.get("/statistics", response_model=HourList)
 def read_statistics(admin: Admin, services: ServicesDep) -> HourList:
     """Results and durations of exports for each of the last 24 hours."""
-    return HourList(items=services.oversight.hours())
+    return HourList(items=services.admin_queries.hours())
 
 
 @router.get("/notifications", response_model=AdminDeliveryList, responses=_INVALID)

@@ -27,7 +27,7 @@ def list_tasks(
     page_size: int,
 ) -> tuple[list[Task], bool]:
     """One page of the tasks of all tenants, newest first, and whether more follow."""
-    found = services.oversight.tasks(
+    found = services.admin_queries.tasks(
         statuses=statuses,
         tenant=tenant,
         task_type=task_type,
@@ -56,7 +56,7 @@ def read_audit_log(
     limit: int,
 ) -> AuditList:
     """One part of the audit log, newest first. `since` is included, `until` is not."""
-    found = services.oversight.audit(
+    found = services.admin_queries.audit(
         task_id=task_id,
         tenant=tenant,
         actor=actor,

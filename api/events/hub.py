@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from waybill.api.events.stream import Message, Stream, message_of
 from waybill.api.problems.errors import TooManyStreams
-from waybill.infra.tasks.queries.changes import Look, Owner, TaskChanges
+from waybill.infra.tasks.queries.changes import Owner, Poll, TaskChanges
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class EventHub:
         self._streams: dict[Owner, list[Stream]] = {}
         self._beginning: deque[Stream] = deque()
         self._arrival = asyncio.Event()
-        self._last: Look | None = None
+        self._last: Poll | None = None
         self._jobs: list[asyncio.Task[None]] = []
 
     @property
@@ -147,10 +147,10 @@ class EventHub:
                     stream.position = look.position
 
     def _read(
-        self, last: Look | None, watched: frozenset[Owner], beginning: Sequence[Stream]
-    ) -> tuple[Look, list[tuple[Owner, Message]], list[list[Message]]]:
+        self, last: Poll | None, watched: frozenset[Owner], beginning: Sequence[Stream]
+    ) -> tuple[Poll, list[tuple[Owner, Message]], list[list[Message]]]:
         """Runs in a thread. Only here is a database connection held."""
-        look = self._changes.look(last, watched, [stream.wanted for stream in beginning])
+        look = self._changes.poll(last, watched, [stream.wanted for stream in beginning])
         now = datetime.now(UTC)
         return (
             look,

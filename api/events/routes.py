@@ -18,7 +18,7 @@ from waybill.api.problems.documents import problem_docs
 from waybill.api.problems.errors import Unauthenticated
 from waybill.api.session.auth import Identified
 from waybill.api.session.tokens import Identity
-from waybill.infra.tasks.queries.changes import Wanted
+from waybill.infra.tasks.queries.changes import StateQuery
 from waybill.infra.tasks.states import LIVE
 
 router = APIRouter(prefix=TASKS_PATH, tags=["export tasks"])
@@ -67,7 +67,7 @@ def all_events(
     and then sends the live and the newest tasks. Read all other tasks again after a `reset`.
     The stream ends when the token expires.
     """
-    wanted = Wanted(identity.principal, since=position_in(last_event_id))
+    wanted = StateQuery(identity.principal, since=position_in(last_event_id))
     return _stream(context, identity, language, wanted)
 
 
@@ -102,10 +102,12 @@ def task_events(
     if task.status not in LIVE and last_event_id == str(task.version):
         # A 204 tells a browser to stop reconnecting. (HTML, 9.2.3.)
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    return _stream(context, identity, language, Wanted(identity.principal, task_id))
+    return _stream(context, identity, language, StateQuery(identity.principal, task_id))
 
 
-def _stream(context: Context, identity: Identity, language: Language, wanted: Wanted) -> Response:
+def _stream(
+    context: Context, identity: Identity, language: Language, wanted: StateQuery
+) -> Response:
     permission = Permission(context.verifier, identity)
     if permission.seconds_left <= 0:
         # Accepted for requests within the leeway, but the stream would end at once.

@@ -18,7 +18,7 @@ from waybill.api.exports.view import body_of
 from waybill.api.languages import DEFAULT, LANGUAGES, Language
 from waybill.api.problems.errors import IdentityProviderDown, Unauthenticated
 from waybill.api.session.tokens import Identity, TokenVerifier
-from waybill.infra.tasks.queries.changes import Change, Owner, State, Wanted
+from waybill.infra.tasks.queries.changes import Change, Owner, State, StateQuery
 from waybill.infra.tasks.states import LIVE
 
 #: Proxies close a connection that is silent for a minute, and some after 30 seconds.
@@ -109,7 +109,7 @@ class Stream:
     """
 
     def __init__(
-        self, wanted: Wanted, permission: Permission, language: Language = DEFAULT
+        self, wanted: StateQuery, permission: Permission, language: Language = DEFAULT
     ) -> None:
         self.wanted = wanted
         self._language = language

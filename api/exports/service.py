@@ -11,7 +11,7 @@ from waybill.exporter.errors import PermissionDenied, UnknownDataset, WaybillErr
 from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.services import Services
 from waybill.infra.tasks.lifecycle.submission import Submitted
-from waybill.infra.tasks.model import Flight, NewTask, Task
+from waybill.infra.tasks.model import NewTask, SingleFlight, Task
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def submit_export(
             max_attempts=services.settings.max_attempts,
             idempotency_key=idempotency_key,
             notify=notify,
-            flight=_flight(services, plan),
+            single_flight=_single_flight(services, plan),
         ),
     )
     services.wake_relay()
@@ -88,7 +88,7 @@ def retry_export(services: Services, user: Principal, task_id: UUID) -> Submitte
         user,
         task_id,
         max_attempts=services.settings.max_attempts,
-        flight=_flight(services, plan),
+        single_flight=_single_flight(services, plan),
     )
     services.wake_relay()
     return submitted
@@ -107,7 +107,7 @@ def authorise_again(services: Services, user: Principal, task: Task) -> None:
     dataset.authorise(user)
 
 
-def _flight(services: Services, plan: ExportPlan) -> Flight | None:
+def _single_flight(services: Services, plan: ExportPlan) -> SingleFlight | None:
     """The key that equal requests share, or None if it cannot be computed."""
     try:
         key = plan.single_flight_key
@@ -118,4 +118,4 @@ def _flight(services: Services, plan: ExportPlan) -> Flight | None:
         name = plan.dataset.name
         log.warning("a query cannot be built", exc_info=True, extra={"dataset": name})
         return None
-    return Flight(key, plan.dataset.reuse_for, services.settings.link_ttl) if key else None
+    return SingleFlight(key, plan.dataset.reuse_for, services.settings.link_ttl) if key else None

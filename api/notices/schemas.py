@@ -9,8 +9,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from waybill.infra.notifications.queries import Notification
-from waybill.infra.notifications.record import WEBHOOK
 from waybill.infra.notifications.webhook_targets import redacted
+from waybill.infra.tasks.notifications import WEBHOOK
 from waybill.infra.tasks.states import TaskStatus
 
 

@@ -1,7 +1,7 @@
-"""Links that people share with colleagues: made, counted, revoked, followed.
+"""Share links: created by the owner of a task, followed and counted, revoked.
 
-Nothing about a link is kept in memory: every click reads its row, so a link that was revoked
-a moment ago is dead. The token is returned once, by `create`; the table holds its hash.
+Nothing about a link is kept in memory: every click reads its row, so revoking takes effect at
+once. `create` returns the token, once; the table holds only its hash.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import hashlib
 import secrets
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -24,12 +23,12 @@ from waybill.infra.tasks.audit import audit
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.queries.owned import load, owned_by
 
-_l = share_link.c
-_t = export_task.c
+_link = share_link.c
+_task = export_task.c
 
-#: 256 bits: nobody guesses one, and no limit on guesses is needed.
+#: 256 bits: too many to guess, so no limit on guesses is needed.
 _TOKEN_BYTES = 32
-#: Of one task, revoked ones included. More would be a list nobody can look after.
+#: Of one task, revoked ones included. A longer list cannot be kept in view.
 MAX_LINKS = 50
 
 
@@ -50,7 +49,7 @@ class TooManyLinks(ExportRejected):
 
 @dataclass(frozen=True, slots=True)
 class ShareLink:
-    """One link, as its owner sees it. `expires_at` is None for as long as there is a file."""
+    """One link, as its owner sees it. Without `expires_at` it lasts as long as the file."""
 
     id: UUID
     task_id: UUID
@@ -65,18 +64,18 @@ class ShareLink:
 
 @dataclass(frozen=True, slots=True)
 class SharedTask:
-    """What a living link leads to, and who shares it."""
+    """The task that a valid link leads to, and who shares it."""
 
     link_id: UUID
     task: Task
     sharer: Principal
 
 
-_SHOWN = tuple(_l[item.name] for item in fields(ShareLink))
+_SHOWN = tuple(_link[item.name] for item in fields(ShareLink))
 
 
 class ShareLinks:
-    """The share links, as seen from the API."""
+    """The share links, for the API."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -89,21 +88,21 @@ class ShareLinks:
         expires_at: datetime | None = None,
         max_uses: int | None = None,
     ) -> tuple[ShareLink, str]:
-        """A new link to a task of `user`'s, and its token, which cannot be had again.
+        """A new link to one of `user`'s tasks, and its token, which is not readable again.
 
         Raises:
-            TaskNotFound: also when the task is somebody else's.
-            InvalidRequest: `expires_at` is over, or later than the end of the file.
+            TaskNotFound: also when the task belongs to another user.
+            InvalidRequest: `expires_at` has passed, or is later than the end of the file.
             TooManyLinks: there are `MAX_LINKS` already.
         """
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         with write_transaction(self._engine) as connection:
-            # Locked, so that two at once cannot both be the last one allowed.
+            # Locked, so that of two at once only one is the last one allowed.
             task = load(connection, user, task_id, for_update=True)
             now = database_now(connection)
             _check_expiry(task, expires_at, now)
-            there = sa.select(sa.func.count()).where(_l.task_id == task.id)
-            if connection.execute(there).scalar_one() >= MAX_LINKS:
+            count = sa.select(sa.func.count()).where(_link.task_id == task.id)
+            if connection.execute(count).scalar_one() >= MAX_LINKS:
                 raise TooManyLinks()
             row = (
                 connection.execute(
@@ -116,7 +115,7 @@ class ShareLinks:
                         roles=sorted(user.roles),
                         token_hash=_digest(token),
                         created_at=now,
-                        # The end of the file is the file's own matter: it can be run again.
+                        # The end of the file itself is not copied: it can change.
                         expires_at=None if expires_at == task.expires_at else expires_at,
                         max_uses=max_uses,
                     )
@@ -130,53 +129,62 @@ class ShareLinks:
                 "max_uses": max_uses,
                 "expires_at": expires_at.isoformat() if expires_at else None,
             }
-            _audit(connection, now, "share", task, user, detail)
+            audit(connection, now, "share", task.identity, actor=user.user, detail=detail)
             return ShareLink(**row), token
 
     def of_task(self, user: Principal, task_id: UUID) -> list[ShareLink]:
-        """The links of a task of `user`'s, newest first; or `TaskNotFound`."""
+        """The links of one of `user`'s tasks, newest first; or `TaskNotFound`."""
         with read_transaction(self._engine) as connection:
             load(connection, user, task_id)
-            query = sa.select(*_SHOWN).where(_l.task_id == task_id)
-            rows = connection.execute(query.order_by(_l.created_at.desc(), _l.id)).mappings()
+            query = sa.select(*_SHOWN).where(_link.task_id == task_id)
+            rows = connection.execute(query.order_by(_link.created_at.desc(), _link.id)).mappings()
             return [ShareLink(**row) for row in rows]
 
     def revoke(self, user: Principal, task_id: UUID, link_id: UUID) -> None:
-        """End a link now and for good. Doing it again changes nothing.
+        """End a link at once and for good. Revoking it again changes nothing.
 
         Raises:
-            TaskNotFound, LinkNotFound: also when they are somebody else's.
+            TaskNotFound, LinkNotFound: also when they belong to another user.
         """
         with write_transaction(self._engine) as connection:
             task = load(connection, user, task_id)
-            this = (_l.id == link_id, _l.task_id == task.id)
-            if connection.execute(sa.select(_l.id).where(*this)).first() is None:
+            this = (_link.id == link_id, _link.task_id == task.id)
+            if connection.execute(sa.select(_link.id).where(*this)).first() is None:
                 raise LinkNotFound()
             now = database_now(connection)
             revoked = connection.execute(
-                sa.update(share_link).where(*this, _l.revoked_at.is_(None)).values(revoked_at=now)
+                sa.update(share_link)
+                .where(*this, _link.revoked_at.is_(None))
+                .values(revoked_at=now)
             )
             if revoked.rowcount:
-                _audit(connection, now, "revoke_link", task, user, {"link": str(link_id)})
+                audit(
+                    connection,
+                    now,
+                    "revoke_link",
+                    task.identity,
+                    actor=user.user,
+                    detail={"link": str(link_id)},
+                )
 
     def find(self, visitor: Principal, token: str) -> SharedTask:
-        """What the link of `token` leads to, as long as it may be followed at all.
+        """The task that the link of `token` leads to, if the link is valid for `visitor`.
 
-        The sharer comes with the roles they last acted with, in a request for an export or in
-        a share: Waybill has no directory of users, and this is the latest it knows.
+        The sharer has the roles of their latest request or share: Waybill has no directory of
+        users, and these are the latest it knows.
 
         Raises:
-            LinkNotFound: unknown, revoked, over, used up, or of another tenant; no caller can
-                tell which.
+            LinkNotFound: unknown, revoked, expired, used up, or of another tenant; the caller
+                cannot tell which.
         """
         query = (
             sa.select(
-                _l.id.label("link_id"),
-                _l.created_by.label("sharer"),
+                _link.id.label("link_id"),
+                _link.created_by.label("sharer"),
                 export_task,
             )
-            .select_from(share_link.join(export_task, _t.id == _l.task_id))
-            .where(_l.token_hash == _digest(token))
+            .select_from(share_link.join(export_task, _task.id == _link.task_id))
+            .where(_link.token_hash == _digest(token))
         )
         with read_transaction(self._engine) as connection:
             living = sa.and_(*_followable(database_now(connection)))
@@ -195,32 +203,34 @@ class ShareLinks:
         """Count one use and audit it, in one commit.
 
         Raises:
-            LinkNotFound: meanwhile it was revoked, is over, or somebody took the last use.
+            LinkNotFound: meanwhile it was revoked, has expired, or was used up.
         """
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
             uses = connection.execute(
                 sa.update(share_link)
-                .where(_l.id == shared.link_id, *_followable(now))
-                .values(uses=_l.uses + 1, last_used_at=now)
-                .returning(_l.uses)
+                .where(_link.id == shared.link_id, *_followable(now))
+                .values(uses=_link.uses + 1, last_used_at=now)
+                .returning(_link.uses)
             ).scalar_one_or_none()
             if uses is None:
                 raise LinkNotFound()
             detail = {"link": str(shared.link_id), "use": uses}
-            _audit(connection, now, "follow_link", shared.task, visitor, detail)
-
-
-def forget_links(connection: Connection, task_id: UUID) -> None:
-    """Delete the links of a task that is being deleted, in the same transaction."""
-    connection.execute(sa.delete(share_link).where(_l.task_id == task_id))
+            audit(
+                connection,
+                now,
+                "follow_link",
+                shared.task.identity,
+                actor=visitor.user,
+                detail=detail,
+            )
 
 
 def _followable(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     return (
-        _l.revoked_at.is_(None),
-        sa.or_(_l.expires_at.is_(None), _l.expires_at > now),
-        sa.or_(_l.max_uses.is_(None), _l.uses < _l.max_uses),
+        _link.revoked_at.is_(None),
+        sa.or_(_link.expires_at.is_(None), _link.expires_at > now),
+        sa.or_(_link.max_uses.is_(None), _link.uses < _link.max_uses),
     )
 
 
@@ -235,27 +245,19 @@ def _check_expiry(task: Task, expires_at: datetime | None, now: datetime) -> Non
 
 def _as_last_seen(connection: Connection, user: Principal) -> Principal:
     """`user` with the roles of their newest request or share."""
-    asked = sa.select(_t.created_at, _t.roles).where(owned_by(user)).order_by(_t.created_at.desc())
+    asked = (
+        sa.select(_task.created_at, _task.roles)
+        .where(owned_by(user))
+        .order_by(_task.created_at.desc())
+    )
     shared = (
-        sa.select(_l.created_at, _l.roles)
-        .where(_l.tenant_id == user.tenant, _l.created_by == user.user)
-        .order_by(_l.created_at.desc())
+        sa.select(_link.created_at, _link.roles)
+        .where(_link.tenant_id == user.tenant, _link.created_by == user.user)
+        .order_by(_link.created_at.desc())
     )
     seen = [connection.execute(query.limit(1)).one_or_none() for query in (asked, shared)]
     latest = max((row for row in seen if row is not None), key=lambda row: row.created_at)
     return Principal(user.user, user.tenant, frozenset(latest.roles))
-
-
-def _audit(
-    connection: Connection,
-    now: datetime,
-    action: str,
-    task: Task,
-    actor: Principal,
-    detail: dict[str, Any],
-) -> None:
-    identity = {"id": task.id, "tenant_id": task.tenant_id, "fence": task.fence}
-    audit(connection, now, action, identity, actor=actor.user, detail=detail)
 
 
 def _digest(token: str) -> str:

@@ -20,10 +20,10 @@ from waybill.infra.config.settings import Settings
 from waybill.infra.config.value_types import mail_domain
 from waybill.infra.notifications.mail import MailSender
 from waybill.infra.notifications.queue import DeliveryResult, DueNotification, NotificationQueue
-from waybill.infra.notifications.record import EMAIL, WEBHOOK
 from waybill.infra.notifications.rules import build_signer, target_rules
 from waybill.infra.notifications.webhook_targets import redacted
 from waybill.infra.notifications.webhooks import WebhookSender
+from waybill.infra.tasks.notifications import EMAIL, WEBHOOK
 from waybill.timing import every
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from sqlalchemy.engine import Connection, Engine
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import notification
-from waybill.infra.notifications.record import NOTICE
 from waybill.infra.tasks.audit import audit
+from waybill.infra.tasks.notifications import NOTICE
 from waybill.infra.tasks.queries.owned import load
 
 _n = notification.c

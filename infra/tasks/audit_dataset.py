@@ -49,12 +49,12 @@ def _hyphenated(element: _UuidText, compiler: SQLCompiler, **how: Any) -> str:
 
 
 def _entries(params: AuditParams, user: Principal) -> sa.Select[Any]:
-    wanted = audit_conditions(**params.model_dump())
+    conditions = audit_conditions(**params.model_dump())
     columns = [
         _UuidText(column).label("task_id") if column.name == "task_id" else column
         for column in audit_log.c
     ]
-    return sa.select(*columns).where(*wanted).order_by(audit_log.c.id)
+    return sa.select(*columns).where(*conditions).order_by(audit_log.c.id)
 
 
 #: Entries are never changed, so a range of the past gives the same bytes again.

@@ -1,7 +1,7 @@
-"""Dead letters: messages that ended, why, and putting their work back as a person decides.
+"""Dead letters: messages that failed for good, why, and their replay by an operator.
 
-The broker's dead queue only carries them here; the table is what people look at. A letter is
-recorded once however often its message comes, and replayed at most once.
+The broker's dead-letter queue only carries them here; operators work with the table. Each is
+recorded once however often its message arrives, and replayed at most once.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from sqlalchemy.engine import Connection, Engine
 from waybill.exporter.errors import ExportRejected
 from waybill.infra.broker.port import BadMessage, WakeUp
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
+from waybill.infra.db.inserts import insert_ignoring
 from waybill.infra.db.tables import dead_letter, export_task
-from waybill.infra.tasks.audit import audit, insert_ignoring
+from waybill.infra.tasks.audit import audit
 from waybill.infra.tasks.lifecycle.submission import submit
 from waybill.infra.tasks.model import NewTask, Task
 from waybill.infra.tasks.states import TaskStatus
 
-_d = dead_letter.c
+_dead_letter = dead_letter.c
 
-#: As much of a foreign message as is kept for a person to look at.
+#: The part of a foreign message that is kept for operators to read.
 _SHOWN_BYTES = 4096
 
 
@@ -37,7 +38,7 @@ class DeadLetterNotFound(ExportRejected, KeyError):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One message that ended, and the task it spoke of."""
+    """One message that failed for good, and the task it names."""
 
     id: int
     at: datetime
@@ -54,7 +55,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What replaying a dead letter did: a task to look at, or the reason for doing nothing."""
+    """The result of a replay: the new task, or the reason why there is none."""
 
     letter_id: int
     task_id: UUID | None
@@ -63,13 +64,13 @@ class Replay:
 
 
 class DeadLetters:
-    """The record of dead letters, as seen from the consumer and from operators."""
+    """The record of dead letters, for their consumer and for operators."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def record(self, body: bytes, queue: str, reason: str) -> bool:
-        """Keep one dead letter; False when this very message is on record already."""
+        """Record one dead letter; False when this very message is on record already."""
         digest = hashlib.sha256(queue.encode() + b"\0" + body).hexdigest()
         with write_transaction(self._engine) as connection:
             row = connection.execute(
@@ -82,54 +83,58 @@ class DeadLetters:
                     message_hash=digest,
                     task_id=_task_of(body),
                 )
-                .returning(_d.id)
+                .returning(_dead_letter.id)
             ).one_or_none()
             return row is not None
 
     def list(self, *, open_only: bool = True, limit: int = 100) -> list[DeadLetter]:
         """Dead letters of all tenants, newest first."""
-        query = _LETTERS.order_by(_d.id.desc()).limit(limit)
+        query = _DEAD_LETTERS.order_by(_dead_letter.id.desc()).limit(limit)
         if open_only:
-            query = query.where(_d.replayed_at.is_(None))
+            query = query.where(_dead_letter.replayed_at.is_(None))
         with read_transaction(self._engine) as connection:
-            return [_letter(row) for row in connection.execute(query).mappings()]
+            return [_from_row(row) for row in connection.execute(query).mappings()]
 
     def count_open(self) -> int:
-        """How many dead letters wait for somebody: a figure to alert on."""
+        """The number of dead letters not replayed yet: a figure to alert on."""
         with read_transaction(self._engine) as connection:
-            query = sa.select(sa.func.count()).where(_d.replayed_at.is_(None))
+            query = sa.select(sa.func.count()).where(_dead_letter.replayed_at.is_(None))
             return connection.execute(query.select_from(dead_letter)).scalar_one()
 
-    def get(self, letter_id: int) -> DeadLetter:
+    def get(self, dead_letter_id: int) -> DeadLetter:
         """One dead letter, or `DeadLetterNotFound`."""
         with read_transaction(self._engine) as connection:
-            return _get(connection, letter_id)
+            return _get(connection, dead_letter_id)
 
-    def replay(self, letter_id: int, actor: str) -> Replay:
-        """Ask for the letter's export again, in its owner's name, as a new task.
+    def replay(self, dead_letter_id: int, actor: str) -> Replay:
+        """Submit the export of a dead letter again, in its owner's name, as a new task.
 
-        Replaying twice is harmless, and so is replaying what has succeeded meanwhile: the
-        letter is taken by a compare-and-set, and only a FAILED task is asked for again.
+        Replaying twice is harmless, and so is replaying a task that has succeeded meanwhile: the
+        dead letter is taken by a compare-and-set, and only a FAILED task is submitted again.
         """
         with write_transaction(self._engine) as connection:
-            letter = _get(connection, letter_id)
-            if letter.replayed_at is not None:
-                return Replay(letter_id, letter.replay_task_id, "already_replayed")
+            found = _get(connection, dead_letter_id)
+            if found.replayed_at is not None:
+                return Replay(dead_letter_id, found.replay_task_id, "already_replayed")
             row = (
-                connection.execute(sa.select(export_task).where(export_task.c.id == letter.task_id))
+                connection.execute(sa.select(export_task).where(export_task.c.id == found.task_id))
                 .mappings()
                 .one_or_none()
             )
             if row is None:
-                return Replay(letter_id, None, "no_task")
+                return Replay(dead_letter_id, None, "no_task")
             task = Task.from_row(row)
             if task.status != TaskStatus.FAILED:
-                return Replay(letter_id, task.id, "not_failed")
-            if not _take(connection, letter_id, actor):
-                return Replay(letter_id, None, "already_replayed")
-            again = submit(connection, task.owner, _again(task)).task
+                return Replay(dead_letter_id, task.id, "not_failed")
+            if not _take(connection, dead_letter_id, actor):
+                return Replay(dead_letter_id, None, "already_replayed")
+            again = submit(
+                connection, task.owner, NewTask.retry_of(task, max_attempts=task.max_attempts)
+            ).task
             connection.execute(
-                sa.update(dead_letter).where(_d.id == letter_id).values(replay_task_id=again.id)
+                sa.update(dead_letter)
+                .where(_dead_letter.id == dead_letter_id)
+                .values(replay_task_id=again.id)
             )
             audit(
                 connection,
@@ -137,59 +142,49 @@ class DeadLetters:
                 "replay",
                 row,
                 actor=actor,
-                detail={"dead_letter": letter_id, "task": str(again.id)},
+                detail={"dead_letter": dead_letter_id, "task": str(again.id)},
             )
-            return Replay(letter_id, again.id, "replayed")
+            return Replay(dead_letter_id, again.id, "replayed")
 
 
-_LETTERS = sa.select(
-    _d.id,
-    _d.at,
-    _d.queue,
-    _d.reason,
-    _d.body,
-    _d.task_id,
+_DEAD_LETTERS = sa.select(
+    _dead_letter.id,
+    _dead_letter.at,
+    _dead_letter.queue,
+    _dead_letter.reason,
+    _dead_letter.body,
+    _dead_letter.task_id,
     export_task.c.status.label("task_status"),
     export_task.c.attempt,
-    _d.replayed_at,
-    _d.replayed_by,
-    _d.replay_task_id,
-).select_from(dead_letter.outerjoin(export_task, export_task.c.id == _d.task_id))
+    _dead_letter.replayed_at,
+    _dead_letter.replayed_by,
+    _dead_letter.replay_task_id,
+).select_from(dead_letter.outerjoin(export_task, export_task.c.id == _dead_letter.task_id))
 
 
-def _get(connection: Connection, letter_id: int) -> DeadLetter:
-    row = connection.execute(_LETTERS.where(_d.id == letter_id)).mappings().one_or_none()
+def _get(connection: Connection, dead_letter_id: int) -> DeadLetter:
+    row = (
+        connection.execute(_DEAD_LETTERS.where(_dead_letter.id == dead_letter_id))
+        .mappings()
+        .one_or_none()
+    )
     if row is None:
         raise DeadLetterNotFound()
-    return _letter(row)
+    return _from_row(row)
 
 
-def _letter(row: sa.RowMapping) -> DeadLetter:
+def _from_row(row: sa.RowMapping) -> DeadLetter:
     status = row["task_status"]
     return DeadLetter(**{**row, "task_status": TaskStatus(status) if status else None})
 
 
-def _take(connection: Connection, letter_id: int, actor: str) -> bool:
+def _take(connection: Connection, dead_letter_id: int, actor: str) -> bool:
     taken = connection.execute(
         sa.update(dead_letter)
-        .where(_d.id == letter_id, _d.replayed_at.is_(None))
+        .where(_dead_letter.id == dead_letter_id, _dead_letter.replayed_at.is_(None))
         .values(replayed_at=database_now(connection), replayed_by=actor)
     )
     return taken.rowcount == 1
-
-
-def _again(task: Task) -> NewTask:
-    return NewTask(
-        task_type=task.task_type,
-        queue=task.queue,
-        format=task.format,
-        params=task.params,
-        filename=task.filename,
-        asked_filename=task.filename,
-        max_attempts=task.max_attempts,
-        parent_id=task.id,
-        notify=task.notify,
-    )
 
 
 def _task_of(body: bytes) -> UUID | None:
@@ -200,5 +195,5 @@ def _task_of(body: bytes) -> UUID | None:
 
 
 def _readable(body: bytes) -> str:
-    """The body as text. NUL, which PostgreSQL's text cannot hold, is shown as a mark."""
+    """The body as text; NUL, which PostgreSQL's text cannot hold, becomes U+FFFD."""
     return body[:_SHOWN_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")

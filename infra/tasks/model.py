@@ -1,4 +1,4 @@
-"""A task as it is read back: one frozen record, and the parts of it that belong together."""
+"""Records of the task store: a task as read, a request, a claim, a result; and its errors."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import sqlalchemy as sa
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import ExportRejected
 from waybill.infra.tasks.states import TaskStatus
+
+#: A row of ``export_task``, or the columns that identify it: id, tenant_id, fence.
+TaskRow = sa.RowMapping | Mapping[str, Any]
 
 
 class TaskNotFound(ExportRejected, KeyError):
@@ -76,7 +79,7 @@ class Task:
     finished_at: datetime | None
     expires_at: datetime | None
     flight_key: str | None
-    #: The task whose file this one gets, or got.
+    #: The leader: the task whose run and file this one shares.
     joined_id: UUID | None
     # Addresses, and URLs whose paths are often secrets.
     notify: dict[str, str] | None = field(default=None, repr=False)
@@ -86,28 +89,34 @@ class Task:
 
     @property
     def owner(self) -> Principal:
-        """Whoever asked for it, with the roles they had then."""
+        """The user who requested it, with the roles of that time."""
         return Principal(self.created_by, self.tenant_id, frozenset(self.roles))
 
+    @property
+    def identity(self) -> TaskRow:
+        """The columns that the audit log names a task by."""
+        return {"id": self.id, "tenant_id": self.tenant_id, "fence": self.fence}
+
     @classmethod
-    def from_row(cls, row: sa.RowMapping | Mapping[str, Any]) -> Task:
+    def from_row(cls, row: TaskRow) -> Task:
         """Build a task from a row of `export_task`."""
         values = {name: row[name] for name in TASK_FIELDS}
         return cls(**{**values, "status": TaskStatus(values["status"])})
 
 
-#: The columns a `Task` is made of.
+#: The columns of a `Task`.
 TASK_FIELDS: tuple[str, ...] = tuple(item.name for item in fields(Task))
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
-    """Which requests of a tenant make the same file, and how long a made one may serve."""
+class SingleFlight:
+    """Which requests of a tenant share one run and its file, and for how long a file serves."""
 
+    #: Equal keys of one tenant mean equal rows.
     key: str
-    #: A finished file whose rows were read no longer ago than this is given at once.
+    #: A finished file is reused if its rows were read no longer ago than this.
     reuse_for: timedelta = timedelta(0)
-    #: And only if it is kept for at least so long from now.
+    #: A reused file must be kept for at least this long from now.
     least_life: timedelta = timedelta(0)
 
 
@@ -121,15 +130,33 @@ class NewTask:
     params: Mapping[str, Any]
     filename: str
     max_attempts: int
-    #: The name as it was asked for, before a date was put into it: the same request sent
-    #: again after midnight is still the same request.
+    #: The file name as requested, before a date was inserted: the same request sent again after
+    #: midnight is still the same request.
     asked_filename: str = ""
     idempotency_key: str | None = None
     parent_id: UUID | None = None
-    #: Who is told of the end: a target for each channel, see `waybill.infra.notifications.record`.
+    #: Where to send the notification of the end: a target for each channel.
     notify: Mapping[str, str] | None = field(default=None, repr=False)
-    #: None: it shares its run and its file with nobody.
-    flight: Flight | None = None
+    #: None: the task shares neither its run nor its file.
+    single_flight: SingleFlight | None = None
+
+    @classmethod
+    def retry_of(
+        cls, task: Task, *, max_attempts: int, single_flight: SingleFlight | None = None
+    ) -> NewTask:
+        """The request for the export of `task` again, with `task` as its parent."""
+        return cls(
+            task_type=task.task_type,
+            queue=task.queue,
+            format=task.format,
+            params=task.params,
+            filename=task.filename,
+            asked_filename=task.filename,
+            max_attempts=max_attempts,
+            parent_id=task.id,
+            notify=task.notify,
+            single_flight=single_flight,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +166,32 @@ class Claim:
     task: Task
     fence: int
     worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """How far a run is, as of one heartbeat."""
+
+    rows_done: int
+    rows_total: int | None
+    bytes_uploaded: int
+    snapshot_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The result of a successful attempt, as recorded on its task."""
+
+    object_key: str
+    etag: str
+    sha256: str
+    size_bytes: int
+    rows_source: int | None
+    rows_written: int
+    snapshot_at: datetime
+    warnings: list[dict[str, str | int]]
+    download_url: str
+    url_expires_at: datetime
+    retention: timedelta
+    #: The single-flight key of the query that ran: the file may be shared under this key only.
+    flight_key: str | None = None

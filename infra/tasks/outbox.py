@@ -1,24 +1,52 @@
-"""The outbox: wake-ups that were committed with their task and still have to be published."""
+"""The outbox: wake-ups committed with their task, and published to the broker later."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from waybill.infra.broker.port import WakeUp
 from waybill.infra.db.engine import database_now, write_transaction
+from waybill.infra.db.inserts import insert_ignoring
 from waybill.infra.db.tables import outbox
+from waybill.infra.tasks.model import TaskRow
 
-_o = outbox.c
+_message = outbox.c
 
-#: How long a relay has for a batch before another one may publish it too. Twice is harmless.
+#: After this, another relay may publish a claimed batch too. Publishing twice is harmless.
 _CLAIM = timedelta(seconds=30)
 #: Back-off after a failed publish doubles from the first to the second of these.
 _FIRST_RETRY, _LAST_RETRY = 0.5, 30.0
+
+
+def add_wake_up(
+    connection: Connection,
+    now: datetime,
+    task: TaskRow,
+    *,
+    kind: str,
+    delay: timedelta = timedelta(0),
+    reason: str | None = None,
+) -> None:
+    """Insert a wake-up for the queue of `task`; a second one of the same kind and fence is dropped.
+
+    With a `reason` it goes to the dead letters instead of to a worker. Of `task` the columns id,
+    fence and queue are read.
+    """
+    row = {
+        "task_id": task["id"],
+        "kind": kind,
+        "fence": task["fence"],
+        "queue": task["queue"],
+        "delay_seconds": delay.total_seconds(),
+        "reason": reason,
+        "available_at": now,
+    }
+    connection.execute(insert_ignoring(connection, outbox), row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +58,12 @@ class Outgoing:
     queue: str
     delay: timedelta
     publish_attempts: int
-    #: Not None: this is a dead letter, and why.
+    #: None, or why the task ended: then the message is a dead letter.
     reason: str | None
 
     @property
     def message_id(self) -> str:
-        """The same for every try, so that a consumer could tell copies apart."""
+        """The same for every try, so that copies of one message can be recognised."""
         return f"waybill-{self.id}"
 
 
@@ -50,21 +78,21 @@ class Outbox:
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
             due = (
-                sa.select(_o.id)
+                sa.select(_message.id)
                 .where(
-                    _o.published_at.is_(None),
-                    _o.available_at <= now,
-                    sa.or_(_o.claimed_until.is_(None), _o.claimed_until < now),
+                    _message.published_at.is_(None),
+                    _message.available_at <= now,
+                    sa.or_(_message.claimed_until.is_(None), _message.claimed_until < now),
                 )
-                .order_by(_o.id)
+                .order_by(_message.id)
                 .limit(limit)
                 .with_for_update(skip_locked=True)
             )
             rows = connection.execute(
                 sa.update(outbox)
-                .where(_o.id.in_(due.scalar_subquery()))
+                .where(_message.id.in_(due.scalar_subquery()))
                 .values(claimed_until=now + _CLAIM)
-                .returning(*_o)
+                .returning(*_message)
             )
             return sorted(
                 (
@@ -82,11 +110,11 @@ class Outbox:
             )
 
     def mark_published(self, items: Sequence[Outgoing]) -> None:
-        """Note that the broker confirmed these messages. Only a confirm may lead here."""
+        """Record that the broker confirmed these messages; call it only after a confirm."""
         with write_transaction(self._engine) as connection:
             connection.execute(
                 sa.update(outbox)
-                .where(_o.id.in_([item.id for item in items]))
+                .where(_message.id.in_([item.id for item in items]))
                 .values(published_at=database_now(connection), claimed_until=None)
             )
 
@@ -96,10 +124,10 @@ class Outbox:
         with write_transaction(self._engine) as connection:
             connection.execute(
                 sa.update(outbox)
-                .where(_o.id == item.id)
+                .where(_message.id == item.id)
                 .values(
                     claimed_until=None,
-                    publish_attempts=_o.publish_attempts + 1,
+                    publish_attempts=_message.publish_attempts + 1,
                     available_at=database_now(connection) + timedelta(seconds=wait),
                 )
             )

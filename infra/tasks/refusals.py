@@ -1,6 +1,7 @@
-"""The audit log's memory of who was refused, bounded so that nobody can fill the log.
+"""Refused requests in the audit log, bounded so that no caller can fill the log.
 
-Told after the answer was sent: a refused caller can measure nothing, and waits for nothing.
+They are recorded after the response was sent: a refused caller does not wait for it, and learns
+nothing from how long it takes.
 """
 
 from __future__ import annotations
@@ -22,17 +23,19 @@ from waybill.infra.tasks.audit import audit
 
 log = logging.getLogger(__name__)
 
-#: Rows one person can cause in an hour, per process of the API; the last one says so.
+_task = export_task.c
+
+#: Rows one user can cause in an hour, per process of the API; the last one says so.
 MAX_PER_HOUR = 20
 _HOUR_SECONDS = 3600
-#: Callers have valid tokens, so this many at odds with us in one hour are an outage, not people.
+#: Callers have valid tokens, so this many refused in one hour are an outage, not people.
 _MAX_ACTORS = 10_000
 
 _Key = tuple[str, str, UUID | None]
 
 
 class Refusals:
-    """Records refused attempts: the same one once an hour, and few of one person's."""
+    """Records refused requests: the same one once an hour, and few of one user."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -43,8 +46,8 @@ class Refusals:
     def note(self, user: Principal, *, code: str, route: str, task_id: UUID | None) -> None:
         """Record that `user` was refused with `code` at `route`, a template without values.
 
-        An id of no task is not recorded: guesses at random must not crowd out real findings.
-        Never raises for a database that is away: the answer was given already.
+        An id that no task has is not recorded: random guesses must not crowd out real findings.
+        Never raises when the database is away: the response was sent already.
         """
         key = (code, route, task_id)
         if self._known(user, key):
@@ -65,7 +68,7 @@ class Refusals:
             return self._hour == _this_hour() and (key in noted or len(noted) >= MAX_PER_HOUR)
 
     def _admit(self, user: Principal, key: _Key) -> int | None:
-        """The place of this refusal among the hour's, or None when it is not to be recorded."""
+        """The number of this refusal within the hour, or None when it is not to be recorded."""
         with self._lock:
             if self._hour != _this_hour():
                 self._hour = _this_hour()
@@ -82,8 +85,7 @@ class Refusals:
     def _task(self, task_id: UUID | None) -> sa.RowMapping | None:
         if task_id is None:
             return None
-        t = export_task.c
-        query = sa.select(t.id, t.tenant_id, t.fence).where(t.id == task_id)
+        query = sa.select(_task.id, _task.tenant_id, _task.fence).where(_task.id == task_id)
         with read_transaction(self._engine) as connection:
             return connection.execute(query).mappings().one_or_none()
 

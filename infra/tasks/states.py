@@ -1,18 +1,8 @@
-"""The life of a task: its states, and the only ways from one to another.
+"""The states of a task, and the legal changes from one to another.
 
-::
-
-    PENDING ──claim──► PROCESSING ──finish──► SUCCESS ──retention──► EXPIRED
-       ▲  │               │  │  │
-       │  └──cancel──┐    │  │  └──permanent error, attempts used up──► FAILED
-       │             ▼    │  └──cancel──► CANCELLED
-       │         CANCELLED│
-       └──error or expired lease, with next_attempt_at ─┘
-
-A task that joined the run of an equal request goes from PENDING to SUCCESS when that run
-has its file, without being claimed; one for which a fresh file is there begins as SUCCESS.
-Terminal states are final. A person's retry makes a new task with ``parent_id``, so the
-audit trail and the dedupe index stay simple.
+`waybill.infra.tasks.lifecycle.transitions` draws them and is the only code that makes them.
+Terminal states are final: a person's retry makes a new task with ``parent_id``, so the audit
+trail and the index against duplicates stay simple.
 """
 
 from __future__ import annotations
@@ -21,12 +11,12 @@ from waybill.infra.db.tables import LIVE, TaskStatus
 
 __all__ = ["LIVE", "TRANSITIONS", "TaskStatus"]
 
-#: Every legal change of status. A task is inserted as PENDING, or as SUCCESS with a shared file.
+#: Every legal change of status. An inserted task is PENDING, or SUCCESS with a shared file.
 TRANSITIONS: frozenset[tuple[TaskStatus, TaskStatus]] = frozenset(
     {
         (TaskStatus.PENDING, TaskStatus.PROCESSING),
         (TaskStatus.PENDING, TaskStatus.CANCELLED),
-        # Another task's run has made its file.
+        # A follower gets the file of its leader.
         (TaskStatus.PENDING, TaskStatus.SUCCESS),
         (TaskStatus.PROCESSING, TaskStatus.SUCCESS),
         (TaskStatus.PROCESSING, TaskStatus.FAILED),

@@ -33,8 +33,9 @@ from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.failpoints import failing, failpoint
 from waybill.infra.sources import Sources
-from waybill.infra.tasks.lifecycle.runs import Finished, Reading, TaskRuns
-from waybill.infra.tasks.model import Claim
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
+from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
+from waybill.infra.tasks.model import Claim, Finished, TaskProgress
 from waybill.infra.worker.failures import FailureDecision, classify_error
 from waybill.infra.worker.heartbeat import KeepAlive
 from waybill.infra.worker.stops import LeaseLost, WorkerStopping
@@ -56,6 +57,7 @@ class WorkerDependencies:
 
     settings: Settings
     registry: Registry
+    scheduler: FairScheduler
     runs: TaskRuns
     store: ObjectStore
     sources: Sources
@@ -267,7 +269,7 @@ class Attempt:
             settings.lease,
             settings.stall,
             self.stop,
-            read=self._reading,
+            read=self._progress_now,
             on_stall=self._on_stall,
         )
 
@@ -278,8 +280,8 @@ class Attempt:
             FailureDecision("stalled", "The export got no further.", retry=True)
         )
 
-    def _reading(self) -> Reading:
-        return Reading(
+    def _progress_now(self) -> TaskProgress:
+        return TaskProgress(
             rows_done=self.progress.rows_done,
             rows_total=self.progress.rows_total,
             bytes_uploaded=self._upload.bytes_uploaded if self._upload else 0,

@@ -16,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from waybill.exporter.errors import ExportCancelled, ExportStopped
 from waybill.exporter.stop import StopToken
-from waybill.infra.tasks.lifecycle.runs import Pulse, Reading, TaskRuns
-from waybill.infra.tasks.model import Claim
+from waybill.infra.tasks.lifecycle.runs import Pulse, TaskRuns
+from waybill.infra.tasks.model import Claim, TaskProgress
 from waybill.infra.worker.stops import LeaseLost
 
 #: Progress is shown this often at most; the lease is renewed at least four times in its life.
@@ -36,7 +36,7 @@ class KeepAlive:
     #: An export that gets no further for so long hangs, however alive its process is.
     stall: timedelta
     stop: StopToken
-    read: Callable[[], Reading]
+    read: Callable[[], TaskProgress]
     on_stall: Callable[[], Awaitable[None]]
 
     async def run(self) -> None:
@@ -47,13 +47,13 @@ class KeepAlive:
         last = self.read()
         while True:
             await asyncio.sleep(interval)
-            now, reading = time.monotonic(), self.read()
-            if reading != last:
-                last, moved = reading, now
+            now, progress = time.monotonic(), self.read()
+            if progress != last:
+                last, moved = progress, now
             elif now - moved > self.stall.total_seconds():
                 await self.on_stall()
                 break
-            pulse = await self._ask(reading, renewed + patience - now)
+            pulse = await self._ask(progress, renewed + patience - now)
             if pulse is Pulse.LOST:
                 break
             if pulse is Pulse.CANCELLED:
@@ -66,14 +66,14 @@ class KeepAlive:
         """Not in the event loop: interrupting a read may take seconds, and others have leases."""
         await asyncio.to_thread(self.stop.request, reason)
 
-    async def _ask(self, reading: Reading, patience_seconds: float) -> Pulse | None:
+    async def _ask(self, progress: TaskProgress, patience_seconds: float) -> Pulse | None:
         """One heartbeat; None when the database could not be asked and there is time left."""
         if patience_seconds <= 0:
             return Pulse.LOST
         try:
             # A database that hangs raises nothing: the thread waits on, and we do not.
             async with asyncio.timeout(patience_seconds):
-                return await asyncio.to_thread(self.runs.heartbeat, self.claim, reading)
+                return await asyncio.to_thread(self.runs.heartbeat, self.claim, progress)
         except TimeoutError:
             return Pulse.LOST
         except SQLAlchemyError:

@@ -135,7 +135,7 @@ class WorkerService:
 
     async def _next(self, queue: str, ended: Claim) -> Claim | None:
         try:
-            await asyncio.to_thread(self._dependencies.runs.wake_elsewhere, ended.task)
+            await asyncio.to_thread(self._dependencies.scheduler.wake_throttled_queues, ended.task)
         except SQLAlchemyError:
             log.warning("other queues are left to the sweeper", extra={"worker": self._name})
         if self._leave.is_set():
@@ -144,13 +144,13 @@ class WorkerService:
             return await self._claim_patiently(queue)
         return None
 
-    async def _claim_patiently(self, queue: str, called: UUID | None = None) -> Claim | None:
+    async def _claim_patiently(self, queue: str, hint: UUID | None = None) -> Claim | None:
         """Claim a task, and wait out an outage of the database: the message is not at fault."""
         failpoint("w.before_claim")
         while True:
             try:
-                runs = self._dependencies.runs
-                claim = await asyncio.to_thread(runs.claim_next, queue, self._name, called)
+                scheduler = self._dependencies.scheduler
+                claim = await asyncio.to_thread(scheduler.claim_next, queue, self._name, hint)
             except SQLAlchemyError:
                 log.warning("a claim waits for the database", extra={"worker": self._name})
             else:

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.storage.errors import StorageError
 from waybill.storage.store import ObjectStore
 from waybill.timing import every
@@ -31,14 +31,14 @@ class Sweeper:
 
     def __init__(
         self,
-        upkeep: Upkeep,
+        maintenance: Maintenance,
         store: ObjectStore,
         *,
         lease: timedelta,
         retry_in: timedelta,
         keep_notices: timedelta = timedelta(days=30),
     ) -> None:
-        self._upkeep = upkeep
+        self._maintenance = maintenance
         self._store = store
         self._lease = lease
         self._interval = min(_INTERVAL, lease / 2).total_seconds()
@@ -54,13 +54,13 @@ class Sweeper:
         """One scan. A step that fails is logged and does not keep the others from running."""
         steps: tuple[Callable[[], object], ...] = (
             self._rescue,
-            self._lead_strays,
-            self._nudge,
+            self._promote,
+            self._republish,
             self._expire,
             self._collect_orphans,
-            self._upkeep.prune_outbox,
+            self._maintenance.prune_outbox,
             self._prune_notifications,
-            self._upkeep.prune_usage,
+            self._maintenance.prune_usage,
         )
         for step in steps:
             try:
@@ -72,26 +72,26 @@ class Sweeper:
                 )
 
     def _rescue(self) -> None:
-        if count := self._upkeep.rescue_expired_leases(self._retry_in):
+        if count := self._maintenance.rescue_expired_leases(self._retry_in):
             log.warning("tasks of silent workers rescued", extra={"count": count})
 
-    def _nudge(self) -> None:
+    def _republish(self) -> None:
         # A message that was lost costs as much time as a worker that was.
-        self._upkeep.nudge_forgotten(self._lease)
+        self._maintenance.republish_overdue(self._lease)
 
-    def _lead_strays(self) -> None:
-        if count := self._upkeep.lead_strays():
-            log.warning("followers of ended tasks lead themselves", extra={"count": count})
+    def _promote(self) -> None:
+        if count := self._maintenance.promote_orphaned_followers():
+            log.warning("followers of ended tasks promoted", extra={"count": count})
 
     def _expire(self) -> None:
-        for task_id in self._upkeep.expired():
-            self._upkeep.mark_expired(task_id)
+        for task_id in self._maintenance.expired():
+            self._maintenance.mark_expired(task_id)
 
     def _collect_orphans(self) -> None:
-        for orphan in self._upkeep.orphans():
-            self._store.abort_uploads(orphan.key)
-            self._store.delete(orphan.key)
-            self._upkeep.forget_orphan(orphan)
+        for key in self._maintenance.orphaned_objects():
+            self._store.abort_uploads(key)
+            self._store.delete(key)
+            self._maintenance.forget_object(key)
 
     def _prune_notifications(self) -> None:
-        self._upkeep.prune_notifications(self._keep_notices)
+        self._maintenance.prune_notifications(self._keep_notices)

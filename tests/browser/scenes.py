@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tests.support.servers.task_api import SHA256, TaskApi, ask
 from waybill.infra.broker.port import WakeUp
 from waybill.infra.db.tables import export_task
-from waybill.infra.tasks.lifecycle.runs import Finished, Reading
+from waybill.infra.tasks.model import Finished, TaskProgress
 from waybill.infra.tasks.states import TaskStatus
 
 #: What the exports of the scene need besides the role that sees them.
@@ -44,7 +44,7 @@ def every_state(api: TaskApi, tenant: str) -> None:
     api.fail(retrying, retry_in=timedelta(minutes=5))
 
     running = make("orders-{today}", timedelta(seconds=40))
-    api.begin(running, Reading(1_240_000, 2_000_000, 48_000_000, None))
+    api.begin(running, TaskProgress(1_240_000, 2_000_000, 48_000_000, None))
     _set(api, running, started_at=_ago(timedelta(seconds=22)))
 
     make("orders-new", timedelta(seconds=4), params={"city": "Faro"}, format="csv")
@@ -73,7 +73,9 @@ def busy_day(api: TaskApi) -> None:
         if number < 3:
             claim = api.runs.claim(UUID(task["id"]), f"worker-{1 + number % 2}@export-a1")
             assert claim is not None
-            api.runs.heartbeat(claim, Reading(120_000 * (number + 1), 900_000, 4_000_000, None))
+            api.runs.heartbeat(
+                claim, TaskProgress(120_000 * (number + 1), 900_000, 4_000_000, None)
+            )
 
 
 def dead_letters(api: TaskApi, count: int = 2) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Visit, open_visit
 from tests.support.servers.task_api import TaskApi, ask, running_api
-from waybill.infra.tasks.lifecycle.runs import Reading
+from waybill.infra.tasks.model import TaskProgress
 from waybill.storage.s3 import S3Store
 
 
@@ -51,7 +51,7 @@ def test_from_logging_in_to_the_bytes_of_the_file(
         assert task["format"] == "csv"
         assert task["params"] == {"city": "Lisbon", "status": "paid", "at_least": 0}
 
-        claim = api.begin(task, Reading(300, 1200, 4096, None))
+        claim = api.begin(task, TaskProgress(300, 1200, 4096, None))
         expect(row).to_contain_text("Running")
         expect(row).to_contain_text("300 of 1,200 rows")
         api.runs.release(claim)

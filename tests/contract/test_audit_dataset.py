@@ -25,7 +25,7 @@ from waybill.infra.exports.dataset_loader import load_datasets
 from waybill.infra.sources import open_sources
 from waybill.infra.tasks.audit_dataset import AUDIT
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.queries.admin import Oversight
+from waybill.infra.tasks.queries.admin import AdminQueries
 
 ADMIN = Principal("root", "acme", frozenset({"admin"}))
 
@@ -77,7 +77,7 @@ def rows_of(data: bytes) -> list[dict[str, str]]:
 
 
 def test_the_file_holds_every_entry_in_order_as_the_api_shows_it(log: Engine, tmp_path: Path):
-    entries = list(reversed(Oversight(log).audit(limit=1000)))
+    entries = list(reversed(AdminQueries(log).audit(limit=1000)))
 
     data, outcome = export(log, tmp_path)
 
@@ -91,7 +91,7 @@ def test_the_file_holds_every_entry_in_order_as_the_api_shows_it(log: Engine, tm
 
 
 def test_a_range_of_the_past_gives_the_same_bytes_again(log: Engine, tmp_path: Path):
-    newest = Oversight(log).audit(limit=1)[0].at
+    newest = AdminQueries(log).audit(limit=1)[0].at
     until = (newest + timedelta(microseconds=1)).isoformat()
     first, _ = export(log, tmp_path, until=until)
 
@@ -103,8 +103,8 @@ def test_a_range_of_the_past_gives_the_same_bytes_again(log: Engine, tmp_path: P
 
 
 def test_it_is_narrowed_like_the_page_of_the_log(log: Engine, tmp_path: Path):
-    oversight = Oversight(log)
-    [bobs_submit] = oversight.audit(actor="bob", action="submit")
+    admin_queries = AdminQueries(log)
+    [bobs_submit] = admin_queries.audit(actor="bob", action="submit")
 
     for params, expected in (
         ({"actor": "bob"}, 2),

@@ -10,14 +10,13 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from tests.support.task_store import LEASE, finished, new_task
+from tests.support.task_store import LEASE, Worker, finished, new_task
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import export_task, throttled_queue
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
-from waybill.infra.tasks.lifecycle.scheduler import Turns
+from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
 from waybill.infra.tasks.outbox import Outbox
 from waybill.infra.tasks.states import TaskStatus
 
@@ -54,7 +53,7 @@ def flood_of(engine, requests, user, number):
 
 
 def workers(engine, **limits):
-    return TaskRuns(engine, LEASE, Limits.only(**limits))
+    return Worker(engine, LEASE, Limits.only(**limits))
 
 
 def claimed(runs, times, queue="orders"):
@@ -203,7 +202,7 @@ def test_the_end_of_a_run_at_the_cap_wakes_other_queues(engine, requests, cap):
     Outbox(engine).take()
     assert [c.task.tenant_id for c in claimed(runs, 2, "other")] == ["B"]
     runs.finish(claim, finished("k"))
-    runs.wake_elsewhere(claim.task)
+    runs.wake_throttled_queues(claim.task)
     (sent,) = Outbox(engine).take()
     assert (sent.wake_up.task_id, sent.queue) == (held[0], "other")
     assert [c.task.id for c in claimed(runs, 1, "other")] == held[:1]
@@ -221,7 +220,7 @@ def test_each_of_several_runs_that_end_together_wakes_one_elsewhere(engine, requ
         runs.finish(claim, finished("k"))
     # None of them still sees the cap that kept the others back.
     for claim in claims:
-        runs.wake_elsewhere(claim.task)
+        runs.wake_throttled_queues(claim.task)
     sent = Outbox(engine).take()
     assert [item.queue for item in sent] == ["other"] * 3
     assert {claim.task.id for claim in claimed(runs, len(sent), "other")} == held
@@ -232,14 +231,14 @@ def test_a_run_that_ends_while_its_cap_is_noted_holds_nobody_back(engine, reques
     ask(requests, A)
     (claim,) = claimed(runs, 1)
     held = ask(requests, A, queue="other")
-    note = Turns._note_held
+    note = FairScheduler.record_throttled
 
     def note_too_late(self, *question):
         runs.finish(claim, finished("k"))
-        runs.wake_elsewhere(claim.task)
+        runs.wake_throttled_queues(claim.task)
         return note(self, *question)
 
-    monkeypatch.setattr(Turns, "_note_held", note_too_late)
+    monkeypatch.setattr(FairScheduler, "record_throttled", note_too_late)
     assert runs.claim_next("other", "w").task.id == held
 
 
@@ -252,7 +251,7 @@ def test_a_note_goes_when_nothing_waits_any_more(engine, requests):
     requests.cancel(A, held)
     Outbox(engine).take()
     runs.finish(claim, finished("k"))
-    runs.wake_elsewhere(claim.task)
+    runs.wake_throttled_queues(claim.task)
     assert Outbox(engine).take() == []
     with read_transaction(engine) as connection:
         assert connection.execute(sa.select(throttled_queue)).all() == []
@@ -265,7 +264,7 @@ def test_the_end_of_a_run_below_every_cap_wakes_nobody(engine, requests):
     ask(requests, A, queue="other")
     Outbox(engine).take()
     runs.finish(claim, finished("k"))
-    runs.wake_elsewhere(claim.task)
+    runs.wake_throttled_queues(claim.task)
     assert Outbox(engine).take() == []
 
 

@@ -6,17 +6,16 @@ import threading
 
 import pytest
 
-from tests.support.task_store import ANN, LEASE, finished, new_task
+from tests.support.task_store import ANN, LEASE, Worker, finished, new_task
 from waybill.infra.broker.port import WakeUp
 from waybill.infra.tasks.dead_letters import DeadLetterNotFound, DeadLetters
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.states import TaskStatus
 
 
 def failed_task(engine):
     task = TaskRequests(engine).submit(ANN, new_task()).task
-    runs = TaskRuns(engine, LEASE)
+    runs = Worker(engine, LEASE)
     runs.fail(runs.claim(task.id, "w"), code="x", message="y", retry_in=None)
     body = WakeUp(task.id, 2, "dead").encode()
     letters = DeadLetters(engine)
@@ -73,7 +72,7 @@ def test_r33_replay_pressed_by_many_at_once_makes_one_task(engine):
 
 def test_r33_a_task_that_succeeded_meanwhile_is_left_alone(engine):
     task = TaskRequests(engine).submit(ANN, new_task()).task
-    letters, runs = DeadLetters(engine), TaskRuns(engine, LEASE)
+    letters, runs = DeadLetters(engine), Worker(engine, LEASE)
     letters.record(WakeUp(task.id, 0).encode(), "orders", "delivery_limit")
     runs.finish(runs.claim(task.id, "w"), finished("k"))
     (letter,) = letters.list()

@@ -22,16 +22,15 @@ from tests.support.notification_rows import (
     submitted,
     take,
 )
-from tests.support.task_store import LEASE, finished
+from tests.support.task_store import LEASE, Worker, finished
 from waybill.infra.notifications.queue import DeliveryResult
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.model import Task
 
 
 @pytest.mark.slow
 def test_two_hundred_ends_at_once_are_each_taken_once_by_four_workers(engine):
     tasks = [submitted(engine, notify={"webhook": URL}) for _ in range(200)]
-    runs, taken, parts = TaskRuns(engine, LEASE), [], [tasks[n::4] for n in range(4)]
+    runs, taken, parts = Worker(engine, LEASE), [], [tasks[n::4] for n in range(4)]
 
     def work(part: list[Task]) -> None:
         queue = queue_of(engine)

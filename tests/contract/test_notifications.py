@@ -23,16 +23,15 @@ from tests.support.notification_rows import (
     take,
 )
 from tests.support.single_flight import CID, HOUR, Desk
-from tests.support.task_store import ANN, BOB, LEASE, expire_lease, finished, new_task
+from tests.support.task_store import ANN, BOB, LEASE, Worker, expire_lease, finished, new_task
 from waybill.infra.db.engine import write_transaction
 from waybill.infra.db.tables import export_task, notification
 from waybill.infra.notifications.queries import NotificationQueries
 from waybill.infra.notifications.queue import DeliveryResult
-from waybill.infra.notifications.record import insert_notifications
-from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.model import Task, TaskNotFound
+from waybill.infra.tasks.notifications import insert_notifications
 from waybill.infra.tasks.states import TaskStatus
 
 
@@ -41,7 +40,7 @@ def cancel_pending(engine: Engine, task: Task) -> None:
 
 
 def cancel_running(engine: Engine, task: Task) -> None:
-    runs = TaskRuns(engine, LEASE)
+    runs = Worker(engine, LEASE)
     claim = runs.claim(task.id, "w")
     TaskRequests(engine).cancel(ANN, task.id)
     assert rows(engine, task) == {}
@@ -49,22 +48,22 @@ def cancel_running(engine: Engine, task: Task) -> None:
 
 
 def cancel_and_release(engine: Engine, task: Task) -> None:
-    runs = TaskRuns(engine, LEASE)
+    runs = Worker(engine, LEASE)
     claim = runs.claim(task.id, "w")
     TaskRequests(engine).cancel(ANN, task.id)
     runs.release(claim)
 
 
 def fail(engine: Engine, task: Task) -> None:
-    runs = TaskRuns(engine, LEASE)
+    runs = Worker(engine, LEASE)
     runs.fail(runs.claim(task.id, "w"), code="broken", message="It broke.", retry_in=None)
 
 
 def lose_every_worker(engine: Engine, task: Task) -> None:
     for _ in range(task.max_attempts):
-        TaskRuns(engine, LEASE).claim(task.id, "w")
+        Worker(engine, LEASE).claim(task.id, "w")
         expire_lease(engine, task.id)
-        Upkeep(engine).rescue_expired_leases(timedelta(0))
+        Maintenance(engine).rescue_expired_leases(timedelta(0))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_every_end_is_owed_once_to_everybody_who_asked(engine, end, event, code)
 
 def test_a_task_that_goes_on_is_no_news(engine):
     task = submitted(engine, notify=BOTH)
-    runs = TaskRuns(engine, LEASE)
+    runs = Worker(engine, LEASE)
     runs.fail(runs.claim(task.id, "w"), code="x", message="x", retry_in=timedelta(0))
     runs.release(runs.claim(task.id, "w"))
     assert rows(engine, task) == {}
@@ -104,14 +103,16 @@ def test_whoever_did_not_ask_gets_a_notice_and_nothing_else(engine):
 
 def test_an_end_that_is_rolled_back_is_told_to_nobody(engine, monkeypatch):
     task = submitted(engine, notify=BOTH)
-    runs = TaskRuns(engine, LEASE)
+    runs = Worker(engine, LEASE)
     claim = runs.claim(task.id, "w")
 
     def crash(*args):
         insert_notifications(*args)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("waybill.infra.tasks.lifecycle.completion.insert_notifications", crash)
+    monkeypatch.setattr(
+        "waybill.infra.tasks.lifecycle.transitions.completion.insert_notifications", crash
+    )
     with pytest.raises(KeyboardInterrupt):
         runs.finish(claim, finished("key"))
     assert rows(engine, task) == {}
@@ -230,6 +231,6 @@ def test_old_notices_go_and_what_is_owed_stays(engine):
             .where(notification.c.task_id == old.id)
             .values(created_at=datetime.now(UTC) - timedelta(days=31))
         )
-    assert Upkeep(engine).prune_notifications(timedelta(days=30)) == 1
+    assert Maintenance(engine).prune_notifications(timedelta(days=30)) == 1
     assert set(rows(engine, old)) == {"webhook"}
     assert [item.task_id for item in NotificationQueries(engine).newest_notices(ANN)] == [new.id]

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from tests.support.task_store import ANN, BOB, LEASE, finished, new_task
+from tests.support.task_store import ANN, BOB, LEASE, Worker, finished, new_task
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import write_transaction
@@ -21,8 +21,7 @@ from waybill.infra.tasks.lifecycle.quotas import (
     TooManyExports,
 )
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
-from waybill.infra.tasks.model import Flight
+from waybill.infra.tasks.model import SingleFlight
 from waybill.infra.tasks.outbox import Outbox
 
 ELSEWHERE = Principal("ann", "other")
@@ -36,7 +35,7 @@ def fill(store, user, count, first=0):
 
 
 def finish(engine, task, key="k", **change):
-    runs = TaskRuns(engine, LEASE)
+    runs = Worker(engine, LEASE)
     claim = runs.claim(task.id, "w")
     runs.reserve_object(claim, key)
     runs.finish(claim, finished(key, **change))
@@ -81,9 +80,9 @@ def cancelled(store, task):
 
 def test_a_follower_counts_as_waiting(engine):
     store = TaskRequests(engine, Limits.only(max_queued_per_user=1))
-    flight = Flight("k")
-    store.submit(ANN, new_task(flight=flight))
-    assert store.submit(BOB, new_task(flight=flight)).task.joined_id
+    flight = SingleFlight("k")
+    store.submit(ANN, new_task(single_flight=flight))
+    assert store.submit(BOB, new_task(single_flight=flight)).task.joined_id
     with pytest.raises(TooManyExports):
         fill(store, BOB, 1)
 
@@ -145,16 +144,16 @@ def test_rows_of_all_users_count_for_their_tenant(engine):
 def test_rows_of_a_shared_file_count_for_everybody_who_gets_it(engine):
     store, flight = (
         TaskRequests(engine, Limits.only(max_daily_rows_per_user=5)),
-        Flight("k", timedelta(1)),
+        SingleFlight("k", timedelta(1)),
     )
-    leader = store.submit(ANN, new_task(flight=flight)).task
-    store.submit(BOB, new_task(flight=flight))
+    leader = store.submit(ANN, new_task(single_flight=flight)).task
+    store.submit(BOB, new_task(single_flight=flight))
     finish(engine, leader, flight_key="k")
     cid = Principal("cid", ANN.tenant)
-    assert store.submit(cid, new_task(flight=flight)).task.status == "SUCCESS"
+    assert store.submit(cid, new_task(single_flight=flight)).task.status == "SUCCESS"
     for user in (ANN, BOB, cid):
         with pytest.raises(DailyRowsExceeded):
-            store.submit(user, new_task(params={"more": 1}, flight=flight))
+            store.submit(user, new_task(params={"more": 1}, single_flight=flight))
 
 
 def test_f9_while_the_broker_takes_nothing_exports_are_accepted_up_to_the_backlog(engine):

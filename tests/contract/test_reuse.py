@@ -71,19 +71,19 @@ def test_a_shared_object_outlives_all_but_the_last_of_its_tasks(desk):
     desk.finish(leader)
     desk.requests.delete(ANN, leader.id)
     assert desk.objects() == {"object": "STORED"}
-    assert desk.upkeep.orphans() == []
+    assert desk.maintenance.orphaned_objects() == []
     desk.change(follower, expires_at=datetime.now(UTC) - timedelta(seconds=1))
-    assert desk.upkeep.expired() == [follower.id]
-    desk.upkeep.mark_expired(follower.id)
+    assert desk.maintenance.expired() == [follower.id]
+    desk.maintenance.mark_expired(follower.id)
     assert desk.seen(follower, BOB).status == TaskStatus.EXPIRED
-    assert [orphan.key for orphan in desk.upkeep.orphans()] == ["object"]
+    assert desk.maintenance.orphaned_objects() == ["object"]
 
 
 def test_an_object_on_record_as_open_is_no_orphan_while_a_task_refers_to_it(desk, engine):
     desk.finish(desk.task(ANN))
     with write_transaction(engine) as connection:
         connection.execute(sa.update(storage_object).values(state="OPEN"))
-    assert desk.upkeep.orphans() == []
+    assert desk.maintenance.orphaned_objects() == []
 
 
 @pytest.mark.slow

@@ -12,16 +12,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from tests.support.task_store import ANN, BOB, LEASE, finished, new_task
+from tests.support.task_store import ANN, BOB, LEASE, Worker, finished, new_task
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import share_link
 from waybill.infra.links.share_links import MAX_LINKS, LinkNotFound, ShareLinks, TooManyLinks
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.model import TaskNotFound
-from waybill.infra.tasks.queries.admin import Oversight
+from waybill.infra.tasks.queries.admin import AdminQueries
 
 STRANGER = Principal("ann", "umbrella", ANN.roles)
 
@@ -35,7 +34,7 @@ def links(engine: Engine) -> ShareLinks:
 def task_id(engine: Engine) -> UUID:
     """A finished task of ANN's, whose file lives for a week."""
     task = TaskRequests(engine).submit(ANN, new_task()).task
-    runs = TaskRuns(engine, LEASE)
+    runs = Worker(engine, LEASE)
     claim = runs.claim(task.id, "worker")
     assert claim
     assert runs.finish(claim, finished("exports/1/2/3.xlsx"))
@@ -206,7 +205,7 @@ def test_sharing_following_and_revoking_are_audited_without_the_token(
     links.use(BOB, links.find(BOB, token))
     links.revoke(ANN, task_id, link.id)
 
-    entries = Oversight(engine).audit(task_id=task_id)
+    entries = AdminQueries(engine).audit(task_id=task_id)
 
     done = [(item.actor, item.action) for item in reversed(entries)][-3:]
     assert done == [("ann", "share"), ("bob", "follow_link"), ("ann", "revoke_link")]

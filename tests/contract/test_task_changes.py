@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from tests.support.task_store import ANN, BOB, LEASE, new_task, reading_of
+from tests.support.task_store import ANN, BOB, LEASE, Worker, new_task, progress_of
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.queries import changes
-from waybill.infra.tasks.queries.changes import OVERLAP, TaskChanges, Wanted
+from waybill.infra.tasks.queries.changes import OVERLAP, StateQuery, TaskChanges
 
 MINE = {(ANN.tenant, ANN.user)}
 
@@ -43,13 +42,13 @@ def move(engine, task_id, age):
 
 
 def test_a_change_is_told_once_and_with_the_whole_task(engine, store, reader):
-    first = reader.look(None, MINE)
+    first = reader.poll(None, MINE)
     task = store.submit(ANN, new_task()).task
-    second = reader.look(first, MINE)
-    third = reader.look(second, MINE)
-    claim = TaskRuns(engine, LEASE).claim(task.id, "w")
-    TaskRuns(engine, LEASE).heartbeat(claim, reading_of(5, 10))
-    fourth = reader.look(third, MINE)
+    second = reader.poll(first, MINE)
+    third = reader.poll(second, MINE)
+    claim = Worker(engine, LEASE).claim(task.id, "w")
+    Worker(engine, LEASE).heartbeat(claim, progress_of(5, 10))
+    fourth = reader.poll(third, MINE)
 
     assert [change.task for change in second.changes] == [task]
     assert told(third) == []
@@ -58,38 +57,38 @@ def test_a_change_is_told_once_and_with_the_whole_task(engine, store, reader):
 
 
 def test_only_watched_owners_are_read(engine, store, reader):
-    first = reader.look(None, MINE)
+    first = reader.poll(None, MINE)
     store.submit(BOB, new_task())
-    assert told(reader.look(first, MINE)) == []
-    assert [c.owner for c in reader.look(first, {("acme", "bob")}).changes] == [("acme", "bob")]
+    assert told(reader.poll(first, MINE)) == []
+    assert [c.owner for c in reader.poll(first, {("acme", "bob")}).changes] == [("acme", "bob")]
 
 
 def test_a_deletion_is_told_once_to_its_owner(engine, store, reader):
     task = store.submit(ANN, new_task()).task
     store.cancel(ANN, task.id)
-    before = reader.look(None, MINE)
+    before = reader.poll(None, MINE)
     store.delete(ANN, task.id)
-    look = reader.look(before, MINE)
+    look = reader.poll(before, MINE)
 
     assert told(look) == [(task.id, None)]
-    assert told(reader.look(look, MINE)) == []
-    assert told(reader.look(before, {("acme", "bob")})) == []
+    assert told(reader.poll(look, MINE)) == []
+    assert told(reader.poll(before, {("acme", "bob")})) == []
 
 
 def test_a_change_that_was_committed_late_is_told(engine, store, reader):
     task = store.submit(ANN, new_task()).task
-    look = reader.look(reader.look(None, MINE), MINE)
+    look = reader.poll(reader.poll(None, MINE), MINE)
     # Its transaction took the time before the look, and was over after it.
     move(engine, task.id, OVERLAP - timedelta(seconds=1))
-    assert told(reader.look(look, MINE)) == [(task.id, 2)]
+    assert told(reader.poll(look, MINE)) == [(task.id, 2)]
 
 
 def test_a_clock_that_was_set_back_hides_nothing(engine, store, reader):
     task = store.submit(ANN, new_task()).task
-    look = reader.look(None, MINE)
-    ahead = changes.Look(look.position + timedelta(hours=1), seen=look.seen)
+    look = reader.poll(None, MINE)
+    ahead = changes.Poll(look.position + timedelta(hours=1), seen=look.seen)
     move(engine, task.id, timedelta(seconds=1))
-    assert told(reader.look(ahead, MINE)) == [(task.id, 2)]
+    assert told(reader.poll(ahead, MINE)) == [(task.id, 2)]
 
 
 def test_all_of_mine_begins_with_live_and_newest_tasks(engine, store, reader, monkeypatch):
@@ -98,7 +97,7 @@ def test_all_of_mine_begins_with_live_and_newest_tasks(engine, store, reader, mo
     store.submit(BOB, new_task())
     for task in tasks[1:4]:
         store.cancel(ANN, task.id)
-    [state] = reader.look(None, (), [Wanted(ANN)]).states
+    [state] = reader.poll(None, (), [StateQuery(ANN)]).states
 
     assert state.whole
     assert [change.task_id for change in state.changes] == [
@@ -116,7 +115,7 @@ def test_after_a_short_absence_what_was_missed_is_enough(engine, store, reader):
     store.delete(ANN, gone.id)
     new = store.submit(ANN, new_task(asked_filename="d")).task
     store.submit(BOB, new_task())
-    [state] = reader.look(None, (), [Wanted(ANN, since=since)]).states
+    [state] = reader.poll(None, (), [StateQuery(ANN, since=since)]).states
 
     assert not state.whole
     assert [(c.task_id, c.task and c.task.status) for c in state.changes] == [
@@ -129,8 +128,8 @@ def test_after_a_short_absence_what_was_missed_is_enough(engine, store, reader):
 )
 def test_a_position_of_long_ago_or_of_the_future_gets_the_whole_state(engine, store, reader, since):
     task = store.submit(ANN, new_task()).task
-    wanted = Wanted(ANN, since=datetime.now(UTC) + since)
-    [state] = reader.look(None, (), [wanted]).states
+    wanted = StateQuery(ANN, since=datetime.now(UTC) + since)
+    [state] = reader.poll(None, (), [wanted]).states
     assert (state.whole, [c.task_id for c in state.changes]) == (True, [task.id])
 
 
@@ -139,13 +138,13 @@ def test_whoever_missed_too_much_gets_the_whole_state(engine, store, reader, mon
     since = datetime.now(UTC) - timedelta(seconds=1)
     for n in range(3):
         store.submit(ANN, new_task(asked_filename=str(n)))
-    [state] = reader.look(None, (), [Wanted(ANN, since=since)]).states
+    [state] = reader.poll(None, (), [StateQuery(ANN, since=since)]).states
     assert state.whole
 
 
 def test_one_task_is_shown_to_its_owner_only(engine, store, reader):
     task = store.submit(ANN, new_task()).task
-    mine, other = reader.look(None, (), [Wanted(ANN, task.id), Wanted(BOB, task.id)]).states
+    mine, other = reader.poll(None, (), [StateQuery(ANN, task.id), StateQuery(BOB, task.id)]).states
     assert [change.task for change in mine.changes] == [task]
     assert [change.task for change in other.changes] == [None]
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.servers.task_api import OrderParams
-from tests.support.task_store import ANN, BOB, LEASE, finished, new_task
+from tests.support.task_store import ANN, BOB, LEASE, Worker, finished, new_task
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.ports import RowCount
@@ -21,7 +21,6 @@ from waybill.infra.estimates.history import QueueLoad, TaskHistory
 from waybill.infra.sources import open_source
 from waybill.infra.sources.errors import SourceUnavailable
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.model import Claim
 
 STRANGER = Principal("ann", "other-tenant", ANN.roles)
@@ -45,7 +44,7 @@ ORDERS = Dataset("orders", lambda params, user: sa.select(sa.literal(1).label("n
 
 
 def begin(engine, user: Principal = ANN, **change: Any) -> Claim:
-    runs = TaskRuns(engine, LEASE)
+    runs = Worker(engine, LEASE)
     task = TaskRequests(engine).submit(user, new_task(**change)).task
     claim = runs.claim(task.id, "worker")
     assert claim is not None
@@ -56,7 +55,7 @@ def finish(engine, user: Principal = ANN, *, rows: int, size: int, **change: Any
     """A finished export of `rows` rows and `size` bytes that took ten seconds."""
     planned = change.pop("planned", None)
     claim = begin(engine, user, **change)
-    assert TaskRuns(engine, LEASE).finish(claim, finished(f"key-{claim.task.id}"))
+    assert Worker(engine, LEASE).finish(claim, finished(f"key-{claim.task.id}"))
     now = datetime.now(UTC)
     with write_transaction(engine) as connection:
         connection.execute(
@@ -150,7 +149,7 @@ def test_the_planner_is_corrected_by_how_it_erred_with_the_same_parameters(engin
 
 def test_an_estimate_is_recorded_by_whoever_holds_the_claim(engine):
     claim = begin(engine)
-    runs = TaskRuns(engine, LEASE)
+    runs = Worker(engine, LEASE)
     runs.record_estimate(claim, planned_rows=90, rows=12, size_bytes=140, seconds=0.4)
     runs.release(claim)
     runs.record_estimate(claim, planned_rows=None, rows=99, size_bytes=900, seconds=2.0)
@@ -166,7 +165,7 @@ def test_the_load_of_a_queue_counts_what_waits_and_what_runs(engine):
     for city in "abc":
         TaskRequests(engine).submit(ANN, new_task(params={"city": city}))
     begin(engine, BOB)
-    runs = TaskRuns(engine, LEASE)
+    runs = Worker(engine, LEASE)
     later = begin(engine, BOB, params={"city": "later"})
     runs.fail(later, code="x", message="x", retry_in=timedelta(hours=1))
 

@@ -26,14 +26,14 @@ from hypothesis.stateful import (
 from sqlalchemy.engine import Engine
 
 from tests.support.examples import examples
-from tests.support.task_store import expire_lease, finished, new_task, reading_of
+from tests.support.task_store import Worker, expire_lease, finished, new_task, progress_of
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import audit_log, export_task
-from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import Pulse, TaskRuns
-from waybill.infra.tasks.model import Claim, Flight, TaskConflict
+from waybill.infra.tasks.lifecycle.runs import Pulse
+from waybill.infra.tasks.model import Claim, SingleFlight, TaskConflict
 from waybill.infra.tasks.states import LIVE, TRANSITIONS, TaskStatus
 
 #: Examples leave claims behind, and no lease of theirs may end while later ones look.
@@ -68,8 +68,8 @@ class TaskMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.requests, self.runs = TaskRequests(self.engine), TaskRuns(self.engine, LEASE)
-        self.upkeep = Upkeep(self.engine)
+        self.requests, self.runs = TaskRequests(self.engine), Worker(self.engine, LEASE)
+        self.maintenance = Maintenance(self.engine)
         # Another run is another tenant: rows of the two never meet.
         self.tenant, self.key = secrets.token_hex(8), secrets.token_hex(8)
         #: The latest task of each user, in the order in which they asked.
@@ -109,8 +109,8 @@ class TaskMachine(RuleBasedStateMachine):
 
     @rule(user=users)
     def submit(self, user):
-        flight = Flight(self.key)
-        new = new_task(max_attempts=MAX_ATTEMPTS, flight=flight)
+        flight = SingleFlight(self.key)
+        new = new_task(max_attempts=MAX_ATTEMPTS, single_flight=flight)
         submitted = self.requests.submit(self.person(user), new)
         mine = self.tasks.get(user)
         assert submitted.deduplicated == (mine is not None and mine.live)
@@ -151,7 +151,7 @@ class TaskMachine(RuleBasedStateMachine):
         wanted, task = Pulse.LOST, self.of(claim)
         if task:
             wanted = Pulse.CANCELLED if task.cancelled else Pulse.ALIVE
-        assert self.runs.heartbeat(claim, reading_of(1, 2)) is wanted
+        assert self.runs.heartbeat(claim, progress_of(1, 2)) is wanted
 
     @rule(claim=claims, same=st.sampled_from([True, True, False]))
     def finish(self, claim, same):
@@ -208,15 +208,15 @@ class TaskMachine(RuleBasedStateMachine):
 
     @rule()
     def sweep_while_alive(self):
-        assert self.upkeep.rescue_expired_leases(timedelta(0)) == 0
-        assert self.upkeep.lead_strays() == 0
+        assert self.maintenance.rescue_expired_leases(timedelta(0)) == 0
+        assert self.maintenance.promote_orphaned_followers() == 0
 
     @rule(user=users)
     def worker_falls_silent(self, user):
         task = self.tasks.get(user)
         if task and task.status == TaskStatus.PROCESSING:
             expire_lease(self.engine, task.id)
-            assert self.upkeep.rescue_expired_leases(timedelta(0)) == 1
+            assert self.maintenance.rescue_expired_leases(timedelta(0)) == 1
             self.lose_claim(task, retry=True)
 
     @rule(user=users)
@@ -230,7 +230,7 @@ class TaskMachine(RuleBasedStateMachine):
                 .where(export_task.c.id == task.id, export_task.c.expires_at.is_not(None))
                 .values(expires_at=datetime.now(UTC) - timedelta(seconds=1))
             )
-        self.upkeep.mark_expired(task.id)
+        self.maintenance.mark_expired(task.id)
         if task.status == TaskStatus.SUCCESS:
             task.status = TaskStatus.EXPIRED
 

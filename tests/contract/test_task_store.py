@@ -11,13 +11,22 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from tests.support.guarded import zombie_writes_nothing
-from tests.support.task_store import ANN, BOB, LEASE, expire_lease, finished, new_task, reading_of
+from tests.support.task_store import (
+    ANN,
+    BOB,
+    LEASE,
+    Worker,
+    expire_lease,
+    finished,
+    new_task,
+    progress_of,
+)
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import audit_log, export_task, outbox
-from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import Pulse, TaskRuns
+from waybill.infra.tasks.lifecycle.runs import Pulse
 from waybill.infra.tasks.model import IdempotencyMismatch, TaskConflict, TaskNotFound
 from waybill.infra.tasks.outbox import Outbox
 from waybill.infra.tasks.states import TaskStatus
@@ -102,7 +111,7 @@ def test_r1_a_task_of_somebody_else_is_not_there(engine, who):
 
 def test_one_claim_wins_and_the_rest_get_nothing(engine):
     task = TaskRequests(engine).submit(ANN, new_task()).task
-    runs, claims, barrier = TaskRuns(engine, LEASE), [], threading.Barrier(8)
+    runs, claims, barrier = Worker(engine, LEASE), [], threading.Barrier(8)
 
     def claim() -> None:
         barrier.wait()
@@ -118,22 +127,22 @@ def test_one_claim_wins_and_the_rest_get_nothing(engine):
 
 
 def test_an_unknown_task_cannot_be_claimed(engine):
-    assert TaskRuns(engine, LEASE).claim(uuid4(), "w") is None
+    assert Worker(engine, LEASE).claim(uuid4(), "w") is None
 
 
 def test_a_heartbeat_renews_the_lease_and_shows_progress(engine):
-    store, runs = TaskRequests(engine), TaskRuns(engine, LEASE)
+    store, runs = TaskRequests(engine), Worker(engine, LEASE)
     task = store.submit(ANN, new_task()).task
     claim = runs.claim(task.id, "w")
     expire_lease(engine, task.id)
-    assert runs.heartbeat(claim, reading_of(7, 10)) is Pulse.ALIVE
-    assert Upkeep(engine).rescue_expired_leases(timedelta(0)) == 0
+    assert runs.heartbeat(claim, progress_of(7, 10)) is Pulse.ALIVE
+    assert Maintenance(engine).rescue_expired_leases(timedelta(0)) == 0
     seen = store.get(ANN, task.id)
     assert (seen.rows_done, seen.rows_total) == (7, 10)
 
 
 def test_success_is_recorded_with_its_object_once(engine):
-    store, runs = TaskRequests(engine), TaskRuns(engine, LEASE)
+    store, runs = TaskRequests(engine), Worker(engine, LEASE)
     task = store.submit(ANN, new_task()).task
     claim = runs.claim(task.id, "w")
     runs.reserve_object(claim, "exports/a")
@@ -141,11 +150,11 @@ def test_success_is_recorded_with_its_object_once(engine):
     assert not runs.finish(claim, finished("exports/a"))
     done = store.get(ANN, task.id)
     assert (done.status, done.object_key, done.rows_written) == (TaskStatus.SUCCESS, "exports/a", 5)
-    assert Upkeep(engine).orphans() == []
+    assert Maintenance(engine).orphaned_objects() == []
 
 
 def test_a_failed_attempt_waits_and_then_runs_again_until_attempts_are_used_up(engine):
-    store, runs = TaskRequests(engine), TaskRuns(engine, LEASE)
+    store, runs = TaskRequests(engine), Worker(engine, LEASE)
     task = store.submit(ANN, new_task(max_attempts=2)).task
     Outbox(engine).take()
     failed = {
@@ -168,13 +177,13 @@ def test_a_failed_attempt_waits_and_then_runs_again_until_attempts_are_used_up(e
 
 
 def test_a_permanent_error_is_not_tried_again(engine):
-    runs = TaskRuns(engine, LEASE)
+    runs = Worker(engine, LEASE)
     claim = runs.claim(TaskRequests(engine).submit(ANN, new_task()).task.id, "w")
     assert runs.fail(claim, code="x", message="y", retry_in=None) == TaskStatus.FAILED
 
 
 def test_g13_a_released_task_is_back_at_once_and_lost_no_attempt(engine):
-    store, runs = TaskRequests(engine), TaskRuns(engine, LEASE)
+    store, runs = TaskRequests(engine), Worker(engine, LEASE)
     task = store.submit(ANN, new_task()).task
     claim = runs.claim(task.id, "w")
     assert runs.release(claim)
@@ -188,14 +197,14 @@ def test_f22_a_worker_that_lost_its_lease_can_write_nothing(engine):
 
 
 def test_f24_sweepers_that_race_rescue_each_task_once(engine):
-    runs = TaskRuns(engine, LEASE)
+    runs = Worker(engine, LEASE)
     task = TaskRequests(engine).submit(ANN, new_task()).task
     runs.claim(task.id, "w")
     expire_lease(engine, task.id)
     counts: list[int] = []
     sweepers = [
         threading.Thread(
-            target=lambda: counts.append(Upkeep(engine).rescue_expired_leases(timedelta(0)))
+            target=lambda: counts.append(Maintenance(engine).rescue_expired_leases(timedelta(0)))
         )
         for _ in range(4)
     ]
@@ -207,7 +216,7 @@ def test_f24_sweepers_that_race_rescue_each_task_once(engine):
 
 
 def test_f29_a_pending_task_is_cancelled_at_once_and_a_running_one_by_its_worker(engine):
-    store, runs = TaskRequests(engine), TaskRuns(engine, LEASE)
+    store, runs = TaskRequests(engine), Worker(engine, LEASE)
     waiting = store.submit(ANN, new_task()).task
     assert store.cancel(ANN, waiting.id).status == TaskStatus.CANCELLED
     assert store.cancel(ANN, waiting.id).status == TaskStatus.CANCELLED
@@ -216,13 +225,13 @@ def test_f29_a_pending_task_is_cancelled_at_once_and_a_running_one_by_its_worker
     running = store.submit(ANN, new_task()).task
     claim = runs.claim(running.id, "w")
     assert store.cancel(ANN, running.id).status == TaskStatus.PROCESSING
-    assert runs.heartbeat(claim, reading_of(1, 1)) is Pulse.CANCELLED
+    assert runs.heartbeat(claim, progress_of(1, 1)) is Pulse.CANCELLED
     assert not runs.finish(claim, finished("late")), "an accepted cancel is never a success"
     assert runs.fail(claim, code="cancelled", message="c", retry_in=None) == TaskStatus.CANCELLED
 
 
 def test_f29_a_finished_task_cannot_be_cancelled(engine):
-    store, runs = TaskRequests(engine), TaskRuns(engine, LEASE)
+    store, runs = TaskRequests(engine), Worker(engine, LEASE)
     task = store.submit(ANN, new_task()).task
     runs.finish(runs.claim(task.id, "w"), finished("k"))
     with pytest.raises(TaskConflict):
@@ -230,12 +239,12 @@ def test_f29_a_finished_task_cannot_be_cancelled(engine):
 
 
 def test_a_cancelled_task_whose_worker_died_ends_as_cancelled(engine):
-    store, runs = TaskRequests(engine), TaskRuns(engine, LEASE)
+    store, runs = TaskRequests(engine), Worker(engine, LEASE)
     task = store.submit(ANN, new_task()).task
     runs.claim(task.id, "w")
     store.cancel(ANN, task.id)
     expire_lease(engine, task.id)
-    Upkeep(engine).rescue_expired_leases(timedelta(0))
+    Maintenance(engine).rescue_expired_leases(timedelta(0))
     assert store.get(ANN, task.id).status == TaskStatus.CANCELLED
 
 
@@ -274,7 +283,7 @@ def test_g1_nothing_is_stored_when_the_transaction_fails(engine, monkeypatch):
     def fail(*args: object, **kwargs: object) -> None:
         raise OSError("crash before the commit")
 
-    monkeypatch.setattr("waybill.infra.tasks.lifecycle.submission.wake", fail)
+    monkeypatch.setattr("waybill.infra.tasks.lifecycle.transitions.steps.add_wake_up", fail)
     with pytest.raises(OSError, match="crash"):
         TaskRequests(engine).submit(ANN, new_task())
     with read_transaction(engine) as connection:

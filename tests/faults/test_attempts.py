@@ -15,7 +15,7 @@ from tests.support.stored_keys import stored_keys
 from tests.support.task_store import ANN
 from waybill.infra.db.engine import write_transaction
 from waybill.infra.db.tables import export_task
-from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.model import TaskConflict
 from waybill.infra.worker.sweeper import Sweeper
@@ -106,11 +106,11 @@ async def test_f23_a_scanner_never_rescues_a_slow_worker_that_renews(
         proxy.delay(0.02)
         way = postgres_url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
         with open_lab(tmp_path, postgres_url, workers_way=way) as lab:
-            task_id, upkeep = lab.submit(), Upkeep(lab.engine)
+            task_id, maintenance = lab.submit(), Maintenance(lab.engine)
             async with lab.worker():
                 await lab.at_the_gate()
                 for _ in range(40):
-                    assert upkeep.rescue_expired_leases(timedelta(0)) == 0
+                    assert maintenance.rescue_expired_leases(timedelta(0)) == 0
                     await asyncio.sleep(0.1)
                 lab.source.gate.set()
                 row = await lab.ended(task_id)
@@ -121,7 +121,7 @@ async def test_f23_a_scanner_never_rescues_a_slow_worker_that_renews(
 async def test_f58_collecting_orphans_leaves_a_slow_upload_alone_until_it_lost_its_claim(lab):
     task_id = lab.submit()
     sweeper = Sweeper(
-        Upkeep(lab.engine), lab.store, lease=timedelta(minutes=1), retry_in=timedelta(0)
+        Maintenance(lab.engine), lab.store, lease=timedelta(minutes=1), retry_in=timedelta(0)
     )
     async with lab.worker():
         await lab.at_the_gate()
@@ -150,8 +150,8 @@ async def test_f57_a_file_is_there_until_its_retention_ends(lab):
     task_id = lab.submit()
     async with lab.worker():
         row = await lab.ended(task_id)
-    upkeep = Upkeep(lab.engine)
-    sweeper = Sweeper(upkeep, lab.store, lease=timedelta(minutes=1), retry_in=timedelta(0))
+    maintenance = Maintenance(lab.engine)
+    sweeper = Sweeper(maintenance, lab.store, lease=timedelta(minutes=1), retry_in=timedelta(0))
     sweeper.sweep()
     assert lab.store.head(row["object_key"])
     with write_transaction(lab.engine) as connection:

@@ -14,6 +14,7 @@ from tests.support.eventually import eventually, wait_for
 from tests.support.guarded import claim_waits_for_its_database
 from tests.support.servers.task_api import ask, running_api
 from tests.support.servers.tcp_proxy import TcpProxy
+from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
 
 LOCKED_SECONDS = 5
 
@@ -54,17 +55,17 @@ async def test_f33_a_claim_waits_for_its_database_and_makes_no_dead_letter(
     await claim_waits_for_its_database(outage_lab, database_proxy, monkeypatch)
 
 
-async def test_f33_a_worker_that_waits_to_claim_can_be_stopped(outage_lab):
+async def test_f33_a_worker_that_waits_to_claim_can_be_stopped(outage_lab, monkeypatch):
     lab = outage_lab
     lab.source.gate.set()
-    async with lab.worker() as service:
+    async with lab.worker():
         begun = []
 
         def claim(*arguments):
             begun.append(arguments)
             raise sa.exc.OperationalError("claim", {}, OSError("away"))
 
-        service._dependencies.runs.claim_next = claim
+        monkeypatch.setattr(FairScheduler, "claim_next", claim)
         task_id = lab.submit()
         await eventually(lambda: begun)
         asked = time.monotonic()

@@ -14,7 +14,7 @@ from tests.support.task_store import ANN, new_task
 from tests.support.task_tables import DATABASES, task_tables
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import export_task, outbox
-from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.outbox import Outbox
 
@@ -59,8 +59,8 @@ def test_a_whole_backlog_that_was_lost_is_published_again_in_a_few_scans(engine)
     submit(engine, 250)
     publish(engine)
     pass_time(engine, 2 * AFTER)
-    upkeep = Upkeep(engine)
-    assert [upkeep.nudge_forgotten(AFTER) for _ in range(3)] == [100, 100, 50]
+    maintenance = Maintenance(engine)
+    assert [maintenance.republish_overdue(AFTER) for _ in range(3)] == [100, 100, 50]
     assert publish(engine) == 250
     with read_transaction(engine) as connection:
         nudged = connection.execute(
@@ -74,13 +74,13 @@ def test_a_whole_backlog_that_was_lost_is_published_again_in_a_few_scans(engine)
 def test_a_task_that_waits_in_a_long_queue_is_nudged_ever_more_rarely(engine):
     submit(engine, 1)
     publish(engine)
-    upkeep, nudges = Upkeep(engine), []
+    maintenance, nudges = Maintenance(engine), []
     for minute in range(60):
         pass_time(engine, timedelta(seconds=61))
-        if upkeep.nudge_forgotten(AFTER):
+        if maintenance.republish_overdue(AFTER):
             nudges.append(minute)
             # In the same second, and by any other sweeper: nothing.
-            assert upkeep.nudge_forgotten(AFTER) == 0
+            assert maintenance.republish_overdue(AFTER) == 0
             publish(engine)
     assert len(nudges) < 16
     assert nudges[-1] - nudges[-2] >= 9
@@ -89,5 +89,5 @@ def test_a_task_that_waits_in_a_long_queue_is_nudged_ever_more_rarely(engine):
 def test_a_wake_up_that_is_not_published_yet_is_not_doubled(engine):
     submit(engine, 1)
     pass_time(engine, HOUR)
-    assert Upkeep(engine).nudge_forgotten(AFTER) == 0
+    assert Maintenance(engine).republish_overdue(AFTER) == 0
     assert publish(engine) == 1

@@ -102,8 +102,8 @@ async def test_a_relay_that_marks_what_nobody_confirmed_is_noticed(sqlite_engine
 async def test_a_claim_that_does_not_wait_for_its_database_is_noticed(
     outage_lab, database_proxy, monkeypatch
 ):
-    async def impatient(self, queue, called=None):
-        return await asyncio.to_thread(self._dependencies.runs.claim_next, queue, self._name)
+    async def impatient(self, queue, hint=None):
+        return await asyncio.to_thread(self._dependencies.scheduler.claim_next, queue, self._name)
 
     monkeypatch.setattr(WorkerService, "_claim_patiently", impatient)
     # The task is lost for long; no need to wait for all of it.

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from tests.support.task_store import ANN, LEASE, finished, new_task
+from tests.support.task_store import ANN, LEASE, Worker, finished, new_task
 from tests.support.task_tables import DATABASES, task_tables
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
 
 ROUNDS = 200
 
@@ -26,7 +25,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 
 def test_f30_of_a_cancel_and_a_claim_exactly_one_wins(engine):
-    requests, runs = TaskRequests(engine), TaskRuns(engine, LEASE)
+    requests, runs = TaskRequests(engine), Worker(engine, LEASE)
     chance = random.Random(30)  # noqa: S311 - moments, not secrets
     cancelled_first = 0
     for _ in range(ROUNDS):

@@ -9,11 +9,10 @@ import sqlalchemy as sa
 
 from tests.support.eventually import eventually
 from tests.support.fault_lab import QUEUES, open_lab
-from tests.support.task_store import ANN, BOB, new_task
+from tests.support.task_store import ANN, BOB, Worker, new_task
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import audit_log, export_task
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
 
 #: The sweeper looks for forgotten tasks after a lease: long after these tests have ended.
 NO_SWEEPER = {"lease": 600}
@@ -89,7 +88,7 @@ async def test_r14_a_tenants_one_export_does_not_wait_for_anothers_flood(tmp_pat
 async def test_a_cap_does_not_outlive_the_worker_that_filled_it(tmp_path, postgres_url):
     """Its leases end, and what waited behind it goes on."""
     with open_lab(tmp_path, postgres_url, max_running_per_user=2) as lab:
-        dead = TaskRuns(lab.engine, timedelta(seconds=0.5))
+        dead = Worker(lab.engine, timedelta(seconds=0.5))
         tasks = [ask(lab, ANN, n) for n in range(4)]
         for _ in range(2):
             dead.claim_next(QUEUES[0], "dead")

@@ -130,7 +130,7 @@ def test_who_is_refused_for_a_missing_role_is_in_the_log(api: TaskApi):
         mallory.get("/api/admin/audit-log")
 
     def refused() -> list[tuple[str, str]]:
-        entries = api.services.oversight.audit(tenant=tenant, action="refused")
+        entries = api.services.admin_queries.audit(tenant=tenant, action="refused")
         return sorted((entry.actor, (entry.detail or {})["route"]) for entry in entries)
 
     wait_for(lambda: len(refused()) >= 2)

@@ -17,7 +17,7 @@ from tests.support.servers.task_api import NO_TLS, TaskApi, running_api, serve
 from tests.support.servers.tcp_proxy import Direction, TcpProxy
 from waybill.api.app import create_app
 from waybill.client import DamagedDownload, ExportTask, Unreachable, Waybill
-from waybill.infra.tasks.lifecycle.runs import Reading
+from waybill.infra.tasks.model import TaskProgress
 from waybill.storage.config import S3Config
 from waybill.storage.s3 import S3Store
 
@@ -56,7 +56,7 @@ def test_from_submit_to_the_file(
     claims: list[Any] = []
     pauses = while_waiting(
         monkeypatch,
-        lambda: claims.append(api.begin(running(task), Reading(3, 9, 7, None))),
+        lambda: claims.append(api.begin(running(task), TaskProgress(3, 9, 7, None))),
         lambda: None,
         lambda: api.runs.release(claims[0]),
         lambda: store_file(api, task),

@@ -17,7 +17,7 @@ from tests.support.servers.task_api import (
     running_api,
 )
 from waybill.infra.db.tables import audit_log, export_task
-from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.storage.s3 import S3Store
 
 
@@ -97,7 +97,7 @@ def test_a_file_past_its_retention_is_gone(api: TaskApi, swept: bool) -> None:
     task = ask(client)
     api.finish(task, retention=timedelta(seconds=-1))
     if swept:
-        Upkeep(api.engine).mark_expired(UUID(task["id"]))
+        Maintenance(api.engine).mark_expired(UUID(task["id"]))
 
     answer = download(client, task)
 

@@ -14,7 +14,7 @@ from waybill.api.events import stream as events_stream
 from waybill.api.events.hub import MAX_STREAMS_PER_USER
 from waybill.api.events.stream import position_text
 from waybill.api.session.development_tokens import mint
-from waybill.infra.tasks.lifecycle.runs import Reading
+from waybill.infra.tasks.model import TaskProgress
 
 ALL = f"{TASKS}/events"
 
@@ -33,7 +33,7 @@ def test_one_task_is_told_from_its_state_now_to_its_end(api: TaskApi) -> None:
     task = ask(client)
     with listening(client, events_of(task)) as stream:
         first = stream.next()
-        claim = api.begin(task, Reading(250, 1000, bytes_uploaded=9, snapshot_at=None))
+        claim = api.begin(task, TaskProgress(250, 1000, bytes_uploaded=9, snapshot_at=None))
         second = stream.until(task["id"], "PROCESSING")[-1]
         api.runs.fail(claim, code="x", message="It broke.", retry_in=None)
         rest = list(stream)

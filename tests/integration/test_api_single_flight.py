@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from tests.support.servers.task_api import TASKS, TaskApi, running_api
 from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.errors import PermissionDenied
-from waybill.infra.tasks.lifecycle.runs import Reading
+from waybill.infra.tasks.model import TaskProgress
 
 orders = sa.table("orders", sa.column("id"), sa.column("region"))
 
@@ -75,7 +75,7 @@ def test_colleagues_share_a_run_and_each_has_a_task_of_their_own(api) -> None:
     assert (follower["deduplicated"], follower["created_by"]) == (False, "ben")
     assert ask(ben).json()["id"] == follower["id"]
 
-    claim = api.begin(leader, Reading(300, 1200, 4096, None))
+    claim = api.begin(leader, TaskProgress(300, 1200, 4096, None))
     progress = seen(ben, follower)["progress"]
     assert (progress["rows_done"], progress["rows_total"]) == (300, 1200)
     api.runs.release(claim)
@@ -97,7 +97,7 @@ def test_a_follower_that_was_not_told_sees_a_new_etag_with_the_progress(api) -> 
     address = f"{TASKS}/{follower['id']}"
     known = {"If-None-Match": ben.get(address).headers["ETag"]}
     assert ben.get(address, headers=known).status_code == 304
-    api.begin(leader, Reading(300, 1200, 4096, None))
+    api.begin(leader, TaskProgress(300, 1200, 4096, None))
     assert ben.get(address, headers=known).status_code == 200
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tests.support.servers.task_api import SHA256, TASKS, TaskApi, ask
 from waybill.infra.db.engine import write_transaction
 from waybill.infra.db.tables import audit_log, export_task
-from waybill.infra.tasks.lifecycle.runs import Reading
+from waybill.infra.tasks.model import TaskProgress
 
 
 def test_a_finished_task_carries_its_proof_and_its_link(api: TaskApi) -> None:
@@ -53,7 +53,7 @@ def test_progress_is_shown_with_an_estimate(api: TaskApi) -> None:
             .where(export_task.c.id == claim.task.id)
             .values(started_at=connection.execute(began).scalar_one() - timedelta(seconds=100))
         )
-    api.runs.heartbeat(claim, Reading(500, 2000, 4096, None))
+    api.runs.heartbeat(claim, TaskProgress(500, 2000, 4096, None))
 
     progress = client.get(f"{TASKS}/{task['id']}").json()["progress"]
 
@@ -159,7 +159,7 @@ def test_r32_a_running_task_is_asked_to_stop_and_keeps_running_until_it_does(
     answer = client.post(f"{TASKS}/{task['id']}/cancel")
 
     assert (answer.status_code, answer.json()["status"]) == (202, "PROCESSING")
-    assert api.runs.heartbeat(claim, Reading(1, 2, 3, None)) == "cancelled"
+    assert api.runs.heartbeat(claim, TaskProgress(1, 2, 3, None)) == "cancelled"
 
 
 def test_a_failed_task_is_retried_as_a_new_one(api: TaskApi) -> None:

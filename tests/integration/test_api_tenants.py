@@ -100,7 +100,7 @@ def test_r1_a_task_of_somebody_else_is_a_task_that_never_was(
 def refusals_of(api: TaskApi, task: dict[str, Any]) -> list[dict[str, Any]]:
     """What the audit log says about refused attempts at a task. Written after the answer."""
     entries = wait_for(
-        lambda: api.services.oversight.audit(task_id=UUID(task["id"]), action="refused")
+        lambda: api.services.admin_queries.audit(task_id=UUID(task["id"]), action="refused")
     )
     return [entry.detail or {} for entry in entries]
 

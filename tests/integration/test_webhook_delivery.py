@@ -21,7 +21,7 @@ from standardwebhooks import Webhook
 
 from tests.support.eventually import eventually
 from tests.support.servers.webhook_receiver import Receiver, hang, hang_up
-from tests.support.task_store import ANN, LEASE, finished, new_task
+from tests.support.task_store import ANN, LEASE, Worker, finished, new_task
 from tests.support.task_tables import sqlite_tables
 from waybill.infra.config.logs import JsonLines
 from waybill.infra.db.engine import read_transaction, write_transaction
@@ -32,7 +32,6 @@ from waybill.infra.notifications.signing import Signer
 from waybill.infra.notifications.webhook_targets import TargetRules
 from waybill.infra.notifications.webhooks import WebhookSender
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
 
 KEY = b"some key of thirty-two bytes, ok"
 SIGNER = Signer([KEY])
@@ -61,7 +60,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 def end_tasks(engine: Engine, url: str, count: int = 1) -> list[UUID]:
-    store, runs, ids = TaskRequests(engine), TaskRuns(engine, LEASE), []
+    store, runs, ids = TaskRequests(engine), Worker(engine, LEASE), []
     for number in range(count):
         new = new_task(params={"n": number}, notify={"webhook": url})
         task = store.submit(ANN, new).task
@@ -154,7 +153,7 @@ async def test_a_receiver_that_hangs_leaves_room_for_the_others(receiver, engine
     with Receiver() as slow:
         slow.always = hang
         end_tasks(engine, slow.url(), 6)
-        store, runs = TaskRequests(engine), TaskRuns(engine, LEASE)
+        store, runs = TaskRequests(engine), Worker(engine, LEASE)
         other = replace(ANN, tenant="other")
         task = store.submit(other, new_task(notify={"webhook": receiver.url()})).task
         runs.finish(runs.claim(task.id, "w"), finished("key"))

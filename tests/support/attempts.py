@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy.engine import Engine
 
-from tests.support.task_store import LEASE
+from tests.support.task_store import LEASE, Worker
 from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.ports import RowCounter, Source
@@ -54,7 +54,7 @@ def run_attempt(
         dependencies = stack.worker_dependencies()
     requests = TaskRequests(tasks)
     task = requests.submit(user, new).task
-    claim = dependencies.runs.claim(task.id, "worker")
+    claim = Worker(tasks).claim(task.id, "worker")
     assert claim is not None
     asyncio.run(Attempt(dependencies, claim).run())
     return requests.get(user, task.id)

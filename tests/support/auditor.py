@@ -22,7 +22,7 @@ from tests.support.eventually import wait_for
 from tests.support.stored_keys import stored_keys
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import audit_log, dead_letter, export_task, outbox, storage_object
-from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.states import LIVE, TRANSITIONS, TaskStatus
 from waybill.infra.worker.sweeper import Sweeper
 from waybill.storage.store import ObjectStore
@@ -80,11 +80,13 @@ class Auditor:
         ]
 
     def _sweep(self) -> None:
-        upkeep = Upkeep(self._engine)
-        sweeper = Sweeper(upkeep, self._store, lease=timedelta(minutes=1), retry_in=timedelta(0))
+        maintenance = Maintenance(self._engine)
+        sweeper = Sweeper(
+            maintenance, self._store, lease=timedelta(minutes=1), retry_in=timedelta(0)
+        )
         for _ in range(20):
             sweeper.sweep()
-            if not upkeep.orphans():
+            if not maintenance.orphaned_objects():
                 return
 
     def _read(self, query: sa.Select[Any]) -> list[sa.RowMapping]:

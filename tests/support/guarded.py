@@ -14,16 +14,25 @@ import sqlalchemy as sa
 from tests.support.amqp_probe import bare_channel
 from tests.support.eventually import eventually
 from tests.support.servers.tcp_proxy import Direction
-from tests.support.task_store import ANN, LEASE, expire_lease, finished, new_task, reading_of
+from tests.support.task_store import (
+    ANN,
+    LEASE,
+    Worker,
+    expire_lease,
+    finished,
+    new_task,
+    progress_of,
+)
 from tests.support.wake_ups import Recorder, wake_ups
 from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.broker.port import Broker, BrokerUnavailable, WakeUp
 from waybill.infra.broker.rabbitmq.topology import TASK_EXCHANGE, work_queue
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import dead_letter, outbox
-from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import Pulse, TaskRuns
+from waybill.infra.tasks.lifecycle.runs import Pulse
+from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
 from waybill.infra.tasks.outbox import Outbox
 from waybill.infra.worker.relay import Relay
 
@@ -104,9 +113,9 @@ async def only_confirms_mark(sqlite_engine):
 async def claim_waits_for_its_database(outage_lab, database_proxy, monkeypatch):
     lab, proxy = outage_lab, database_proxy
     lab.source.gate.set()
-    async with lab.worker() as service:
+    async with lab.worker():
         # Delivered, and the claim fails: the relay has read the outbox just before the outage.
-        claim, tries = service._dependencies.runs.claim_next, []
+        claim, tries = FairScheduler.claim_next, []
 
         def claim_during_an_outage(*arguments):
             if not tries:
@@ -116,7 +125,7 @@ async def claim_waits_for_its_database(outage_lab, database_proxy, monkeypatch):
                 proxy.heal()
             return claim(*arguments)
 
-        monkeypatch.setattr(service._dependencies.runs, "claim_next", claim_during_an_outage)
+        monkeypatch.setattr(FairScheduler, "claim_next", claim_during_an_outage)
         task_id = lab.submit()
         row = await lab.ended(task_id)
     assert (row["status"], row["attempt"]) == ("SUCCESS", 1)
@@ -127,13 +136,13 @@ async def claim_waits_for_its_database(outage_lab, database_proxy, monkeypatch):
 
 
 def zombie_writes_nothing(engine):
-    store, runs = TaskRequests(engine), TaskRuns(engine, LEASE)
+    store, runs = TaskRequests(engine), Worker(engine, LEASE)
     task = store.submit(ANN, new_task()).task
     zombie = runs.claim(task.id, "zombie")
     expire_lease(engine, task.id)
-    assert Upkeep(engine).rescue_expired_leases(timedelta(0)) == 1
+    assert Maintenance(engine).rescue_expired_leases(timedelta(0)) == 1
     heir = runs.claim(task.id, "heir")
-    assert runs.heartbeat(zombie, reading_of(1, 1)) is Pulse.LOST
+    assert runs.heartbeat(zombie, progress_of(1, 1)) is Pulse.LOST
     assert not runs.finish(zombie, finished("stale"))
     assert runs.fail(zombie, code="x", message="y", retry_in=None) is None
     assert not runs.release(zombie)

@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from tests.support.task_store import ANN, LEASE, finished, new_task
+from tests.support.task_store import ANN, LEASE, Worker, finished, new_task
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import notification
 from waybill.infra.notifications.queue import DeliveryResult, DueNotification, NotificationQueue
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.model import Task
 
 STRANGER = Principal("ann", "other-tenant")
@@ -33,7 +32,7 @@ def submitted(engine: Engine, user: Principal = ANN, **change: object) -> Task:
 
 
 def succeed(engine: Engine, task: Task) -> None:
-    runs = TaskRuns(engine, LEASE)
+    runs = Worker(engine, LEASE)
     claim = runs.claim(task.id, "w")
     assert claim
     assert runs.finish(claim, finished(f"key-{task.id}"))

@@ -1,4 +1,4 @@
-"""Words the tests of single flight share."""
+"""Helpers for tests of single flight."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from tests.support.task_store import ANN, LEASE, finished, new_task
+from tests.support.task_store import ANN, LEASE, Worker, finished, new_task
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import audit_log, export_task, storage_object
-from waybill.infra.tasks.lifecycle.maintenance import Upkeep
+from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
-from waybill.infra.tasks.model import Flight
+from waybill.infra.tasks.model import SingleFlight
 from waybill.infra.tasks.outbox import Outbox
 
 HOUR = timedelta(hours=1)
@@ -30,12 +29,12 @@ class Desk:
 
     def __init__(self, engine) -> None:
         self.engine = engine
-        self.requests, self.runs = TaskRequests(engine), TaskRuns(engine, LEASE)
-        self.upkeep = Upkeep(engine)
+        self.requests, self.runs = TaskRequests(engine), Worker(engine, LEASE)
+        self.maintenance = Maintenance(engine)
 
     def ask(self, user=ANN, *, key=KEY, reuse=timedelta(0), least=timedelta(0), **change):
-        flight = Flight(key, reuse, least)
-        return self.requests.submit(user, new_task(flight=flight, **change))
+        flight = SingleFlight(key, reuse, least)
+        return self.requests.submit(user, new_task(single_flight=flight, **change))
 
     def task(self, user=ANN, **change):
         return self.ask(user, **change).task

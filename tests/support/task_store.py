@@ -1,4 +1,4 @@
-"""Words the tests of the task store share."""
+"""Helpers for tests of the task store."""
 
 from __future__ import annotations
 
@@ -10,14 +10,36 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.engine import write_transaction
+from waybill.infra.config.limits import Limits
+from waybill.infra.db.engine import database_now, write_transaction
 from waybill.infra.db.tables import export_task
-from waybill.infra.tasks.lifecycle.runs import Finished, Reading
-from waybill.infra.tasks.model import NewTask
+from waybill.infra.tasks.lifecycle import transitions
+from waybill.infra.tasks.lifecycle.runs import TaskRuns
+from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
+from waybill.infra.tasks.model import Claim, Finished, NewTask, TaskProgress
 
 ANN = Principal("ann", "acme", frozenset({"sales"}))
 BOB = Principal("bob", "acme", frozenset({"sales"}))
 LEASE = timedelta(seconds=60)
+
+
+class Worker(TaskRuns):
+    """A worker of tests: what it writes, its scheduler, and the claim of a task of its choice."""
+
+    def __init__(
+        self, engine: Engine, lease: timedelta = LEASE, limits: Limits | None = None
+    ) -> None:
+        super().__init__(engine, lease)
+        self._scheduler = FairScheduler(engine, lease, limits or Limits.only())
+        self.claim_next = self._scheduler.claim_next
+        self.wake_throttled_queues = self._scheduler.wake_throttled_queues
+
+    def claim(self, task_id: UUID, worker: str) -> Claim | None:
+        """Claim this very task, whatever the scheduler would choose; None: not to be claimed."""
+        with write_transaction(self._engine) as connection:
+            now = database_now(connection)
+            which = export_task.c.id == task_id
+            return transitions.claim(connection, now, worker, self._lease, which, task_id)
 
 
 def new_task(**change: Any) -> NewTask:
@@ -33,9 +55,9 @@ def new_task(**change: Any) -> NewTask:
     return NewTask(**values | change)
 
 
-def reading_of(done: int, total: int) -> Reading:
+def progress_of(done: int, total: int) -> TaskProgress:
     """Progress of `done` out of `total` rows."""
-    return Reading(done, total, bytes_uploaded=done * 10, snapshot_at=None)
+    return TaskProgress(done, total, bytes_uploaded=done * 10, snapshot_at=None)
 
 
 def finished(key: str, **change: Any) -> Finished:

@@ -18,7 +18,7 @@ from waybill.api.session.development_tokens import mint
 from waybill.api.session.tokens import TokenVerifier
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.settings import load
-from waybill.infra.tasks.queries.changes import State, Wanted
+from waybill.infra.tasks.queries.changes import State, StateQuery
 
 SECRET = "a secret of the tests, long enough for HS256"
 ANA = Principal("ana", "acme", frozenset({"sales"}))
@@ -42,7 +42,7 @@ def permission(
 
 @pytest.fixture
 def stream() -> Stream:
-    return Stream(Wanted(ANA), permission())
+    return Stream(StateQuery(ANA), permission())
 
 
 def about(task_id: UUID, text: str, **more: Any) -> Message:
@@ -97,7 +97,7 @@ async def test_what_changes_while_a_batch_is_sent_is_not_covered_by_its_id(strea
 
 @pytest.mark.parametrize(("language", "words"), [("en", "Late."), ("zh", "晚了。")])
 async def test_a_stream_speaks_the_language_it_was_opened_in(language: Language, words: str):
-    stream = Stream(Wanted(ANA), permission(), language)
+    stream = Stream(StateQuery(ANA), permission(), language)
     stream.begin(REST, [Message("task", {"en": "Late.", "zh": "晚了。"}, ONE)])
 
     _greeting, frame = await sent(stream, stream.frames())
@@ -117,7 +117,7 @@ async def test_a_heartbeat_carries_the_position_along(
 
 
 async def test_the_stream_of_one_task_ends_with_it_and_carries_versions():
-    stream = Stream(Wanted(ANA, ONE), permission())
+    stream = Stream(StateQuery(ANA, ONE), permission())
     stream.begin(WHOLE, [about(ONE, "1", version=4)])
     stream.put(about(TWO, "not mine"))
     frames = stream.frames()
@@ -137,7 +137,7 @@ async def test_a_closed_stream_ends_at_once(stream: Stream):
 
 async def test_a_stream_ends_when_its_token_does():
     # Times in tokens are whole seconds.
-    stream = Stream(Wanted(ANA), permission(ttl=timedelta(seconds=1.9)))
+    stream = Stream(StateQuery(ANA), permission(ttl=timedelta(seconds=1.9)))
     began = asyncio.get_running_loop().time()
     assert len([frame async for frame in stream.frames()]) == 1
     assert asyncio.get_running_loop().time() - began <= 2
@@ -147,7 +147,7 @@ async def test_a_token_that_is_no_longer_trusted_ends_the_stream_before_the_next
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(events_stream, "_VERIFY_EVERY_SECONDS", 0.0)
-    stream = Stream(Wanted(ANA), permission(verifier(jwt_secret="another " + SECRET)))
+    stream = Stream(StateQuery(ANA), permission(verifier(jwt_secret="another " + SECRET)))
     stream.put(about(ONE, "1"))
     assert len([frame async for frame in stream.frames()]) == 1
 

@@ -215,8 +215,12 @@ share_link = sa.Table(
 
 
 def in_status(*statuses: TaskStatus, table: sa.FromClause = export_task) -> sa.ColumnElement[bool]:
-    """The condition that a task is in one of `statuses`, as literal text.
+    """The condition that a task is in one of `statuses`, as constants.
 
     With bound values PostgreSQL may plan once for all of them, and use no partial index then.
     """
-    return table.c.status.in_([sa.literal_column(f"'{status}'") for status in statuses])
+    # Only a `TaskStatus` is written into the statement, so no text of a caller can be.
+    constants = [sa.literal_column(f"'{TaskStatus(status)}'", sa.Text()) for status in statuses]
+    if len(constants) == 1:
+        return table.c.status == constants[0]
+    return table.c.status.in_(constants)

@@ -1,8 +1,7 @@
-"""What the sweeper finds and mends: each step is a compare-and-set, safe to run N times."""
+"""Maintenance queries of the sweeper: each step is a compare-and-set, safe to run repeatedly."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,51 +15,46 @@ from waybill.infra.db.tables import (
     notification,
     outbox,
     row_usage,
-    storage_object,
 )
-from waybill.infra.tasks.audit import SYSTEM, audit, wake
-from waybill.infra.tasks.lifecycle.objects import let_go, referred_to
-from waybill.infra.tasks.lifecycle.single_flight import hand_over, strays
-from waybill.infra.tasks.lifecycle.transitions import end_attempt
-from waybill.infra.tasks.lifecycle.updates import change_task
+from waybill.infra.tasks.audit import SYSTEM
+from waybill.infra.tasks.lifecycle import transitions
+from waybill.infra.tasks.lifecycle.objects import forget_object, orphaned_keys
+from waybill.infra.tasks.lifecycle.single_flight import followers_without_leader
+from waybill.infra.tasks.outbox import add_wake_up
 from waybill.infra.tasks.states import TaskStatus
 
-_t = export_task.c
-_s = storage_object.c
-_o = outbox.c
+_task = export_task.c
+_message = outbox.c
+_notification = notification.c
 
-#: After so many intervals a task in a long queue is nudged so many times more rarely.
-_PATIENT = 10
+#: A task that has waited this many intervals is republished this many times more rarely.
+_SLOWDOWN = 10
 #: Published outbox rows are kept this long for people who ask what happened.
 _KEEP_PUBLISHED = timedelta(days=1)
-#: A day's quota needs the day; a week lets people ask who used it up.
+#: A quota needs one day; a week lets people ask who used it up.
 _KEEP_USAGE = timedelta(days=7)
 _BATCH = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Orphan:
-    """An object, or the beginning of one, that no task refers to."""
-
-    key: str
-
-
-class Upkeep:
-    """The task store, as seen from a sweeper."""
+class Maintenance:
+    """Finds and repairs tasks, messages and objects that lost their worker or their owner."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def rescue_expired_leases(self, retry_in: timedelta) -> int:
-        """Put tasks of silent workers back to work; those without attempts left become FAILED.
+        """Requeue tasks whose worker is silent; without attempts left they become FAILED.
 
         Judged by the lease, never by age: a slow export that renews its lease is left alone.
+        Returns how many were rescued, at most a batch.
         """
         with read_transaction(self._engine) as connection:
-            now = database_now(connection)
             silent = connection.execute(
-                sa.select(_t.id, _t.fence)
-                .where(_t.status == TaskStatus.PROCESSING, _t.lease_expires_at < now)
+                sa.select(_task.id, _task.fence)
+                .where(
+                    in_status(TaskStatus.PROCESSING),
+                    _task.lease_expires_at < database_now(connection),
+                )
                 .limit(_BATCH)
             ).all()
         rescued = 0
@@ -68,13 +62,12 @@ class Upkeep:
             with write_transaction(self._engine) as connection:
                 now = database_now(connection)
                 still_silent = (
-                    _t.id == task_id,
-                    _t.fence == fence,
-                    _t.status == TaskStatus.PROCESSING,
-                    _t.lease_expires_at < now,
+                    _task.id == task_id,
+                    _task.fence == fence,
+                    _task.lease_expires_at < now,
                 )
                 rescued += bool(
-                    end_attempt(
+                    transitions.fail(
                         connection,
                         now,
                         still_silent,
@@ -86,118 +79,100 @@ class Upkeep:
                 )
         return rescued
 
-    def nudge_forgotten(self, after: timedelta) -> int:
-        """Publish again what is PENDING and due since `after`: its message seems to be lost.
+    def republish_overdue(self, after: timedelta) -> int:
+        """Send a new wake-up for tasks that are PENDING and have been due for `after`.
 
-        Or it waits in a long queue. A task is nudged no sooner than `after` since its last
-        wake-up, and more rarely once it has waited long, so a backlog does not grow by itself.
+        Their message was lost, or they wait in a long queue. A task is republished no sooner
+        than `after` since its last wake-up, and more rarely once it has waited long, so a
+        backlog does not grow by itself. Returns how many, at most a batch.
         """
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
-            due = sa.func.coalesce(_t.next_attempt_at, _t.updated_at)
-            patient = now - _PATIENT * after
+            due = sa.func.coalesce(_task.next_attempt_at, _task.updated_at)
+            long_ago = now - _SLOWDOWN * after
             recent = sa.case(
-                (due > patient, sa.literal(now - after, _t.created_at.type)),
-                else_=sa.literal(patient, _t.created_at.type),
+                (due > long_ago, sa.literal(now - after, _task.created_at.type)),
+                else_=sa.literal(long_ago, _task.created_at.type),
             )
-            waiting = sa.exists().where(
-                _o.task_id == _t.id, sa.or_(_o.published_at.is_(None), _o.available_at > recent)
+            woken = sa.exists().where(
+                _message.task_id == _task.id,
+                sa.or_(_message.published_at.is_(None), _message.available_at > recent),
             )
-            forgotten = connection.execute(
-                sa.select(_t.id, _t.fence, _t.queue)
-                .where(
-                    in_status(TaskStatus.PENDING),
-                    _t.joined_id.is_(None),
-                    due <= now - after,
-                    ~waiting,
+            overdue = (
+                connection.execute(
+                    sa.select(_task.id, _task.fence, _task.queue)
+                    .where(
+                        in_status(TaskStatus.PENDING),
+                        _task.joined_id.is_(None),
+                        due <= now - after,
+                        ~woken,
+                    )
+                    .limit(_BATCH)
                 )
-                .limit(_BATCH)
-            ).all()
-            # The kind holds the second, and the index keeps sweepers that race to one nudge.
+                .mappings()
+                .all()
+            )
+            # The kind holds the second, so the unique index keeps sweepers that race to one.
             kind = f"nudge-{now:%Y%m%d%H%M%S}"
-            for task_id, fence, queue in forgotten:
-                wake(connection, now, task_id, kind=kind, fence=fence, queue=queue)
-            return len(forgotten)
+            for task in overdue:
+                add_wake_up(connection, now, task, kind=kind)
+            return len(overdue)
 
-    def lead_strays(self) -> int:
-        """Let followers of leaders that are no longer live lead themselves."""
+    def promote_orphaned_followers(self) -> int:
+        """Promote a follower of each leader that is no longer live; returns how many groups."""
         with read_transaction(self._engine) as connection:
-            leaders = strays(connection, _BATCH)
-        moved = 0
+            leaders = followers_without_leader(connection, _BATCH)
+        promoted = 0
         for leader_id in leaders:
             with write_transaction(self._engine) as connection:
-                moved += hand_over(connection, database_now(connection), leader_id)
-        return moved
+                now = database_now(connection)
+                promoted += transitions.promote_follower(connection, now, leader_id)
+        return promoted
 
     def expired(self) -> list[UUID]:
-        """Tasks whose file is past its retention."""
+        """Finished tasks whose retention has ended, at most a batch."""
         with read_transaction(self._engine) as connection:
-            now = database_now(connection)
             rows = connection.execute(
-                sa.select(_t.id)
-                .where(in_status(TaskStatus.SUCCESS), _t.expires_at < now)
+                sa.select(_task.id)
+                .where(in_status(TaskStatus.SUCCESS), _task.expires_at < database_now(connection))
                 .limit(_BATCH)
             )
             return list(rows.scalars())
 
     def mark_expired(self, task_id: UUID) -> None:
-        """Take the file of `task_id` from its owner; an orphan, unless other tasks share it."""
+        """Move a task to EXPIRED; its object can be collected unless other tasks share it."""
         with write_transaction(self._engine) as connection:
-            now = database_now(connection)
-            row = change_task(
-                connection,
-                now,
-                (_t.id == task_id, _t.status == TaskStatus.SUCCESS, _t.expires_at < now),
-                status=TaskStatus.EXPIRED,
-                download_url=None,
-                url_expires_at=None,
-            )
-            if row is None:
-                return
-            let_go(connection, row["object_key"], task_id)
-            audit(
-                connection,
-                now,
-                "expire",
-                row,
-                change=(TaskStatus.SUCCESS, TaskStatus.EXPIRED),
-            )
+            transitions.expire(connection, database_now(connection), task_id)
 
-    def orphans(self) -> list[Orphan]:
-        """Keys on record that no task refers to and no live claim is writing."""
-        being_written = sa.exists().where(
-            _t.id == _s.task_id, _t.fence == _s.fence, _t.status == TaskStatus.PROCESSING
-        )
+    def orphaned_objects(self) -> list[str]:
+        """Recorded keys that no task refers to and no live claim is writing, at most a batch."""
         with read_transaction(self._engine) as connection:
-            rows = connection.execute(
-                sa.select(_s.key)
-                .where(_s.state == "OPEN", ~being_written, ~referred_to())
-                .limit(_BATCH)
-            )
-            return [Orphan(row.key) for row in rows]
+            return orphaned_keys(connection, _BATCH)
 
-    def forget_orphan(self, orphan: Orphan) -> None:
-        """Strike a key from the record, once the store holds nothing under it."""
+    def forget_object(self, key: str) -> None:
+        """Remove a key from the record, once the store holds nothing under it."""
         with write_transaction(self._engine) as connection:
-            connection.execute(sa.delete(storage_object).where(_s.key == orphan.key))
+            forget_object(connection, key)
 
     def prune_usage(self) -> int:
-        """Delete counts of rows that no quota asks for any more."""
+        """Delete counts of rows that no quota needs any more."""
         with write_transaction(self._engine) as connection:
             old = database_now(connection).date() - _KEEP_USAGE
             return connection.execute(sa.delete(row_usage).where(row_usage.c.day < old)).rowcount
 
     def prune_outbox(self) -> int:
-        """Delete published wake-ups that are older than a day."""
+        """Delete wake-ups that were published more than a day ago."""
         with write_transaction(self._engine) as connection:
             old = database_now(connection) - _KEEP_PUBLISHED
-            return connection.execute(sa.delete(outbox).where(_o.published_at < old)).rowcount
+            statement = sa.delete(outbox).where(_message.published_at < old)
+            return connection.execute(statement).rowcount
 
     def prune_notifications(self, keep: timedelta) -> int:
-        """Delete notices and delivery logs older than `keep`; what is still owed stays."""
-        n = notification.c
+        """Delete notices and delivery logs older than `keep`, except those still to be sent."""
         with write_transaction(self._engine) as connection:
             old = database_now(connection) - keep
-            over = sa.or_(n.delivered_at.is_not(None), n.given_up_at.is_not(None))
-            statement = sa.delete(notification).where(n.created_at < old, over)
+            done = sa.or_(
+                _notification.delivered_at.is_not(None), _notification.given_up_at.is_not(None)
+            )
+            statement = sa.delete(notification).where(_notification.created_at < old, done)
             return connection.execute(statement).rowcount

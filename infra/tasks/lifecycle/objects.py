@@ -1,33 +1,73 @@
-"""Objects that several tasks may refer to: the last one that lets go makes an orphan of it."""
+"""Stored objects on record: reserved before an upload, kept while a finished task has them.
+
+The record is written first, so collecting what no task refers to never has to guess.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from waybill.infra.db.tables import export_task, in_status, storage_object
+from waybill.infra.tasks.model import Claim
 from waybill.infra.tasks.states import TaskStatus
 
-_s = storage_object.c
+_object = storage_object.c
+_task = export_task.c
 
 
-def let_go(connection: Connection, key: str, task_id: UUID) -> None:
-    """`task_id` no longer refers to `key`. The sweeper removes what nobody refers to."""
-    # Two tasks that let go at once would each see the other: one waits here for the other.
-    connection.execute(sa.select(_s.key).where(_s.key == key).with_for_update())
+def reserve_object(connection: Connection, now: datetime, claim: Claim, key: str) -> None:
+    """Record the key of an upload that is about to begin."""
+    connection.execute(
+        storage_object.insert().values(
+            key=key, task_id=claim.task.id, fence=claim.fence, state="OPEN", created_at=now
+        )
+    )
+
+
+def mark_stored(connection: Connection, key: str) -> None:
+    """Record that a finished task refers to the object."""
+    connection.execute(sa.update(storage_object).where(_object.key == key).values(state="STORED"))
+
+
+def release_object(connection: Connection, key: str, task_id: UUID) -> None:
+    """Record that `task_id` no longer refers to `key`; without any task it can be collected."""
+    # Two tasks that release it at once would each see the other: one waits here for the other.
+    connection.execute(sa.select(_object.key).where(_object.key == key).with_for_update())
     connection.execute(
         sa.update(storage_object)
-        .where(_s.key == key, ~referred_to(export_task.c.id != task_id))
+        .where(_object.key == key, ~_referred_to(_task.id != task_id))
         .values(state="OPEN")
     )
 
 
-def referred_to(*by: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+def orphaned_keys(connection: Connection, limit: int) -> list[str]:
+    """Keys that no task refers to and no live claim is writing."""
+    being_written = sa.exists().where(
+        _task.id == _object.task_id,
+        _task.fence == _object.fence,
+        in_status(TaskStatus.PROCESSING),
+    )
+    query = (
+        sa.select(_object.key)
+        .where(_object.state == "OPEN", ~being_written, ~_referred_to())
+        .limit(limit)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def forget_object(connection: Connection, key: str) -> None:
+    """Remove a key from the record, once the store holds nothing under it."""
+    connection.execute(sa.delete(storage_object).where(_object.key == key))
+
+
+def _referred_to(*by: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """The condition that a finished task refers to the object."""
     return (
         sa.exists()
-        .where(export_task.c.object_key == _s.key, in_status(TaskStatus.SUCCESS), *by)
+        .where(_task.object_key == _object.key, in_status(TaskStatus.SUCCESS), *by)
         .correlate(storage_object)
     )

@@ -1,7 +1,6 @@
-"""Whether one more export may be stored: counted where it is stored, in the same transaction.
+"""Quotas: whether one more export may be stored, counted in the transaction that stores it.
 
-All counts and the time are one question to the database. Each is bounded by its limit, and
-answered from an index.
+All counts and the time are one query. Each count stops at its limit and uses an index.
 """
 
 from __future__ import annotations
@@ -19,15 +18,16 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import WaybillError
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import advisory_lock
+from waybill.infra.db.inserts import insert
 from waybill.infra.db.tables import UtcDateTime, export_task, in_status, outbox, row_usage
-from waybill.infra.tasks.audit import TaskRow, insert
+from waybill.infra.tasks.model import TaskRow
 from waybill.infra.tasks.states import LIVE
 
-_t = export_task.c
-_u = row_usage.c
+_task = export_task.c
+_usage = row_usage.c
 
-#: More submits than can be open at once: PostgreSQL takes 100 connections by default. Closer
-#: to a limit than this, submits of a user or tenant go one by one.
+#: More than the submits that can be open at once (PostgreSQL takes 100 connections by default).
+#: Closer to a limit than this, submits of a user or tenant go one by one.
 _MARGIN = 200
 _QUEUE_PAUSE = timedelta(seconds=30)
 _BACKLOG_PAUSE = timedelta(seconds=60)
@@ -39,7 +39,7 @@ class NotNow(WaybillError):
     code = "not_now"
 
     def __init__(self, message: str | None = None, retry_after: timedelta = _QUEUE_PAUSE) -> None:
-        """`retry_after`: asking again sooner is of little use."""
+        """`retry_after`: a retry sooner than this will hardly succeed."""
         super().__init__(message)
         self.retry_after = retry_after
 
@@ -64,7 +64,7 @@ class BacklogFull(NotNow):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was there when a request came, and when that was."""
+    """What counts against limits, as of `now`."""
 
     now: datetime
     users_tasks: int
@@ -85,7 +85,7 @@ class Measured:
         return self.spent(limits)
 
     def spent(self, limits: Limits) -> NotNow | None:
-        """Why no further file may be had today, or None."""
+        """Why the user may get no further rows today, or None."""
         tomorrow = datetime.combine(self.now.astimezone(UTC) + timedelta(days=1), time(), UTC)
         if self.users_rows >= limits.max_daily_rows_per_user:
             return DailyRowsExceeded(
@@ -101,9 +101,9 @@ class Measured:
 def measure(connection: Connection, user: Principal, limits: Limits) -> Measured:
     """Count what counts against `limits`.
 
-    Near a limit of waiting exports this waits for other submits of the same user or tenant,
-    and holds up those that follow until this transaction ends: so the counts stay true, and
-    no number of submits at once gets past the limit. SQLite has one writer anyway.
+    Near a limit of waiting exports this waits for other submits of the same user or tenant, and
+    later ones wait until this transaction ends: the counts stay true, and no number of
+    concurrent submits exceeds the limit. SQLite has one writer anyway.
     """
     found = _count(connection, user, limits)
     if connection.dialect.name == "sqlite":
@@ -116,7 +116,7 @@ def measure(connection: Connection, user: Principal, limits: Limits) -> Measured
         )
         if count + _MARGIN >= limit
     ]
-    # Always in this order: who holds the tenant's never waits for one who waits for it.
+    # Always in this order: the holder of the tenant's lock never waits for one who waits for it.
     for name in close:
         advisory_lock(connection, "submit", *name)
     return _count(connection, user, limits) if close else found
@@ -124,7 +124,7 @@ def measure(connection: Connection, user: Principal, limits: Limits) -> Measured
 
 def _count(connection: Connection, user: Principal, limits: Limits) -> Measured:
     now = datetime.now(UTC)
-    told = {
+    parameters = {
         "now": now,
         "today": now.date(),
         "tenant": user.tenant,
@@ -133,45 +133,45 @@ def _count(connection: Connection, user: Principal, limits: Limits) -> Measured:
         "queued_per_user": limits.max_queued_per_user,
         "backlog": limits.max_backlog,
     }
-    return Measured(*connection.execute(_question(connection.dialect.name), told).one())
+    return Measured(*connection.execute(_query(connection.dialect.name), parameters).one())
 
 
 @cache
-def _question(dialect: str) -> sa.Select[Any]:
-    """The fields of `Measured`. Made once: to make it costs more than to answer it (measured)."""
+def _query(dialect: str) -> sa.Select[Any]:
+    """The fields of `Measured`. Built once: that costs more than executing it (measured)."""
     now: sa.ColumnElement[datetime] = sa.bindparam("now", type_=UtcDateTime())
     if dialect == "postgresql":
         # As `waybill.infra.db.engine.database_now`.
         now = sa.func.clock_timestamp(type_=UtcDateTime())
     tenant, user = sa.bindparam("tenant", type_=sa.Text()), sa.bindparam("user", type_=sa.Text())
-    tenants = (_t.tenant_id == tenant, _t.dedupe_key.is_not(None), in_status(*LIVE))
-    days = (_u.tenant_id == tenant, _u.day == sa.bindparam("today", type_=sa.Date()))
+    tenants = (_task.tenant_id == tenant, _task.dedupe_key.is_not(None), in_status(*LIVE))
+    days = (_usage.tenant_id == tenant, _usage.day == sa.bindparam("today", type_=sa.Date()))
     return sa.select(
         now,
-        _up_to("queued_per_user", _t.id, *tenants, _t.created_by == user),
-        _up_to("queued_per_tenant", _t.id, *tenants),
-        _rows_of(*days, _u.user_id == user),
+        _up_to("queued_per_user", _task.id, *tenants, _task.created_by == user),
+        _up_to("queued_per_tenant", _task.id, *tenants),
+        _rows_of(*days, _usage.user_id == user),
         _rows_of(*days),
         _up_to("backlog", outbox.c.id, outbox.c.published_at.is_(None)),
     )
 
 
-def _up_to(limit: str, column: sa.Column[Any], *wanted: sa.ColumnElement[bool]) -> Any:
+def _up_to(limit: str, column: sa.Column[Any], *conditions: sa.ColumnElement[bool]) -> Any:
     """How many rows there are, counted no further than the limit of this name."""
     end = sa.bindparam(limit, type_=sa.BigInteger())
-    some = sa.select(column).where(*wanted).limit(end).subquery()
+    some = sa.select(column).where(*conditions).limit(end).subquery()
     return sa.select(sa.func.count()).select_from(some).scalar_subquery()
 
 
-def _rows_of(*wanted: sa.ColumnElement[bool]) -> Any:
-    total = sa.cast(sa.func.coalesce(sa.func.sum(_u.rows), 0), sa.BigInteger())
-    return sa.select(total).where(*wanted).scalar_subquery()
+def _rows_of(*conditions: sa.ColumnElement[bool]) -> Any:
+    total = sa.cast(sa.func.coalesce(sa.func.sum(_usage.rows), 0), sa.BigInteger())
+    return sa.select(total).where(*conditions).scalar_subquery()
 
 
 def count_rows(connection: Connection, now: datetime, ended: Iterable[TaskRow]) -> None:
     """Add the rows of finished exports to their users' day.
 
-    Call it once in a transaction: in the order of users, so that two never wait for each other.
+    Call it once in a transaction: it locks in the order of users, so two calls cannot deadlock.
     """
     day = now.astimezone(UTC).date()
     rows: dict[tuple[str, str], int] = {}
@@ -184,7 +184,7 @@ def count_rows(connection: Connection, now: datetime, ended: Iterable[TaskRow]) 
         )
         connection.execute(
             statement.on_conflict_do_update(
-                index_elements=[_u.tenant_id, _u.day, _u.user_id],
-                set_={"rows": _u.rows + statement.excluded.rows},
+                index_elements=[_usage.tenant_id, _usage.day, _usage.user_id],
+                set_={"rows": _usage.rows + statement.excluded.rows},
             )
         )

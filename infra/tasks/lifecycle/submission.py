@@ -1,4 +1,4 @@
-"""Storing a request for an export: one new task, or the one that answers it already."""
+"""Submission of a request: one new task, or an existing one that answers it."""
 
 from __future__ import annotations
 
@@ -15,25 +15,19 @@ from sqlalchemy.engine import Connection
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.tables import export_task, in_status
-from waybill.infra.tasks.audit import audit, insert_ignoring, wake
-from waybill.infra.tasks.lifecycle.completion import after_end
+from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.lifecycle.quotas import NotNow, measure
-from waybill.infra.tasks.lifecycle.single_flight import board, facts_of, fresh_file
+from waybill.infra.tasks.lifecycle.single_flight import fresh_file, join_leader
 from waybill.infra.tasks.model import IdempotencyMismatch, NewTask, Task, TaskConflict
 from waybill.infra.tasks.queries.owned import owned_by
-from waybill.infra.tasks.states import LIVE, TaskStatus
+from waybill.infra.tasks.states import LIVE
 
-_t = export_task.c
-
-#: What a new row holds where nothing is given: to read it back takes longer than to write it.
-_UNTOUCHED: dict[str, Any] = {
-    column.name: None if column.server_default is None else 0 for column in _t
-}
+_task = export_task.c
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The task that answers a request, and whether it was there before."""
+    """The task that answers a request, and whether it existed before."""
 
     task: Task
     deduplicated: bool
@@ -42,18 +36,18 @@ class Submitted:
 def submit(
     connection: Connection, user: Principal, new: NewTask, limits: Limits | None = None
 ) -> Submitted:
-    """Insert a task with its audit row and its wake-up, or find what answers without a run.
+    """Insert a task with its audit row and its wake-up, or return one that answers already.
 
     In this order: the task of the same idempotency key, the user's own live twin, a fresh
-    file of an equal request, the run of an equal request. `limits` refuse what would be new.
+    file of an equal request, the run of an equal request. `limits` may refuse a new task.
 
     Raises:
         IdempotencyMismatch: the key was used before with another request.
         NotNow: a quota is used up, or too much waits for the broker.
     """
     limits, digest = limits or Limits.only(), _digest(new)
-    reusing = new.flight is not None and new.flight.reuse_for > timedelta(0)
-    # What blocked an insert may end before it is found; then the next round inserts.
+    reusing = new.single_flight is not None and new.single_flight.reuse_for > timedelta(0)
+    # The task that blocked an insert may end before it is found; then the next round inserts.
     for _ in range(4):
         measured = measure(connection, user, limits)
         request = _Request(connection, measured.now, user, new, digest)
@@ -76,7 +70,7 @@ def submit(
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """One request in its transaction, and the ways to answer it; None: not this way."""
+    """One request in its transaction, and the ways to answer it; None: not in this way."""
 
     connection: Connection
     now: datetime
@@ -85,50 +79,45 @@ class _Request:
     digest: str
 
     def twin(self) -> Task | None:
+        """The task of the same idempotency key, or the user's live task with equal content."""
         return _find_twin(self.connection, self.user, self.new, self.digest)
 
     def lead(self) -> Task | None:
-        """A task of its own, that a worker will claim."""
-        row = self._insert("submit", status=TaskStatus.PENDING)
-        if row is None:
-            return None
-        wake(self.connection, self.now, row["id"], kind="run", fence=0, queue=row["queue"])
-        return Task.from_row(row)
+        """A task with a run of its own; None when it has a twin or an equal one leads."""
+        row = transitions.submit(self.connection, self.now, self._values())
+        return Task.from_row(row) if row else None
 
     def join(self) -> Task | None:
-        """A task that waits for the file of a running one."""
-        flight = self.new.flight
-        leader = board(self.connection, self.user, flight) if flight else None
+        """A task that waits for the file of an equal one; None when none runs."""
+        shared = self.new.single_flight
+        if shared is None:
+            return None
+        leader = join_leader(self.connection, self.user.tenant, shared.key)
         if leader is None:
             return None
-        row = self._insert("join", status=TaskStatus.PENDING, joined_id=leader)
+        row = transitions.join(self.connection, self.now, self._values(), leader)
         return Task.from_row(row) if row else None
 
     def reuse(self, spent: NotNow | None) -> Submitted | None:
-        """The user's own finished task, or a new one that is finished at once."""
-        flight = self.new.flight
-        source = flight and fresh_file(self.connection, self.now, self.user, flight, self.digest)
+        """The user's own finished task, or a new one that is finished at once.
+
+        Raises:
+            NotNow: `spent`, when there is a file but the quota of rows is used up.
+        """
+        shared = self.new.single_flight
+        source = shared and fresh_file(self.connection, self.now, self.user, shared, self.digest)
         if not source:
             return None
         if (source["created_by"], source["request_hash"]) == (self.user.user, self.digest):
             return Submitted(Task.from_row(source), deduplicated=True)
         if spent:
             raise spent
-        row = self._insert(
-            "reuse",
-            status=TaskStatus.SUCCESS,
-            joined_id=source["id"],
-            finished_at=self.now,
-            **facts_of(source, self.new.filename),
-        )
-        if row is None:
-            return None
-        after_end(self.connection, self.now, row)
-        return Submitted(Task.from_row(row), deduplicated=False)
+        row = transitions.reuse(self.connection, self.now, self._values(), source)
+        return Submitted(Task.from_row(row), deduplicated=False) if row else None
 
-    def _insert(self, action: str, **state: Any) -> dict[str, Any] | None:
+    def _values(self) -> dict[str, Any]:
         new, user = self.new, self.user
-        values = {
+        return {
             "id": uuid4(),
             "tenant_id": user.tenant,
             "created_by": user.user,
@@ -142,39 +131,32 @@ class _Request:
             "dedupe_key": self.digest,
             "idempotency_key": new.idempotency_key,
             "request_hash": self.digest,
-            "flight_key": new.flight.key if new.flight else None,
+            "flight_key": new.single_flight.key if new.single_flight else None,
             "max_attempts": new.max_attempts,
             "notify": dict(new.notify) if new.notify else None,
             "version": 1,
             "created_at": self.now,
             "updated_at": self.now,
         }
-        statement = insert_ignoring(self.connection, export_task, _t.id)
-        if self.connection.execute(statement, values | state).one_or_none() is None:
-            return None
-        row = _UNTOUCHED | values | state
-        edge = (None, TaskStatus(row["status"]))
-        detail = {"shares": str(row["joined_id"])} if row["joined_id"] else None
-        who = user.user
-        audit(self.connection, self.now, action, row, actor=who, change=edge, detail=detail)
-        return row
 
 
 def _find_twin(connection: Connection, user: Principal, new: NewTask, digest: str) -> Task | None:
     mine = sa.select(export_task).where(owned_by(user))
     if new.idempotency_key:
-        same_key = mine.where(_t.idempotency_key == new.idempotency_key)
+        same_key = mine.where(_task.idempotency_key == new.idempotency_key)
         if row := connection.execute(same_key).mappings().one_or_none():
             if row["request_hash"] != digest:
                 raise IdempotencyMismatch()
             return Task.from_row(row)
-    same_work = mine.where(_t.task_type == new.task_type, _t.dedupe_key == digest, in_status(*LIVE))
+    same_work = mine.where(
+        _task.task_type == new.task_type, _task.dedupe_key == digest, in_status(*LIVE)
+    )
     row = connection.execute(same_work).mappings().one_or_none()
     return Task.from_row(row) if row else None
 
 
 def _digest(new: NewTask) -> str:
-    """SHA-256 over everything that was asked for, being told included."""
+    """SHA-256 over everything that was requested, notifications included."""
     notify = [dict(new.notify)] if new.notify else []
     canonical = json.dumps(
         [new.task_type, new.format, dict(new.params), new.asked_filename, *notify],

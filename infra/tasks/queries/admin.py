@@ -1,6 +1,6 @@
-"""What operators look at: tasks of all tenants and the audit log. It changes nothing.
+"""Queries for operators: tasks of all tenants, the audit log, and figures. Read-only.
 
-The only readers without a `Principal`; whoever calls them must have checked for the role.
+They take no `Principal`: the caller must have checked the operator's role.
 """
 
 from __future__ import annotations
@@ -15,22 +15,21 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from waybill.infra.db.engine import read_transaction
-from waybill.infra.db.tables import audit_log, export_task
+from waybill.infra.db.tables import audit_log, export_task, in_status
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.queries.owned import newest
 from waybill.infra.tasks.queries.statistics import (
     HourFigures,
     Lease,
     QueueFigures,
-    is_in,
     read_hours,
     read_leases,
     read_queues,
 )
 from waybill.infra.tasks.states import TaskStatus
 
-_t = export_task.c
-_a = audit_log.c
+_task = export_task.c
+_entry = audit_log.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,8 @@ class AuditEntry:
     detail: dict[str, Any] | None
 
 
-class Oversight:
-    """The task store, as seen by an operator."""
+class AdminQueries:
+    """Reads of the task store across tenants."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -65,15 +64,15 @@ class Oversight:
         limit: int = 50,
     ) -> list[Task]:
         """Tasks of all tenants, newest first."""
-        wanted: list[sa.ColumnElement[bool]] = [sa.true()]
+        conditions: list[sa.ColumnElement[bool]] = [sa.true()]
         if statuses:
-            wanted.append(sa.or_(*map(is_in, statuses)))
+            conditions.append(in_status(*statuses))
         if tenant:
-            wanted.append(_t.tenant_id == tenant)
+            conditions.append(_task.tenant_id == tenant)
         if task_type:
-            wanted.append(_t.task_type == task_type)
+            conditions.append(_task.task_type == task_type)
         with read_transaction(self._engine) as connection:
-            return newest(connection, wanted, offset=offset, limit=limit)
+            return newest(connection, conditions, offset=offset, limit=limit)
 
     def audit(
         self,
@@ -90,24 +89,24 @@ class Oversight:
         """Entries of the audit log, newest first.
 
         `since` is included and `until` is not. `before` continues after an entry's id: entries
-        are never changed or deleted, so no part shows one twice, whatever is added meanwhile.
+        are never changed or deleted, so no entry appears twice, whatever is added meanwhile.
         """
-        wanted = audit_conditions(
+        conditions = audit_conditions(
             task_id=task_id, tenant=tenant, actor=actor, action=action, since=since, until=until
         )
         if before is not None:
-            wanted.append(_a.id < before)
-        query = sa.select(audit_log).where(*wanted).order_by(_a.id.desc()).limit(limit)
+            conditions.append(_entry.id < before)
+        query = sa.select(audit_log).where(*conditions).order_by(_entry.id.desc()).limit(limit)
         with read_transaction(self._engine) as connection:
             return [AuditEntry(**row) for row in connection.execute(query).mappings()]
 
     def queues(self) -> list[QueueFigures]:
-        """What waits and what runs, by queue and type."""
+        """Waiting and running tasks, by queue and type."""
         with read_transaction(self._engine) as connection:
             return read_queues(connection)
 
     def leases(self) -> list[Lease]:
-        """What every worker has in hand."""
+        """The tasks of every worker."""
         with read_transaction(self._engine) as connection:
             return read_leases(connection)
 
@@ -126,13 +125,18 @@ def audit_conditions(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> list[sa.ColumnElement[bool]]:
-    """What an entry of the audit log has to be; None asks for nothing."""
-    equal = ((_a.task_id, task_id), (_a.tenant_id, tenant), (_a.actor, actor), (_a.action, action))
-    wanted: list[sa.ColumnElement[bool]] = [
+    """Conditions for entries of the audit log; a filter that is None narrows nothing."""
+    equal = (
+        (_entry.task_id, task_id),
+        (_entry.tenant_id, tenant),
+        (_entry.actor, actor),
+        (_entry.action, action),
+    )
+    conditions: list[sa.ColumnElement[bool]] = [
         column == value for column, value in equal if value is not None
     ]
     if since is not None:
-        wanted.append(_a.at >= since)
+        conditions.append(_entry.at >= since)
     if until is not None:
-        wanted.append(_a.at < until)
-    return wanted
+        conditions.append(_entry.at < until)
+    return conditions

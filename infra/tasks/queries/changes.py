@@ -1,9 +1,8 @@
-"""What changed in the task table since somebody last looked, whichever process changed it.
+"""Polling for changes of tasks, made by any process.
 
-Nothing is lost: every look begins where all transactions before it are over. `updated_at`
-and the audit log's `at` are taken when a transaction writes, and it commits a little later,
-so a look goes `OVERLAP` further back than the one before it; `seen` keeps what that shows
-twice from being told twice.
+No change is missed: a transaction takes `updated_at` and the audit log's `at` when it writes
+and commits a little later, so each poll reads from `OVERLAP` before the previous one; `seen`
+removes what that returns twice.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.queries.owned import newest, owned_by
 from waybill.infra.tasks.states import LIVE
 
-_t = export_task.c
-_a = audit_log.c
+_task = export_task.c
+_entry = audit_log.c
 
 #: Longer than any transaction that writes a task: each is a handful of statements, and the
 #: longest waits for a row lock that another one of them holds.
 OVERLAP = timedelta(seconds=10)
-#: What was missed is told in full up to here; after a longer absence the state is.
+#: Replay missed events up to this gap; after that send full state.
 _LONGEST_ABSENCE = timedelta(minutes=10)
 _MOST_MISSED = 1_000
-#: The state of all of a user's tasks: the live ones, and as many as the longest page holds.
+#: The full state of a user: the live tasks, and the newest, as many as the longest page holds.
 _MOST_LIVE = 500
 _NEWEST = 100
 #: Rows fetched by one statement; SQLite takes 32,766 parameters.
@@ -52,10 +51,10 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to read for somebody who begins to watch: one task, or all of `user`'s.
+class StateQuery:
+    """A request for the state to start a watch with: one task, or all of `user`'s.
 
-    With `since`, what changed after that position of an earlier look is enough.
+    With `since`, the position of an earlier poll, the changes after it are enough.
     """
 
     user: Principal
@@ -65,41 +64,41 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a watcher begins with. Not `whole`: the changes since the position it asked for."""
+    """The state to start a watch with; not `whole`: the changes since the requested position."""
 
     changes: list[Change]
     whole: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What one look found, and what the next one goes by."""
+class Poll:
+    """The result of one poll, and where the next one starts."""
 
     #: Everything that was committed before this is known.
     position: datetime
     changes: list[Change] = field(default_factory=list)
-    #: One for each `Wanted`, read after `changes`, so never older.
+    #: One for each `StateQuery`, read after `changes`, so never older than they are.
     states: list[State] = field(default_factory=list)
     #: Versions of the tasks in the window, None for those deleted.
     seen: Mapping[UUID, int | None] = field(default_factory=dict)
 
 
 class TaskChanges:
-    """Reads changes. Every look is one short read transaction, and holds nothing after it."""
+    """Polls for changes. Each poll is one short read transaction."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def look(
-        self, previous: Look | None, watched: Collection[Owner], wanted: Sequence[Wanted] = ()
-    ) -> Look:
+    def poll(
+        self, previous: Poll | None, watched: Collection[Owner], queries: Sequence[StateQuery] = ()
+    ) -> Poll:
         """The changes of the `watched` owners' tasks since `previous`, or since `OVERLAP` ago.
 
-        Cost: an index range over what changed at all, and one row for each change told.
+        Cost: an index range over all changes, and one row for each change returned.
         """
         with read_transaction(self._engine) as connection:
             now = database_now(connection)
-            # A clock that was set back must not put changes out of sight.
+            # A clock that was set back must not hide changes.
             position = now - OVERLAP
             since = min(previous.position, position) if previous else position
             versions = _versions_since(connection, since)
@@ -116,10 +115,10 @@ class TaskChanges:
                 for task_id, owner in deleted.items()
                 if owner in watched and (task_id not in known or known[task_id] is not None)
             )
-            return Look(
+            return Poll(
                 position=position,
                 changes=changes,
-                states=[_state(connection, now, item) for item in wanted],
+                states=[_state(connection, now, query) for query in queries],
                 seen={
                     **{task_id: version for task_id, (_, version) in versions.items()},
                     **dict.fromkeys(deleted),
@@ -129,7 +128,9 @@ class TaskChanges:
 
 def _versions_since(connection: Connection, since: datetime) -> dict[UUID, tuple[Owner, int]]:
     rows = connection.execute(
-        sa.select(_t.id, _t.tenant_id, _t.created_by, _t.version).where(_t.updated_at >= since)
+        sa.select(_task.id, _task.tenant_id, _task.created_by, _task.version).where(
+            _task.updated_at >= since
+        )
     )
     return {row.id: ((row.tenant_id, row.created_by), row.version) for row in rows}
 
@@ -137,19 +138,19 @@ def _versions_since(connection: Connection, since: datetime) -> dict[UUID, tuple
 def _deleted_since(
     connection: Connection, since: datetime, *conditions: sa.ColumnElement[bool]
 ) -> dict[UUID, Owner]:
-    """Tasks deleted since then: the audit log is all that is left of them.
+    """Tasks deleted since then, as the audit log records them.
 
     Only an owner deletes a task, so its actor is its owner. Ids rise with time but for the
     overlap, so this reads the end of the primary key, not the table.
     """
     before = (
-        sa.select(_a.id).where(_a.at < since - OVERLAP).order_by(_a.id.desc()).limit(1)
+        sa.select(_entry.id).where(_entry.at < since - OVERLAP).order_by(_entry.id.desc()).limit(1)
     ).scalar_subquery()
     rows = connection.execute(
-        sa.select(_a.task_id, _a.tenant_id, _a.actor).where(
-            _a.id > sa.func.coalesce(before, 0),
-            _a.action == "delete",
-            _a.at >= since,
+        sa.select(_entry.task_id, _entry.tenant_id, _entry.actor).where(
+            _entry.id > sa.func.coalesce(before, 0),
+            _entry.action == "delete",
+            _entry.at >= since,
             *conditions,
         )
     )
@@ -159,25 +160,25 @@ def _deleted_since(
 def _load(connection: Connection, ids: Sequence[UUID]) -> Iterable[Task]:
     for start in range(0, len(ids), _ROWS_AT_ONCE):
         rows = connection.execute(
-            sa.select(export_task).where(_t.id.in_(ids[start : start + _ROWS_AT_ONCE]))
+            sa.select(export_task).where(_task.id.in_(ids[start : start + _ROWS_AT_ONCE]))
         ).mappings()
         yield from (Task.from_row(row) for row in rows)
 
 
-def _state(connection: Connection, now: datetime, wanted: Wanted) -> State:
-    user, task_id = wanted.user, wanted.task_id
+def _state(connection: Connection, now: datetime, query: StateQuery) -> State:
+    user, task_id = query.user, query.task_id
     if task_id is not None:
-        [*found] = newest(connection, [owned_by(user), _t.id == task_id], limit=1)
+        [*found] = newest(connection, [owned_by(user), _task.id == task_id], limit=1)
         gone = Change(task_id, (user.tenant, user.user), None)
         return State([_changed(task) for task in found] or [gone], whole=True)
-    if wanted.since and now - _LONGEST_ABSENCE < wanted.since <= now:
-        missed = _missed(connection, user, wanted.since)
+    if query.since and now - _LONGEST_ABSENCE < query.since <= now:
+        missed = _missed(connection, user, query.since)
         if missed is not None:
             return State(missed, whole=False)
     tasks = {
         task.id: task
         for task in (
-            *newest(connection, [owned_by(user), _t.status.in_(LIVE)], limit=_MOST_LIVE),
+            *newest(connection, [owned_by(user), _task.status.in_(LIVE)], limit=_MOST_LIVE),
             *newest(connection, [owned_by(user)], limit=_NEWEST),
         )
     }
@@ -187,10 +188,12 @@ def _state(connection: Connection, now: datetime, wanted: Wanted) -> State:
 
 def _missed(connection: Connection, user: Principal, since: datetime) -> list[Change] | None:
     """The changes of `user`'s tasks since then, or None when there are too many."""
-    tasks = newest(connection, [owned_by(user), _t.updated_at >= since], limit=_MOST_MISSED + 1)
+    tasks = newest(connection, [owned_by(user), _task.updated_at >= since], limit=_MOST_MISSED + 1)
     if len(tasks) > _MOST_MISSED:
         return None
-    deleted = _deleted_since(connection, since, _a.tenant_id == user.tenant, _a.actor == user.user)
+    deleted = _deleted_since(
+        connection, since, _entry.tenant_id == user.tenant, _entry.actor == user.user
+    )
     changes = [_changed(task) for task in reversed(tasks)]
     return changes + [Change(task_id, owner, None) for task_id, owner in deleted.items()]
 

@@ -1,8 +1,8 @@
-"""Figures for operators: what waits and runs, who holds which lease, and how the last day went.
+"""Figures for operators: waiting and running tasks, leases, and results of the last day.
 
-Each reads through a partial or narrow index, so it costs the live tasks or the last day's,
-and not the table. Tasks that only wait for another one's file (`joined_id`) are no work, and
-are not counted.
+Each reads through a partial or narrow index, so its cost is that of the live tasks or of the
+last day's, not of the table. Followers, which only wait for the file of another task, are not
+counted.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from waybill.infra.db.engine import database_now
-from waybill.infra.db.tables import export_task
+from waybill.infra.db.tables import export_task, in_status
 from waybill.infra.tasks.states import TaskStatus
 
-_t = export_task.c
+_task = export_task.c
 
-#: Leases that are shown; more than that, nobody reads.
+#: Leases listed at most.
 _MAX_LEASES = 200
 _HOUR = timedelta(hours=1)
 
@@ -40,7 +40,7 @@ class QueueFigures:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A task in the hands of a worker. An overdue one is about to be rescued."""
+    """A task claimed by a worker. An overdue one is about to be rescued."""
 
     worker: str
     lease_expires_at: datetime
@@ -70,10 +70,10 @@ class HourFigures:
 def read_queues(connection: Connection) -> list[QueueFigures]:
     """Every queue and type with live tasks, by name."""
     now = database_now(connection)
-    delayed = sa.func.count(sa.case((_t.next_attempt_at > now, 1)))
+    delayed = sa.func.count(sa.case((_task.next_attempt_at > now, 1)))
     found: dict[tuple[str, str], QueueFigures] = {}
     for row in connection.execute(
-        _live_by_queue(TaskStatus.PENDING, delayed, sa.func.min(_t.created_at))
+        _live_by_queue(TaskStatus.PENDING, delayed, sa.func.min(_task.created_at))
     ):
         queue, task_type, waiting, later, oldest = row
         found[queue, task_type] = QueueFigures(
@@ -86,25 +86,25 @@ def read_queues(connection: Connection) -> list[QueueFigures]:
 
 
 def read_leases(connection: Connection) -> list[Lease]:
-    """Who works on what, those whose lease ends first at the top of each worker."""
+    """The leases of each worker, those that end first at the top."""
     now = database_now(connection)
     rows = connection.execute(
         sa.select(
-            _t.lease_owner,
-            _t.lease_expires_at,
-            _t.lease_expires_at < now,
-            _t.id,
-            _t.tenant_id,
-            _t.created_by,
-            _t.task_type,
-            _t.queue,
-            _t.filename,
-            _t.attempt,
-            _t.rows_done,
-            _t.rows_total,
+            _task.lease_owner,
+            _task.lease_expires_at,
+            _task.lease_expires_at < now,
+            _task.id,
+            _task.tenant_id,
+            _task.created_by,
+            _task.task_type,
+            _task.queue,
+            _task.filename,
+            _task.attempt,
+            _task.rows_done,
+            _task.rows_total,
         )
-        .where(is_in(TaskStatus.PROCESSING), _t.lease_expires_at.is_not(None))
-        .order_by(_t.lease_owner, _t.lease_expires_at)
+        .where(in_status(TaskStatus.PROCESSING), _task.lease_expires_at.is_not(None))
+        .order_by(_task.lease_owner, _task.lease_expires_at)
         .limit(_MAX_LEASES)
     )
     return [Lease(row[0] or "", row[1], bool(row[2]), *row[3:]) for row in rows]
@@ -115,7 +115,7 @@ def read_hours(connection: Connection, count: int = 24) -> list[HourFigures]:
     current = database_now(connection).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     first = current - (count - 1) * _HOUR
     hour, seconds = _ended_hour(connection), _run_seconds(connection)
-    failed = _t.status == TaskStatus.FAILED
+    failed = _task.status == TaskStatus.FAILED
     query = (
         sa.select(
             hour,
@@ -124,9 +124,9 @@ def read_hours(connection: Connection, count: int = 24) -> list[HourFigures]:
             sa.func.avg(sa.case((~failed, seconds))),
             sa.func.max(sa.case((~failed, seconds))),
         )
-        # Nothing has changed since before it ended: this is what the index is asked for.
-        .where(_t.updated_at >= first, _t.finished_at >= first)
-        .where(_t.status.in_([TaskStatus.SUCCESS, TaskStatus.EXPIRED, TaskStatus.FAILED]))
+        # Implied by the second condition, and the one that has an index.
+        .where(_task.updated_at >= first, _task.finished_at >= first)
+        .where(_task.status.in_([TaskStatus.SUCCESS, TaskStatus.EXPIRED, TaskStatus.FAILED]))
         .group_by(hour)
     )
     hours = {first + step * _HOUR: HourFigures(first + step * _HOUR) for step in range(count)}
@@ -138,27 +138,22 @@ def read_hours(connection: Connection, count: int = 24) -> list[HourFigures]:
 
 def _live_by_queue(status: TaskStatus, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
     return (
-        sa.select(_t.queue, _t.task_type, sa.func.count(), *more)
-        .where(is_in(status), _t.joined_id.is_(None))
-        .group_by(_t.queue, _t.task_type)
+        sa.select(_task.queue, _task.task_type, sa.func.count(), *more)
+        .where(in_status(status), _task.joined_id.is_(None))
+        .group_by(_task.queue, _task.task_type)
     )
-
-
-def is_in(status: TaskStatus) -> sa.ColumnElement[bool]:
-    """Said as a constant, or the planner could not see that a partial index covers it."""
-    return _t.status == sa.bindparam(None, status.value, sa.Text(), literal_execute=True)
 
 
 def _ended_hour(connection: Connection) -> sa.ColumnElement[str]:
     if connection.dialect.name == "postgresql":
-        return sa.func.to_char(sa.func.timezone("UTC", _t.finished_at), "YYYY-MM-DD HH24")
-    return sa.func.strftime("%Y-%m-%d %H", _t.finished_at)
+        return sa.func.to_char(sa.func.timezone("UTC", _task.finished_at), "YYYY-MM-DD HH24")
+    return sa.func.strftime("%Y-%m-%d %H", _task.finished_at)
 
 
 def _run_seconds(connection: Connection) -> sa.ColumnElement[Any]:
     if connection.dialect.name == "postgresql":
-        return sa.extract("epoch", _t.finished_at - _t.started_at)
-    days = sa.func.julianday(_t.finished_at) - sa.func.julianday(_t.started_at)
+        return sa.extract("epoch", _task.finished_at - _task.started_at)
+    days = sa.func.julianday(_task.finished_at) - sa.func.julianday(_task.started_at)
     return days * 86_400.0
 
 

@@ -26,6 +26,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field, model_validator
 from sqlalchemy.engine import Engine
 
+from tests.support.task_store import Worker
 from waybill.api.app import create_app
 from waybill.api.session.development_tokens import mint
 from waybill.exporter.datasets.dataset import Dataset, Registry
@@ -34,7 +35,7 @@ from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
 from waybill.infra.notifications.rules import NotificationRules
 from waybill.infra.services import Services
-from waybill.infra.tasks.lifecycle.runs import Finished, Reading, TaskRuns
+from waybill.infra.tasks.model import Finished, TaskProgress
 from waybill.storage.memory import MemoryStore
 from waybill.storage.store import ObjectStore
 
@@ -117,7 +118,7 @@ class TaskApi:
     url: str
     engine: Engine
     services: Services
-    runs: TaskRuns
+    runs: Worker
     wake_ups: list[None]
     _clients: ExitStack = field(default_factory=ExitStack)
     _names: Iterator[int] = field(default_factory=itertools.count)
@@ -149,7 +150,7 @@ class TaskApi:
         """A client of somebody with `roles`, in a tenant of their own unless it is named."""
         return self.client(self.token(tenant or self.tenant(), user, roles))
 
-    def begin(self, task: dict[str, Any], reading: Reading | None = None) -> Any:
+    def begin(self, task: dict[str, Any], reading: TaskProgress | None = None) -> Any:
         """What a worker does first."""
         claim = self.runs.claim(UUID(task["id"]), "test-worker")
         assert claim is not None
@@ -244,7 +245,7 @@ def running_api(
         wake_ups: list[None] = []
         services = stack.services(lambda: wake_ups.append(None), checks=checks or {})
         with serve(create_app(services)) as url:
-            runs = TaskRuns(stack.engine, timedelta(seconds=60))
+            runs = Worker(stack.engine)
             api = TaskApi(url, stack.engine, services, runs, wake_ups)
             yield api
             api.close()

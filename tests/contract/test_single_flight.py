@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.support.single_flight import CID, ELSEWHERE, PEOPLE, all_at_once, wake_ups
-from tests.support.task_store import ANN, BOB, finished, new_task, reading_of
+from tests.support.task_store import ANN, BOB, finished, new_task, progress_of
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.tasks.states import TaskStatus
 
@@ -27,14 +27,14 @@ def test_a_follower_is_never_claimed_nudged_or_rescued(desk, engine):
     assert desk.runs.claim(follower.id, "w") is None
     assert desk.runs.claim_next("orders", "w").task.id == leader.id
     assert desk.runs.claim_next("orders", "w") is None
-    assert desk.upkeep.nudge_forgotten(timedelta(0)) == 0
-    assert desk.upkeep.rescue_expired_leases(timedelta(0)) == 0
+    assert desk.maintenance.republish_overdue(timedelta(0)) == 0
+    assert desk.maintenance.rescue_expired_leases(timedelta(0)) == 0
 
 
 def test_a_follower_sees_the_progress_of_its_leader_and_a_new_etag(desk):
     leader, follower = desk.task(ANN), desk.task(BOB)
     claim = desk.runs.claim(leader.id, "w")
-    desk.runs.heartbeat(claim, reading_of(7, 10))
+    desk.runs.heartbeat(claim, progress_of(7, 10))
     seen = desk.seen(follower, BOB)
     assert (seen.rows_done, seen.rows_total, seen.status) == (7, 10, TaskStatus.PENDING)
     assert seen.version > follower.version
@@ -94,7 +94,7 @@ def test_when_the_leader_is_cancelled_the_oldest_follower_leads_the_others(desk,
     wake_ups(engine)
     if running:
         claim = desk.runs.claim(leader.id, "w")
-        desk.runs.heartbeat(claim, reading_of(7, 10))
+        desk.runs.heartbeat(claim, progress_of(7, 10))
         desk.requests.cancel(ANN, leader.id)
         assert desk.seen(oldest, BOB).joined_id == leader.id, "the worker has not stopped yet"
         desk.runs.fail(claim, code="cancelled", message="c", retry_in=None)
@@ -151,8 +151,8 @@ def test_the_sweeper_finds_followers_whose_leader_is_gone(desk, engine):
     desk.change(leader, status="CANCELLED")
     newcomer = desk.task(ELSEWHERE)
     assert newcomer.joined_id is None
-    assert desk.upkeep.lead_strays() == 1
-    assert desk.upkeep.lead_strays() == 0
+    assert desk.maintenance.promote_orphaned_followers() == 1
+    assert desk.maintenance.promote_orphaned_followers() == 0
     assert desk.seen(other, CID).joined_id == oldest.id
     assert (oldest.id, "lead") in wake_ups(engine)
 
@@ -162,7 +162,7 @@ def test_strays_join_the_leader_that_came_after_theirs(desk):
     desk.change(leader, status="CANCELLED")
     newcomer = desk.task(CID)
     assert newcomer.joined_id is None
-    desk.upkeep.lead_strays()
+    desk.maintenance.promote_orphaned_followers()
     assert desk.seen(stray, BOB).joined_id == newcomer.id
 
 
@@ -207,7 +207,7 @@ def test_nobody_who_joins_while_the_leader_ends_is_forgotten(desk, end):
         tasks = all_at_once(ends[end], *joiners)[1:]
         if end == "cancel":
             desk.runs.fail(claim, code="cancelled", message="c", retry_in=None)
-        assert desk.upkeep.lead_strays() == 0
+        assert desk.maintenance.promote_orphaned_followers() == 0
         seen = [desk.seen(task, user) for task, user in zip(tasks, PEOPLE[:8], strict=True)]
         waiting = [task for task in seen if task.status == TaskStatus.PENDING]
         leaders = [task for task in waiting if task.joined_id is None]

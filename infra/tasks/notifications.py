@@ -13,8 +13,9 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from waybill.infra.db.inserts import insert_ignoring
 from waybill.infra.db.tables import notification
-from waybill.infra.tasks.audit import TaskRow, insert_ignoring
+from waybill.infra.tasks.model import TaskRow
 from waybill.infra.tasks.states import TaskStatus
 
 NOTICE, WEBHOOK, EMAIL = "notice", "webhook", "email"

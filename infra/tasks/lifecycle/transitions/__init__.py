@@ -1,0 +1,77 @@
+"""The state machine of a task: the only code that inserts one or changes its status.
+
+::
+
+             submit, join               reuse
+                  │                       │
+                  ▼       share           ▼  expire
+        ┌──────PENDING──────────────►SUCCESS────────►EXPIRED
+        │       │   ▲                     ▲
+        │ claim │   │ fail, rescue,       │
+        │       ▼   │ release             │
+        │    PROCESSING───────────────────┘
+        │       │   │       finish
+        │cancel │   └────────────────►FAILED
+        ▼       │   fail, rescue: no attempt left
+     CANCELLED◄─┘
+             fail, rescue, release: cancellation was requested
+
+=========  ================================  =====================  ==========================
+move       from → to                         made for               wake-up
+=========  ================================  =====================  ==========================
+submit     – → PENDING                       a user                 ``run``
+join       – → PENDING                       a user, as a follower  none: its leader runs
+reuse      – → SUCCESS                       a user; a fresh file   none
+claim      PENDING → PROCESSING              a worker               none
+finish     PROCESSING → SUCCESS              a worker               none
+fail       PROCESSING → PENDING, FAILED,     a worker               ``retry``, later; ``dead``:
+           CANCELLED                                                a dead letter
+rescue     as fail                           the sweeper            as fail
+release    PROCESSING → PENDING, CANCELLED   a worker that stops    ``release``
+cancel     PENDING → CANCELLED               a user                 none
+share      PENDING → SUCCESS                 a follower             none
+expire     SUCCESS → EXPIRED                 the sweeper            none
+=========  ================================  =====================  ==========================
+
+Without a change of status: cancelling a PROCESSING task asks its worker to stop, and a follower
+whose leader ended without a file leads or runs alone (``lead``). A retry by a user submits a
+new task.
+
+Each move is one conditional UPDATE whose WHERE clause says what must still be true, so of two
+processes that try at once one changes nothing, whatever it believes. Its audit row, its wake-up
+and, for a move that ends the task, the side effects of `complete` are part of the caller's
+transaction.
+"""
+
+from __future__ import annotations
+
+from waybill.infra.tasks.lifecycle.transitions.completion import promote_follower
+from waybill.infra.tasks.lifecycle.transitions.moves import Conditions, update_tasks
+from waybill.infra.tasks.lifecycle.transitions.steps import (
+    cancel,
+    claim,
+    expire,
+    fail,
+    finish,
+    is_due,
+    join,
+    release,
+    reuse,
+    submit,
+)
+
+__all__ = [
+    "Conditions",
+    "cancel",
+    "claim",
+    "expire",
+    "fail",
+    "finish",
+    "is_due",
+    "join",
+    "promote_follower",
+    "release",
+    "reuse",
+    "submit",
+    "update_tasks",
+]

@@ -1,0 +1,277 @@
+"""Each move as a function: its conditions, its values, its wake-up. See the package."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from waybill.infra.db.tables import export_task
+from waybill.infra.tasks.audit import audit
+from waybill.infra.tasks.lifecycle.objects import mark_stored, release_object
+from waybill.infra.tasks.lifecycle.single_flight import shared_columns
+from waybill.infra.tasks.lifecycle.transitions.completion import complete
+from waybill.infra.tasks.lifecycle.transitions.moves import (
+    CANCEL,
+    CLAIM,
+    EXPIRE,
+    FAIL,
+    FINISH,
+    JOIN,
+    RELEASE,
+    REUSE,
+    SUBMIT,
+    Conditions,
+    insert_task,
+    move_tasks,
+    update_tasks,
+)
+from waybill.infra.tasks.model import Claim, Finished, Task, TaskRow
+from waybill.infra.tasks.outbox import add_wake_up
+from waybill.infra.tasks.states import TaskStatus
+
+_task = export_task.c
+
+#: The broker's timer and the database's clock differ by milliseconds. A task whose own message
+#: arrives this early is claimed, since turning it away would leave it to the sweeper.
+_EARLY = timedelta(seconds=1)
+
+_NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}
+
+
+def submit(connection: Connection, now: datetime, values: dict[str, Any]) -> TaskRow | None:
+    """Insert a task that a worker will claim; None when a unique index holds its twin."""
+    row = insert_task(connection, now, SUBMIT, values)
+    if row is not None:
+        add_wake_up(connection, now, row, kind="run")
+    return row
+
+
+def join(
+    connection: Connection, now: datetime, values: dict[str, Any], leader: UUID
+) -> TaskRow | None:
+    """Insert a task that waits for the file of `leader`; None when a twin exists.
+
+    The caller holds the lock of `join_leader`, so the leader cannot end before this commits.
+    """
+    return insert_task(connection, now, JOIN, values | {"joined_id": leader})
+
+
+def reuse(
+    connection: Connection, now: datetime, values: dict[str, Any], source: TaskRow
+) -> TaskRow | None:
+    """Insert a task that has the file of `source` already; None when a twin exists."""
+    shared = shared_columns(source, values["filename"])
+    row = insert_task(
+        connection, now, REUSE, values | shared | {"joined_id": source["id"], "finished_at": now}
+    )
+    if row is not None:
+        complete(connection, now, row)
+    return row
+
+
+def claim(
+    connection: Connection,
+    now: datetime,
+    worker: str,
+    lease: timedelta,
+    which: sa.ColumnElement[bool],
+    hint: UUID | None,
+) -> Claim | None:
+    """Claim the one task that `which` describes, if it still waits, is due and may be tried.
+
+    `hint` is the task named in the delivered message; see `is_due`.
+    """
+    rows = move_tasks(
+        connection,
+        now,
+        CLAIM,
+        (
+            which,
+            _task.joined_id.is_(None),
+            _task.attempt < _task.max_attempts,
+            _task.cancel_requested_at.is_(None),
+            is_due(_task, now, hint),
+        ),
+        actor=worker,
+        detail=lambda row: {"attempt": row["attempt"]},
+        fence=_task.fence + 1,
+        attempt=_task.attempt + 1,
+        lease_owner=worker,
+        lease_expires_at=now + lease,
+        next_attempt_at=None,
+        started_at=sa.func.coalesce(_task.started_at, now),
+        rows_done=0,
+        rows_total=None,
+        bytes_uploaded=0,
+    )
+    return Claim(Task.from_row(rows[0]), rows[0]["fence"], worker) if rows else None
+
+
+def is_due(columns: Any, now: datetime, hint: UUID | None) -> sa.ColumnElement[bool]:
+    """The condition that a task may start now. The one named by `hint` may be a little early."""
+    due = columns.next_attempt_at
+    soon = sa.and_(columns.id == hint, due <= now + _EARLY)
+    return sa.or_(due.is_(None), due <= now, soon)
+
+
+def finish(
+    connection: Connection, now: datetime, held: Conditions, worker: str, done: Finished
+) -> bool:
+    """Record SUCCESS with its file; False when the claim is lost or the task was cancelled."""
+    rows = move_tasks(
+        connection,
+        now,
+        FINISH,
+        (*held, _task.cancel_requested_at.is_(None)),
+        actor=worker,
+        detail=lambda _: {"rows": done.rows_written, "bytes": done.size_bytes},
+        object_key=done.object_key,
+        etag=done.etag,
+        sha256=done.sha256,
+        size_bytes=done.size_bytes,
+        bytes_uploaded=done.size_bytes,
+        rows_source=done.rows_source,
+        rows_written=done.rows_written,
+        rows_done=done.rows_written,
+        rows_total=done.rows_written,
+        snapshot_at=done.snapshot_at,
+        warnings=done.warnings,
+        download_url=done.download_url,
+        url_expires_at=done.url_expires_at,
+        expires_at=now + done.retention,
+        finished_at=now,
+        error_code=None,
+        error_message=None,
+        flight_key=done.flight_key,
+        **_NO_LEASE,
+    )
+    if not rows:
+        return False
+    mark_stored(connection, done.object_key)
+    complete(connection, now, rows[0])
+    return True
+
+
+def fail(
+    connection: Connection,
+    now: datetime,
+    held: Conditions,
+    *,
+    actor: str,
+    code: str,
+    message: str,
+    retry_in: timedelta | None,
+) -> TaskStatus | None:
+    """End an attempt that went wrong; None when `held` no longer describes a running task.
+
+    With `retry_in` and attempts left the task becomes PENDING, with a delayed wake-up, else
+    FAILED, with a dead letter. A task whose cancellation was requested becomes CANCELLED.
+    """
+    used_up = sa.true() if retry_in is None else _task.attempt >= _task.max_attempts
+    cancelled = _task.cancel_requested_at.is_not(None)
+    over = sa.or_(cancelled, used_up)
+    delay = retry_in or timedelta(0)
+    rows = move_tasks(
+        connection,
+        now,
+        FAIL,
+        held,
+        actor=actor,
+        detail=lambda row: {"code": code, "attempt": row["attempt"]},
+        status=sa.case(
+            (cancelled, TaskStatus.CANCELLED.value),
+            (used_up, TaskStatus.FAILED.value),
+            else_=TaskStatus.PENDING.value,
+        ),
+        fence=_task.fence + 1,
+        retry_count=sa.case((over, _task.retry_count), else_=_task.retry_count + 1),
+        next_attempt_at=sa.case((over, None), else_=_time(now + delay)),
+        finished_at=sa.case((over, _time(now)), else_=None),
+        error_code=code,
+        error_message=message,
+        **_NO_LEASE,
+    )
+    if not rows:
+        return None
+    row = rows[0]
+    status = TaskStatus(row["status"])
+    if status == TaskStatus.PENDING:
+        add_wake_up(connection, now, row, kind="retry", delay=delay)
+    elif status == TaskStatus.FAILED:
+        add_wake_up(connection, now, row, kind="dead", reason=f"{code}: {message}")
+    complete(connection, now, row)
+    return status
+
+
+def release(connection: Connection, now: datetime, held: Conditions, worker: str) -> bool:
+    """Return a task to its queue without counting the attempt; False when the claim is lost.
+
+    A task whose cancellation was requested becomes CANCELLED: nobody would claim it again.
+    """
+    cancelled = _task.cancel_requested_at.is_not(None)
+    rows = move_tasks(
+        connection,
+        now,
+        RELEASE,
+        held,
+        actor=worker,
+        status=sa.case((cancelled, TaskStatus.CANCELLED.value), else_=TaskStatus.PENDING.value),
+        fence=_task.fence + 1,
+        attempt=_task.attempt - 1,
+        finished_at=sa.case((cancelled, _time(now)), else_=None),
+        **_NO_LEASE,
+    )
+    if not rows:
+        return False
+    complete(connection, now, rows[0])
+    if rows[0]["status"] == TaskStatus.PENDING:
+        add_wake_up(connection, now, rows[0], kind="release")
+    return True
+
+
+def cancel(connection: Connection, now: datetime, task: Task, actor: str) -> TaskRow:
+    """Cancel a PENDING task, or ask the worker of a PROCESSING one to stop.
+
+    The caller has locked the row and checked that it is live.
+    """
+    this = (_task.id == task.id, _task.version == task.version)
+    if task.status == TaskStatus.PENDING:
+        (row,) = move_tasks(
+            connection,
+            now,
+            CANCEL,
+            this,
+            actor=actor,
+            cancel_requested_at=now,
+            fence=_task.fence + 1,
+            next_attempt_at=None,
+            finished_at=now,
+        )
+        complete(connection, now, row)
+        return row
+    row = update_tasks(connection, now, this, cancel_requested_at=now).one()
+    audit(connection, now, "cancel", row, actor=actor)
+    return row
+
+
+def expire(connection: Connection, now: datetime, task_id: UUID) -> bool:
+    """Take the file of a task whose retention has ended; False when it is not there to take."""
+    rows = move_tasks(
+        connection,
+        now,
+        EXPIRE,
+        (_task.id == task_id, _task.expires_at < now),
+        download_url=None,
+        url_expires_at=None,
+    )
+    if rows:
+        release_object(connection, rows[0]["object_key"], task_id)
+    return bool(rows)
+
+
+def _time(value: datetime) -> sa.ColumnElement[datetime]:
+    return sa.literal(value, _task.created_at.type)
