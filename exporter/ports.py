@@ -57,7 +57,7 @@ class RowCount:
 
     counted: int | None = None
     #: The estimate of the database's planner, if it has one.
-    planned: int | None = None
+    estimated: int | None = None
 
 
 class RowCounter(Protocol):

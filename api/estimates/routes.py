@@ -1,4 +1,4 @@
-"""``/api/export-tasks/estimate``: what an export would come to."""
+"""``/api/export-tasks/estimate``: estimates of exports."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ router = APIRouter(prefix="/api/export-tasks", tags=["export tasks"], route_clas
     responses=problem_docs(400, 401, 403, 413, 415, 422, 503),
 )
 def estimate(body: ExportRequest, user: Caller, services: ServicesDep) -> Estimate:
-    """What this request would come to, if it were submitted. Stores nothing."""
+    """Estimate the export that this request would start. Stores nothing."""
     return estimate_export(services, user, body)

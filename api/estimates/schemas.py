@@ -1,4 +1,4 @@
-"""Bodies of the answer that comes before the click."""
+"""Response bodies of estimates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from waybill.infra.estimates.estimator import RowsKnownBy
 
 
 class BetterFormatBody(BaseModel):
-    """A format that would serve better than the one asked for."""
+    """A format that suits the export better than the requested one."""
 
     format: str
     code: str = Field(description="Stable name of the reason.")
@@ -16,29 +16,37 @@ class BetterFormatBody(BaseModel):
 
 
 class Estimate(BaseModel):
-    """What an export would come to. Nothing was stored, and nothing is promised."""
+    """The estimated figures of an export. Nothing is stored."""
 
     type: str
     format: str
-    rows: int | None = Field(description="Null while nobody knows; then so is what follows it.")
+    rows: int | None = Field(
+        description="Null when it is unknown. Size, files and duration are then null as well."
+    )
     rows_known_by: RowsKnownBy | None = Field(
         description=(
-            "`exact`: counted just now. `planner`: the database's guess, corrected by earlier "
-            "exports. `history`: your own last export of the same."
+            "`exact`: counted just now. `planner`: the database's estimate, corrected by past "
+            "exports. `history`: your own last export with the same parameters."
         )
     )
     rows_problem: str | None = Field(
-        description="Code of what kept the database from answering, such as `source_unavailable`."
+        description="Code of why the database gave no number, such as `source_unavailable`."
     )
-    rows_limit: int = Field(description="An export with more rows than this fails.")
-    files: int | None = Field(description="Files in the archive, or 1.")
-    sheets: int | None = Field(description="Sheets of the workbook; null if it is not one.")
+    rows_limit: int = Field(description="An export with more rows fails.")
+    files: int | None = Field(description="Number of files in the archive, or 1.")
+    sheets: int | None = Field(
+        description="Number of sheets; null if the format is not a workbook."
+    )
     bytes: int | None
-    seconds: float | None = Field(description="From its start, without the wait in the queue.")
-    calibrated: bool = Field(
-        description="Bytes and seconds follow your organisation's earlier exports of this kind."
+    seconds: float | None = Field(
+        description="Duration of the export, without the wait in the queue."
     )
-    queue_position: int = Field(description="Exports that wait in the same queue.")
-    queue_running: int = Field(description="Exports of that queue that run now.")
-    starts_in_seconds: int = Field(description="About how long until a worker is free; 0 is now.")
+    calibrated: bool = Field(
+        description="Bytes and seconds come from past exports of your organisation."
+    )
+    queue_position: int = Field(description="Exports waiting in the same queue.")
+    queue_running: int = Field(description="Exports of that queue running now.")
+    starts_in_seconds: int = Field(
+        description="Estimated time until a worker is free; 0 means now."
+    )
     better_format: BetterFormatBody | None

@@ -1,4 +1,4 @@
-"""Before the click: what an export would come to, and when it would begin."""
+"""Estimates for the API: rows, size and duration of an export, and when it would start."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from waybill.infra.estimates.model import USUAL_COLUMNS, estimate_bytes
 from waybill.infra.exports.plan import ExportPlan
 from waybill.infra.services import Services
 
-#: The planner, and then a count, have this long each. A person waits for the answer.
-_PATIENCE = timedelta(seconds=0.5)
-#: What an export ahead takes when nothing is known about its kind.
-_USUAL_SECONDS = 10.0
+#: Timeout of the planner, and again of the count. A user waits for the answer.
+_TIMEOUT = timedelta(seconds=0.5)
+#: Assumed duration of the exports ahead in the queue when there are no past ones.
+_DEFAULT_SECONDS = 10.0
 
 
 def estimate_export(services: Services, user: Principal, request: ExportRequest) -> Estimate:
-    """Estimate what `request` would become, in about a second at most, and store nothing.
+    """Estimate the export that `request` asks for, in about a second, and store nothing.
 
     Raises:
         UnknownDataset, PermissionDenied, InvalidRequest: as when it is submitted.
     """
     plan = plan_request(services, user, request)
     estimate = services.estimator.estimate(
-        user, plan.dataset, plan.query, plan.param_values, plan.format.name, within=_PATIENCE
+        user, plan.dataset, plan.query, plan.param_values, plan.format.name, within=_TIMEOUT
     )
     load = services.history.queue_load(plan.dataset.queue)
     shape = _shape(plan, estimate)
@@ -77,14 +77,14 @@ def _better(
 
 
 def _wait_seconds(load: QueueLoad, concurrency: int, estimate: ExportEstimate) -> int:
-    """Rounds of the queue until a slot is free, each as long as this kind of export takes.
+    """Seconds until a slot is free: rounds of the queue, each as long as exports of this kind.
 
-    Workers that have nothing to do are not known here, so at least one is taken to be there.
+    Idle workers are not known here, so at least one worker is assumed.
     """
     slots = concurrency * max(1, load.workers)
-    too_many = load.waiting + load.running - slots + 1
-    if too_many <= 0:
+    exports_ahead = load.waiting + load.running - slots + 1
+    if exports_ahead <= 0:
         return 0
     timed = [past.seconds for past in estimate.past if past.seconds is not None]
-    each = median(timed) if timed else estimate.seconds or _USUAL_SECONDS
-    return ceil(ceil(too_many / slots) * each)
+    each = median(timed) if timed else estimate.seconds or _DEFAULT_SECONDS
+    return ceil(ceil(exports_ahead / slots) * each)

@@ -87,9 +87,9 @@ class Estimator:
         past = self._history.past_exports(user.tenant, dataset.name, format_name)
         count, problem = self._count(dataset, query, within)
         rows, known = count.counted, RowsKnownBy.EXACT
-        if rows is None and count.planned is not None:
+        if rows is None and count.estimated is not None:
             rows, known = (
-                correct_planner_rows(count.planned, filled_params(values), past),
+                correct_planner_rows(count.estimated, filled_params(values), past),
                 RowsKnownBy.PLANNER,
             )
         if rows is None:
@@ -101,7 +101,7 @@ class Estimator:
             rows=rows,
             rows_known_by=None if rows is None else known,
             rows_problem=problem,
-            planner_rows=count.planned,
+            planner_rows=count.estimated,
             columns=columns,
             size_bytes=None if rows is None else estimate_bytes(format_name, rows, width, past),
             seconds=None if rows is None else estimate_seconds(rows, width, past),
@@ -115,7 +115,7 @@ class Estimator:
             count = self._counters[dataset.reads].count(query, within=within)
         except WaybillError as error:
             return RowCount(), error.code
-        unknown = count.counted is None and count.planned is None
+        unknown = count.counted is None and count.estimated is None
         return count, TOO_SLOW if unknown else None
 
 

@@ -24,16 +24,15 @@ USUAL_COLUMNS = 11
 #: Parquet file; with a median per row instead of a line, 4.6 %. (Measured.)
 _NEAREST = 8
 #: Sizes that differ by a smaller factor give no line: its slope would be noise.
-_SPREAD = 2
+_MIN_SIZE_RATIO = 2
 #: Past exports with the same parameters filled in that it takes to correct the planner.
-_ENOUGH = 3
+_MIN_ERRORS = 3
 #: A larger error of the planner is no constant factor, and is not corrected further.
 _LARGEST_CORRECTION = 10.0
 
-
-#: Claim, connection, upload and commit of an export without rows; and cells a second. The
-#: 100,000 orders took 0.3 to 0.5 s from SQLite as XLSX, CSV and Parquet on two cores, which is 2
-#: to 3 million. (Measured.) A store far away makes both worse, and the first exports say so.
+#: Defaults: seconds of an export without rows (claim, connection, upload, commit), and cells per
+#: second. 100,000 orders took 0.3 to 0.5 s from SQLite as XLSX, CSV and Parquet on two cores: 2 to
+#: 3 million cells per second. (Measured.) A distant store makes both worse; past exports show it.
 _EMPTY_SECONDS = 0.2
 _CELLS_PER_SECOND = 2_000_000
 
@@ -88,7 +87,7 @@ def correct_planner_rows(
         for export in past
         if export.planner_rows and export.filled_params == params
     ]
-    if len(errors) < _ENOUGH:
+    if len(errors) < _MIN_ERRORS:
         return planner_rows
     factor = min(_LARGEST_CORRECTION, max(1 / _LARGEST_CORRECTION, median(errors)))
     return round(planner_rows * factor)
@@ -107,7 +106,7 @@ def _fit(points: Iterable[tuple[int, float]], rows: int, fixed: float) -> float 
     if not near:
         return None
     sizes = [size for size, _ in near]
-    if max(sizes) >= _SPREAD * min(sizes):
+    if max(sizes) >= _MIN_SIZE_RATIO * min(sizes):
         slope = median(
             (figure_b - figure_a) / (rows_b - rows_a)
             for (rows_a, figure_a), (rows_b, figure_b) in combinations(near, 2)

@@ -30,6 +30,7 @@ from waybill.exporter.run import ExportProgress, ExportResult, run_export
 from waybill.exporter.stop import StopToken
 from waybill.infra.config.settings import Settings
 from waybill.infra.estimates.estimator import Estimator
+from waybill.infra.estimates.model import estimate_bytes
 from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.failpoints import failing, failpoint
 from waybill.infra.sources import Sources
@@ -43,8 +44,6 @@ from waybill.storage.store import ObjectStore, Upload
 
 log = logging.getLogger(__name__)
 
-#: Bytes an XLSX takes per cell on our sample rows (measured: 6 to 9); decides the part size.
-_BYTES_PER_CELL = 10
 #: The source has twice this to count the rows for an estimate.
 _ESTIMATE_TIMEOUT = timedelta(seconds=0.1)
 #: How long an export that has ended waits for its estimate before it goes without.
@@ -145,9 +144,12 @@ class Attempt:
             raise LimitExceeded(f"The export has more than {max_rows} rows.")
         key = _object_key(self.claim, plan.format.extension)
         self.dependencies.runs.reserve_object(self.claim, key)
-        cells = (stream.rows_expected or 0) * len(stream.schema)
         with self.dependencies.store.open_upload(
-            key, content_type=plan.format.media_type, expected_bytes=cells * _BYTES_PER_CELL
+            key,
+            content_type=plan.format.media_type,
+            expected_bytes=estimate_bytes(
+                plan.format.name, stream.rows_expected or 0, len(stream.schema), past=()
+            ),
         ) as upload:
             self._upload = upload
             yield failing(upload)

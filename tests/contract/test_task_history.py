@@ -134,7 +134,7 @@ def test_a_count_that_came_too_late_says_so(engine):
 
 
 def test_the_planner_is_corrected_by_how_it_erred_with_the_same_parameters(engine):
-    guess = FixedCounter(RowCount(planned=100))
+    guess = FixedCounter(RowCount(estimated=100))
     for city in range(3):
         wanted = {"city": f"city {city}", "status": None, "at_least": 0}
         assert estimate(engine, guess, city="Oslo").rows == 100
@@ -189,7 +189,7 @@ def test_the_history_is_read_from_its_index(engine):
     assert "ix_export_task_history" in str(plan)
 
 
-def test_a_forecast_of_a_real_source_is_the_count_of_its_rows(engine):
+def test_an_estimate_from_a_real_source_is_the_count_of_its_rows(engine):
     three = sa.union_all(*(sa.select(sa.literal(n).label("n")) for n in range(3))).subquery()
     dataset = Dataset("three", lambda params, user: sa.select(three), OrderParams)
     source = open_source(engine.url.render_as_string(hide_password=False))

@@ -1,4 +1,4 @@
-"""From rows to bytes and seconds: priors, lines through the past, and what must not spoil them."""
+"""The size and duration model: defaults, lines through past exports, and outliers."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def count_rows(conninfo: str, query: Query, within: timedelta) -> RowCount:
 
 
 def _ask(session: psycopg.Connection[Any], statement: sql.SQL, within: timedelta) -> RowCount:
-    planned = None
+    estimated = None
     # Binary results ask for the extended protocol.
     cursor = session.cursor(binary=True)
     try:
@@ -57,12 +57,12 @@ def _ask(session: psycopg.Connection[Any], statement: sql.SQL, within: timedelta
             sql.SQL("EXPLAIN (FORMAT JSON) {}\n").format(statement)
         ).fetchall()
         plan = explained["Plan"]
-        planned = int(plan["Plan Rows"])
+        estimated = int(plan["Plan Rows"])
         if plan["Total Cost"] > _CHEAP_COST:
-            return RowCount(planned=planned)
+            return RowCount(estimated=estimated)
         [[counted]] = cursor.execute(
             sql.SQL("SELECT count(*) FROM ({}\n) AS waybill_rows").format(statement)
         ).fetchall()
     except psycopg.errors.QueryCanceled:
-        return RowCount(planned=planned)
-    return RowCount(counted, planned)
+        return RowCount(estimated=estimated)
+    return RowCount(counted, estimated)
