@@ -50,14 +50,7 @@ def create_engine(url: str, *, pool_size: int = 10) -> Engine:
         raise BadSettings("WAYBILL_DATABASE_URL is not a database URL.") from None
     backend = parsed.get_backend_name()
     if backend == "postgresql":
-        return sa.create_engine(
-            parsed.set(drivername="postgresql+psycopg"),
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_pre_ping=True,
-            hide_parameters=True,
-            connect_args=_POSTGRES,
-        )
+        return _postgres_engine(parsed, pool_size)
     if backend == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +59,23 @@ def create_engine(url: str, *, pool_size: int = 10) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     raise BadSettings(f"WAYBILL_DATABASE_URL: {backend} cannot hold the task tables.")
+
+
+def _postgres_engine(url: sa.URL, pool_size: int) -> Engine:
+    try:
+        return sa.create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args=_POSTGRES,
+        )
+    except ModuleNotFoundError:
+        raise BadSettings(
+            "WAYBILL_DATABASE_URL: the driver for PostgreSQL is not installed:"
+            ' pip install "waybill-exports[postgresql]".'
+        ) from None
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -20,7 +21,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from psycopg.types.json import Json, Jsonb
 
 import waybill
 from waybill.exporter.datasets.dataset import Dataset, Query
@@ -114,6 +114,12 @@ def _canonical(value: Any) -> Any:
         return ["map", sorted([str(name), _canonical(item)] for name, item in value.items())]
     if isinstance(value, list | tuple):
         return ["list", *map(_canonical, value)]
-    if isinstance(value, Json | Jsonb):
+    if _is_psycopg_json(value):
         return ["json", _canonical(value.obj)]
     raise _NotComparable
+
+
+def _is_psycopg_json(value: Any) -> bool:
+    """Whether `value` is a `Json` or `Jsonb` of psycopg, which is an extra."""
+    module = sys.modules.get("psycopg.types.json")
+    return module is not None and isinstance(value, module.Json | module.Jsonb)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
 from waybill.exporter.errors import InvalidRequest
+
+_Opened = TypeVar("_Opened")
 
 if TYPE_CHECKING:
     from waybill.exporter.ports import Source
@@ -51,10 +53,12 @@ class Database:
     session: Callable[[sa.URL], RowSession] = _any_session
     #: Reads it through a driver that returns Arrow, where there is a faithful one.
     arrow_source: Callable[[sa.URL], Source] | None = None
+    #: The extra of the distribution that brings its drivers; None: Python brings them.
+    extra: str | None = None
 
 
-_POSTGRES = Database(arrow_source=_postgres_source)
-_MYSQL = Database(_mysql_session)
+_POSTGRES = Database(arrow_source=_postgres_source, extra="postgresql")
+_MYSQL = Database(_mysql_session, extra="mysql")
 
 #: By SQLAlchemy's name of the database, the part of a URL before ``+`` or ``:``.
 DATABASES: Mapping[str, Database] = {
@@ -87,7 +91,7 @@ def row_session(url: sa.URL) -> RowSession:
     Raises:
         InvalidRequest: no driver for this kind of database is installed.
     """
-    return _database(url).session(url)
+    return _with_driver(url, _database(url).session)
 
 
 def source(url: sa.URL) -> Source:
@@ -98,10 +102,25 @@ def source(url: sa.URL) -> Source:
     """
     database = _database(url)
     if database.arrow_source is not None:
-        return database.arrow_source(url)
+        return _with_driver(url, database.arrow_source)
     from waybill.infra.sources.rows.source import RowsSource
 
-    return RowsSource(database.session(url))
+    return RowsSource(row_session(url))
+
+
+def missing_driver(backend: str) -> str:
+    """The sentence for a database whose driver is not installed, with the remedy if we know one."""
+    extra = DATABASES.get(backend, _ANY).extra
+    remedy = f': pip install "waybill-exports[{extra}]".' if extra else "."
+    return f"No driver for {backend} databases is installed{remedy}"
+
+
+def _with_driver(url: sa.URL, opened: Callable[[sa.URL], _Opened]) -> _Opened:
+    """What `opened` makes of `url`, or `InvalidRequest` when its driver is not installed."""
+    try:
+        return opened(url)
+    except (sa.exc.NoSuchModuleError, ModuleNotFoundError):
+        raise InvalidRequest(missing_driver(url.get_backend_name())) from None
 
 
 def _database(url: sa.URL) -> Database:

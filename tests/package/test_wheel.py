@@ -13,7 +13,9 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from collections.abc import Iterable
+from email import message_from_bytes
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -156,13 +158,14 @@ def test_serve_of_the_wheel_answers(python: Path, project: Path) -> None:
     ("extras", "code"),
     [
         ((), "from waybill.client import Waybill"),
+        (("server",), "import waybill.api.app, waybill.infra.bootstrap, waybill.api.cli.export"),
     ],
-    ids=["client"],
+    ids=["client", "server"],
 )
 def test_each_extra_brings_what_its_part_imports(
-    python: Path, project: Path, extras: tuple[str, ...], code: str
+    wheel: Path, python: Path, project: Path, extras: tuple[str, ...], code: str
 ) -> None:
-    installed = _closure("waybill-exports", extras)
+    installed = _closure(_requirements_of(wheel), extras)
     owners = packages_distributions()
     missing = {name for name in owners if not {_canonical(o) for o in owners[name]} & installed}
 
@@ -182,6 +185,43 @@ def test_the_command_without_the_server_says_what_to_install(python: Path, proje
     )
 
 
+@pytest.mark.parametrize(
+    ("url", "extra"),
+    [
+        ("postgresql://localhost/shop", "postgresql"),
+        ("mysql+pymysql://localhost/shop", "mysql"),
+        ("mssql+pymssql://localhost/shop", None),
+    ],
+)
+def test_a_source_without_its_driver_names_the_extra(
+    python: Path, project: Path, url: str, extra: str | None
+) -> None:
+    arguments = ["waybill", "export", "--source", url, "--table", "t", "-o", "t.csv"]
+    code = f"import sys; sys.argv = {arguments!r}\nfrom waybill.__main__ import main; main()"
+    drivers = _refusing({"psycopg", "pymysql", "pymssql"})
+    done = run(python, project, "-c", f"{drivers}\n{code}")
+
+    backend = url.partition("+")[0].partition(":")[0]
+    remedy = f': pip install "waybill-exports[{extra}]"' if extra else ""
+    assert done.returncode == 2
+    assert done.stderr.split() == (
+        f"waybill: No driver for {backend} databases is installed{remedy}.".split()
+    )
+
+
+def test_a_task_database_without_its_driver_names_the_extra(python: Path, project: Path) -> None:
+    code = (
+        "import os; os.environ['WAYBILL_DATABASE_URL'] = 'postgresql://localhost/tasks'\n"
+        "import sys; sys.argv = ['waybill', 'migrate']\n"
+        "from waybill.__main__ import main; main()"
+    )
+    done = run(python, project, "-c", f"{_refusing({'psycopg'})}\n{code}")
+
+    assert done.returncode == 2
+    assert "waybill-exports[postgresql]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def _refusing(modules: set[str]) -> str:
     """Code after which `modules` are as good as not installed."""
     return (
@@ -196,26 +236,27 @@ def _refusing(modules: set[str]) -> str:
     )
 
 
-def _closure(distribution: str, extras: tuple[str, ...]) -> set[str]:
-    """Canonical names of `distribution` and of everything it requires with `extras`."""
-    found: set[str] = set()
-    waiting = [(distribution, frozenset(extras))]
-    seen: set[tuple[str, frozenset[str]]] = set()
+def _requirements_of(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        (path,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return message_from_bytes(archive.read(path)).get_all("Requires-Dist", [])
+
+
+def _closure(requirements: Iterable[str], extras: tuple[str, ...]) -> set[str]:
+    """Canonical names of all distributions that `requirements` with `extras` install."""
+    found: set[tuple[str, frozenset[str]]] = set()
+    waiting = [(requirements, frozenset(extras))]
     while waiting:
-        name, wanted = item = waiting.pop()
-        if item in seen:
-            continue
-        seen.add(item)
-        found.add(_canonical(name))
-        try:
-            requirements = [Requirement(text) for text in requires(name) or ()]
-        except PackageNotFoundError:
-            continue
-        for requirement in requirements:
+        texts, wanted = waiting.pop()
+        for requirement in map(Requirement, texts):
             marker = requirement.marker
-            if marker is None or any(marker.evaluate({"extra": extra}) for extra in wanted or {""}):
-                waiting.append((requirement.name, frozenset(requirement.extras)))
-    return found
+            if marker and not any(marker.evaluate({"extra": extra}) for extra in wanted or {""}):
+                continue
+            item = (_canonical(requirement.name), frozenset(requirement.extras))
+            if item not in found:
+                found.add(item)
+                waiting.append((requires(requirement.name) or (), item[1]))
+    return {name for name, _ in found}
 
 
 def _canonical(name: str) -> str:

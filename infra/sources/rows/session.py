@@ -15,7 +15,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from waybill.exporter.datasets.dataset import Query
-from waybill.exporter.errors import InvalidRequest
 from waybill.infra.sources.arrow_types import declared_field, seen_field
 from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.errors import SourceRejected
@@ -37,21 +36,10 @@ class ReadPlan:
 
 
 class RowSession:
-    """Opens connections to one database, and knows what its values look like.
-
-    Raises:
-        InvalidRequest: no driver for this kind of database is installed.
-    """
+    """Opens connections to one database, and knows what its values look like."""
 
     def __init__(self, url: sa.URL, **options: Any) -> None:
-        try:
-            self._engine = sa.create_engine(
-                url, poolclass=sa.NullPool, hide_parameters=True, **options
-            )
-        except (sa.exc.NoSuchModuleError, ModuleNotFoundError):
-            raise InvalidRequest(
-                f"No driver for {url.get_backend_name()} databases is installed."
-            ) from None
+        self._engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, **options)
         driver = self._engine.dialect.loaded_dbapi
         #: What this database's driver, or SQLAlchemy above it, may raise.
         self.errors: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, driver.Error)
