@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from waybill.api.context import ServicesDep
 from waybill.api.exports.view import TASKS_PATH
-from waybill.api.http.paging import MAX_PAGE_SIZE
+from waybill.api.http.paging import MAX_PAGE_SIZE, split_page
 from waybill.api.http.strict_json import StrictRoute
 from waybill.api.notices.schemas import (
     DeliveryList,
@@ -34,11 +34,11 @@ def list_notices(
 ) -> NoticeList:
     """The caller's notices, newest first."""
     found = services.notifications.newest_notices(user, before=before, limit=limit + 1)
-    items = found[:limit]
+    items, more = split_page(found, limit)
     return NoticeList(
         items=[notice_body(item) for item in items],
         unread=services.notifications.count_unread_notices(user),
-        next=items[-1].id if len(found) > limit else None,
+        next=items[-1].id if more else None,
     )
 
 

@@ -46,7 +46,8 @@ class WakeUp:
     """One message: which task to look at.
 
     Consumers read `task_id` only. `fence`, the task's when this was written, and `kind` are part
-    of the wire format, for people who look into a queue with the broker's own tools.
+    of the wire format: they make each wake-up of a task another message, so that each of them
+    can become a dead letter of its own.
     """
 
     task_id: UUID

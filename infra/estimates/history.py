@@ -16,20 +16,16 @@ from sqlalchemy.engine import Engine
 
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import database_now, read_transaction
-from waybill.infra.db.tables import export_task
+from waybill.infra.db.tables import export_task, in_status
 from waybill.infra.estimates.model import PastExport, filled_params
 from waybill.infra.tasks.queries.owned import owned_by
 from waybill.infra.tasks.states import TaskStatus
 
-_t = export_task.c
+_task = export_task.c
 
 #: The newest exports that count: enough for a median, and few enough to follow a dataset whose
 #: data change.
 _NEWEST = 20
-
-#: Written as literals, so that PostgreSQL uses the partial indexes on them.
-_PENDING = sa.text(f"status = '{TaskStatus.PENDING}'")
-_PROCESSING = sa.text(f"status = '{TaskStatus.PROCESSING}'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +48,21 @@ class TaskHistory:
         """The tenant's newest finished exports of this type and format."""
         query = (
             sa.select(
-                _t.rows_written,
-                _t.size_bytes,
-                _t.started_at,
-                _t.finished_at,
-                _t.attempt,
-                _t.planned_rows,
-                _t.params,
+                _task.rows_written,
+                _task.size_bytes,
+                _task.started_at,
+                _task.finished_at,
+                _task.attempt,
+                _task.planned_rows,
+                _task.params,
             )
             .where(
-                _t.tenant_id == tenant,
-                _t.task_type == task_type,
-                _t.format == chosen,
-                _t.rows_written.is_not(None),
+                _task.tenant_id == tenant,
+                _task.task_type == task_type,
+                _task.format == chosen,
+                _task.rows_written.is_not(None),
             )
-            .order_by(_t.finished_at.desc())
+            .order_by(_task.finished_at.desc())
             .limit(_NEWEST)
         )
         with read_transaction(self._engine) as connection:
@@ -77,9 +73,9 @@ class TaskHistory:
     ) -> int | None:
         """Rows of `user`'s last finished export with exactly these parameters; None without one."""
         query = (
-            sa.select(_t.params, _t.rows_written)
-            .where(owned_by(user), _t.task_type == task_type, _t.rows_written.is_not(None))
-            .order_by(_t.created_at.desc())
+            sa.select(_task.params, _task.rows_written)
+            .where(owned_by(user), _task.task_type == task_type, _task.rows_written.is_not(None))
+            .order_by(_task.created_at.desc())
             .limit(_NEWEST)
         )
         with read_transaction(self._engine) as connection:
@@ -92,15 +88,15 @@ class TaskHistory:
             now = database_now(connection)
             waiting = connection.execute(
                 sa.select(sa.func.count()).where(
-                    _PENDING,
-                    _t.queue == queue,
-                    _t.joined_id.is_(None),
-                    sa.or_(_t.next_attempt_at.is_(None), _t.next_attempt_at <= now),
+                    in_status(TaskStatus.PENDING),
+                    _task.queue == queue,
+                    _task.joined_id.is_(None),
+                    sa.or_(_task.next_attempt_at.is_(None), _task.next_attempt_at <= now),
                 )
             ).scalar_one()
             running, workers = connection.execute(
-                sa.select(sa.func.count(), sa.func.count(sa.distinct(_t.lease_owner))).where(
-                    _PROCESSING, _t.queue == queue
+                sa.select(sa.func.count(), sa.func.count(sa.distinct(_task.lease_owner))).where(
+                    in_status(TaskStatus.PROCESSING), _task.queue == queue
                 )
             ).one()
         return QueueLoad(waiting, running, workers)

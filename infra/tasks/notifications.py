@@ -1,7 +1,7 @@
-"""Who is told that a task has ended: rows written in the commit that ends it.
+"""Notification rows: one for each channel, inserted in the commit that ends a task.
 
-So nothing that ended is forgotten, and nothing is told that did not happen: the rows are
-delivered later, by any worker, and there is one for each way of telling.
+So no end goes without its notifications, and none is sent for an end that was rolled back.
+Workers deliver the rows later (`waybill.infra.notifications`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from waybill.infra.tasks.states import TaskStatus
 
 NOTICE, WEBHOOK, EMAIL = "notice", "webhook", "email"
 
-#: What each end is called. Part of the contract with receivers of webhooks.
+#: The event of each status that ends a task. Part of the contract with webhook receivers.
 EVENTS: dict[TaskStatus, str] = {
     TaskStatus.SUCCESS: "export.succeeded",
     TaskStatus.FAILED: "export.failed",
@@ -29,9 +29,9 @@ EVENTS: dict[TaskStatus, str] = {
 
 
 def insert_notifications(connection: Connection, now: datetime, task: TaskRow) -> None:
-    """Owe everybody who asked the news of `task`'s end, and put it into its owner's notices.
+    """Insert one notification row per requested channel, and one for the owner's notices.
 
-    One row for each channel however often it is called; a status without an event is none.
+    Repeated calls insert nothing more; a status without an event inserts nothing.
     """
     event = EVENTS.get(TaskStatus(task["status"]))
     if event is None:
@@ -57,7 +57,7 @@ def insert_notifications(connection: Connection, now: datetime, task: TaskRow) -
             "id": uuid4(),
             "channel": channel,
             "target": target,
-            # The page's list is where a notice is delivered to.
+            # A notice is delivered once it is in the list on the page.
             "delivered_at": now if channel == NOTICE else None,
             **common,
         }
@@ -67,6 +67,6 @@ def insert_notifications(connection: Connection, now: datetime, task: TaskRow) -
 
 
 def delete_notices(connection: Connection, task_id: UUID) -> None:
-    """Take a deleted task out of its owner's notices. Webhooks and mails are still owed."""
+    """Delete the notices of a deleted task. Its webhooks and mails are still sent."""
     n = notification.c
     connection.execute(sa.delete(notification).where(n.task_id == task_id, n.channel == NOTICE))
