@@ -1,4 +1,4 @@
-"""Durations and intervals in ISO 8601, with PostgreSQL's signs: ``P1Y-2DT-3H``.
+"""ISO durations: spans and calendar intervals in ISO 8601, with PostgreSQL's signs: ``P1Y-2DT-3H``.
 
 Each part carries its own sign, so a text never begins with ``-``, which a spreadsheet would
 take for a formula.

@@ -12,7 +12,7 @@ SHEET = 1_048_575
 
 
 @pytest.mark.parametrize(
-    ("chosen", "rows", "csv_bytes", "shape"),
+    ("name", "rows", "csv_bytes", "shape"),
     [
         ("xlsx", 0, 0, Shape(1, 1)),
         ("xlsx", SHEET, 0, Shape(1, 1)),
@@ -25,8 +25,8 @@ SHEET = 1_048_575
         ("parquet", 10**9, 0, Shape(1, None)),
     ],
 )
-def test_rows_become_sheets_and_files(chosen, rows, csv_bytes, shape):
-    assert shape_of(chosen, rows, csv_bytes, sheet_by=False) == shape
+def test_rows_become_sheets_and_files(name, rows, csv_bytes, shape):
+    assert shape_of(name, rows, csv_bytes, sheet_by=False) == shape
 
 
 def test_nobody_knows_how_many_sheets_a_column_makes():
@@ -34,7 +34,7 @@ def test_nobody_knows_how_many_sheets_a_column_makes():
 
 
 @pytest.mark.parametrize(
-    ("chosen", "rows", "columns", "size", "better", "code"),
+    ("name", "rows", "columns", "size", "better", "code"),
     [
         ("xlsx", SHEET + 1, 10, 0, "csv.zip", "several_sheets"),
         ("xlsx", 1000, 10, 101 << 20, "csv.zip", "too_large_to_open"),
@@ -43,17 +43,17 @@ def test_nobody_knows_how_many_sheets_a_column_makes():
         ("csv", SHEET + 1, 10, 0, "csv.zip", "rows_beyond_a_sheet"),
     ],
 )
-def test_a_better_format_is_named_with_its_reason(chosen, rows, columns, size, better, code):
-    shape = shape_of(chosen, rows, 0, sheet_by=False)
+def test_a_better_format_is_named_with_its_reason(name, rows, columns, size, better, code):
+    shape = shape_of(name, rows, 0, sheet_by=False)
 
-    found = better_format(chosen, shape, rows, columns, size)
+    found = better_format(name, shape, rows, columns, size)
 
     assert (found.format, found.code) == (better, code)
     assert found.format in FORMATS
 
 
-@pytest.mark.parametrize("chosen", FORMATS)
-def test_what_opens_well_is_left_alone(chosen):
-    shape = shape_of(chosen, SHEET, 0, sheet_by=False)
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_opens_well_is_left_alone(name):
+    shape = shape_of(name, SHEET, 0, sheet_by=False)
 
-    assert better_format(chosen, shape, SHEET, None, 100 << 20) is None
+    assert better_format(name, shape, SHEET, None, 100 << 20) is None
