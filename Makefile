@@ -39,6 +39,8 @@ test: $(DEV_STAMP) ## Run the whole test suite (T=path for a part of it)
 	@tests/install-servers
 	$(BIN)/python -m pytest --numprocesses $(N) --dist loadfile --no-loadscope-reorder $(T)
 
+# The branches that the fast lane covers, in per cent.
+FLOOR ?= 60
 # No server, no root, no network. Schemathesis is not used here, and takes a second to load.
 FAST := -p no:schemathesis --hypothesis-profile fast --disable-socket --allow-unix-socket \
 	-m "not server and not slow" tests/unit tests/contract
@@ -46,14 +48,24 @@ FAST := -p no:schemathesis --hypothesis-profile fast --disable-socket --allow-un
 test-fast: $(DEV_STAMP) ## Unit tests, and contracts in memory and on SQLite, in half a minute
 	$(BIN)/python -m pytest -q --numprocesses $(N) $(FAST)
 
-check: $(DEV_STAMP) ## Format, lint, types, import rules, docs
+check: $(DEV_STAMP) ## Format, lint, types, import rules, dependencies, and the fast lane with its coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy -p tests
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/unit/test_docs.py
+	$(BIN)/deptry api exporter storage infra tests
+	$(BIN)/python -m pytest -q --numprocesses $(N) --cov --cov-report=term:skip-covered --cov-fail-under=$(FLOOR) $(FAST)
 
-fix: $(DEV_STAMP) ## Format, and mend what ruff can mend
+coverage: $(DEV_STAMP) ## Run the whole suite, and print the branches it leaves out
+	@tests/install-servers
+	$(BIN)/python -m pytest --numprocesses $(N) --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing $(T)
+
+lint-js: $(DEV_STAMP) ## Lint the page's scripts (Node; needs npm once)
+	@cd tests/lint && { [ ! package-lock.json -nt node_modules/.package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
+	tests/lint/node_modules/.bin/biome lint --config-path=tests/lint api/pages/static
+
+fix: $(DEV_STAMP) ## Format, and repair what ruff can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -68,12 +80,13 @@ soak: $(DEV_STAMP) ## Break everything in turn for SOAK_MINUTES=15, and look for
 audit: $(DEV_STAMP) ## Look both locks up for known vulnerabilities (AUDIT_SERVICE=pypi or osv)
 	$(BIN)/pip-audit --strict --vulnerability-service $(AUDIT_SERVICE) --require-hashes --disable-pip --progress-spinner off -r requirements.lock -r requirements-dev.lock
 
-docs: $(DEV_STAMP) ## Write the generated pages
+docs: $(DEV_STAMP) ## Write the generated pages and pictures
 	$(BIN)/python -m waybill.infra.config.table > docs/settings.md
 	$(BIN)/python -m waybill.api.explanations.document > docs/errors.md
+	$(BIN)/python -m tests.support.import_graph
 
 lock: ## Pin every dependency by version and hash, naming no index
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra server --extra postgresql --extra mysql --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 
-.PHONY: help setup demo test test-fast check fix bench soak audit docs lock
+.PHONY: help setup demo test test-fast coverage check lint-js fix bench soak audit docs lock
