@@ -18,7 +18,7 @@ from waybill.infra.tasks.audit import audit
 from waybill.infra.tasks.notifications import NOTICE
 from waybill.infra.tasks.queries.owned import load
 
-_n = notification.c
+_notification = notification.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Notification:
     read_at: datetime | None
 
 
-_COLUMNS = [_n[name] for name in Notification.__dataclass_fields__]
+_COLUMNS = [_notification[name] for name in Notification.__dataclass_fields__]
 
 
 class NotificationQueries:
@@ -62,21 +62,25 @@ class NotificationQueries:
         """
         conditions = [_notice_of(user)]
         if before is not None:
-            conditions.append(_position(_n.created_at, _n.id) < _position_of(user, before))
+            conditions.append(
+                _position(_notification.created_at, _notification.id) < _position_of(user, before)
+            )
         with read_transaction(self._engine) as connection:
             return _read(connection, conditions, limit)
 
     def count_unread_notices(self, user: Principal) -> int:
         """Number of `user`'s unread notices."""
-        query = sa.select(sa.func.count()).where(_notice_of(user), _n.read_at.is_(None))
+        query = sa.select(sa.func.count()).where(_notice_of(user), _notification.read_at.is_(None))
         with read_transaction(self._engine) as connection:
             return connection.execute(query).scalar_one()
 
     def mark_notices_read(self, user: Principal, up_to: UUID | None = None) -> None:
         """Mark `user`'s notices as read: all of them, or notice `up_to` and those older than it."""
-        conditions = [_notice_of(user), _n.read_at.is_(None)]
+        conditions = [_notice_of(user), _notification.read_at.is_(None)]
         if up_to is not None:
-            conditions.append(_position(_n.created_at, _n.id) <= _position_of(user, up_to))
+            conditions.append(
+                _position(_notification.created_at, _notification.id) <= _position_of(user, up_to)
+            )
         with write_transaction(self._engine) as connection:
             connection.execute(
                 sa.update(notification).where(*conditions).values(read_at=database_now(connection))
@@ -90,7 +94,7 @@ class NotificationQueries:
         """
         with read_transaction(self._engine) as connection:
             load(connection, user, task_id)
-            return _read(connection, [_n.task_id == task_id], None)
+            return _read(connection, [_notification.task_id == task_id], None)
 
     def of_all_tenants(
         self,
@@ -108,14 +112,17 @@ class NotificationQueries:
         conditions: list[sa.ColumnElement[bool]] = [
             column == value
             for column, value in (
-                (_n.tenant_id, tenant),
-                (_n.task_id, task_id),
-                (_n.channel, channel),
+                (_notification.tenant_id, tenant),
+                (_notification.task_id, task_id),
+                (_notification.channel, channel),
             )
             if value is not None
         ]
         if failed:
-            conditions += [_n.delivered_at.is_(None), _n.last_error.is_not(None)]
+            conditions += [
+                _notification.delivered_at.is_(None),
+                _notification.last_error.is_not(None),
+            ]
         with read_transaction(self._engine) as connection:
             return _read(connection, conditions, limit)
 
@@ -129,22 +136,26 @@ class NotificationQueries:
     def count_by_result(self) -> dict[tuple[str, str], int]:
         """Numbers of webhooks and mails of all tenants, by channel and result."""
         result = sa.case(
-            (_n.delivered_at.is_not(None), "delivered"),
-            (_n.given_up_at.is_not(None), "given_up"),
-            (_n.last_error.is_not(None), "failing"),
+            (_notification.delivered_at.is_not(None), "delivered"),
+            (_notification.given_up_at.is_not(None), "given_up"),
+            (_notification.last_error.is_not(None), "failing"),
             else_="waiting",
         )
         query = (
-            sa.select(_n.channel, result, sa.func.count())
-            .where(_n.channel != NOTICE)
-            .group_by(_n.channel, result)
+            sa.select(_notification.channel, result, sa.func.count())
+            .where(_notification.channel != NOTICE)
+            .group_by(_notification.channel, result)
         )
         with read_transaction(self._engine) as connection:
             return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
 def _notice_of(user: Principal) -> sa.ColumnElement[bool]:
-    return sa.and_(_n.tenant_id == user.tenant, _n.user_id == user.user, _n.channel == NOTICE)
+    return sa.and_(
+        _notification.tenant_id == user.tenant,
+        _notification.user_id == user.user,
+        _notification.channel == NOTICE,
+    )
 
 
 def _position(created_at: Any, notice_id: Any) -> sa.Tuple:
@@ -154,8 +165,10 @@ def _position(created_at: Any, notice_id: Any) -> sa.Tuple:
 def _position_of(user: Principal, notice_id: UUID) -> Any:
     return sa.tuple_(
         *(
-            sa.select(column).where(_notice_of(user), _n.id == notice_id).scalar_subquery()
-            for column in (_n.created_at, _n.id)
+            sa.select(column)
+            .where(_notice_of(user), _notification.id == notice_id)
+            .scalar_subquery()
+            for column in (_notification.created_at, _notification.id)
         )
     )
 
@@ -166,7 +179,7 @@ def _read(
     rows = connection.execute(
         sa.select(*_COLUMNS)
         .where(sa.true(), *conditions)
-        .order_by(_n.created_at.desc(), _n.id.desc())
+        .order_by(_notification.created_at.desc(), _notification.id.desc())
         .limit(limit)
     ).mappings()
     return [Notification(**row) for row in rows]

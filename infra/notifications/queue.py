@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import notification
 
-_n = notification.c
+_notification = notification.c
 
 #: How long a worker may take for one attempt before another worker may claim the message. Longer
 #: than the deadline of any channel: both copies have one id, but people would see two mails.
@@ -70,15 +70,15 @@ class NotificationQueue:
         with read_transaction(self._engine) as connection:
             # Mostly nothing is due, and this query must not wait behind SQLite's writers.
             due = _due(database_now(connection))
-            if connection.execute(sa.select(_n.id).where(*due).limit(1)).first() is None:
+            if connection.execute(sa.select(_notification.id).where(*due).limit(1)).first() is None:
                 return []
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
             self._give_up_interrupted(connection, now)
             rows = connection.execute(
                 sa.update(notification)
-                .where(_n.id.in_(_claimable(now, limit, per_tenant, without)))
-                .values(claimed_until=now + CLAIM, attempts=_n.attempts + 1)
+                .where(_notification.id.in_(_claimable(now, limit, per_tenant, without)))
+                .values(claimed_until=now + CLAIM, attempts=_notification.attempts + 1)
                 .returning(*notification.c)
             ).mappings()
             return [
@@ -103,11 +103,11 @@ class NotificationQueue:
                 "last_status": result.status,
                 "last_error": result.error,
             }
-            conditions = [_n.id == item.id, _n.delivered_at.is_(None)]
+            conditions = [_notification.id == item.id, _notification.delivered_at.is_(None)]
             if result.delivered:
                 values |= {"delivered_at": now, "given_up_at": None}
             else:
-                conditions.append(_n.attempts == item.attempt)
+                conditions.append(_notification.attempts == item.attempt)
                 values |= (
                     {"given_up_at": now}
                     if over
@@ -122,7 +122,7 @@ class NotificationQueue:
         """Give up notifications whose last attempt ended with its worker."""
         connection.execute(
             sa.update(notification)
-            .where(*_due(now), _n.attempts > len(self._retry_delays))
+            .where(*_due(now), _notification.attempts > len(self._retry_delays))
             .values(given_up_at=now, claimed_until=None, last_error="interrupted")
         )
 
@@ -141,10 +141,10 @@ _COPIED = (
 
 def _due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     return (
-        _n.delivered_at.is_(None),
-        _n.given_up_at.is_(None),
-        _n.available_at <= now,
-        sa.or_(_n.claimed_until.is_(None), _n.claimed_until < now),
+        _notification.delivered_at.is_(None),
+        _notification.given_up_at.is_(None),
+        _notification.available_at <= now,
+        sa.or_(_notification.claimed_until.is_(None), _notification.claimed_until < now),
     )
 
 
@@ -153,9 +153,9 @@ def _claimable(
 ) -> sa.ScalarSelect[UUID]:
     """Ids of the oldest due rows, locked; a tenant with many rows leaves room for others."""
     window = (
-        sa.select(_n.id, _n.tenant_id, _n.available_at)
-        .where(*_due(now), _n.tenant_id.not_in(without))
-        .order_by(_n.available_at)
+        sa.select(_notification.id, _notification.tenant_id, _notification.available_at)
+        .where(*_due(now), _notification.tenant_id.not_in(without))
+        .order_by(_notification.available_at)
         .limit(_WINDOW)
         .subquery()
     )
@@ -165,10 +165,10 @@ def _claimable(
     ranked = sa.select(window.c.id, place.label("place")).subquery()
     fair = sa.select(ranked.c.id).where(ranked.c.place <= per_tenant)
     return (
-        sa.select(_n.id)
+        sa.select(_notification.id)
         # Repeated, because a row may have changed since the inner query read it.
-        .where(_n.id.in_(fair), *_due(now))
-        .order_by(_n.available_at)
+        .where(_notification.id.in_(fair), *_due(now))
+        .order_by(_notification.available_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .scalar_subquery()
