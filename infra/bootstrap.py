@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Self
 
 from waybill.exporter.errors import WaybillError
 from waybill.infra.config.errors import BadSettings
-from waybill.infra.config.settings import AWS, EMBEDDED, ROWS, TASKS, Settings
+from waybill.infra.config.settings import AWS, EMBEDDED, Settings
+from waybill.infra.sources.names import ROWS, TASKS
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine

@@ -20,9 +20,10 @@ from waybill.exporter.formats.registry import FORMATS
 from waybill.exporter.ports import RowStream, Sink, Source
 from waybill.exporter.run import ExportProgress, ExportResult, run_export
 from waybill.infra.bootstrap import Stack
-from waybill.infra.config.settings import ROWS, load
+from waybill.infra.config.settings import load
 from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.sources import open_source
+from waybill.infra.sources.names import ROWS
 from waybill.infra.sources.operator_queries import table_query, text_query
 from waybill.storage.local import FileUpload
 from waybill.storage.store import SignedLink

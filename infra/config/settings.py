@@ -21,7 +21,6 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from waybill.exporter.datasets.dataset import DEFAULT_SOURCE
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.limits import Limits
 from waybill.infra.config.notifications import NotificationSettings
@@ -30,8 +29,6 @@ from waybill.infra.config.value_types import Days, Delays, OptionalSecret, Optio
 PREFIX = "WAYBILL_"
 EMBEDDED = "embedded"
 AWS = "aws"
-#: The sources a dataset may read (`Dataset.reads`): the database of the rows, and Waybill's own.
-ROWS, TASKS = DEFAULT_SOURCE, "tasks"
 #: RFC 7518 §3.2: a key of the size of the hash, or larger.
 _MIN_SECRET_BYTES = 32
 

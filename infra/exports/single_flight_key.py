@@ -25,10 +25,11 @@ import sqlalchemy as sa
 import waybill
 from waybill.exporter.datasets.dataset import Dataset, Query
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.config.settings import ROWS, TASKS, Settings
+from waybill.infra.config.settings import Settings
 from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.databases import parse_database_url
 from waybill.infra.sources.errors import SourceRejected
+from waybill.infra.sources.names import ROWS, TASKS
 
 #: Types whose `repr` says everything about a value.
 _PLAIN = (

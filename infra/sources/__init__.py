@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from waybill.exporter.ports import Source
-from waybill.infra.config.settings import ROWS, TASKS
 from waybill.infra.sources.databases import parse_database_url, source
+from waybill.infra.sources.names import ROWS, TASKS
 
 #: The databases of one process, by the names that datasets know them by.
 Sources = Mapping[str, Source]

@@ -13,8 +13,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.layout import Column
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.config.settings import TASKS
 from waybill.infra.db.tables import audit_log
+from waybill.infra.sources.names import TASKS
 from waybill.infra.tasks.queries.admin import audit_conditions
 
 

@@ -20,9 +20,9 @@ from waybill.exporter.errors import PermissionDenied
 from waybill.exporter.formats.csv.profiles import MACHINE
 from waybill.exporter.formats.registry import format_named
 from waybill.exporter.run import ExportResult, run_export
-from waybill.infra.config.settings import TASKS
 from waybill.infra.exports.dataset_loader import load_datasets
 from waybill.infra.sources import open_sources
+from waybill.infra.sources.names import TASKS
 from waybill.infra.tasks.audit_dataset import AUDIT
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.queries.admin import AdminQueries

@@ -13,13 +13,13 @@ from tests.support.task_store import ANN, BOB, LEASE, Worker, finished, new_task
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.ports import RowCount
-from waybill.infra.config.settings import ROWS
 from waybill.infra.db.engine import write_transaction
 from waybill.infra.db.tables import export_task
 from waybill.infra.estimates.estimator import Estimator, RowsKnownBy
 from waybill.infra.estimates.history import QueueLoad, TaskHistory
 from waybill.infra.sources import open_source
 from waybill.infra.sources.errors import SourceUnavailable
+from waybill.infra.sources.names import ROWS
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.model import Claim
 

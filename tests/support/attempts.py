@@ -12,10 +12,11 @@ from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.ports import RowCounter, Source
 from waybill.infra.bootstrap import Stack
-from waybill.infra.config.settings import ROWS, load
+from waybill.infra.config.settings import load
 from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.history import TaskHistory
 from waybill.infra.estimates.timed_count import TimedCounter
+from waybill.infra.sources.names import ROWS
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.model import NewTask, Task
 from waybill.infra.worker.attempt import Attempt

@@ -29,12 +29,12 @@ from waybill.exporter.ports import RowCount
 from waybill.exporter.rows.seals import sealed
 from waybill.infra.bootstrap import Stack
 from waybill.infra.broker.memory import MemoryBroker
-from waybill.infra.config.settings import ROWS as SOURCE
 from waybill.infra.config.settings import load
 from waybill.infra.db.engine import create_engine, read_transaction
 from waybill.infra.db.migrate import upgrade
 from waybill.infra.db.tables import audit_log, export_task
 from waybill.infra.sources.errors import ReadCancelled
+from waybill.infra.sources.names import ROWS as SOURCE
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.states import LIVE
 from waybill.infra.worker.relay import Relay

@@ -15,8 +15,9 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.layout import Column
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.config.settings import ROWS, load
+from waybill.infra.config.settings import load
 from waybill.infra.exports.single_flight_key import SingleFlightKeys, single_flight_keys
+from waybill.infra.sources.names import ROWS
 
 ANN = Principal("ann", "acme", frozenset({"sales"}))
 BOB = Principal("bob", "acme", frozenset({"sales"}))
