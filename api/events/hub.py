@@ -68,7 +68,7 @@ class EventHub:
             stream.close()
         elif not self._jobs:
             self._jobs = [
-                asyncio.create_task(self._watch(), name="task changes"),
+                asyncio.create_task(self._run(), name="task changes"),
                 asyncio.create_task(self._end_when_stopping(), name="end of streams"),
             ]
         try:
@@ -98,21 +98,21 @@ class EventHub:
         await self._stopping.wait()
         self._close_streams()
 
-    async def _watch(self) -> None:
-        pause, away = _INTERVAL_SECONDS, False
+    async def _run(self) -> None:
+        pause, outage = _INTERVAL_SECONDS, False
         while self._streams:
             try:
-                await self._look()
+                await self._poll()
             except Exception as error:
-                if not away:
+                if not outage:
                     _report(error)
-                away = True
+                outage = True
                 pause = min(2 * pause, _LONGEST_INTERVAL_SECONDS)
                 await asyncio.sleep(pause)
                 continue
-            if away:
+            if outage:
                 log.info("event streams go on")
-                pause, away = _INTERVAL_SECONDS, False
+                pause, outage = _INTERVAL_SECONDS, False
             if not self._beginning:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
@@ -124,7 +124,7 @@ class EventHub:
             if job is not asyncio.current_task():
                 job.cancel()
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         """Poll once and pass the changes on. A failed read passes none on and loses none."""
         self._arrival.clear()
         beginning = list(self._beginning)[:_BEGIN_AT_ONCE]

@@ -43,7 +43,7 @@ CHINESE_ADMIN: Mapping[str, str] = {
     "col_average": "平均",
     "col_longest": "最长",
     "seconds": "{seconds} 秒",
-    "dead_letters_open": "未处理的死信",
+    "dead_letters_open": "未处理的死信：{count}",
     # Tasks.
     "col_file": "文件名",
     "col_tenant": "租户",

@@ -43,7 +43,7 @@ ENGLISH_ADMIN: Mapping[str, str] = {
     "col_average": "Average",
     "col_longest": "Longest",
     "seconds": "{seconds} s",
-    "dead_letters_open": "Open dead letters",
+    "dead_letters_open": "Open dead letters: {count}",
     # Tasks.
     "col_file": "File",
     "col_tenant": "Tenant",
