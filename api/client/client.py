@@ -17,7 +17,7 @@ from time import monotonic, sleep
 from typing import Any, Self
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 
 from waybill.api.client.answers import DownloadLink, Estimate, ExportTask, Status, TaskPage
 from waybill.api.client.errors import (
@@ -59,9 +59,9 @@ class Waybill:
         self._token = token
         tls = tls or ssl.create_default_context()
         seconds = timeout.total_seconds()
-        self._api = httpx.Client(base_url=url, timeout=seconds, verify=tls)
+        self._api = httpx2.Client(base_url=url, timeout=seconds, verify=tls)
         # Links carry their own signature. The object store must not see the token.
-        self._store = httpx.Client(timeout=seconds, verify=tls)
+        self._store = httpx2.Client(timeout=seconds, verify=tls)
 
     def __enter__(self) -> Self:
         """Opens no connection before the first call."""
@@ -173,7 +173,7 @@ class Waybill:
                 asked = error.retry_after
             else:
                 asked = retry_after_of(answer)
-                if answer.status_code != httpx.codes.NOT_MODIFIED:
+                if answer.status_code != httpx2.codes.NOT_MODIFIED:
                     task = read(ExportTask, answer)
                     tag = answer.headers.get("ETag")
                     known = {"If-None-Match": tag} if tag else {}
@@ -222,18 +222,18 @@ class Waybill:
         digest = hashlib.sha256()
         try:
             with self._store.stream("GET", url) as answer, part.open("xb") as file:
-                if answer.status_code != httpx.codes.OK:
+                if answer.status_code != httpx2.codes.OK:
                     raise error_of(answer)
                 for chunk in answer.iter_raw():
                     digest.update(chunk)
                     file.write(chunk)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             raise Unreachable(f"The object store is unreachable: {error}.") from error
         return digest.hexdigest()
 
     def _call(
         self, method: str, path: str, *, repeat: bool = False, **request: Any
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """Send a request. With `repeat`, try again while the server is unavailable."""
         tried = 0
         while True:
@@ -247,14 +247,14 @@ class Waybill:
 
     def _send(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **request: Any
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         token = self._token if isinstance(self._token, str) else self._token()
         sent = {"Authorization": f"Bearer {token}", **(headers or {})}
         try:
             answer = self._api.request(method, path, headers=sent, **request)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             raise Unreachable(f"{self._api.base_url.host} is unreachable: {error}.") from error
-        if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
+        if answer.is_success or answer.status_code == httpx2.codes.NOT_MODIFIED:
             return answer
         raise error_of(answer)
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 from pydantic import ValidationError
 
 from waybill.api.client.answers import Answer, ExportTask
@@ -47,7 +47,7 @@ class ApiError(ClientError):
         self.status = status
         self.retry_after = retry_after
         self.code = str(problem.get("code", f"http_{status}"))
-        self.detail = str(problem.get("detail", httpx.codes.get_reason_phrase(status)))
+        self.detail = str(problem.get("detail", httpx2.codes.get_reason_phrase(status)))
         #: Identifies the request in the server's log.
         self.request_id: str | None = problem.get("request_id")
         #: The invalid fields, for `invalid_request`.
@@ -115,13 +115,13 @@ _KINDS: Mapping[int, type[ApiError]] = {
 }
 
 
-def retry_after_of(response: httpx.Response) -> float | None:
+def retry_after_of(response: httpx2.Response) -> float | None:
     """Seconds in `Retry-After`; None without the header, or if it is a date."""
     text = response.headers.get("Retry-After", "")
     return float(text) if text.isascii() and text.isdecimal() else None
 
 
-def error_of(response: httpx.Response) -> ApiError:
+def error_of(response: httpx2.Response) -> ApiError:
     """The error that an unsuccessful response stands for, with or without a problem document."""
     try:
         problem = response.json()
@@ -132,7 +132,7 @@ def error_of(response: httpx.Response) -> ApiError:
     return kind(status, problem if isinstance(problem, dict) else {}, retry_after_of(response))
 
 
-def read(model: type[Model], response: httpx.Response) -> Model:
+def read(model: type[Model], response: httpx2.Response) -> Model:
     """The response as `model`.
 
     Raises:

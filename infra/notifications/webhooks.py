@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from datetime import UTC, datetime
 
-import httpx
+import httpx2
 
 from waybill import __version__
 from waybill.infra.failpoints import failpoint
@@ -71,11 +71,11 @@ class WebhookSender:
                 status = await self._post_to_first(item, target, addresses)
         except BadWebhookUrl:
             return DeliveryResult(delivered=False, error="address_refused")
-        except (TimeoutError, httpx.TimeoutException):
+        except (TimeoutError, httpx2.TimeoutException):
             return DeliveryResult(delivered=False, error="timeout")
-        except httpx.ConnectError as error:
+        except httpx2.ConnectError as error:
             return DeliveryResult(delivered=False, error=_connection_error(error))
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return DeliveryResult(delivered=False, error="connection_broken")
         except OSError:
             return DeliveryResult(delivered=False, error="host_not_found")
@@ -97,7 +97,7 @@ class WebhookSender:
         for address in firsts:
             try:
                 return await self._post(item, target, address)
-            except (httpx.ConnectError, httpx.ConnectTimeout):
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 continue
         return await self._post(item, target, last)
 
@@ -113,12 +113,12 @@ class WebhookSender:
         # A client for each request: a pooled connection could belong to another host at the
         # same address, with that host's certificate.
         async with (
-            httpx.AsyncClient(
+            httpx2.AsyncClient(
                 verify=self._tls, trust_env=False, follow_redirects=False, timeout=_STEP_SECONDS
             ) as client,
             client.stream(
                 "POST",
-                httpx.URL(
+                httpx2.URL(
                     scheme=target.scheme,
                     host=address,
                     port=target.port,
@@ -134,9 +134,9 @@ class WebhookSender:
 
 
 def _result(status: int) -> DeliveryResult:
-    if httpx.codes.is_success(status):
+    if httpx2.codes.is_success(status):
         return DeliveryResult(delivered=True, status=status)
-    if httpx.codes.is_redirect(status):
+    if httpx2.codes.is_redirect(status):
         return DeliveryResult(delivered=False, status=status, error="redirect")
     if status == _GONE:
         return DeliveryResult(delivered=False, status=status, error="gone", final=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -25,7 +25,7 @@ def row(page: Page, text: str) -> str:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_nobody_but_an_operator_gets_in(centre: TaskApi, path: str) -> None:
-    def get(token: str | None) -> httpx.Response:
+    def get(token: str | None) -> httpx2.Response:
         cookies = {SESSION_COOKIE: token} if token else {}
         return centre.client(cookies=cookies).get(path)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 from sqlalchemy.engine import make_url
@@ -45,8 +45,8 @@ def server(installation: Installation) -> Iterator[tuple[int, int]]:
         def ready() -> bool:
             assert running.poll() is None, installation.log.read_text()
             try:
-                return httpx.get(f"http://127.0.0.1:{port}/readyz").is_success
-            except httpx.TransportError:
+                return httpx2.get(f"http://127.0.0.1:{port}/readyz").is_success
+            except httpx2.TransportError:
                 return False
 
         wait_for(ready)

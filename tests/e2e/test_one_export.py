@@ -8,7 +8,7 @@ from decimal import Decimal
 from io import BytesIO
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import httpx
+import httpx2
 import openpyxl
 import pytest
 import python_calamine
@@ -45,7 +45,7 @@ def export(installation, shop):
         yield client, ended(client, answer.json()["id"])
 
 
-def link_of(client: httpx.Client, task: dict) -> str:
+def link_of(client: httpx2.Client, task: dict) -> str:
     answer = client.get(f"/api/export-tasks/{task['id']}/download", follow_redirects=False)
     assert answer.status_code == 307
     return answer.headers["Location"]
@@ -69,7 +69,7 @@ def as_openpyxl_reads(value):
 def test_the_file_is_row_for_row_what_the_database_says(shop, export):
     client, task = export
     assert task["status"] == "SUCCESS", task["last_error"]
-    body = httpx.get(link_of(client, task)).content
+    body = httpx2.get(link_of(client, task)).content
     assert len(body) == task["size_bytes"]
     assert hashlib.sha256(body).hexdigest() == task["sha256"]
     assert task["rows"] == task["completeness"]["rows_source"] == ORDERS
@@ -90,7 +90,7 @@ def test_the_file_is_row_for_row_what_the_database_says(shop, export):
 
 def test_calamine_reads_the_same_rows(shop, export):
     client, task = export
-    body = httpx.get(link_of(client, task)).content
+    body = httpx2.get(link_of(client, task)).content
     read = python_calamine.load_workbook(BytesIO(body)).get_sheet_by_name("Orders").to_python()
     assert len(read) == ORDERS + 1
     for expected, got in zip(shop, read[1:], strict=True):
@@ -107,9 +107,9 @@ def test_the_link_downloads_under_its_own_name_with_the_api_stopped(installation
         task = ended(client, client.post("/api/export-tasks", json=body).json()["id"])
         link = link_of(client, task)
         home = client.base_url
-    with pytest.raises(httpx.TransportError):
-        httpx.get(home)
-    answer = httpx.get(link)
+    with pytest.raises(httpx2.TransportError):
+        httpx2.get(home)
+    answer = httpx2.get(link)
     assert answer.status_code == 200
     assert len(answer.content) == task["size_bytes"]
     disposition = answer.headers["Content-Disposition"]
@@ -124,7 +124,7 @@ def test_r20_a_link_that_was_changed_or_has_expired_is_refused(installation, sho
         link = link_of(client, task)
     parts = urlsplit(link)
     query = dict(parse_qsl(parts.query))
-    assert httpx.get(link).status_code == 200
+    assert httpx2.get(link).status_code == 200
     assert query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
     flipped = ("0" if query["X-Amz-Signature"][0] != "0" else "1") + query["X-Amz-Signature"][1:]
     for change in (
@@ -133,10 +133,10 @@ def test_r20_a_link_that_was_changed_or_has_expired_is_refused(installation, sho
         {"response-content-disposition": "inline"},
     ):
         forged = urlunsplit(parts._replace(query=urlencode(query | change)))
-        assert httpx.get(forged).status_code == 403, change
-    assert httpx.get(link.replace(parts.path, parts.path + "x")).status_code == 403
-    assert httpx.delete(link).status_code == 403
-    wait_for(lambda: httpx.get(link).status_code == 403, seconds=10)
+        assert httpx2.get(forged).status_code == 403, change
+    assert httpx2.get(link.replace(parts.path, parts.path + "x")).status_code == 403
+    assert httpx2.delete(link).status_code == 403
+    wait_for(lambda: httpx2.get(link).status_code == 403, seconds=10)
 
 
 def test_parameters_choose_the_rows(installation, shop):

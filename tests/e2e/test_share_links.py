@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 
-import httpx
+import httpx2
 from sqlalchemy import make_url
 
 from tests.support.processes import SECRET, api, ended, run
@@ -39,7 +39,7 @@ def test_a_colleague_gets_the_file_and_the_secrets_stay_out_of_log_and_audit(
         path = f"/d/{link['token']}"
 
         click = client.get(path, headers=bob)
-        file = httpx.get(click.headers["location"])
+        file = httpx2.get(click.headers["location"])
         used_up = client.get(path, headers=bob)
         client.get(path, headers={"Authorization": "Bearer nobody"})
 
@@ -49,7 +49,7 @@ def test_a_colleague_gets_the_file_and_the_secrets_stay_out_of_log_and_audit(
         log_url = client.get(
             f"/api/export-tasks/{log['id']}/download", headers={"Accept": "application/json"}
         ).json()["url"]
-        log_file = httpx.get(log_url)
+        log_file = httpx2.get(log_url)
 
     assert link["url"] == f"https://exports.example{path}"
     assert (click.status_code, used_up.status_code) == (302, 404)
@@ -65,7 +65,7 @@ def test_a_colleague_gets_the_file_and_the_secrets_stay_out_of_log_and_audit(
     ]
     written = installation.log.read_text() + log_file.text
     secrets = [link["token"], bob["Authorization"], SECRET]
-    secrets += [str(httpx.URL(click.headers["location"]).params["X-Amz-Signature"])]
+    secrets += [str(httpx2.URL(click.headers["location"]).params["X-Amz-Signature"])]
     assert [secret for secret in secrets if secret in written] == []
     assert "request refused" in written
 

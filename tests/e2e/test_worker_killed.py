@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-import httpx
+import httpx2
 
 from tests.support.eventually import wait_for
 from tests.support.processes import api, ended, process
@@ -52,7 +52,7 @@ def test_f18_a_killed_worker_loses_nothing_and_leaves_nothing(installation, rabb
         link = client.get(
             f"/api/export-tasks/{task_id}/download", headers={"Accept": "application/json"}
         ).json()["url"]
-    assert len(httpx.get(link).content) == task["size_bytes"]
+    assert len(httpx2.get(link).content) == task["size_bytes"]
 
 
 def test_g13_a_stopped_worker_gives_its_task_back_at_once(installation, rabbitmq_url, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-import httpx
+import httpx2
 import pytest
 import sqlalchemy as sa
 
@@ -17,7 +17,7 @@ from waybill.infra.db.tables import outbox
 @pytest.mark.parametrize("point", ["api.before_commit"])
 def test_f1_an_api_that_dies_before_its_commit_has_accepted_nothing(clean, point):
     with clean.api(**kill_at(point)) as doomed:
-        with pytest.raises(httpx.TransportError):
+        with pytest.raises(httpx2.TransportError):
             clean.submit("numbers", key="f1")
         died(doomed)
     assert clean.rows() == []
@@ -30,7 +30,7 @@ def test_f1_an_api_that_dies_before_its_commit_has_accepted_nothing(clean, point
 @pytest.mark.parametrize("point", ["api.after_commit"])
 def test_f2_an_api_that_dies_after_its_commit_has_made_one_task(clean, point):
     with clean.api(**kill_at(point)) as doomed:
-        with pytest.raises(httpx.TransportError):
+        with pytest.raises(httpx2.TransportError):
             clean.submit("numbers", key="f2")
         died(doomed)
     (task,) = clean.rows()
@@ -46,7 +46,7 @@ def test_f2_an_api_that_dies_after_its_commit_has_made_one_task(clean, point):
 def test_f4_a_relay_that_dies_before_marking_publishes_twice_and_one_claim_wins(clean, point):
     with clean.api(**kill_at(point)) as doomed:
         # The answer and the relay race; the task is there either way.
-        with contextlib.suppress(httpx.TransportError):
+        with contextlib.suppress(httpx2.TransportError):
             clean.submit("numbers")
         died(doomed)
     (task,) = clean.rows()

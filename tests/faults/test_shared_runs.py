@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.eventually import wait_for
@@ -23,7 +23,7 @@ def people(api, clean):
     for user, tenant in [*((user, "acme") for user in PEOPLE), ("user-0", "other")]:
         token = mint(settings, user, tenant, frozenset({"sales"}), timedelta(hours=1))
         headers = {"Authorization": f"Bearer {token}"}
-        clients.append(httpx.Client(base_url=clean.client.base_url, headers=headers, timeout=30))
+        clients.append(httpx2.Client(base_url=clean.client.base_url, headers=headers, timeout=30))
     yield clients
     for client in clients:
         client.close()
@@ -68,5 +68,5 @@ def test_when_the_leader_is_cancelled_a_colleague_runs_for_the_others(clean, peo
     assert [row["attempt"] for row in others] == [1, 0, 0]
     assert len({row["object_key"] for row in others}) == 1
     link = people[3].get(f"{TASKS}/{asked[3]}/download", headers={"Accept": "application/json"})
-    assert httpx.get(link.json()["url"]).is_success
+    assert httpx2.get(link.json()["url"]).is_success
     clean.audit()

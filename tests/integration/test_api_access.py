@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.servers.task_api import TASKS, TaskApi, ask
@@ -58,7 +58,7 @@ def test_r18_a_token_in_an_address_is_refused_even_beside_a_good_one(
         assert token not in answer.text
 
 
-def log_in(api: TaskApi, token: str, **headers: str) -> tuple[httpx.Client, httpx.Response]:
+def log_in(api: TaskApi, token: str, **headers: str) -> tuple[httpx2.Client, httpx2.Response]:
     browser = api.client()
     answer = browser.post("/session", data={"token": token}, headers={"Origin": api.url} | headers)
     return browser, answer

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.client_waits import running, while_waiting
@@ -50,7 +50,7 @@ def test_a_submit_is_one_task_even_when_its_answer_is_lost(
 ) -> None:
     token = api.token(api.tenant())
     with (
-        TcpProxy(httpx.URL(api.url).port or 0) as network,
+        TcpProxy(httpx2.URL(api.url).port or 0) as network,
         Waybill(f"http://127.0.0.1:{network.port}", token, tls=NO_TLS) as waybill,
     ):
         # The request arrives; the answer breaks off, once.
@@ -156,7 +156,7 @@ def test_a_wait_outlives_a_server_that_is_away(
     api: TaskApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
-        TcpProxy(httpx.URL(api.url).port or 0) as network,
+        TcpProxy(httpx2.URL(api.url).port or 0) as network,
         Waybill(f"http://127.0.0.1:{network.port}", lambda: token, tls=NO_TLS) as waybill,
     ):
         token = api.token(api.tenant())
@@ -227,5 +227,5 @@ def test_the_client_brings_nothing_of_the_server_along() -> None:
 
 def test_an_answer_of_somebody_else_is_an_error_of_ours() -> None:
     with pytest.raises(ApiError) as caught:
-        read(ExportTask, httpx.Response(200, text="<html>Log in to the guest network</html>"))
+        read(ExportTask, httpx2.Response(200, text="<html>Log in to the guest network</html>"))
     assert caught.value.code == "unreadable_answer"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.client_waits import running, while_waiting
@@ -90,7 +90,7 @@ def test_a_damaged_file_replaces_nothing(api: TaskApi, waybill: Waybill, tmp_pat
 def test_a_download_that_breaks_off_replaces_nothing_and_takes_no_token_along(
     api: TaskApi, waybill: Waybill, s3_config: S3Config, tmp_path: Path
 ) -> None:
-    port = httpx.URL(s3_config.endpoint_url or "").port or 0
+    port = httpx2.URL(s3_config.endpoint_url or "").port or 0
     with TcpProxy(port) as network:
         public = replace(s3_config, public_endpoint_url=f"http://127.0.0.1:{network.port}")
         store = S3Store(public)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import httpx
+import httpx2
 import pytest
 import sqlalchemy as sa
 
@@ -21,7 +21,7 @@ from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.storage.s3 import S3Store
 
 
-def download(client: httpx.Client, task: dict[str, Any], **headers: str) -> httpx.Response:
+def download(client: httpx2.Client, task: dict[str, Any], **headers: str) -> httpx2.Response:
     return client.get(f"{TASKS}/{task['id']}/download", headers=headers)
 
 
@@ -33,7 +33,7 @@ def test_a_download_is_a_redirect_to_a_signed_link_under_the_file_s_name(api: Ta
     answer = download(client, task)
 
     assert answer.status_code == 307
-    location = httpx.URL(answer.headers["location"])
+    location = httpx2.URL(answer.headers["location"])
     assert location.path == "/exports/1/2/3.xlsx"
     assert "%E5%AF%BC%E5%87%BA.xlsx" in location.params["response-content-disposition"]
     assert answer.content == b""

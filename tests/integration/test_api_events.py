@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.event_reader import Event, listening
@@ -217,6 +217,6 @@ def test_a_silent_stream_has_a_heartbeat(api: TaskApi, monkeypatch: pytest.Monke
         assert "heartbeat" in stream.comments
 
 
-def figure(client: httpx.Client, name: str) -> float:
+def figure(client: httpx2.Client, name: str) -> float:
     [line] = [line for line in client.get("/metrics").text.splitlines() if line.startswith(name)]
     return float(line.split()[-1])

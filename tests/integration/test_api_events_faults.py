@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 import waybill.api.cli.serve
@@ -28,7 +28,7 @@ ALL = f"{TASKS}/events"
 @pytest.fixture
 def network(api: TaskApi) -> Iterator[TcpProxy]:
     """A network between the clients and the API."""
-    with TcpProxy(httpx.URL(api.url).port or 0) as proxy:
+    with TcpProxy(httpx2.URL(api.url).port or 0) as proxy:
         yield proxy
 
 
@@ -51,7 +51,7 @@ def test_a_cut_network_loses_nothing(api: TaskApi, network: TcpProxy) -> None:
                         break
                     if last_id is None and stream.last_id:
                         network.reset()
-        except httpx.TransportError:
+        except httpx2.TransportError:
             pass
         return stream and stream.last_id
 

@@ -202,7 +202,7 @@ def test_the_token_is_in_no_log_no_audit_row_and_no_error(
     caplog.clear()
     # The test's own clients; and a logger without handlers, which pytest listens to as well.
     # What `waybill serve` writes is looked at in tests/e2e/test_share_links.py.
-    for logger in ("httpx", "httpcore.http11", "httpcore.connection", "uvicorn.access"):
+    for logger in ("httpx2", "httpcore.http11", "httpcore.connection", "uvicorn.access"):
         monkeypatch.setattr(logging.getLogger(logger), "disabled", True)
 
     def broken(*_: object, **__: object) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 import sqlalchemy as sa
 
@@ -107,7 +107,7 @@ def test_what_cannot_be_followed_cannot_be_told_apart(api: TaskApi) -> None:
         )
     stranger, unknown = api.person(), f"/d/{'x' * 43}"
 
-    def seen(client: httpx.Client, path: str) -> tuple[Any, ...]:
+    def seen(client: httpx2.Client, path: str) -> tuple[Any, ...]:
         answer = client.get(path)
         body = re.sub(r'"request_id":"\w+"', "", answer.text)
         return answer.status_code, body, {*answer.headers} - {"date", "x-request-id"}

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.servers.task_api import TASKS, TaskApi, ask
 
 
-def fill(client: httpx.Client, count: int) -> list[str]:
+def fill(client: httpx2.Client, count: int) -> list[str]:
     """Start `count` different exports; their ids, newest first."""
     return [ask(client, params={"at_least": number})["id"] for number in range(count)][::-1]
 
 
-def ids(answer: httpx.Response) -> list[str]:
+def ids(answer: httpx2.Response) -> list[str]:
     assert answer.status_code == 200, answer.text
     return [item["id"] for item in answer.json()["items"]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 from standardwebhooks import Webhook
 
@@ -16,13 +16,13 @@ from waybill.infra.notifications.rules import BadNotificationTarget, Notificatio
 HOOK = "https://hooks.example/services/canary-7c1f?token=canary-7c1f"
 
 
-def asked(client: httpx.Client, **notify: object) -> httpx.Response:
+def asked(client: httpx2.Client, **notify: object) -> httpx2.Response:
     return client.post(
         TASKS, json={"type": "orders", "format": "csv", "params": {}, "notify": notify}
     )
 
 
-def with_mail(api: TaskApi, email: str, **claims: object) -> httpx.Client:
+def with_mail(api: TaskApi, email: str, **claims: object) -> httpx2.Client:
     return api.client(api.token(api.tenant(), email=email, **claims))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -58,7 +58,7 @@ def test_r1_no_route_is_left_out(api: TaskApi) -> None:
     assert {path for _, path in routes if "{" not in path} == OPEN_ROUTES | OWN_ROUTES
 
 
-def visible(answer: httpx.Response) -> tuple[int, dict[str, object], set[str]]:
+def visible(answer: httpx2.Response) -> tuple[int, dict[str, object], set[str]]:
     """What a stranger can tell two answers apart by, without the id of the request."""
     problem = answer.json()
     problem.pop("request_id")

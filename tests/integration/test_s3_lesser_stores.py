@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 
-import httpx
+import httpx2
 import pytest
 
 from waybill.storage.config import S3Config
@@ -32,4 +32,4 @@ def test_parts_without_confirmed_checksums_are_joined_all_the_same(store: S3Stor
         upload.write(data)
     assert store.head(key).size_bytes == len(data)
     link = store.presign(key, filename="a.csv", content_type="text/csv", ttl=timedelta(minutes=1))
-    assert httpx.get(link.url).content == data
+    assert httpx2.get(link.url).content == data

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.eventually import wait_for
@@ -44,7 +44,7 @@ def altered(url: str, **parameters: str) -> str:
 
 
 def test_a_link_downloads_the_object_under_its_name(s3_store: S3Store, key: str) -> None:
-    answer = httpx.get(sign(s3_store, key, filename='导出 "quotes".csv'))
+    answer = httpx2.get(sign(s3_store, key, filename='导出 "quotes".csv'))
     assert (answer.status_code, answer.content) == (200, DATA)
     assert answer.headers["content-type"] == "text/csv"
     assert answer.headers["content-disposition"] == (
@@ -54,7 +54,7 @@ def test_a_link_downloads_the_object_under_its_name(s3_store: S3Store, key: str)
 
 
 def test_a_download_can_be_resumed(s3_store: S3Store, key: str) -> None:
-    answer = httpx.get(sign(s3_store, key), headers={"Range": "bytes=1000-"})
+    answer = httpx2.get(sign(s3_store, key), headers={"Range": "bytes=1000-"})
     assert (answer.status_code, answer.content) == (206, DATA[1000:])
 
 
@@ -62,7 +62,7 @@ def test_a_signature_that_was_altered_is_refused(s3_store: S3Store, key: str) ->
     url = sign(s3_store, key)
     signature = parse_qs(urlsplit(url).query)["X-Amz-Signature"][0]
     other = ("0" if signature[0] != "0" else "1") + signature[1:]
-    assert httpx.get(altered(url, **{"X-Amz-Signature": other})).status_code == 403
+    assert httpx2.get(altered(url, **{"X-Amz-Signature": other})).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -79,29 +79,29 @@ def test_a_signature_that_was_altered_is_refused(s3_store: S3Store, key: str) ->
 def test_a_link_with_another_parameter_is_refused(
     s3_store: S3Store, key: str, parameters: dict[str, str]
 ) -> None:
-    assert httpx.get(altered(sign(s3_store, key), **parameters)).status_code == 403
+    assert httpx2.get(altered(sign(s3_store, key), **parameters)).status_code == 403
 
 
 def test_a_link_is_good_for_one_key(s3_store: S3Store, key: str, key_prefix: str) -> None:
     url = sign(s3_store, key)
     path = urlsplit(sign(s3_store, f"{key_prefix}other")).path
-    assert httpx.get(urlunsplit(urlsplit(url)._replace(path=path))).status_code == 403
+    assert httpx2.get(urlunsplit(urlsplit(url)._replace(path=path))).status_code == 403
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_a_link_is_good_for_reading_only(s3_store: S3Store, key: str, method: str) -> None:
-    assert httpx.request(method, sign(s3_store, key)).status_code == 403
+    assert httpx2.request(method, sign(s3_store, key)).status_code == 403
     assert s3_store.head(key).size_bytes == len(DATA)
 
 
 def test_a_link_ends(s3_store: S3Store, key: str) -> None:
     url = sign(s3_store, key, ttl=timedelta(seconds=1))
-    wait_for(lambda: httpx.get(url).status_code == 403)
+    wait_for(lambda: httpx2.get(url).status_code == 403)
 
 
 def test_a_link_signed_with_another_secret_is_refused(s3_config: S3Config, key: str) -> None:
     forger = S3Store(replace(s3_config, secret_access_key="guessed"))
-    assert httpx.get(sign(forger, key)).status_code == 403
+    assert httpx2.get(sign(forger, key)).status_code == 403
     forger.close()
 
 
@@ -111,5 +111,5 @@ def test_a_link_is_signed_for_the_public_host(s3_config: S3Config, key: str) -> 
     url = sign(store, key)
     store.close()
     assert url.startswith(public)
-    assert httpx.get(url).content == DATA
-    assert httpx.get(url.replace("localhost", "127.0.0.1")).status_code == 403
+    assert httpx2.get(url).content == DATA
+    assert httpx2.get(url.replace("localhost", "127.0.0.1")).status_code == 403

@@ -6,7 +6,7 @@ import random
 import threading
 from uuid import uuid4
 
-import httpx
+import httpx2
 
 from tests.support.fault_bench import Bench
 
@@ -33,7 +33,7 @@ class Visitors:
             if task_id and self._chance.random() < _CANCELS:
                 try:
                     self._bench.cancel(task_id)
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     self.unanswered += 1
 
     def stop(self) -> None:
@@ -53,7 +53,7 @@ class Visitors:
         while not self._stop.is_set():
             try:
                 return self._bench.submit(name, key=key, tag=tag, **params)
-            except (httpx.TransportError, AssertionError):
+            except (httpx2.TransportError, AssertionError):
                 # No answer, or 503: the task may be there or not.
                 self.unanswered += 1
                 self._stop.wait(0.2)

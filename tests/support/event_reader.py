@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Event:
 class EventReader:
     """Iterates over events. Silence longer than the client's timeout is an error."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx2.Response) -> None:
         self.response = response
         #: What a browser would send when it connects again.
         self.last_id: str | None = None
@@ -73,7 +73,7 @@ class EventReader:
 
 @contextmanager
 def listening(
-    client: httpx.Client, path: str, last_id: str | bytes | None = None
+    client: httpx2.Client, path: str, last_id: str | bytes | None = None
 ) -> Iterator[EventReader]:
     """An open event stream."""
     headers = {} if last_id is None else {"Last-Event-ID": last_id}

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
+import httpx2
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
@@ -60,7 +60,7 @@ class Bench:
     env: dict[str, str]
     engine: Engine
     store: S3Store
-    client: httpx.Client
+    client: httpx2.Client
     canaries: tuple[str, ...]
     #: Ids of every task that was answered with 202 and not audited yet.
     accepted: list[str] = field(default_factory=list)
@@ -111,7 +111,7 @@ class Bench:
 
     def _answers(self, process: subprocess.Popen[bytes]) -> bool:
         assert process.poll() is None, self.log.read_text()[-4000:]
-        with suppress(httpx.TransportError):
+        with suppress(httpx2.TransportError):
             return self.client.get("/healthz").is_success
         return False
 
@@ -125,7 +125,7 @@ class Bench:
         self.accepted.append(task_id)
         return task_id
 
-    def cancel(self, task_id: str) -> httpx.Response:
+    def cancel(self, task_id: str) -> httpx2.Response:
         """Cancel a task over HTTP."""
         return self.client.post(f"{TASKS}/{task_id}/cancel")
 
@@ -194,7 +194,7 @@ class Bench:
     def audit(self, judge: Judge = lambda row, data: None) -> None:
         """Hold everything that was accepted against the invariants; then start afresh."""
         accepted, self.accepted = self.accepted, []
-        with httpx.Client(timeout=30) as visitor:
+        with httpx2.Client(timeout=30) as visitor:
 
             def fetch(key: str) -> bytes | None:
                 # Over a link, as users get it.
@@ -269,7 +269,7 @@ def open_bench(
     (port,) = free_ports(1)
     roles = frozenset({"sales"})
     token = mint(load(jwt_secret=SECRET), "ann", "acme", roles, timedelta(hours=1))
-    client = httpx.Client(
+    client = httpx2.Client(
         base_url=f"http://127.0.0.1:{port}",
         headers={"Authorization": f"Bearer {token}"},
         timeout=30,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from tests.support.eventually import wait_for
 from tests.support.servers.ports import free_ports
@@ -74,7 +74,7 @@ def process(env: dict[str, str], log: Path, *args: str) -> Iterator[subprocess.P
 
 
 @contextmanager
-def api(env: dict[str, str], log: Path, user: str = "ann") -> Iterator[httpx.Client]:
+def api(env: dict[str, str], log: Path, user: str = "ann") -> Iterator[httpx2.Client]:
     """`waybill serve` on a free port, and a client that is logged in as `user`."""
     (port,) = free_ports(1)
     token = run(
@@ -82,7 +82,7 @@ def api(env: dict[str, str], log: Path, user: str = "ann") -> Iterator[httpx.Cli
     ).stdout.strip()
     with (
         process(env, log, "serve", "--port", str(port)) as server,
-        httpx.Client(
+        httpx2.Client(
             base_url=f"http://127.0.0.1:{port}",
             headers={"Authorization": f"Bearer {token}"},
             timeout=30,
@@ -93,14 +93,14 @@ def api(env: dict[str, str], log: Path, user: str = "ann") -> Iterator[httpx.Cli
             assert server.poll() is None, log.read_text()
             try:
                 return client.get("/healthz").status_code == 200
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 return False
 
         wait_for(healthy)
         yield client
 
 
-def ended(client: httpx.Client, task_id: str, seconds: float = 60) -> dict:
+def ended(client: httpx2.Client, task_id: str, seconds: float = 60) -> dict:
     """Wait for a task to end, and return it."""
 
     def look() -> dict | None:

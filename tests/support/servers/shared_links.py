@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import httpx
+import httpx2
 import sqlalchemy as sa
 
 from tests.support.servers.task_api import TASKS, TaskApi, ask
@@ -30,10 +30,10 @@ class Shared:
         self.link = answer.json()
         self.path = f"/d/{self.link['token']}"
 
-    def colleague(self, user: str = "bob", roles: tuple[str, ...] = ("sales",)) -> httpx.Client:
+    def colleague(self, user: str = "bob", roles: tuple[str, ...] = ("sales",)) -> httpx2.Client:
         return self.api.person(self.tenant, user, roles)
 
-    def browser(self, user: str = "bob", roles: tuple[str, ...] = ("sales",)) -> httpx.Client:
+    def browser(self, user: str = "bob", roles: tuple[str, ...] = ("sales",)) -> httpx2.Client:
         """Somebody who is logged in to the page."""
         cookie = {"waybill_session": self.api.token(self.tenant, user, roles)}
         browser = self.api.client(cookies=cookie)

@@ -18,7 +18,7 @@ from threading import Thread
 from typing import Any, Self
 from uuid import UUID
 
-import httpx
+import httpx2
 import pytest
 import sqlalchemy as sa
 import uvicorn
@@ -137,16 +137,16 @@ class TaskApi:
         ttl = timedelta(minutes=5)
         return mint(self.services.settings, user, tenant, frozenset(roles), ttl, email)
 
-    def client(self, token: str | None = None, **more: Any) -> httpx.Client:
+    def client(self, token: str | None = None, **more: Any) -> httpx2.Client:
         """A client with `token`, or one nobody knows."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         options = {"base_url": self.url, "headers": headers, "timeout": 30, "verify": NO_TLS}
         options |= more
-        return self._clients.enter_context(httpx.Client(**options))
+        return self._clients.enter_context(httpx2.Client(**options))
 
     def person(
         self, tenant: str | None = None, user: str = "ana", roles: tuple[str, ...] = ("sales",)
-    ) -> httpx.Client:
+    ) -> httpx2.Client:
         """A client of somebody with `roles`, in a tenant of their own unless it is named."""
         return self.client(self.token(tenant or self.tenant(), user, roles))
 
@@ -199,7 +199,7 @@ class TaskApi:
         self._clients.close()
 
 
-def ask(client: httpx.Client, **changes: Any) -> dict[str, Any]:
+def ask(client: httpx2.Client, **changes: Any) -> dict[str, Any]:
     """Submit an export of orders that must be accepted; its task."""
     request = {"type": "orders", "format": "xlsx", "params": {}} | changes
     answer = client.post(TASKS, json=request)
