@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,8 @@ def test_a_download_that_breaks_off_replaces_nothing_and_takes_no_token_along(
     with TcpProxy(port) as network:
         public = replace(s3_config, public_endpoint_url=f"http://127.0.0.1:{network.port}")
         store = S3Store(public)
-        services = replace(api.services, store=store)
+        services = copy(api.services)
+        services.store = store
         with serve(create_app(services)) as url:
             token = api.token(api.tenant())
             with Waybill(url, token, tls=NO_TLS) as far:
