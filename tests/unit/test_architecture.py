@@ -1,4 +1,4 @@
-"""docs/architecture.md describes the code: reading path, rooms, states and links to files."""
+"""docs/architecture.md describes the code: the reading path, the rooms and the states."""
 
 from __future__ import annotations
 
@@ -79,9 +79,3 @@ def test_a_room_knows_nothing_of_what_the_table_says(
     }
 
     assert known == set()
-
-
-def test_every_file_the_page_names_exists():
-    named = set(re.findall(r"`((?:api|exporter|storage|infra|tests)/[\w./-]*)`", PAGE))
-
-    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []

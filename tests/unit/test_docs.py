@@ -53,6 +53,20 @@ def test_every_local_link_leads_somewhere(page):
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_names_exists(page):
+    named = re.findall(r"`((?:api|exporter|storage|infra|tests|docs)/[\w./-]*)`", page.read_text())
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_setting_that_a_page_names_exists(page):
+    known = settings_table()
+    # `WAYBILL_MAX_QUEUED_…` stands for several.
+    named = set(re.findall(r"WAYBILL_[A-Z0-9_]*[A-Z0-9]", page.read_text()))
+    assert [name for name in sorted(named) if f"`{name}" not in known] == []
+
+
 @pytest.mark.parametrize(
     "page", sorted((ROOT / "docs/decisions").glob("*.md")), ids=lambda p: p.stem
 )
