@@ -184,9 +184,9 @@ async def test_f15_the_watchdog_notices_a_consumer_that_is_gone(
     monkeypatch.setattr(queue_poller.QueuePoller, "_listen", remember)
     async with proxied.consume(["orders"], Recorder(), concurrency=1):
         await eventually(lambda: opened)
-        (tap,) = opened[0]._taps
+        (subscription,) = opened[0]._subscriptions
         # Behind the back of the poller, which goes on to believe that it has a consumer.
-        await tap.queue.cancel(tap.tag)
+        await subscription.queue.cancel(subscription.tag)
         assert await consumer_count(rabbitmq_url, work_queue("orders")) == 0
         await eventually(lambda: consumer_count(rabbitmq_url, work_queue("orders")))
 
@@ -197,9 +197,9 @@ async def test_f15_the_watchdog_notices_a_consumer_that_is_sent_nothing(
     lost: list[object] = []
     arrive = queue_poller.QueuePoller._arrive
 
-    async def lose_the_first(self, tap, message) -> None:
+    async def lose_the_first(self, subscription, message) -> None:
         if lost:
-            await arrive(self, tap, message)
+            await arrive(self, subscription, message)
         else:
             lost.append(message)
 
