@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from waybill.exporter.datasets.dataset import Registry
+from waybill.infra.bootstrap import Stack
+from waybill.infra.config.settings import load
+from waybill.storage.memory import MemoryStore
+
 ROOT = Path(__file__).parents[2]
 
 CREATES = {"create_engine", "RabbitBroker", "MemoryBroker", "S3Store", "EmbeddedS3"}
@@ -61,3 +66,20 @@ def test_only_bootstrap_creates_engines_brokers_and_stores():
 @pytest.mark.slow
 def test_nothing_connects_at_import():
     subprocess.run([sys.executable, "-c", IMPORT_EVERYTHING], check=True, timeout=60)
+
+
+def test_a_part_that_is_passed_in_replaces_that_of_the_settings_and_stays_open(tmp_path):
+    store, registry = MemoryStore(), Registry()
+    with Stack(load(home=tmp_path), store=store, registry=registry) as stack:
+        assert stack.store is store
+        assert stack.registry is registry
+    with store.open_upload("key", content_type="text/plain") as upload:
+        upload.write(b"open")
+
+
+def test_each_part_is_built_once_and_closed_at_the_end(tmp_path):
+    with Stack(load(home=tmp_path)) as stack:
+        assert stack.engine is stack.engine
+        stack.check_database()
+        pool = stack.engine.pool
+    assert stack.engine.pool is not pool, "a disposed engine has a new pool"
