@@ -14,7 +14,7 @@ from waybill.api.cli.main import COMMANDS
 
 #: What `waybill --help` has to do without.
 HEAVY = {
-    *("adbc_driver_manager", "aio_pika", "alembic", "boto3", "fastapi", "httpx", "jwt", "polars"),
+    *("adbc_driver_manager", "aio_pika", "alembic", "boto3", "fastapi", "httpx2", "jwt", "polars"),
     *("psycopg", "pyarrow", "pydantic", "rich", "sqlalchemy", "starlette", "uvicorn", "xlsxwriter"),
 }
 
