@@ -14,11 +14,8 @@ from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import LimitExceeded
 from waybill.exporter.labels import unique_labels
 from waybill.exporter.values.arrow_conversions import for_polars
+from waybill.exporter.values.declared_kinds import DeclaredKind, declared_kind
 from waybill.exporter.values.value_texts import value_texts
-
-#: Field metadata by which a source says what a string column really holds.
-KIND_KEY = b"waybill.kind"
-_DECIMAL_MARK = b"decimal"
 
 
 class ValueKind(Enum):
@@ -82,8 +79,8 @@ def cell_texts(table: pa.Table, columns: Sequence[CellColumn], zone: ZoneInfo) -
 
 def kind_of(field: pa.Field) -> ValueKind:
     """The kind of the values of `field`."""
-    if is_decimal_text(field):
-        return ValueKind.DECIMAL_TEXT
+    if (declared := declared_kind(field)) is not None:
+        return _DECLARED.get(declared, ValueKind.TEXT)
     if isinstance(field.type, pa.JsonType):
         return ValueKind.JSON
     kind = value_type(field.type)
@@ -91,13 +88,6 @@ def kind_of(field: pa.Field) -> ValueKind:
         if applies(kind):
             return result
     return ValueKind.TEXT
-
-
-def is_decimal_text(field: pa.Field) -> bool:
-    """Whether our source, or the PostgreSQL driver, marked a text column as decimals."""
-    if (field.metadata or {}).get(KIND_KEY) == _DECIMAL_MARK:
-        return True
-    return isinstance(field.type, pa.OpaqueType) and field.type.type_name == "numeric"
 
 
 def value_type(kind: pa.DataType) -> pa.DataType:
@@ -110,6 +100,14 @@ def value_type(kind: pa.DataType) -> pa.DataType:
         return value_type(kind.value_type)
     return kind
 
+
+#: String columns with a mark. Any value in them may be an exception, so the others are text.
+_DECLARED = {
+    DeclaredKind.INTEGER: ValueKind.DECIMAL_TEXT,
+    DeclaredKind.DECIMAL: ValueKind.DECIMAL_TEXT,
+    DeclaredKind.FLOAT: ValueKind.DECIMAL_TEXT,
+    DeclaredKind.JSON: ValueKind.JSON,
+}
 
 _KINDS = (
     (pa.types.is_integer, ValueKind.NUMBER),

@@ -24,11 +24,12 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
+from waybill.exporter.values.declared_kinds import DeclaredKind, declared_as
 from waybill.exporter.values.iso_duration import duration_text
 from waybill.exporter.values.json_values import float_text
 
-#: Metadata of a string field that holds decimal numbers. `exporter` knows the same mark.
-DECIMAL_TEXT = {b"waybill.kind": b"decimal"}
+#: Metadata of a string field that holds decimal numbers.
+DECIMAL_TEXT = declared_as(DeclaredKind.DECIMAL)
 
 TIMESTAMP = pa.timestamp("us")
 INSTANT = pa.timestamp("us", tz="UTC")

@@ -51,7 +51,7 @@ def cell_format_for(
     values = plain_array(sample)
     if as_text:
         return CellFormat(partial(_any_as_text, zone=zone), number_format=_AS_TEXT)
-    if _is_decimal_text(field):
+    if kind_of(field) is ValueKind.DECIMAL_TEXT:
         number_format = _decimal_format(_places(values))
         return CellFormat(decimal_text_cells, number_format, align="right")
     kind = value_type(field.type)
@@ -88,12 +88,6 @@ def _any_as_text(array: pa.Array, warn: Warn, zone: ZoneInfo) -> list[Cells]:
 def _binary_cells(array: pa.Array, warn: Warn, zone: ZoneInfo) -> list[Cells]:
     warn(WarningRule.BINARY_AS_BASE64, len(array) - array.null_count)
     return _any_as_text(array, warn, zone)
-
-
-def _is_decimal_text(field: pa.Field) -> bool:
-    """Whether our source, or the PostgreSQL driver, marked a text column as decimals."""
-    opaque = isinstance(field.type, pa.OpaqueType) and field.type.type_name == "numeric"
-    return opaque or kind_of(field) is ValueKind.DECIMAL_TEXT
 
 
 def _places(texts: pa.Array) -> int:
