@@ -62,11 +62,15 @@ def comma_separated(text: str) -> list[str]:
     return [item.strip().lower() for item in text.split(",") if item.strip()]
 
 
+#: Makes a reserved domain an ordinary one.
+_LABEL = ".example"
+
+
 def mail_domain(address: str) -> str | None:
     """The domain of a plain mail address, in lower case; None when it is no such address.
 
-    Plain means ASCII, without a display name, quotes or comments, and outside the domains that
-    are reserved (RFC 6761), such as ``.local``.
+    Plain means ASCII, without a display name, quotes or comments. Reserved domains such as
+    ``.local`` are accepted: company networks use them.
     """
     # email-validator would turn a foreign domain into ASCII and accept it.
     if not address.isascii():
@@ -76,7 +80,8 @@ def mail_domain(address: str) -> str | None:
 
     try:
         checked = validate_email(
-            address,
+            # One more label, since the library has no option to accept reserved domains.
+            address + _LABEL,
             allow_smtputf8=False,
             check_deliverability=False,
             globally_deliverable=False,
@@ -84,4 +89,4 @@ def mail_domain(address: str) -> str | None:
         )
     except EmailNotValidError:
         return None
-    return checked.ascii_domain
+    return checked.ascii_domain.removesuffix(_LABEL)

@@ -288,7 +288,12 @@ def test_only_a_plain_address_is_one(address):
 
 @pytest.mark.parametrize(
     ("address", "domain"),
-    [("ann@ACME.example", "acme.example"), ("o'brien+x.y@a-b.example", "a-b.example")],
+    [
+        ("ann@ACME.example", "acme.example"),
+        ("o'brien+x.y@a-b.example", "a-b.example"),
+        ("ann@corp.local", "corp.local"),
+        ("root@localhost", "localhost"),
+    ],
 )
 def test_a_plain_address_has_a_domain(address, domain):
     assert mail_domain(address) == domain
