@@ -97,15 +97,19 @@ async def test_no_log_and_no_error_holds_the_password(rabbitmq_server, rabbitmq_
     (closed_port,) = free_ports(1)
     unreachable = rabbitmq_server.url(rabbitmq_vhost, port=closed_port)
     errors = []
-    for address in (url, wrong, unreachable):
+    for address, logged in (
+        (url, "message dead-lettered"),
+        (wrong, "consuming interrupted"),
+        (unreachable, "consuming interrupted"),
+    ):
         broker = RabbitBroker(address, ["orders"], delays=RETRY_DELAYS)
         try:
             await publish_all(broker, [poison()], "orders")
         except BrokerUnavailable as error:
             errors.append(error)
-        received = Recorder()
-        async with broker.consume(["orders"], received, concurrency=1):
-            await asyncio.sleep(0.2)
+        before = len(caplog.messages)
+        async with broker.consume(["orders"], Recorder(), concurrency=1):
+            await eventually(lambda: logged in caplog.messages[before:])  # noqa: B023 - awaited here
         await broker.close()
     assert [error.message for error in errors] == [
         "The message broker refused the login.",
