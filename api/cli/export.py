@@ -104,7 +104,7 @@ def _undeclared(url: str, table: str | None, query: str | None) -> Dataset:
     title = table or "Query"
     return Dataset(
         title,
-        lambda _params, _user: table_query(url, table) if table else text_query(query or ""),
+        lambda _params, _user: table_query(url, table) if table else text_query(query or "", url),
         title=title,
     )
 

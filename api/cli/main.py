@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 import waybill
 from waybill.api.cli.console import help_without_command, note
-from waybill.exporter.errors import ExportRejected, WaybillError
+from waybill.exporter.errors import ExportRejected, InvalidRequest, WaybillError
 from waybill.infra.config.logs import configure_logging
 from waybill.storage.errors import StorageError
 
@@ -136,6 +136,7 @@ def main() -> None:
     # As Ctrl-C does, so that an upload is aborted and an embedded server ended on the way out.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
+        _refuse_broken_text(sys.argv[1:])
         code = app(standalone_mode=False)
     except typer.TyperException as error:
         code = _complain(error.format_message(), 2)
@@ -146,6 +147,21 @@ def main() -> None:
     except (WaybillError, StorageError) as error:
         code = _complain(error.message, 1)
     sys.exit(code or 0)
+
+
+def _refuse_broken_text(arguments: Sequence[str]) -> None:
+    """Refuse an argument that is not UTF-8: no database, bucket or terminal could be given it."""
+    for position, argument in enumerate(arguments, 1):
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            own, separator, _ = argument.partition("=")
+            before = arguments[position - 2] if position > 1 else ""
+            option = own if separator and own.isascii() else before
+            name = option if option.startswith("-") else f"Argument {position}"
+            raise InvalidRequest(
+                f"{name} is not text in UTF-8. Convert it, or set LC_ALL to the encoding it is in."
+            ) from None
 
 
 def _complain(message: str, code: int) -> int:

@@ -20,6 +20,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
+from waybill.infra.config.database_urls import standard_url
 from waybill.infra.config.errors import BadSettings
 
 #: How long a SQLite writer waits for another one before giving up.
@@ -45,8 +46,8 @@ def create_engine(url: str, *, pool_size: int = 10) -> Engine:
         BadSettings: the URL cannot be read, or names a database that is not supported.
     """
     try:
-        parsed = make_url(url)
-    except ArgumentError:
+        parsed = make_url(standard_url(url))
+    except (ArgumentError, ValueError):
         raise BadSettings("WAYBILL_DATABASE_URL is not a database URL.") from None
     backend = parsed.get_backend_name()
     if backend == "postgresql":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import sqlalchemy as sa
 
 from waybill.exporter.errors import InvalidRequest
+from waybill.infra.config.database_urls import standard_url
 
 _Opened = TypeVar("_Opened")
 
@@ -25,6 +26,14 @@ def _any_session(url: sa.URL) -> RowSession:
     from waybill.infra.sources.rows.session import RowSession
 
     return RowSession(url)
+
+
+def _postgres_session(url: sa.URL) -> RowSession:
+    from waybill.infra.sources.rows.session import RowSession
+
+    # SQLAlchemy reads what the server says of itself as text, which psycopg makes of it in no
+    # other encoding: not in that of an SQL_ASCII database, nor in the environment's.
+    return RowSession(url, connect_args={"client_encoding": "UTF8"})
 
 
 def _mysql_session(url: sa.URL) -> RowSession:
@@ -57,7 +66,7 @@ class Database:
     extra: str | None = None
 
 
-_POSTGRES = Database(arrow_source=_postgres_source, extra="postgresql")
+_POSTGRES = Database(_postgres_session, arrow_source=_postgres_source, extra="postgresql")
 _MYSQL = Database(_mysql_session, extra="mysql")
 
 #: By SQLAlchemy's name of the database, the part of a URL before ``+`` or ``:``.
@@ -71,16 +80,16 @@ _ANY = Database()
 
 
 def parse_database_url(url: str) -> sa.URL:
-    """`url` in the spelling of the drivers used here; ``postgres://`` is understood too.
+    """`url` in the spelling of the drivers used here, from any that `standard_url` knows.
 
     Raises:
         InvalidRequest: not a database URL. The text does not repeat it: it may hold a password.
     """
     try:
-        parsed = sa.make_url(url)
+        parsed = sa.make_url(standard_url(url))
     except (sa.exc.ArgumentError, ValueError):
         raise InvalidRequest("The source is not a database URL.") from None
-    if parsed.get_backend_name() in {"postgresql", "postgres"}:
+    if parsed.get_backend_name() == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
     return parsed
 

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import re
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
-from waybill.exporter.errors import InvalidRequest
 from waybill.infra.sources.databases import parse_database_url, row_session
 from waybill.infra.sources.errors import SourceRejected, by_driver
+from waybill.infra.sources.statements import STANDARD, SYNTAXES, one_query
+from waybill.infra.sources.table_names import Name, meanings, nearest
 
-#: Comments and parentheses may come before the word that says what a statement does.
-_QUERY = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:select|with|values|table)\b", re.IGNORECASE | re.DOTALL
+#: Schemas of the databases' own, in which nobody looks for a table of theirs.
+_SYSTEM_SCHEMAS = frozenset(
+    {"information_schema", "mysql", "performance_schema", "pg_catalog", "pg_toast", "sys"}
 )
 
 
 def table_query(url: str, name: str, schema: str | None = None) -> sa.Select[Any]:
     """All columns of a table or view, in the order of its primary key if it has one.
 
-    `name` may be qualified, as in ``public.orders``. A table whose own name has a dot wins.
+    `name` is read as the database's own client reads it: quoted or not, qualified or not, as in
+    ``public.orders`` or ``"Sales 2024"."Orders"``. A table whose own name has a dot wins.
 
     Raises:
-        SourceRejected: there is no such table or view.
+        SourceRejected: there is no such table or view; the text names those that are alike.
         SourceUnavailable: the database cannot be reached.
         InvalidRequest: not a database URL, or no driver for it is installed.
     """
@@ -39,12 +41,12 @@ def table_query(url: str, name: str, schema: str | None = None) -> sa.Select[Any
 
 def _reflect(connection: sa.Connection, name: str, schema: str | None) -> sa.Table:
     inspector = sa.inspect(connection)
-    choices = [(schema, name)]
-    if schema is None and "." in name:
-        qualifier, _, rest = name.partition(".")
-        choices.append((qualifier, rest))
+    backend = connection.dialect.name
+    choices = (
+        [(schema, name)] if schema else meanings(name, backend, connection.engine.url.database)
+    )
     for schema_name, table_name in choices:
-        if inspector.has_table(table_name, schema_name):
+        if _has_table(inspector, table_name, schema_name):
             with warnings.catch_warnings():
                 # A type SQLAlchemy does not know is no obstacle: the database reads it as text.
                 warnings.simplefilter("ignore", sa.exc.SAWarning)
@@ -55,20 +57,45 @@ def _reflect(connection: sa.Connection, name: str, schema: str | None) -> sa.Tab
                     autoload_with=connection,
                     resolve_fks=False,
                 )
-    raise SourceRejected(f"There is no table or view {name!r} in the source database.")
+    alike = nearest(name, _names(inspector, backend), backend)
+    remedy = f"; did you mean {' or '.join(alike)}?" if alike else "."
+    raise SourceRejected(f"There is no table or view {name!r} in the source database{remedy}")
 
 
-def text_query(sql: str) -> sa.TextClause:
+def _has_table(inspector: sa.Inspector, name: str, schema: str | None) -> bool:
+    try:
+        return inspector.has_table(name, schema)
+    except sa.exc.OperationalError:
+        # SQLite has no other schemas than its files, and says so by failing.
+        if inspector.dialect.name != "sqlite":
+            raise
+        return False
+
+
+def _names(inspector: sa.Inspector, backend: str) -> Iterator[Name]:
+    """All tables and views, by their schemas where it takes one to name them."""
+    default = inspector.default_schema_name
+    for schema in inspector.get_schema_names():
+        if schema in _SYSTEM_SCHEMAS or schema.startswith("pg_temp"):
+            continue
+        names = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
+        if backend == "postgresql":
+            names += inspector.get_materialized_view_names(schema)
+        shown = None if backend != "postgresql" and schema in {default, "main"} else schema
+        yield from ((shown, name) for name in names)
+
+
+def text_query(sql: str, url: str | None = None) -> sa.TextClause:
     """One read-only statement as an operator wrote it; a colon in it is just a colon.
 
-    The first word is checked as a courtesy. What keeps a query from writing is the read-only
-    transaction it runs in, and what keeps it from being two statements is the server.
+    `url` tells whose SQL it is, which decides where a string or a comment ends. The first word
+    is checked as a courtesy. What keeps a query from writing is the read-only transaction it
+    runs in, and what keeps it from being two statements is the server.
 
     Raises:
-        InvalidRequest: it does not begin like a query.
+        InvalidRequest: it does not begin like a query, or is several statements.
     """
-    statement = sql.strip().rstrip(";").rstrip()
-    if not _QUERY.match(statement):
-        raise InvalidRequest("Only a query can be exported: one SELECT, or WITH … SELECT.")
+    backend = parse_database_url(url).get_backend_name() if url is not None else ""
+    statement = one_query(sql, SYNTAXES.get(backend, STANDARD))
     # The line break ends a comment in the last line, since more SQL will follow it.
     return sa.text(statement.replace(":", r"\:") + "\n")
