@@ -53,8 +53,8 @@ def one_query(text: str, syntax: Syntax = STANDARD) -> str:
     start = end = 0
     first_word = ended = None
     for begin, stop in _tokens(text, syntax):
-        token = text[begin:stop]
-        if token == ";":
+        part = text[begin:stop]
+        if part == ";":
             ended = begin if end else None
             continue
         if ended is not None:
@@ -65,8 +65,8 @@ def one_query(text: str, syntax: Syntax = STANDARD) -> str:
         if not end:
             start = begin
         end = stop
-        if first_word is None and token != "(":
-            first_word = token
+        if first_word is None and part != "(":
+            first_word = part
     if first_word is None or not _QUERY.fullmatch(first_word):
         raise InvalidRequest("Only a query can be exported: one SELECT, or WITH … SELECT.")
     return text[start:end]
@@ -139,7 +139,7 @@ def _token(text: str, place: int, syntax: Syntax) -> int:
 
 
 def _quoted(text: str, place: int, quote: str, *, backslash: bool) -> int:
-    """The end of what is quoted from `place` on. A quote is doubled inside, and so looks like two."""
+    """The end of what is quoted from `place` on. A doubled quote looks like two of these."""
     while place < len(text):
         if backslash and text[place] == "\\" and quote != "`":
             place += 2

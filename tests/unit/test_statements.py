@@ -63,7 +63,8 @@ def test_several_statements_are_refused_in_those_words(backend, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", ";", "\ufeff", "-- SELECT 1", "/* SELECT 1", "DELETE FROM t", "selection", "'select'"]
+    "text",
+    ["", ";", "\ufeff", "-- SELECT 1", "/* SELECT 1", "DELETE FROM t", "selection", "'select'"],
 )
 def test_what_is_no_query_is_refused(text):
     with pytest.raises(InvalidRequest, match="Only a query can be exported"):
