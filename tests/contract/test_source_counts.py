@@ -29,6 +29,8 @@ from waybill.infra.sources.operator_queries import text_query
 
 LONG = timedelta(seconds=30)
 BRIEF = timedelta(seconds=0.3)
+#: Far above what a plan or a refused connection takes, on a busy machine too.
+AMPLE = timedelta(seconds=4)
 
 #: Ten million rows, which no index counts.
 _FIRST, *_OTHERS = (DIGITS.alias() for _ in range(7))
@@ -80,11 +82,12 @@ def test_a_hostile_parameter_of_a_count_is_only_a_value(database, value):
 def test_the_planner_answers_where_a_count_is_dear(database):
     started = time.monotonic()
 
-    count = database.source.count(HUGE, within=BRIEF)
+    has_planner = database.kind == "postgres-adbc"
+    count = database.source.count(HUGE, within=AMPLE if has_planner else BRIEF)
 
     assert time.monotonic() - started < 5
     assert count.counted is None
-    if database.kind == "postgres-adbc":
+    if has_planner:
         assert count.estimated > 100_000
     else:
         assert count == RowCount()
@@ -130,7 +133,7 @@ def test_a_source_that_is_away_says_so(scheme):
     nowhere = open_source(f"{scheme}://ann:pass@127.0.0.1:1/shop")
 
     with pytest.raises(SourceUnavailable):
-        nowhere.count(sa.select(NUMBERS), within=BRIEF)
+        nowhere.count(sa.select(NUMBERS), within=AMPLE)
 
 
 class Silent:
