@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -146,7 +148,22 @@ def main() -> None:
         code = _complain(error.message, 2)
     except (WaybillError, StorageError) as error:
         code = _complain(error.message, 1)
+    except OSError as error:
+        code = _complain(f"{error.filename or 'System error'}: {error.strerror or error}.", 1)
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        code = _complain(_unexpected(error), 1)
     sys.exit(code or 0)
+
+
+def _unexpected(error: Exception) -> str:
+    """One line about a fault of our own. The error's own text stays out: it may hold a secret."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"Unexpected {type(error).__name__} in {Path(frame.filename).name}:{frame.lineno}."
+        " Set PYTHONDEVMODE=1 to see the traceback, and report it."
+    )
 
 
 def _refuse_broken_text(arguments: Sequence[str]) -> None:

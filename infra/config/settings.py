@@ -10,8 +10,11 @@ the other way round.
 from __future__ import annotations
 
 import os
+import re
 import secrets
+from contextlib import suppress
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -31,6 +34,12 @@ EMBEDDED = "embedded"
 AWS = "aws"
 #: RFC 7518 §3.2: a key of the size of the hash, or larger.
 _MIN_SECRET_BYTES = 32
+#: Variables that Kubernetes and Docker links set in every container next to a Service whose name
+#: begins with ``waybill``: https://kubernetes.io/docs/concepts/services-networking/service/
+_SERVICE_LINK = re.compile(
+    rf"{PREFIX}(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT"
+    r"|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
 
 
 class Settings(BaseSettings, NotificationSettings, Limits):
@@ -185,14 +194,16 @@ class Settings(BaseSettings, NotificationSettings, Limits):
             return self.jwt_secret.get_secret_value()
         path = self.home / "jwt.secret"
         self.home.mkdir(parents=True, exist_ok=True)
-        try:
-            # Exclusive creation: two processes starting at once agree on one secret.
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_text()
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secret := secrets.token_urlsafe(48))
-        return secret
+        if not path.exists():
+            made = path.with_name(f"jwt.secret.{secrets.token_hex(8)}")
+            with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(48))
+            # A link is made once, of a file that is whole: processes that start at the same
+            # time agree on one secret.
+            with suppress(FileExistsError):
+                os.link(made, path)
+            made.unlink()
+        return path.read_text()
 
 
 def environment_name(field: str) -> str:
@@ -210,9 +221,15 @@ def load(**overrides: object) -> Settings:
     names = set(os.environ) | set(dotenv_values(".env"))
     known = {environment_name(field) for field in Settings.model_fields}
     if unknown := sorted(
-        n for n in names if n.upper().startswith(PREFIX) and n.upper() not in known
+        name
+        for name in names
+        if name.upper().startswith(PREFIX)
+        and name.upper() not in known
+        and not _SERVICE_LINK.fullmatch(name)
     ):
-        raise BadSettings(f"Unknown setting: {', '.join(unknown)}.")
+        nearest = get_close_matches(unknown[0].upper(), sorted(known), n=1)
+        remedy = f" Did you mean {nearest[0]}?" if nearest else ""
+        raise BadSettings(f"Unknown setting: {', '.join(unknown)}.{remedy}")
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:

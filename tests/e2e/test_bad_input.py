@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.processes import api, environment, run
 from tests.support.servers.ports import free_ports
+from waybill.api.cli import main as main_module
 
 
 @pytest.fixture
@@ -117,3 +118,26 @@ def test_http_errors_are_problem_documents_without_a_stack(env, tmp_path):
             assert problem["code"]
             assert problem["status"] == status
             assert "Traceback" not in answer.text
+
+
+def test_a_home_that_cannot_be_made_is_one_line_and_exit_1(env, tmp_path):
+    (tmp_path / "file").touch()
+    result = run(env | {"WAYBILL_HOME": str(tmp_path / "file" / "home")}, "serve", "--port", "0")
+    assert result.returncode == 1
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("waybill: ")
+    assert "Not a directory" in line
+
+
+def test_a_fault_of_our_own_is_one_line_without_the_errors_text(monkeypatch, capsys):
+    def fail() -> None:
+        raise KeyError("canary-7c1f")
+
+    monkeypatch.setattr(main_module, "app", lambda **_options: fail())
+    monkeypatch.setattr("sys.argv", ["waybill", "datasets"])
+    with pytest.raises(SystemExit) as ended:
+        main_module.main()
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("waybill: Unexpected KeyError in test_bad_input.py:")
+    assert "canary" not in line

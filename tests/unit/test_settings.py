@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -17,7 +18,13 @@ def _clean(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("WAYBILL_S3_BUKET", "x", "Unknown setting: WAYBILL_S3_BUKET."),
+        (
+            "WAYBILL_S3_BUKET",
+            "x",
+            "Unknown setting: WAYBILL_S3_BUKET. Did you mean WAYBILL_S3_BUCKET?",
+        ),
+        ("WAYBILL_PORT_NUMBER", "8000", "Unknown setting: WAYBILL_PORT_NUMBER."),
+        ("WAYBILL_SERVICE_HOSTS", "x", "Unknown setting: WAYBILL_SERVICE_HOSTS."),
         ("WAYBILL_LINK_TTL", "soon", "WAYBILL_LINK_TTL: must be a number of seconds."),
         ("WAYBILL_LINK_TTL", "604801", "7 days"),
         ("WAYBILL_LEASE_SECONDS", "0", "WAYBILL_LEASE_SECONDS"),
@@ -35,6 +42,37 @@ def test_a_wrong_setting_is_one_line_that_names_it(monkeypatch, name, value, say
         load()
     assert says in caught.value.message
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "WAYBILL_SERVICE_HOST",
+        "WAYBILL_SERVICE_PORT",
+        "WAYBILL_SERVICE_PORT_HTTP",
+        "WAYBILL_PORT",
+        "WAYBILL_PORT_8000_TCP",
+        "WAYBILL_PORT_8000_TCP_PROTO",
+        "WAYBILL_PORT_8000_TCP_PORT",
+        "WAYBILL_PORT_8000_TCP_ADDR",
+        "WAYBILL_PORT_53_UDP_ADDR",
+        "WAYBILL_WORKER_SERVICE_HOST",
+        "WAYBILL_WORKER_PORT_8000_TCP_ADDR",
+    ],
+)
+def test_the_variables_of_a_service_called_waybill_are_passed_over(monkeypatch, name):
+    monkeypatch.setenv(name, "tcp://10.0.0.7:8000")
+    load()
+
+
+def test_processes_that_start_together_agree_on_one_secret(tmp_path):
+    homes = [load(home=tmp_path / "home") for _ in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        made = set(threads.map(lambda settings: settings.signing_secret(), homes))
+
+    assert len(made) == 1
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["jwt.secret"]
+    assert (tmp_path / "home" / "jwt.secret").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_wrong_value_is_not_repeated(monkeypatch):
