@@ -37,7 +37,7 @@ def _postgres_session(url: sa.URL) -> RowSession:
 
 
 def _mysql_session(url: sa.URL) -> RowSession:
-    from waybill.infra.sources.mysql import MysqlSession
+    from waybill.infra.sources.mysql.session import MysqlSession
 
     return MysqlSession(url)
 

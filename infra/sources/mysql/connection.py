@@ -1,0 +1,105 @@
+"""A connection that learns from the server what a column is, also where the wire type is a text.
+
+MariaDB has no JSON type on the wire: a ``json`` column is a text like any other, unless a client
+asks for extended metadata when it logs in. That is a bit beyond the 32 of MySQL's protocol, and
+PyMySQL cannot ask for it. Servers that do not know the bit send columns as they always did.
+(MariaDB Knowledge Base, "Connection", "Result Set Packets": MARIADB_CLIENT_EXTENDED_METADATA.)
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.constants import CLIENT
+from pymysql.protocol import FieldDescriptorPacket
+
+#: Bit 35 of the capabilities, in the word that MariaDB keeps the upper 32 in.
+_EXTENDED_METADATA = 1 << (35 - 32)
+
+#: What a login packet begins with: flags, largest packet, collation, 19 bytes unused, the word.
+_LOGIN = struct.Struct("<IIB19xI")
+
+#: What ends a column's description: a length, and twelve bytes of that length.
+_FIXED_BYTES = 13
+
+#: Kinds of extended metadata: the name of a type, and that of a format.
+_TYPE_NAME, _FORMAT_NAME = 0, 1
+
+
+class WireField(FieldDescriptorPacket):  # type: ignore[misc]
+    """What the server says of one column of a result, its own type's name included."""
+
+    #: The format of a text, such as ``json``; empty where the server does not say.
+    format_name = ""
+
+    def _parse_field_descriptor(self, encoding: str) -> None:
+        extended = self._extended_metadata()
+        super()._parse_field_descriptor(encoding)
+        place = 0
+        while place + 2 <= len(extended):
+            kind, length = extended[place], extended[place + 1]
+            place += 2 + length
+            if kind == _FORMAT_NAME:
+                self.format_name = extended[place - length : place].decode("ascii", "replace")
+
+    def _extended_metadata(self) -> bytes:
+        """Take out of the packet what the parser of the plain protocol does not expect."""
+        for _ in range(6):
+            self.read_length_coded_string()
+        place = self._position
+        extended = b""
+        if len(self._data) - place > _FIXED_BYTES:
+            extended = self.read_length_coded_string() or b""
+            self._data = self._data[:place] + self._data[self._position :]
+        self.rewind()
+        return extended
+
+
+class WireConnection(Connection):  # type: ignore[misc]
+    """PyMySQL's connection, with `WireField` for each column of a result."""
+
+    _is_logging_in = False
+
+    def _request_authentication(self) -> None:
+        self._is_logging_in = True
+        try:
+            super()._request_authentication()
+        finally:
+            self._is_logging_in = False
+
+    def write_packet(self, payload: bytes) -> None:
+        """Send a packet; the first ones of a login ask for extended metadata."""
+        if self._is_logging_in and len(payload) >= _LOGIN.size and "mariadb" in self._product:
+            flags, largest, collation, _ = _LOGIN.unpack_from(payload)
+            # MariaDB reads the word only from a client that does not say it is MySQL's.
+            login = _LOGIN.pack(
+                flags & ~CLIENT.LONG_PASSWORD, largest, collation, _EXTENDED_METADATA
+            )
+            payload = login + payload[_LOGIN.size :]
+        super().write_packet(payload)
+
+    def _read_packet(self, packet_type: type[Any] = pymysql.connections.MysqlPacket) -> Any:
+        if packet_type is FieldDescriptorPacket:
+            packet_type = WireField
+        return super()._read_packet(packet_type)
+
+    @property
+    def _product(self) -> str:
+        return str(self.server_version).lower()
+
+    def send_raw_values(self) -> None:
+        """From now on values are the bytes the server sends, which is what its client prints.
+
+        The driver would make a timestamp's zero date a text among timestamps, and an error of
+        a byte that is no UTF-8.
+        """
+        self.decoders = {}
+        self.use_unicode = False
+
+
+def fields_of(cursor: Any) -> list[WireField]:
+    """The columns of the result that a driver's cursor holds."""
+    return list(cursor._result.fields)

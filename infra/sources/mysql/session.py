@@ -1,0 +1,149 @@
+"""The session that reads a MySQL or MariaDB database: one snapshot, and settings of ours.
+
+Servers, accounts and URLs have settings that change how a value arrives: character set, time
+zone, padding, a limit of rows. Those are the session's own, whatever they say. Those that decide
+what a query means, such as ANSI_QUOTES, stay as the user's own client has them.
+"""
+
+from __future__ import annotations
+
+import configparser
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from waybill.exporter.datasets.dataset import Query
+from waybill.exporter.errors import InvalidRequest
+from waybill.infra.sources.errors import SourceUnavailable
+from waybill.infra.sources.mysql.columns import MysqlColumn, column
+from waybill.infra.sources.mysql.connection import WireConnection, fields_of
+from waybill.infra.sources.mysql.url_options import CHARSET, connect_arguments
+from waybill.infra.sources.rows.session import (
+    ReadPlan,
+    RowSession,
+    described,
+    driver_connection,
+)
+
+_VALUES = (
+    "SET SESSION time_zone = '+00:00'",
+    # Without it `CHAR(5)` arrives as long as it is stored.
+    "SET SESSION sql_mode = replace(@@SESSION.sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '')",
+    # A limit of the server's or the account's, at which a result ends without a word.
+    "SET SESSION sql_select_limit = 18446744073709551615",
+    # With it `WHERE id IS NULL` finds the row that was inserted last.
+    "SET SESSION sql_auto_is_null = 0",
+)
+
+_SNAPSHOT = (
+    # How long the server waits for a slow upload before it gives its client up; 60 by default.
+    "SET SESSION net_write_timeout = 3600",
+    # A migration that holds a table delays an export; it must not hang it.
+    "SET SESSION lock_wait_timeout = 10",
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+)
+
+
+class MysqlSession(RowSession):
+    """Reads one MySQL or MariaDB database.
+
+    Raises:
+        InvalidRequest: the URL has an option that is not known, or a value it cannot have.
+    """
+
+    def __init__(self, url: sa.URL) -> None:
+        self._arguments = connect_arguments(url)
+        # Any other driver that a URL may name would bring values of its own.
+        ours = sa.URL.create("mysql+pymysql", database=url.database)
+        super().__init__(ours, isolation_level="AUTOCOMMIT", creator=self._connect)
+
+    def _connect(self) -> WireConnection:
+        try:
+            driver = WireConnection(**self._arguments)
+        except configparser.Error:
+            raise InvalidRequest("The option file that the MySQL URL names is no such file.") from None
+        except FileNotFoundError:
+            raise InvalidRequest("A file that the MySQL URL names is not there.") from None
+        except (OSError, ValueError, LookupError, RuntimeError):
+            # Not the driver's own errors, which are told apart elsewhere.
+            raise SourceUnavailable("The driver cannot connect with this MySQL URL.") from None
+        try:
+            collation = self._arguments.get("collation")
+            names = f"SET NAMES {CHARSET}" + (f" COLLATE {collation}" if collation else "")
+            with driver.cursor() as cursor:
+                for statement in (names, *_VALUES):
+                    cursor.execute(statement)
+        except BaseException:
+            driver.close()
+            raise
+        return driver
+
+    def begin(self, connection: sa.Connection) -> datetime:
+        """Start the snapshot, and return its time."""
+        for statement in _SNAPSHOT:
+            connection.exec_driver_sql(statement)
+        now: datetime = connection.exec_driver_sql("SELECT utc_timestamp(6)").scalar_one()
+        return now.replace(tzinfo=UTC)
+
+    def plan(self, connection: sa.Connection, query: Query, *, count: bool) -> ReadPlan:
+        """How each column is read and, with `count`, how many rows there are.
+
+        With `count` one pass over the rows also finds values that a column's type cannot hold;
+        without, a column of decimals too wide for their type is text, and an odd value an error.
+        """
+        rows, names = described(connection, query)
+        nothing = sa.select(sa.text("*")).select_from(rows).where(sa.false())
+        with connection.execute(nothing) as result:
+            fields = fields_of(result.cursor)
+        columns = [
+            column(name, field, selected.type, connection.dialect)
+            for name, field, selected in zip(names, fields, rows.c, strict=True)
+        ]
+        if not count:
+            return ReadPlan([_unseen(found) for found in columns], None)
+        checks = [
+            sa.func.max(found.odd(sa.type_coerce(value, sa.types.NULLTYPE)))
+            for found, value in zip(columns, rows.c, strict=True)
+            if found.odd is not None
+        ]
+        total, *answers = connection.execute(
+            sa.select(sa.func.count(), *checks).select_from(rows)
+        ).one()
+        odd = iter(answers)
+        return ReadPlan(
+            [
+                found.with_odd_values() if found.odd is not None and next(odd) else found
+                for found in columns
+            ],
+            total,
+        )
+
+    def before_reading(self, connection: sa.Connection) -> None:
+        """Take values as the bytes that the server sends."""
+        driver_connection(connection).send_raw_values()
+
+    def interrupt(self, driver: Any) -> None:
+        """End the running statement, over a connection of its own."""
+        with self.connect() as other:
+            other.exec_driver_sql("KILL QUERY %s", (driver.thread_id(),))
+
+    def abandon(self, driver: Any, result: sa.CursorResult[Any]) -> None:
+        """End the statement first, since closing a cursor reads all that is left of it."""
+        cursor: Any = result.cursor
+        if cursor is None:
+            return
+        if driver.open:
+            self.interrupt(driver)
+        elif hasattr(cursor._result, "unbuffered_active"):
+            # PyMySQL would go on to read from the connection that it has just lost.
+            cursor._result.unbuffered_active = False
+        # Not through SQLAlchemy, which would log the interruption as an error.
+        cursor.close()
+
+
+def _unseen(found: MysqlColumn) -> MysqlColumn:
+    """Decimals of more digits than Arrow has, of which nobody knows how many are in use."""
+    return found.with_odd_values() if pa.types.is_decimal(found.field.type) else found
