@@ -250,7 +250,7 @@ def _decimal(name: str, wire: WireField) -> MysqlColumn:
     texts = pa.field(name, pa.string(), metadata=marks)
     if scale > MAX_DECIMAL_DIGITS:
         return MysqlColumn(texts)
-    limit = sa.literal_column("1" + "0" * (MAX_DECIMAL_DIGITS - scale))
+    limit: _Value = sa.literal_column("1" + "0" * (MAX_DECIMAL_DIGITS - scale))
     return MysqlColumn(
         pa.field(name, pa.decimal128(MAX_DECIMAL_DIGITS, scale)),
         odd=lambda value: sa.func.abs(value) >= limit,

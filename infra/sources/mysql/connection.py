@@ -32,6 +32,8 @@ _TYPE_NAME, _FORMAT_NAME = 0, 1
 class WireField(FieldDescriptorPacket):  # type: ignore[misc]
     """What the server says of one column of a result, its own type's name included."""
 
+    _data: bytes
+    _position: int
     #: The format of a text, such as ``json``; empty where the server does not say.
     format_name = ""
 
@@ -62,6 +64,7 @@ class WireConnection(Connection):  # type: ignore[misc]
     """PyMySQL's connection, with `WireField` for each column of a result."""
 
     _is_logging_in = False
+    decoders: dict[int, Any]
 
     def _request_authentication(self) -> None:
         self._is_logging_in = True

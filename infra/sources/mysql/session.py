@@ -16,7 +16,6 @@ import sqlalchemy as sa
 
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.errors import InvalidRequest
-from waybill.infra.sources.errors import SourceUnavailable
 from waybill.infra.sources.mysql.columns import MysqlColumn, column
 from waybill.infra.sources.mysql.connection import WireConnection, fields_of
 from waybill.infra.sources.mysql.url_options import CHARSET, connect_arguments
@@ -63,13 +62,16 @@ class MysqlSession(RowSession):
     def _connect(self) -> WireConnection:
         try:
             driver = WireConnection(**self._arguments)
-        except configparser.Error:
-            raise InvalidRequest("The option file that the MySQL URL names is no such file.") from None
-        except FileNotFoundError:
-            raise InvalidRequest("A file that the MySQL URL names is not there.") from None
-        except (OSError, ValueError, LookupError, RuntimeError):
-            # Not the driver's own errors, which are told apart elsewhere.
-            raise SourceUnavailable("The driver cannot connect with this MySQL URL.") from None
+        except RuntimeError:
+            # The driver's way to say that it needs another package for this password.
+            raise InvalidRequest(
+                'This MySQL account needs TLS, or: pip install "pymysql[rsa]".'
+            ) from None
+        except (OSError, ValueError, LookupError, configparser.Error):
+            # Not an error of the connection, which the driver raises as its own.
+            raise InvalidRequest(
+                "The MySQL URL names a file that cannot be read, or is not what it should be."
+            ) from None
         try:
             collation = self._arguments.get("collation")
             names = f"SET NAMES {CHARSET}" + (f" COLLATE {collation}" if collation else "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,6 +34,13 @@ def _seconds(text: str) -> int:
     return seconds
 
 
+def _existing(text: str) -> str:
+    """A file the driver would otherwise pass over without a word."""
+    if not Path(text).expanduser().is_file():
+        raise ValueError
+    return text
+
+
 def _collation(text: str) -> str | None:
     """A collation of another character set would bring that set with it."""
     return text if text.startswith(f"{CHARSET}_") and text.isidentifier() else None
@@ -43,8 +51,8 @@ _TAKEN: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     **{
         name: (name, str)
         for name in (
-            *("bind_address", "init_command", "program_name", "read_default_file"),
-            *("read_default_group", "sql_mode", "unix_socket"),
+            *("bind_address", "init_command", "program_name", "read_default_group"),
+            *("sql_mode", "unix_socket"),
             *("ssl_ca", "ssl_cert", "ssl_key", "ssl_key_password"),
         )
     },
@@ -52,6 +60,7 @@ _TAKEN: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     **{name: (name, _truth) for name in ("ssl_disabled", "ssl_verify_cert", "ssl_verify_identity")},
     "collation": ("collation", _collation),
     "max_allowed_packet": ("max_allowed_packet", int),
+    "read_default_file": ("read_default_file", _existing),
     "server_public_key": ("server_public_key", str.encode),
     "socket": ("unix_socket", str),
     "ssl_check_hostname": ("ssl_verify_identity", _truth),
