@@ -5,10 +5,11 @@ type that Arrow, or the driver, cannot hold in full is read as text, and never r
 wrapped around or cut. Schemas consist of plain types only (no extension types):
 
     bool, int16, int32, int64, float, double, decimal128, string, binary,
-    date32, time64[us], timestamp[us], timestamp[us, UTC]
+    date32, time64[us], timestamp[us], timestamp[us, UTC], lists of the first seven and of strings
 
-A number without a fixed scale is a string whose field carries `DECIMAL_TEXT`, so that an
-encoder may write a number where its format can hold all the digits.
+Where one value of a column is beyond its Arrow type, or all of them may be, the column is a string
+whose field says what it was declared as (`waybill.exporter.values.declared_kinds`), so that an
+encoder may still write dates and numbers where its format can hold them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -57,15 +58,45 @@ class PostgresType:
     arrow: pa.DataType
     #: What to select. As it is, a column keeps the server's own binary form.
     select: str = "{0}"
-    #: An SQL condition, true for values that `arrow` cannot hold. If one is, the column is text.
+    #: An SQL condition, true for values that `arrow` cannot hold. If one is, the column is read
+    #: as `otherwise` says, and keeps its declared kind.
     out_of_range: str | None = None
     #: The least and the largest value that is in range, in units of `arrow`.
     limits: tuple[int, int] | None = None
     metadata: dict[bytes, bytes] | None = None
+    #: How to read the column with a value out of range; None: as text, without a kind.
+    otherwise: PostgresType | None = None
+    #: A number without a declared scale, as an SQL expression. Where 38 digits hold all of its
+    #: values, the column is a decimal128 of the scale that they need.
+    number: str | None = None
+    #: What the driver announces, if not `arrow`: anything else is a type of the same name.
+    announced: pa.DataType | None = None
 
 
-#: By the name in ``pg_type``. Types not listed (enum, uuid, json, inet, interval, timetz,
-#: bit, ranges, geometry, …) are read as the text PostgreSQL itself writes: see `AS_TEXT`.
+def _text_of_kind(kind: DeclaredKind) -> PostgresType:
+    return PostgresType(pa.string(), "{0}::pg_catalog.text", metadata=declared_as(kind))
+
+
+#: What PostgreSQL itself would print, for every type that is not in `POSTGRES`.
+AS_TEXT = PostgresType(pa.string(), "{0}::pg_catalog.text")
+
+#: Composites, and arrays that no list can hold: nested ones, and those of types whose values
+#: are text here. The driver flattens the first (measured), and JSON is what readers understand.
+AS_JSON = PostgresType(
+    pa.string(),
+    "pg_catalog.to_json({0})::pg_catalog.text",
+    metadata=declared_as(DeclaredKind.JSON),
+)
+
+#: Amounts in arrays are written as they are alone: without a currency sign.
+MONEY_ARRAY = PostgresType(
+    pa.string(),
+    "pg_catalog.to_json({0}::pg_catalog.numeric[]::pg_catalog.text[])::pg_catalog.text",
+    metadata=AS_JSON.metadata,
+)
+
+#: By the name in ``pg_type``. Types not listed (enum, uuid, inet, timetz, bit, ranges, geometry,
+#: …) are read as the text PostgreSQL itself writes: see `AS_TEXT`.
 #: The driver has no form for most of them, and Arrow or our formats none for the others.
 POSTGRES: dict[str, PostgresType] = {
     "bool": PostgresType(pa.bool_()),
@@ -73,7 +104,7 @@ POSTGRES: dict[str, PostgresType] = {
     "int4": PostgresType(pa.int32()),
     "int8": PostgresType(pa.int64()),
     # Unsigned, and the driver would wrap it around at 2^31.
-    "oid": PostgresType(pa.int64(), "{0}::pg_catalog.int8"),
+    "oid": PostgresType(pa.int64(), "{0}::pg_catalog.int8", announced=pa.int32()),
     "float4": PostgresType(pa.float32()),
     "float8": PostgresType(pa.float64()),
     "text": PostgresType(pa.string()),
@@ -83,11 +114,23 @@ POSTGRES: dict[str, PostgresType] = {
     "bytea": PostgresType(pa.binary()),
     # The server writes the digits faster than the driver decodes them (0.30 s against 0.45 s
     # for 500,000 rows). `numeric(p, s)` becomes a decimal128 where one can hold it.
-    "numeric": PostgresType(pa.string(), "{0}::pg_catalog.text", metadata=DECIMAL_TEXT),
+    "numeric": PostgresType(
+        pa.string(),
+        "{0}::pg_catalog.text",
+        metadata=DECIMAL_TEXT,
+        number="{0}",
+        announced=pa.opaque(pa.string(), "numeric", "PostgreSQL"),
+    ),
     # As PostgreSQL prints it; the cast to text would add "/32" to every plain address.
-    "inet": PostgresType(pa.string(), "abbrev({0})"),
+    "inet": PostgresType(pa.string(), "pg_catalog.abbrev({0})"),
     # An amount without its currency sign, whose digits the server's locale decides.
-    "money": PostgresType(pa.string(), "{0}::numeric::pg_catalog.text", metadata=DECIMAL_TEXT),
+    "money": PostgresType(
+        pa.string(),
+        "{0}::pg_catalog.numeric::pg_catalog.text",
+        metadata=DECIMAL_TEXT,
+        number="{0}::pg_catalog.numeric",
+        announced=pa.int64(),
+    ),
     # The driver wraps infinity around to a date 5 million years away (measured), and years
     # outside 1 to 9999 are beyond ISO 8601, Python and every spreadsheet.
     "date": PostgresType(
@@ -95,26 +138,49 @@ POSTGRES: dict[str, PostgresType] = {
         out_of_range="{0} NOT BETWEEN pg_catalog.date '0001-01-01'"
         " AND pg_catalog.date '9999-12-31'",
         limits=(_DAY_ONE, _LAST_DAY),
+        otherwise=_text_of_kind(DeclaredKind.DATE),
     ),
     "timestamp": PostgresType(
         TIMESTAMP,
         out_of_range="{0} < timestamp '0001-01-01' OR {0} >= timestamp '9999-12-31 24:00'",
         limits=_MICROSECONDS,
+        otherwise=_text_of_kind(DeclaredKind.TIMESTAMP),
     ),
     "timestamptz": PostgresType(
         INSTANT,
         out_of_range="{0} < timestamptz '0001-01-01Z' OR {0} >= timestamptz '9999-12-31 24:00Z'",
         limits=_MICROSECONDS,
+        otherwise=_text_of_kind(DeclaredKind.INSTANT),
     ),
-    "time": PostgresType(TIME, out_of_range="{0} = time '24:00'", limits=(0, _DAY - 1)),
+    "time": PostgresType(
+        TIME,
+        out_of_range="{0} = time '24:00'",
+        limits=(0, _DAY - 1),
+        otherwise=_text_of_kind(DeclaredKind.TIME),
+    ),
+    # As psql prints it: "36:15:00", "-01:30:00", "1 mon -2 days". Arrow's type for it no format
+    # can write, and durations have no months.
+    "interval": replace(
+        _text_of_kind(DeclaredKind.INTERVAL), announced=pa.month_day_nano_interval()
+    ),
+    "json": replace(_text_of_kind(DeclaredKind.JSON), announced=pa.json_()),
+    "jsonb": replace(_text_of_kind(DeclaredKind.JSON), announced=pa.json_()),
 }
 
-#: What PostgreSQL itself would print, for every type that is not in `POSTGRES`.
-AS_TEXT = PostgresType(pa.string(), "{0}::pg_catalog.text")
-
-#: Arrays and composites: the driver flattens nested arrays and refuses lower bounds other
-#: than one and records of unknown shape (measured), and JSON is what readers understand.
-AS_JSON = PostgresType(pa.string(), "to_json({0})::pg_catalog.text")
+#: Elements whose arrays become lists, by the name of the element's type. The slice moves a first
+#: index other than one, which the driver refuses; nested arrays it would flatten (measured).
+POSTGRES_ARRAYS: dict[str, PostgresType] = {
+    f"_{element}": PostgresType(
+        pa.list_(POSTGRES[element].arrow),
+        "({0})[:]",
+        out_of_range="pg_catalog.array_ndims({0}) > 1",
+        otherwise=AS_JSON,
+    )
+    for element in (
+        *("bool", "int2", "int4", "int8", "float4", "float8"),
+        *("text", "varchar", "bpchar", "name"),
+    )
+}
 
 #: By the Python type that SQLAlchemy declares for a column, for databases that are read row
 #: by row. Types not listed (enum, uuid, json, array, interval) are read as text.

@@ -45,6 +45,8 @@ class ReadCancelled(SourceError):
 
 
 _REFUSED = {
+    "22021": "A text holds bytes that are not valid in its encoding, UTF-8.",
+    "22P05": "A text holds a character that UTF-8 does not have.",
     "25006": "The query tries to change data; an export only reads.",
     "42501": "The database account may not read what this query asks for.",
     "42601": "The query is not one valid statement that returns rows.",

@@ -8,6 +8,7 @@ columns meanwhile, and a query that tries to write is refused by the server.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -21,34 +22,55 @@ from psycopg import sql
 
 from waybill.exporter.rows.seals import sealed
 from waybill.infra.sources.batches import MAX_BYTES, slices
+from waybill.infra.sources.counts import check_count
 from waybill.infra.sources.driver_calls import DriverCalls
 from waybill.infra.sources.errors import by_sqlstate
 from waybill.infra.sources.postgres.columns import (
     PostgresColumn,
+    arrays_query,
+    bytes_query,
     describe,
+    refuse_bytes,
     resolve_types,
     select_query,
     type_check_query,
+    unknown_types,
 )
+from waybill.infra.sources.postgres.volatile import calls, gives_other_rows, volatile_query
 
 #: Set for the transaction only, so that a connection pooler gets its session back clean.
 _SETTINGS = {
     # Casts to text inside a query must not depend on who runs it.
     "timezone": "UTC",
     "datestyle": "ISO",
-    "intervalstyle": "iso_8601",
+    "intervalstyle": "postgres",
     "bytea_output": "hex",
     "extra_float_digits": "1",
+    "xmlbinary": "base64",
+    "quote_all_identifiers": "off",
+    # Both change which rows there are, or their order, from one run to the next.
+    "gin_fuzzy_search_limit": "0",
+    "synchronize_seqscans": "off",
     # A migration that holds a table delays an export; it must not hang it.
     "lock_timeout": "10s",
-    # The whole export is one statement that waits for the upload, so a limit on statements
-    # is a limit on file size. A runaway query is ended by `cancel`, at the task's deadline.
-    "statement_timeout": "0",
     # The session is idle only between statements, for milliseconds, however slow the upload:
     # a stopped process must not hold back vacuum for ever, and a short limit of the server's
     # own must not end an export.
     "idle_in_transaction_session_timeout": "15min",
 }
+
+#: The whole export is one statement that waits for the upload, so a limit on statements is a
+#: limit on file size. That of a server, a database or a role is lifted, and a runaway query is
+#: ended by `cancel`, at the task's deadline; one in the URL is meant for exports, and stays.
+_STATEMENT_TIMEOUT = """
+    pg_catalog.set_config('statement_timeout', (
+        SELECT CASE WHEN source = 'client' THEN setting ELSE '0' END
+        FROM pg_catalog.pg_settings WHERE name = 'statement_timeout'
+    ), true)
+"""
+
+#: ``COPY`` takes queries only.
+_WITHOUT_COPY = {StatementOptions.USE_COPY.value: False}
 
 _STATUS = ConnectionOptions.TRANSACTION_STATUS.value
 _ACTIVE = "active"
@@ -74,8 +96,10 @@ class PostgresStream:
             lambda error: by_sqlstate(getattr(error, "sqlstate", None)),
         )
         self._snapshot_at: datetime | None = None
+        #: The database takes any bytes for text.
+        self._any_bytes = False
         self._described: list[PostgresColumn] = []
-        self._type_check_result: tuple[int, list[bool]] | None = None
+        self._type_check_result: tuple[int, list[Any]] | None = None
 
     def begin(self) -> None:
         """Connect, fix the snapshot, and lock the columns of the query's tables."""
@@ -83,10 +107,26 @@ class PostgresStream:
             self._connection = dbapi.connect(self._conninfo, autocommit=True)
             with self._connection.cursor() as cursor:
                 cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        self._snapshot_at = self._query(_opening())["snapshot_at"][0].as_py()
+        opened = self._query(_opening())
+        self._snapshot_at = opened["snapshot_at"][0].as_py()
+        self._any_bytes = opened["server_encoding"][0].as_py() == "SQL_ASCII"
         with self._calls.call(), self._cursor() as cursor:
             announced = cursor.adbc_execute_schema(self._statement.as_string(None))
-        self._described = describe(announced)
+        unknown = unknown_types(announced)
+        arrays = self._query(arrays_query(unknown))["name"].to_pylist() if unknown else []
+        self._described = describe(announced, frozenset(arrays))
+        # With chance in it, what one pass over the rows finds is not true of the next.
+        self._count = self._count and not self._gives_other_rows()
+
+    def _gives_other_rows(self) -> bool:
+        explain = sql.SQL("EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {}").format(self._statement)
+        with self._calls.call(), self._cursor(adbc_stmt_kwargs=_WITHOUT_COPY) as cursor:
+            cursor.execute(explain.as_string(None))
+            [[explained]] = cursor.fetchall()
+        plan = json.loads(explained)[0]["Plan"]
+        names = calls(plan)
+        volatile = self._query(volatile_query(names))["name"].to_pylist() if names else []
+        return gives_other_rows(plan, frozenset(volatile))
 
     @property
     def schema(self) -> pa.Schema:
@@ -102,14 +142,20 @@ class PostgresStream:
 
     @property
     def rows_expected(self) -> int | None:
-        """What the server counts in this snapshot, or None when it was not asked to."""
+        """What the server counts in this snapshot.
+
+        None when it was not asked to, or when the query gives other rows each time it runs.
+        """
         return self._type_check[0] if self._count else None
 
     @property
-    def _type_check(self) -> tuple[int, list[bool]]:
+    def _type_check(self) -> tuple[int, list[Any]]:
         # No `cached_property`: before Python 3.12 it has one lock for all instances, and one
         # long count would hold up every other export of the process.
         if self._type_check_result is None:
+            if self._any_bytes:
+                found = self._query(bytes_query(self._statement, self._described))
+                refuse_bytes(self._described, [column[0].as_py() for column in found.columns])
             row = self._query(type_check_query(self._statement, self._described))
             rows, *answers = (column[0].as_py() for column in row.columns)
             self._type_check_result = rows, answers
@@ -117,9 +163,9 @@ class PostgresStream:
 
     @property
     def _columns(self) -> list[PostgresColumn]:
-        return (
-            resolve_types(self._described, self._type_check[1]) if self._count else self._described
-        )
+        if self._count:
+            return resolve_types(self._described, self._type_check[1])
+        return [column.uncounted() for column in self._described]
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Sealed batches in the query's order, of at most `MAX_ROWS` rows.
@@ -143,15 +189,22 @@ class PostgresStream:
             handle = self._row_cursor.fetch_arrow()
             self._reader = AdbcRecordBatchReader._import_from_c(handle.address)
             batches = iter(self._reader)
+        rows = 0
         while True:
             with self._calls.call():
                 batch = next(batches, None)
             if batch is None:
                 break
+            rows += batch.num_rows
             arrays = [
                 column.convert(array) for column, array in zip(columns, batch.columns, strict=True)
             ]
             yield from slices(pa.RecordBatch.from_arrays(arrays, schema=schema))
+        check_count(self.rows_expected, rows, self._count_again)
+
+    def _count_again(self) -> int:
+        counted: int = self._query(type_check_query(self._statement, self._described))[0][0].as_py()
+        return counted
 
     def cancel(self) -> None:
         """End the running statement, from any thread; reading raises `ReadCancelled` then."""
@@ -193,8 +246,10 @@ class PostgresStream:
 def _opening() -> sql.Composable:
     """The first statement of the transaction: it takes the snapshot."""
     settings = [
-        sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in _SETTINGS.items()
+        sql.SQL("pg_catalog.set_config({}, {}, true)").format(name, value)
+        for name, value in _SETTINGS.items()
     ]
-    return sql.SQL("SELECT statement_timestamp() AS snapshot_at, {}").format(
-        sql.SQL(", ").join(settings)
-    )
+    return sql.SQL(
+        "SELECT pg_catalog.statement_timestamp() AS snapshot_at,"
+        " pg_catalog.current_setting('server_encoding') AS server_encoding, {}, {}"
+    ).format(sql.SQL(", ").join(settings), sql.SQL(_STATEMENT_TIMEOUT))

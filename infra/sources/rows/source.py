@@ -20,6 +20,8 @@ import sqlalchemy as sa
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.ports import RowCount
 from waybill.exporter.rows.seals import sealed
+from waybill.infra.sources.compiled_sql import compile_query
+from waybill.infra.sources.counts import check_count, names_chance
 from waybill.infra.sources.driver_calls import DriverCalls
 from waybill.infra.sources.errors import ReadCancelled, by_driver
 from waybill.infra.sources.rows.columns import batches
@@ -81,6 +83,7 @@ class RowsStream:
         self._result: sa.CursorResult[Any] | None = None
         self._snapshot_at: datetime | None = None
         self._planned: ReadPlan | None = None
+        self._names_chance = False
 
     def begin(self) -> None:
         """Connect, and fix the snapshot."""
@@ -88,6 +91,8 @@ class RowsStream:
             self._connection = self._session.connect()
             self._driver = driver_connection(self._connection)
             self._snapshot_at = self._session.begin(self._connection)
+        dialect = self._connection.dialect
+        self._names_chance = names_chance(compile_query(self._query, dialect)[0], dialect.name)
 
     @property
     def schema(self) -> pa.Schema:
@@ -103,8 +108,11 @@ class RowsStream:
 
     @property
     def rows_expected(self) -> int | None:
-        """What the database counts in this snapshot, or None when it was not asked to."""
-        return self._plan.rows
+        """What the database counts in this snapshot.
+
+        None when it was not asked to, or when the query gives other rows each time it runs.
+        """
+        return None if self._names_chance else self._plan.rows
 
     def count_rows(self) -> int:
         """The rows, without a look at their types: less work than `rows_expected`."""
@@ -136,7 +144,11 @@ class RowsStream:
         with self._calls.call():
             self._session.before_reading(connection)
             self._result = stream(connection, self._query)
-        yield from sealed(batches(partial(self._fetch, self._result), plan.columns))
+        rows = 0
+        for batch in sealed(batches(partial(self._fetch, self._result), plan.columns)):
+            rows += batch.num_rows
+            yield batch
+        check_count(self.rows_expected, rows, self.count_rows)
 
     def _fetch(self, result: sa.CursorResult[Any], rows: int) -> Sequence[Sequence[Any]]:
         with self._calls.call():
