@@ -75,7 +75,7 @@ class PostgresColumn:
 
     @property
     def check(self) -> sql.Composable | None:
-        """An aggregate over all rows, whose answer `resolve` takes; None where there is no doubt."""
+        """An aggregate of all rows, whose answer `resolve` takes; None where there is no doubt."""
         if self.read_as.number is not None:
             number = sql.SQL(self.read_as.number).format(self.sql_name)
             return sql.SQL(_SCALE_THAT_FITS).format(number)
