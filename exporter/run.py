@@ -152,7 +152,7 @@ def _file_of(rows_expected: int | None, rows_read: int, tally: Tally) -> Checksu
 
 def _describe(layout: Layout, stream: RowStream) -> Layout:
     """Add what only the snapshot knows: when it was taken, and lines for the About sheet."""
-    layout = replace(layout, snapshot_at=stream.snapshot_at)
+    layout = replace(layout, snapshot_at=stream.snapshot_at, rows_expected=stream.rows_expected)
     if not layout.about:
         return layout
     facts = [("Rows as of", stream.snapshot_at.isoformat(timespec="seconds"))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 #: ``decorate(workbook, worksheets)`` adds to an XLSX file what XlsxWriter can: conditional
@@ -31,6 +31,9 @@ class Column:
     width: float | None = None
     #: Write every value as text, so a column of identifiers never mixes types.
     as_text: bool = False
+    #: Numbers of more than the 15 digits that Excel keeps are ``exact`` as text, which no sum
+    #: counts, or by choice a ``float`` to calculate with, rounded and counted as a warning.
+    number: Literal["exact", "float"] = "exact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Layout:
     about: Sequence[tuple[str, str]] = ()
     #: When the rows were read, for formats that record it. `run_export` fills it in.
     snapshot_at: datetime | None = None
+    #: How many rows there are, if the source counted them. `run_export` fills it in.
+    rows_expected: int | None = None
 
     def column(self, name: str) -> Column:
         """The settings of the column called `name`, or the defaults."""

@@ -12,7 +12,7 @@ from tests.corpus.case import CellCase
 
 _INTS = [0, -1, 2**31, 999_999_999_999_999, -999_999_999_999_999, None]
 _LONG_INTS = [10**15, -(10**15), 2**53 + 1, 2**63 - 1, -(2**63), 42]
-_FLOATS = [0.1, -0.0, 1.5, 5e-324, 1.7976931348623157e308, 2 / 3, 1e22, 1e-7, None]
+_FLOATS = [0.1, -0.0, 1.5, 2.2250738585072014e-308, 1.7976931348623157e308, 2 / 3, 1e22, 1e-7, None]
 
 
 def _texts(values: list[Any]) -> list[str | None]:
@@ -103,6 +103,15 @@ NUMBER_CELLS: tuple[CellCase, ...] = (
         xlsx_warnings={"long_number_as_text": 1},
     ),
     CellCase("C22", "floats", pa.array(_FLOATS, pa.float64()), _FLOATS, _FLOATS, _FLOATS),
+    CellCase(
+        "FC15",
+        "subnormal floats",
+        pa.array([5e-324, -2.225e-308, 1.0, 0.0, None], pa.float64()),
+        xlsx=["5e-324", "-2.225e-308", 1, 0, None],
+        csv=[5e-324, -2.225e-308, 1.0, 0.0, None],
+        jsonl=[5e-324, -2.225e-308, 1.0, 0.0, None],
+        xlsx_warnings={"tiny_number_as_text": 2},
+    ),
     CellCase(
         "C22",
         "not a number",

@@ -28,10 +28,15 @@ _INSTANTS = [
 _IN_BERLIN = [
     datetime(2026, 7, 1, 12, 0),  # noqa: DTZ001  what the cell shows has no zone
     datetime(2026, 1, 2, 0, 30),  # noqa: DTZ001
-    datetime(2026, 10, 25, 2, 30),  # noqa: DTZ001
-    datetime(2026, 10, 25, 2, 30),  # noqa: DTZ001
+    "2026-10-25T02:30:00+02:00",
+    "2026-10-25T02:30:00+01:00",
     datetime(2026, 3, 29, 3, 0),  # noqa: DTZ001
     None,
+]
+_ENDS = [
+    datetime(9999, 12, 31, 23, 59, 59, 999_000),  # noqa: DTZ001
+    datetime(9999, 12, 31, 23, 59, 59, 999_500),  # noqa: DTZ001
+    datetime(9999, 12, 31, 23, 59, 59, 999_999),  # noqa: DTZ001
 ]
 #: Seconds since 1970.
 _YEAR_10000 = 253_402_300_800
@@ -102,6 +107,7 @@ TIME_CELLS: tuple[CellCase, ...] = (
             xlsx=_IN_BERLIN,
             csv=_INSTANTS,
             jsonl=_INSTANTS,
+            xlsx_warnings={"ambiguous_time_as_text": 2},
         )
         for zone in ("UTC", "America/New_York", "+05:30")
     ),
@@ -112,6 +118,24 @@ TIME_CELLS: tuple[CellCase, ...] = (
         xlsx=[time(0), time(12, 30), time(23, 59, 59), None],
         csv=[time(0), time(12, 30), time(23, 59, 59), None],
         jsonl=[time(0), time(12, 30), time(23, 59, 59), None],
+    ),
+    CellCase(
+        "N04",
+        "the end of time",
+        pa.array(_ENDS, pa.timestamp("us")),
+        xlsx=[_ENDS[0], "9999-12-31T23:59:59.999500", "9999-12-31T23:59:59.999999"],
+        csv=_ENDS,
+        jsonl=_ENDS,
+        xlsx_warnings={"date_as_text": 2},
+    ),
+    CellCase(
+        "N04",
+        "the end of the day",
+        pa.array([time(23, 59, 59, 999_000), time(23, 59, 59, 999_999)], pa.time64("us")),
+        xlsx=[time(23, 59, 59, 999_000), "23:59:59.999999"],
+        csv=[time(23, 59, 59, 999_000), time(23, 59, 59, 999_999)],
+        jsonl=[time(23, 59, 59, 999_000), time(23, 59, 59, 999_999)],
+        xlsx_warnings={"date_as_text": 1},
     ),
     CellCase(
         "C28",

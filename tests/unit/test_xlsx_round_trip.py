@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -26,6 +27,8 @@ def _number_or_text(value: Any) -> Any:
 def _float(value: float) -> Any:
     if math.isnan(value):
         return "NaN"
+    if 0 < abs(value) < sys.float_info.min:
+        return str(value)
     return value if math.isfinite(value) else str(value).replace("inf", "Infinity")
 
 

@@ -152,9 +152,12 @@ ENGLISH: Mapping[str, str] = {
     "link_go_on": "Continue to the file",
     "link_run_again": "Run it again for me",
     # Conversion warnings.
+    "rule_ambiguous_time_as_text": (
+        "times in the hour that occurs twice are written as text with their offset"
+    ),
     "rule_binary_as_base64": "binary data is written as Base64 text",
     "rule_column_renamed": "column headings were changed to be printable and unique",
-    "rule_date_as_text": "dates outside Excel's date range are written as text",
+    "rule_date_as_text": "dates and times outside Excel's range are written as text",
     "rule_duration_as_text": "durations that Excel cannot show are written as text",
     "rule_formula_guarded": "text that looks like a formula is prefixed with a quote",
     "rule_long_number_as_text": (
@@ -162,10 +165,14 @@ ENGLISH: Mapping[str, str] = {
     ),
     "rule_nanoseconds_dropped": "times are truncated to microseconds",
     "rule_not_finite_as_text": "NaN and infinity are written as text",
+    "rule_number_rounded": "numbers with more than 15 digits are rounded, as requested",
     "rule_nul_replaced": "NUL characters are replaced with a placeholder",
     "rule_null_as_empty_text": "null values are written as empty text",
+    "rule_tiny_number_as_text": "numbers too close to zero for Excel are written as text",
     "rule_truncated_text": "text longer than a cell can hold is truncated and marked",
-    "rule_type_as_text": "types that the format does not support are written as text",
+    "rule_type_as_text": (
+        "values that do not fit their column's type or the format are written as text"
+    ),
     # Notifications.
     "started": "Export started: {filename}",
     "started_once": "You clicked twice. Only one export was started: {filename}",

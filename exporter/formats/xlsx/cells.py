@@ -35,6 +35,8 @@ class Cells:
 
     cell_type: CellType
     values: pl.Series
+    #: Which of the column's number formats they have: one for all, or one for each row.
+    shown_as: int | pl.Series = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,15 @@ class CellFormat:
 
     #: The cells of an array by cell type; each row has a value in at most one of them.
     cells: Callable[[pa.Array, Warn], list[Cells]]
-    #: Excel number format; empty for "General".
-    number_format: str = ""
+    #: Excel number formats, "General" where empty: first that of the column, then those of cells
+    #: whose value it would not show in full.
+    number_formats: tuple[str, ...] = ("",)
     #: Where the heading stands, and where the values do if they have a number format.
     align: Literal["left", "center", "right"] = "left"
     #: Width in characters; None if the first rows decide.
     width: float | None = None
+    #: Whether the column was declared as text, so that text in it is no exception.
+    is_text: bool = False
 
 
 def keep(values: pl.Series, mask: pl.Series) -> pl.Series:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xlsxwriter.utility import xl_col_to_name, xl_range
 from xlsxwriter.worksheet import Worksheet
 
 from waybill.exporter.errors import ExportRejected
 
 _SHEET = re.compile(r"(?P<head>.*<sheetData>)(?P<rows>.*)(?P<rest></sheetData>.*)", re.DOTALL)
-#: Left out: readers trust it, and the number of rows is not known when it would be written.
+#: Readers trust it, so it is there only if the number of rows was known beforehand.
 _DIMENSION = re.compile(r"<dimension [^>]*/>")
 _ROW = re.compile(r'<row r="(\d+)"[^>]*?(?:/>|>.*?</row>)', re.DOTALL)
 _STYLE = re.compile(r'<c r="([A-Z]+)\d+" s="(\d+)"')
@@ -25,20 +26,30 @@ class DataSheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no types
     #: Data rows below the header. Zero-based, as XlsxWriter counts, they are the rows
     #: 1 to `data_rows`; what belongs below the table goes to ``data_rows + 1``.
     data_rows: int = 0
-    #: Zero-based row of blanks that carries the style of each column, and is not kept.
-    _probe_row: int = 0
+    #: Whether `data_rows` is final.
+    rows_are_known: bool = False
+    #: The range of all cells, once `decorate` has written its own.
+    _range: str = ""
+    #: Zero-based rows of blanks that carry the styles of each column, and are not kept.
+    _probe_rows: range = range(0)
 
-    def write_probe(self, formats: Sequence[Any]) -> None:
-        """Write a row below all others whose cells carry `formats`, None for no format.
+    def write_probes(self, formats: Sequence[Sequence[Any]]) -> None:
+        """Write rows below all others, whose cells carry the `formats` of each column.
 
         A format that `decorate` gave to a whole column takes precedence over ours.
         """
-        self._probe_row = self.dim_rowmax + 1
+        self._range = xl_range(
+            0, 0, max(self.dim_rowmax, self.data_rows), max(self.dim_colmax, len(formats) - 1)
+        )
+        first = self.dim_rowmax + 1
+        self._probe_rows = range(first, first + max(map(len, formats)))
         for index, ours in enumerate(formats):
             column = self.col_info.get(index)
-            cell_format = (column and column.column_format) or ours
-            if cell_format and self.write_blank(self._probe_row, index, None, cell_format):
-                raise ExportRejected("The decorate hook wrote to the last row of the sheet.")
+            theirs = column.column_format if column else None
+            for row, cell_format in zip(self._probe_rows, ours, strict=False):
+                wanted = theirs if theirs is not None and theirs is not ours[0] else cell_format
+                if wanted and self.write_blank(row, index, None, wanted):
+                    raise ExportRejected("The decorate hook wrote to the last row of the sheet.")
 
     def _write_rows(self) -> None:
         # XlsxWriter visits every row up to the last one and makes an entry for each. With a
@@ -58,8 +69,8 @@ class SheetFrame:
 
     prologue: bytes
     epilogue: bytes
-    #: By the letters of a column; a column without an entry has the default style, 0.
-    styles: dict[str, int]
+    #: By the letters of a column, one for each of its number formats; 0 is the default style.
+    styles: dict[str, tuple[int, ...]]
 
 
 def frame_of(sheet: DataSheet, xml: str) -> SheetFrame:
@@ -72,13 +83,19 @@ def frame_of(sheet: DataSheet, xml: str) -> SheetFrame:
     assert parts is not None  # noqa: S101 - the header row is always there
     rows = {int(row[1]): row[0] for row in _ROW.finditer(parts["rows"])}
     header = rows.pop(_HEADER)
-    probe = rows.pop(sheet._probe_row + 1, "")
+    probes = [dict(_STYLE.findall(rows.pop(row + 1, ""))) for row in sheet._probe_rows]
     if rows and min(rows) <= _HEADER + sheet.data_rows:
         raise ExportRejected(
             f"The decorate hook wrote to row {min(rows)} of {sheet.name!r}, which holds data."
         )
+    dimension = f'<dimension ref="{sheet._range}"/>' if sheet.rows_are_known else ""
     return SheetFrame(
-        prologue=(_DIMENSION.sub("", parts["head"]) + header).encode(),
+        prologue=(_DIMENSION.sub(dimension, parts["head"]) + header).encode(),
         epilogue=("".join(rows.values()) + parts["rest"]).encode(),
-        styles={letters: int(style) for letters, style in _STYLE.findall(probe)},
+        styles={
+            xl_col_to_name(index): tuple(
+                int(probe.get(xl_col_to_name(index), 0)) for probe in probes
+            )
+            for index in range(sheet.dim_colmax + 1)
+        },
     )

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import xlsxwriter
 from xlsxwriter.exceptions import XlsxWriterException
+from xlsxwriter.utility import xl_cell_to_rowcol, xl_col_to_name
 
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import ExportRejected
@@ -100,7 +102,7 @@ class Designer:
         if workbook.worksheets()[: len(sheets)] != worksheets:
             raise ExportRejected("The decorate hook moved a data sheet; use `activate()` instead.")
         for sheet in worksheets:
-            sheet.write_probe(formats)
+            sheet.write_probes(formats)
             _add_filter(sheet, len(self._columns))
         if self._layout.about:
             rows = sum(rows for _, rows in sheets)
@@ -124,12 +126,20 @@ class _CellFormats:
         """The format of a column's heading."""
         return self._make("header", column.cell_format.align, _HEADER_FORMAT)
 
-    def of_values(self, column: SheetColumn) -> Any:
-        """The format of a column's cells; None if they need none."""
-        if not column.number_format:
-            return None
-        properties = {"num_format": column.number_format}
-        return self._make(column.number_format, column.cell_format.align, properties)
+    def of_values(self, column: SheetColumn) -> list[Any]:
+        """The formats of a column's cells, in the order of its number formats; None for none."""
+        # Numbers too wide for their column are shown smaller: Excel would show "####" instead.
+        shrink = {} if column.cell_format.is_text else {"shrink": True}
+        return [
+            self._make(
+                f"{number_format}{shrink}",
+                column.cell_format.align,
+                {"num_format": number_format, **shrink},
+            )
+            if number_format
+            else None
+            for number_format in column.number_formats
+        ]
 
     def _make(self, name: str, align: str, properties: Mapping[str, Any]) -> Any:
         key = (name, align)
@@ -142,7 +152,7 @@ def _write_table(
     sheet: DataSheet,
     columns: Sequence[SheetColumn],
     headers: Sequence[Any],
-    formats: Sequence[Any],
+    formats: Sequence[Sequence[Any]],
 ) -> None:
     sheet.set_row(0, _HEADER_HEIGHT)
     sheet.freeze_panes(1, 0)
@@ -150,10 +160,22 @@ def _write_table(
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
     for index, column in enumerate(columns):
-        sheet.set_column(index, index, column.width, formats[index])
+        sheet.set_column(index, index, column.width, formats[index][0])
         sheet.write_string(0, index, column.label, headers[index])
-    # Exact long numbers and identifiers are text on purpose: no green triangles.
-    sheet.ignore_errors({"number_stored_as_text": f"A1:{columns[-1].letters}{sheet.data_rows + 1}"})
+    # Identifiers are text on purpose: no green triangles. A number that had to become text has
+    # one, so that nobody misses it in a sum.
+    texts = [column for column in columns if column.cell_format.is_text]
+    if texts:
+        ranges = (f"{first}1:{last}{sheet.data_rows + 1}" for first, last in _runs(texts))
+        sheet.ignore_errors({"number_stored_as_text": " ".join(ranges)})
+
+
+def _runs(columns: Sequence[SheetColumn]) -> Iterator[tuple[str, str]]:
+    """The letters of the first and the last of neighbouring columns."""
+    numbers = [xl_cell_to_rowcol(f"{column.letters}1")[1] for column in columns]
+    for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        neighbours = [number for _, number in run]
+        yield xl_col_to_name(neighbours[0]), xl_col_to_name(neighbours[-1])
 
 
 def _add_filter(sheet: DataSheet, columns: int) -> None:

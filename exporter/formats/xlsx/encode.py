@@ -57,8 +57,7 @@ def encode_xlsx(
 
     designer = Designer(columns, layout, tally)
     draft = designer.design([(acceptable(layout.title), 0)])
-    styles = draft.frames[0].styles
-    render = RowRenderer(columns, [styles.get(column.letters, 0) for column in columns])
+    render = RowRenderer(columns, [draft.frames[0].styles[column.letters] for column in columns])
     placement = Placement(schema, layout, SheetNames(draft.other_sheets))
     package = Package(designer, draft, tally)
 

@@ -1,9 +1,12 @@
 """Number cells: numbers that Excel can calculate with where they stay exact, text elsewhere.
 
-Excel keeps 15 digits and has neither NaN nor infinity (C20–C22).
+Excel keeps 15 digits, and has neither NaN nor infinity (C20–C22) nor numbers below 2.2E-308.
+A number is shown with the places it has, whatever the rows before it had (FC15).
 """
 
 from __future__ import annotations
+
+import sys
 
 import polars as pl
 import pyarrow as pa
@@ -17,7 +20,29 @@ from waybill.exporter.warning_rules import WarningRule
 _BOUND = 10**MAX_DIGITS
 #: Polars' decimals end here, and begin at scale 0.
 _POLARS_DIGITS = 38
-_PLAIN_DECIMAL = r"^-?[0-9]+(\.[0-9]+)?$"
+
+#: Most places of a declared scale that are all shown, trailing zeros included.
+MAX_DECLARED_PLACES = 8
+#: Most places that a number is shown with; "General" shows the rest, with an exponent.
+_MAX_PLACES = 20
+
+
+def number_format(places: int) -> str:
+    """The number format that shows this many places."""
+    return f"0.{'0' * places}" if places else "0"
+
+
+#: "General", then formats of 0, 1, 2 … places: a number has the one of its places + 1.
+NUMBERS_BY_PLACES = ("", *(number_format(places) for places in range(_MAX_PLACES + 1)))
+
+#: A number as a database prints it: no zeros in front, which would make it an identifier.
+_PLAIN = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$"
+_WITH_EXPONENT = r"^-?[0-9](?:\.[0-9]+)?[eE][+-]?[0-9]{1,3}$"
+_NOT_FINITE = r"(?i)^(?:nan|[+-]?inf(?:inity)?)$"
+#: A double has at most 17 significant digits.
+_DOUBLE_DIGITS = 17
+#: Excel's "General" rounds what is longer, and cannot hold what is closer to zero.
+_GENERAL_LENGTH, _SMALLEST = 11, sys.float_info.min
 
 
 def boolean_cells(array: pa.Array, warn: Warn) -> list[Cells]:
@@ -25,54 +50,106 @@ def boolean_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     return [Cells(CellType.BOOLEAN, pl.Series(array).cast(pl.UInt8).cast(pl.String))]
 
 
-def integer_cells(array: pa.Array, warn: Warn) -> list[Cells]:
-    """Number cells of up to 15 digits, text beyond."""
+def integer_cells(array: pa.Array, warn: Warn, *, rounded: bool = False) -> list[Cells]:
+    """Number cells of up to 15 digits; text beyond, or numbers if they may be `rounded`."""
     values = pl.Series(array)
     text = values.cast(pl.String)
     if _is_bounded(values):
         return [Cells(CellType.NUMBER, text)]
     # As floats, since one bound then serves signed and unsigned; they are exact up to 2**53.
     short = values.cast(pl.Float64).abs() < _BOUND
+    if rounded:
+        warn(WarningRule.NUMBER_ROUNDED, count(~short))
+        return [Cells(CellType.NUMBER, text)]
     warn(WarningRule.LONG_NUMBER_AS_TEXT, count(~short))
     return [Cells(CellType.NUMBER, keep(text, short)), Cells(CellType.TEXT, keep(text, ~short))]
 
 
 def float_cells(array: pa.Array, warn: Warn) -> list[Cells]:
-    """The shortest digits that read back as the same float; NaN and infinity as text."""
+    """The shortest digits that read back as the same float; NaN, infinity, subnormals as text.
+
+    Their number formats are `NUMBERS_BY_PLACES`.
+    """
     values = pl.Series(array)
     text = values.cast(pl.String)
     finite = values.is_finite()
-    if finite.all():
-        return [Cells(CellType.NUMBER, text)]
+    magnitude = values.abs()
+    tiny = (magnitude < _SMALLEST) & (magnitude > 0)
+    shown_as = _shown_float(text)
+    if finite.all() and not tiny.any():
+        return [Cells(CellType.NUMBER, text, shown_as)]
     warn(WarningRule.NOT_FINITE_AS_TEXT, count(~finite))
-    words = keep(text, ~finite).str.replace("inf", "Infinity", literal=True)
-    return [Cells(CellType.NUMBER, keep(text, finite)), Cells(CellType.TEXT, words)]
+    warn(WarningRule.TINY_NUMBER_AS_TEXT, count(tiny))
+    normal = finite & ~tiny
+    words = keep(text, ~normal).str.replace("inf", "Infinity", literal=True)
+    return [
+        Cells(CellType.NUMBER, keep(text, normal), shown_as),
+        Cells(CellType.TEXT, words),
+    ]
 
 
-def decimal_cells(array: pa.Array, warn: Warn) -> list[Cells]:
-    """Number cells of up to 15 significant digits, text with every digit beyond."""
+def decimal_cells(array: pa.Array, warn: Warn, *, rounded: bool = False) -> list[Cells]:
+    """Number cells of up to 15 significant digits, text with every digit beyond.
+
+    Up to `MAX_DECLARED_PLACES` they have one number format, else `NUMBERS_BY_PLACES`.
+    """
     kind = array.type
+    by_places = kind.scale > MAX_DECLARED_PLACES
     if kind.precision > _POLARS_DIGITS or kind.scale < 0:
         texts = [None if value is None else format(value, "f") for value in array.to_pylist()]
-        return decimal_text_cells(pa.array(texts, pa.large_string()), warn)
+        return numeric_text_cells(
+            pa.array(texts, pa.large_string()), warn, by_places=by_places, rounded=rounded
+        )
     values = pl.Series(array)
     text = values.cast(pl.String)
-    if kind.precision <= MAX_DIGITS or _is_bounded(values.to_physical()):
+    if not by_places and (kind.precision <= MAX_DIGITS or _is_bounded(values.to_physical())):
         return [Cells(CellType.NUMBER, text)]
-    return decimal_text_cells(text.to_arrow(), warn)
+    return numeric_text_cells(text.to_arrow(), warn, by_places=by_places, rounded=rounded)
 
 
-def decimal_text_cells(array: pa.Array, warn: Warn) -> list[Cells]:
-    """The same for decimals that come as text, such as PostgreSQL's ``numeric``."""
+def numeric_text_cells(
+    array: pa.Array, warn: Warn, *, by_places: bool = True, rounded: bool = False
+) -> list[Cells]:
+    """The same for numbers that come as text, such as PostgreSQL's ``numeric``.
+
+    What is no number as a database prints it is text: ``007``, ``n/a``, ``NaN``.
+    """
     text = pl.Series(array)
-    plain = text.str.contains(_PLAIN_DECIMAL)
-    short = plain & (_significant_digits(text) <= MAX_DIGITS)
-    numbers = Cells(CellType.NUMBER, keep(text, short))
+    plain = text.str.contains(_PLAIN)
+    digits = _significant_digits(text)
+    short = plain & (digits <= MAX_DIGITS)
+    shown_as = _by_places(text) if by_places else 0
     if short.all():
-        return [numbers]
-    warn(WarningRule.LONG_NUMBER_AS_TEXT, count(plain & ~short))
-    warn(WarningRule.NOT_FINITE_AS_TEXT, count(~plain))
-    return [numbers, *text_cells(keep(text, ~short).to_arrow(), warn)]
+        return [Cells(CellType.NUMBER, text, shown_as)]
+    long = plain & ~short
+    cells = [Cells(CellType.NUMBER, keep(text, short), shown_as)]
+    if rounded and long.any():
+        warn(WarningRule.NUMBER_ROUNDED, count(long))
+        cells.append(Cells(CellType.NUMBER, keep(text, long), shown_as))
+    else:
+        warn(WarningRule.LONG_NUMBER_AS_TEXT, count(long))
+        plain = short
+    scientific = keep(text, text.str.contains(_WITH_EXPONENT))
+    if scientific.null_count() < len(scientific):
+        cells += float_cells(scientific.cast(pl.Float64).to_arrow(), warn)
+        plain |= scientific.is_not_null()
+    words = text.str.contains(_NOT_FINITE)
+    warn(WarningRule.NOT_FINITE_AS_TEXT, count(words))
+    warn(WarningRule.TYPE_AS_TEXT, count(~(plain | long | words)))
+    return [*cells, *text_cells(keep(text, ~plain).to_arrow(), warn)]
+
+
+def float_text_cells(array: pa.Array, warn: Warn) -> list[Cells]:
+    """The same for doubles that come as text, whose 17 digits a cell holds as a double."""
+    text = pl.Series(array)
+    doubles = text.str.contains(_PLAIN) & (_significant_digits(text) <= _DOUBLE_DIGITS)
+    doubles |= text.str.contains(_WITH_EXPONENT)
+    values = keep(text, doubles).cast(pl.Float64, strict=False)
+    rest = keep(text, ~doubles).to_arrow()
+    return [
+        *float_cells(values.to_arrow(), warn),
+        *(numeric_text_cells(rest, warn) if rest.null_count < len(rest) else []),
+    ]
 
 
 def _is_bounded(values: pl.Series) -> bool:
@@ -92,3 +169,33 @@ def _significant_digits(text: pl.Series) -> pl.Series:
         .str.strip_chars_start("0")
         .str.len_bytes()
     ).to_series()
+
+
+def _by_places(text: pl.Series) -> int | pl.Series:
+    """Which of `NUMBERS_BY_PLACES` shows each of these decimals as it is."""
+    point = text.str.find(".", literal=True)
+    if point.null_count() == len(point):
+        return 1
+    places = _places(text, point)
+    if places.max() > MAX_DECLARED_PLACES:  # type: ignore[operator]
+        needed = _places(text.str.strip_chars_end("0"), point)
+        long = places > MAX_DECLARED_PLACES
+        places = pl.select(pl.when(long).then(needed).otherwise(places)).to_series()
+    return pl.select(pl.when(places <= _MAX_PLACES).then(places + 1).otherwise(0)).to_series()
+
+
+def _places(text: pl.Series, point: pl.Series) -> pl.Series:
+    return (text.str.len_bytes().cast(pl.Int64) - point - 1).fill_null(0)
+
+
+def _shown_float(text: pl.Series) -> int | pl.Series:
+    """`_by_places` for the floats that "General" would round and a cell has room for."""
+    length = text.str.len_bytes()
+    rows = ((length > _GENERAL_LENGTH) & (length <= MAX_DIGITS + 1)).arg_true()
+    longer = text.gather(rows)
+    rows, longer = (part.filter(~longer.str.contains("[ein]")) for part in (rows, longer))
+    if rows.is_empty():
+        return 0
+    # Few of a column's rows, as a rule: doubles that were computed have more digits.
+    shown_as = pl.zeros(len(text), pl.Int64, eager=True)
+    return shown_as.scatter(rows, _by_places(longer.str.strip_suffix(".0")))

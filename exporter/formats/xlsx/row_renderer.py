@@ -41,10 +41,10 @@ class RenderedCut:
 class RowRenderer:
     """Renders batches of one schema. Safe to call from several threads at once."""
 
-    def __init__(self, columns: Sequence[SheetColumn], styles: Sequence[int]) -> None:
-        """`styles` are the numbers the workbook gave to the cell formats of `columns`."""
+    def __init__(self, columns: Sequence[SheetColumn], styles: Sequence[Sequence[int]]) -> None:
+        """`styles` are the numbers the workbook gave to the number formats of each column."""
         self._columns = columns
-        self._starts = [_start_tag(style) for style in styles]
+        self._starts = [[_start_tag(style) for style in each] for each in styles]
 
     def __call__(self, placed: PlacedCut) -> RenderedCut:
         """Render and compress.
@@ -56,13 +56,13 @@ class RowRenderer:
         warnings: Warnings = Counter()
         numbers = _row_numbers(placed.pieces)
         row: list[_Fragment] = ['<row r="', numbers, '">']
-        for column, start, array in zip(self._columns, self._starts, columns, strict=True):
+        for column, starts, array in zip(self._columns, self._starts, columns, strict=True):
 
             def warn(rule: WarningRule, count: int, name: str = column.name) -> None:
                 warnings[name, rule] += count
 
             for cells in column.cell_format.cells(plain_array(array), warn):
-                row += _cell(f'<c r="{column.letters}', numbers, start, cells)
+                row += _cell(f'<c r="{column.letters}', numbers, starts, cells)
         row.append("</row>")
         blocks = _blocks(_concat(row), placed.pieces)
         return RenderedCut(placed.cut.first_row, blocks, +warnings)
@@ -80,12 +80,23 @@ def _start_tag(style: int) -> str:
     return f'" s="{style}"' if style else '"'
 
 
-def _cell(reference: str, numbers: pl.Series, start: str, cells: Cells) -> list[_Fragment]:
+def _cell(
+    reference: str, numbers: pl.Series, starts: Sequence[str], cells: Cells
+) -> list[_Fragment]:
     opening, closing = cells.cell_type.value
-    parts: list[_Fragment] = [reference, numbers, start + opening, cells.values, closing]
+    parts: list[_Fragment] = [reference, numbers, *_start(starts, cells.shown_as)]
+    parts += [opening, cells.values, closing]
     # A null swallows the parts around it, so that the row has no cell there. A column
     # without nulls needs no strings of its own.
     return [_concat(parts, skip_nulls=False)] if cells.values.null_count() else parts
+
+
+def _start(starts: Sequence[str], shown_as: int | pl.Series) -> list[_Fragment]:
+    if isinstance(shown_as, int):
+        return [starts[shown_as]]
+    if len(set(starts)) == 1:
+        return [starts[0]]
+    return [pl.Series(starts).gather(shown_as.fill_null(0))]
 
 
 def _concat(parts: Sequence[_Fragment], *, skip_nulls: bool = True) -> pl.Series:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import polars as pl
 import pyarrow as pa
 from xlsxwriter.utility import xl_col_to_name
 
-from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.datasets.layout import Column, Layout
 from waybill.exporter.formats.xlsx.cell_formats import cell_format_for, plain_array
-from waybill.exporter.formats.xlsx.cells import CellFormat
+from waybill.exporter.formats.xlsx.cells import CellFormat, Cells, CellType
 from waybill.exporter.formats.xlsx.text_cells import one_line
 from waybill.exporter.labels import unique_labels
+from waybill.exporter.values.declared_kinds import DeclaredKind, declared_kind
 
 #: Bounds of a width that the layout leaves open, in characters; longer text runs into the next
 #: cell or is cut there, as in any sheet.
@@ -37,30 +37,35 @@ class SheetColumn:
     #: Excel's name of the column: A to XFD.
     letters: str
     cell_format: CellFormat
-    number_format: str
+    number_formats: tuple[str, ...]
     width: float
 
 
 def plan_columns(schema: pa.Schema, layout: Layout, sample: pa.Table) -> tuple[SheetColumn, ...]:
-    """The columns of `schema`; `sample` are the first rows, which decide widths and formats."""
+    """The columns of `schema`; `sample` are the first rows, which decide widths."""
     names = unique_labels(schema.names)
     labels = unique_labels(map(one_line, requested_labels(schema, layout)))
     columns = []
     for index, field in enumerate(schema):
         settings = layout.column(field.name)
         values = sample.column(index).slice(0, _SAMPLE_ROWS).combine_chunks()
-        cell_format = cell_format_for(field, values, layout.timezone, as_text=settings.as_text)
+        cell_format = cell_format_for(field, settings, layout.timezone)
         columns.append(
             SheetColumn(
                 name=names[index],
                 label=labels[index],
                 letters=xl_col_to_name(index),
                 cell_format=cell_format,
-                number_format=settings.number_format or cell_format.number_format,
+                number_formats=_number_formats(settings, cell_format),
                 width=settings.width or _width(labels[index], cell_format, values),
             )
         )
     return tuple(columns)
+
+
+def _number_formats(settings: Column, cell_format: CellFormat) -> tuple[str, ...]:
+    ours = cell_format.number_formats
+    return (settings.number_format,) * len(ours) if settings.number_format else ours
 
 
 def requested_labels(schema: pa.Schema, layout: Layout) -> list[str]:
@@ -75,7 +80,8 @@ def requested_labels(schema: pa.Schema, layout: Layout) -> list[str]:
 
 def _is_converted(field: pa.Field, layout: Layout) -> bool:
     aware = pa.types.is_timestamp(field.type) and field.type.tz is not None
-    return aware and not layout.column(field.name).as_text
+    marked = declared_kind(field) is DeclaredKind.INSTANT
+    return (aware or marked) and not layout.column(field.name).as_text
 
 
 def _width(label: str, cell_format: CellFormat, sample: pa.Array) -> float:
@@ -88,11 +94,14 @@ def _width(label: str, cell_format: CellFormat, sample: pa.Array) -> float:
 
 def _sample_width(cell_format: CellFormat, sample: pa.Array) -> float:
     cells = cell_format.cells(plain_array(sample), lambda rule, count: None)
-    separators = 4 / 3 if "," in cell_format.number_format else 1
-    return max((_display_width(part.values) * separators for part in cells), default=0)
+    return max(map(_display_width, cells), default=0)
 
 
-def _display_width(texts: pl.Series) -> float:
-    """How wide most texts are: a Latin letter counts 1, a Chinese one (3 bytes in UTF-8) 2."""
-    sizes = (texts.str.len_chars() + texts.str.len_bytes()) / 2
-    return sizes.quantile(_SAMPLE_SHARE) or 0
+def _display_width(cells: Cells) -> float:
+    """How wide most texts are, and all numbers, which a sheet never cuts.
+
+    A Latin letter counts 1, a Chinese one (3 bytes in UTF-8) 2.
+    """
+    sizes = (cells.values.str.len_chars() + cells.values.str.len_bytes()) / 2
+    share = 1 if cells.cell_type is CellType.NUMBER else _SAMPLE_SHARE
+    return sizes.quantile(share) or 0

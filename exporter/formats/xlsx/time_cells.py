@@ -4,6 +4,9 @@ A serial number counts days since 1899-12-30; a time of day is a fraction. All a
 from whole microseconds, so a cell holds the double nearest to the truth up to the year 2185,
 and one of the two nearest after it.
 Excel believes in 1900-02-29: every serial before 1900-03-01 shows another day there (C24).
+
+Excel shows milliseconds at most, and it and other readers round to them: from half of one
+before the end of the calendar on, or of a day, a cell would show what is not there (N04).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, count, keep
+from waybill.exporter.formats.xlsx.repeated_hours import repeated
 from waybill.exporter.warning_rules import WarningRule
 
 _SECOND = 1_000_000
@@ -25,8 +29,20 @@ _MICROSECONDS = {"s": _SECOND, "ms": 1_000, "us": 1}
 _EPOCH_SERIAL = 25_569
 #: Serial number of 10000-01-01, which Excel no longer shows.
 _END_SERIAL = 2_958_466
-#: 1900-03-01 and 10000-01-01 in microseconds since 1970.
-_FIRST, _END = (61 - _EPOCH_SERIAL) * _DAY, (_END_SERIAL - _EPOCH_SERIAL) * _DAY
+#: Excel and other readers round to a millisecond.
+_HALF_SHOWN = 500
+#: 1900-03-01 and what rounds to 10000-01-01, in microseconds since 1970.
+_FIRST, _END = (61 - _EPOCH_SERIAL) * _DAY, (_END_SERIAL - _EPOCH_SERIAL) * _DAY - _HALF_SHOWN
+#: What rounds to the next day, and to longer than Excel's calendar.
+_DAY_END, _SPAN_END = _DAY - _HALF_SHOWN, _END_SERIAL * _DAY - _HALF_SHOWN
+
+#: Number formats for no digit of a second's fraction, for 1, 2 and 3: see `_places`.
+_PLACES = ("", ".0", ".00", ".000")
+TIMESTAMPS = tuple(f"yyyy-mm-dd hh:mm:ss{places}" for places in _PLACES)
+TIMES = tuple(f"hh:mm:ss{places}" for places in _PLACES)
+DURATIONS = tuple(f"[h]:mm:ss{places}" for places in _PLACES)
+
+_ISO = "%Y-%m-%dT%H:%M:%S%.f"
 
 #: Polars' calendar ends 262,000 years from now, and 64 bits of microseconds in 292,000. A
 #: database has such values only to say infinity.
@@ -38,39 +54,73 @@ def date_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     days = pl.Series(array.cast(pa.date32()).cast(pa.int32())).cast(pl.Int64)
     limit = _HORIZON // _DAY
     serials = (days + _EPOCH_SERIAL).cast(pl.String)
-    return _calendar_cells(serials, days.clip(-limit, limit) * _DAY, "%Y-%m-%d", warn)
+    midnights = days.clip(-limit, limit) * _DAY
+    return _inside(Cells(CellType.NUMBER, serials), midnights, "%Y-%m-%d", warn)
 
 
 def timestamp_cells(array: pa.Array, warn: Warn, zone: ZoneInfo) -> list[Cells]:
-    """Naive timestamps as they are; aware ones as a clock in `zone` shows them."""
+    """Naive timestamps as they are; aware ones as a clock in `zone` shows them.
+
+    Text with the offset in the hour that such a clock shows twice.
+    """
     local = _microseconds(array, warn)
-    if array.type.tz is not None and zone.key != "UTC":
-        instants = local.cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone.key)
-        local = instants.dt.replace_time_zone(None).cast(pl.Int64)
-    return _calendar_cells(_serials(local, _EPOCH_SERIAL), local, "%Y-%m-%dT%H:%M:%S%.f", warn)
+    if array.type.tz is None or zone.key == "UTC":
+        return _calendar_cells(local, warn)
+    instants = local.cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone.key)
+    twice = repeated(local, zone.key)
+    local = instants.dt.replace_time_zone(None).cast(pl.Int64)
+    if twice is None:
+        return _calendar_cells(local, warn)
+    warn(WarningRule.AMBIGUOUS_TIME_AS_TEXT, count(twice))
+    texts = keep(instants, twice).dt.to_string(_ISO + "%:z")
+    return [*_calendar_cells(keep(local, ~twice), warn), Cells(CellType.TEXT, texts)]
 
 
 def time_cells(array: pa.Array, warn: Warn) -> list[Cells]:
-    """Fractions of a day."""
-    return [Cells(CellType.NUMBER, _serials(_microseconds(array, warn), 0))]
+    """Fractions of a day; text for those that readers would round to the next day."""
+    clock = _microseconds(array, warn)
+    cells = Cells(CellType.NUMBER, _serials(clock, 0), _places(clock))
+    if _within(clock, 0, _DAY_END - 1):
+        return [cells]
+    late = clock >= _DAY_END
+    warn(WarningRule.DATE_AS_TEXT, count(late))
+    texts = keep(clock, late).cast(pl.Int64) * 1_000
+    return [
+        Cells(CellType.NUMBER, keep(cells.values, ~late), cells.shown_as),
+        Cells(CellType.TEXT, texts.cast(pl.Time).dt.to_string("%H:%M:%S%.f")),
+    ]
 
 
 def duration_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     """Days and fractions; text where negative or too long, for which Excel shows ``####``."""
     spans = _microseconds(array, warn)
-    serials = _serials(spans, 0)
-    if _within(spans, 0, _END_SERIAL * _DAY - 1):
-        return [Cells(CellType.NUMBER, serials)]
-    inside = spans.is_between(0, _END_SERIAL * _DAY, closed="left")
+    cells = Cells(CellType.NUMBER, _serials(spans, 0), _places(spans))
+    if _within(spans, 0, _SPAN_END - 1):
+        return [cells]
+    inside = spans.is_between(0, _SPAN_END, closed="left")
     warn(WarningRule.DURATION_AS_TEXT, count(~inside))
     texts = keep(_clock_texts(spans), ~inside)
-    return [Cells(CellType.NUMBER, keep(serials, inside)), Cells(CellType.TEXT, texts)]
+    return [
+        Cells(CellType.NUMBER, keep(cells.values, inside), cells.shown_as),
+        Cells(CellType.TEXT, texts),
+    ]
 
 
-def has_fractions(array: pa.Array) -> bool:
-    """Whether any time in `array` has a part below one second that needs to be shown."""
-    rest = _microseconds(array, lambda rule, count: None) % _SECOND
-    return bool((rest != 0).any())
+def _places(microseconds: pl.Series) -> int | pl.Series:
+    """How many digits of a second's fraction each has, but three of those it has more of."""
+    rest = microseconds % _SECOND
+    if not rest.max():
+        return 0
+    fraction = pl.lit(rest)
+    return pl.select(
+        pl.when(fraction == 0)
+        .then(0)
+        .when(fraction % 100_000 == 0)
+        .then(1)
+        .when(fraction % 10_000 == 0)
+        .then(2)
+        .otherwise(3)
+    ).to_series()
 
 
 def _microseconds(array: pa.Array, warn: Warn) -> pl.Series:
@@ -99,10 +149,16 @@ def _serials(microseconds: pl.Series, epoch_serial: int) -> pl.Series:
     return pl.Series(days).cast(pl.String)
 
 
-def _calendar_cells(serials: pl.Series, local: pl.Series, text: str, warn: Warn) -> list[Cells]:
-    """Serials inside Excel's calendar; outside it, `local` microseconds in the format `text`."""
+def _calendar_cells(local: pl.Series, warn: Warn) -> list[Cells]:
+    """Serials of `local` microseconds inside Excel's calendar, ISO text outside it."""
+    serials = Cells(CellType.NUMBER, _serials(local, _EPOCH_SERIAL), _places(local))
+    return _inside(serials, local, _ISO, warn)
+
+
+def _inside(serials: Cells, local: pl.Series, text: str, warn: Warn) -> list[Cells]:
+    """`serials` inside Excel's calendar; outside it, `local` microseconds in the format `text`."""
     if _within(local, _FIRST, _END - 1):
-        return [Cells(CellType.NUMBER, serials)]
+        return [serials]
     inside = local.is_between(_FIRST, _END, closed="left")
     warn(WarningRule.DATE_AS_TEXT, count(~inside))
     near = pl.lit(local.cast(pl.Datetime("us"))).dt.to_string(text)
@@ -114,20 +170,20 @@ def _calendar_cells(serials: pl.Series, local: pl.Series, text: str, warn: Warn)
         .otherwise(near)
     ).to_series()
     return [
-        Cells(CellType.NUMBER, keep(serials, inside)),
+        Cells(CellType.NUMBER, keep(serials.values, inside), serials.shown_as),
         Cells(CellType.TEXT, keep(texts, ~inside)),
     ]
 
 
 def _clock_texts(spans: pl.Series) -> pl.Series:
-    """``[-]h:mm:ss[.ffffff]``, as the number format shows the others."""
+    """``[-]hh:mm:ss[.ffffff]``, as the number format shows the others."""
     size = pl.lit(spans.abs())
     seconds, fraction = size // _SECOND, size % _SECOND
     digits = fraction.cast(pl.String).str.zfill(6).str.strip_chars_end("0")
     return pl.select(
         pl.concat_str(
             pl.when(pl.lit(spans) < 0).then(pl.lit("-")).otherwise(pl.lit("")),
-            seconds // 3_600,
+            (seconds // 3_600).cast(pl.String).str.zfill(2),
             pl.lit(":"),
             (seconds // 60 % 60).cast(pl.String).str.zfill(2),
             pl.lit(":"),
