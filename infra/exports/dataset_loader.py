@@ -25,6 +25,10 @@ def load_datasets(where: str) -> Registry:
         if where.endswith(".py"):
             _import_file(Path(where))
         else:
+            # The module is often where the command runs, and a console script does not look
+            # there. At the end: no file there takes the place of an installed library.
+            if (here := str(Path.cwd())) not in sys.path:
+                sys.path.append(here)
             importlib.import_module(where)
     except Exception as error:
         raise BadSettings(

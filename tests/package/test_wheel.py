@@ -97,7 +97,12 @@ def run(python: Path, project: Path, *arguments: str) -> subprocess.CompletedPro
 def test_an_export_of_a_hosts_dataset_leaves_both_sides_their_packages(
     python: Path, project: Path
 ) -> None:
-    done = run(python, project, "-m", "waybill", "export", "prices", "-o", "prices.csv")
+    # Isolated, as a console script is: the working directory is not on the path by itself.
+    code = (
+        "import sys; sys.argv = ['waybill', 'export', 'prices', '-o', 'prices.csv']\n"
+        "from waybill.__main__ import main; main()"
+    )
+    done = run(python, project, "-I", "-c", code)
 
     assert done.returncode == 0, done.stderr
     text = (project / "prices.csv").read_text("utf-8-sig")
