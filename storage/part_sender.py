@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from waybill.storage.errors import ChecksumMismatch
 from waybill.storage.parts import Part
+from waybill.timing import backoff
 
 #: Sends of a part whose bytes arrive changed: once is the network, thrice is the machine.
 _SENDS = 3
-#: Longest wait before the second send, doubled for the third; the real wait is random.
-_BACKOFF_SECONDS = 0.5
+#: The longest wait before the second send, and before the third. The real wait is random.
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 1.0
 #: How long `stop` waits for parts under way. The store refuses one that lands later, or its
 #: rule for open uploads takes it.
 _STOP_SECONDS = 5.0
@@ -81,7 +81,9 @@ class PartSender:
             try:
                 return self._send(number, body)
             except ChecksumMismatch:
-                longest = _BACKOFF_SECONDS * 2 ** (send - 1)
-                if self._stopped.wait(random.uniform(0, longest)):  # noqa: S311 - no secret
+                pause = backoff(
+                    send, first=_FIRST_WAIT_SECONDS, longest=_LONGEST_WAIT_SECONDS, jitter=1.0
+                )
+                if self._stopped.wait(pause):
                     raise
         return self._send(number, body)

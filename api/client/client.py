@@ -31,14 +31,17 @@ from waybill.api.client.errors import (
     read,
     retry_after_of,
 )
+from waybill.timing import backoff
 
 _TASKS = "/api/export-tasks"
 #: Seconds between polls if the server states none. From the API contract.
 _POLL_SECONDS = (2.0, 4.0, 8.0, 15.0)
-#: The longest wait between two polls, even if the server asks for more.
-_LONGEST_POLL_SECONDS = 60.0
+#: The longest wait between two requests, even if the server asks for more.
+_LONGEST_WAIT_SECONDS = 60.0
 #: Attempts of a repeatable request while the server is unavailable.
 _ATTEMPTS = 3
+#: The wait before the second attempt, doubled for the third, if the server states none.
+_FIRST_RETRY_SECONDS = 2.0
 
 
 class Waybill:
@@ -184,7 +187,7 @@ class Waybill:
             left = deadline - monotonic()
             if task and left <= 0:
                 raise StillRunning(task)
-            sleep(max(0.0, min(_pause(polls, asked), left)))
+            sleep(max(0.0, min(_pause_before_poll(polls, asked), left)))
             polls += 1
 
     def download_link(self, task_id: UUID | str) -> DownloadLink:
@@ -235,15 +238,15 @@ class Waybill:
         self, method: str, path: str, *, repeat: bool = False, **request: Any
     ) -> httpx2.Response:
         """Send a request. With `repeat`, try again while the server is unavailable."""
-        tried = 0
+        failures = 0
         while True:
             try:
                 return self._send(method, path, **request)
             except (Unreachable, ServerFailed) as error:
-                if not repeat or tried == _ATTEMPTS - 1:
+                failures += 1
+                if not repeat or failures == _ATTEMPTS:
                     raise
-                sleep(_pause(tried, error.retry_after))
-                tried += 1
+                sleep(_pause_before_retry(failures, error.retry_after))
 
     def _send(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **request: Any
@@ -268,9 +271,16 @@ def _path(task_id: UUID | str) -> str:
     return f"{_TASKS}/{UUID(str(task_id))}"
 
 
-def _pause(polls: int, asked: float | None) -> float:
-    wanted = _POLL_SECONDS[min(polls, len(_POLL_SECONDS) - 1)] if asked is None else asked
-    return min(wanted, _LONGEST_POLL_SECONDS)
+def _pause_before_poll(polls: int, asked: float | None) -> float:
+    if asked is not None:
+        return min(asked, _LONGEST_WAIT_SECONDS)
+    return _POLL_SECONDS[min(polls, len(_POLL_SECONDS) - 1)]
+
+
+def _pause_before_retry(failures: int, asked: float | None) -> float:
+    if asked is not None:
+        return min(asked, _LONGEST_WAIT_SECONDS)
+    return backoff(failures, first=_FIRST_RETRY_SECONDS, longest=_LONGEST_WAIT_SECONDS, jitter=0.0)
 
 
 def _with_file(task: ExportTask) -> ExportTask:

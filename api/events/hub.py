@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from waybill.api.events.stream import Message, Stream, message_of
 from waybill.api.problems.errors import TooManyStreams
 from waybill.infra.tasks.queries.changes import Owner, Poll, TaskChanges
+from waybill.timing import backoff
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ MAX_STREAMS_PER_USER = 20
 #: Short enough for people to perceive as immediate, at a cost of two short statements a second.
 _INTERVAL_SECONDS = 0.5
 #: Longest pause during an outage, and so the longest delay after the database is back.
-_LONGEST_INTERVAL_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 5.0
 #: New streams served by one poll, so that many at once do not delay the others.
 _BEGIN_AT_ONCE = 20
 
@@ -99,23 +100,28 @@ class EventHub:
         self._close_streams()
 
     async def _run(self) -> None:
-        pause, outage = _INTERVAL_SECONDS, False
+        failures = 0
         while self._streams:
             try:
                 await self._poll()
             except Exception as error:
-                if not outage:
+                if not failures:
                     _report(error)
-                outage = True
-                pause = min(2 * pause, _LONGEST_INTERVAL_SECONDS)
+                failures += 1
+                pause = backoff(
+                    failures,
+                    first=2 * _INTERVAL_SECONDS,
+                    longest=_LONGEST_PAUSE_SECONDS,
+                    jitter=0.0,
+                )
                 await asyncio.sleep(pause)
                 continue
-            if outage:
+            if failures:
                 log.info("event streams go on")
-                pause, outage = _INTERVAL_SECONDS, False
+                failures = 0
             if not self._beginning:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
+                    async with asyncio.timeout(_INTERVAL_SECONDS):
                         await self._arrival.wait()
         # No stream is left to miss changes, and a new one starts with the current state.
         self._last = None
@@ -128,15 +134,15 @@ class EventHub:
         """Poll once and pass the changes on. A failed read passes none on and loses none."""
         self._arrival.clear()
         beginning = list(self._beginning)[:_BEGIN_AT_ONCE]
-        look, changes, states = await asyncio.to_thread(
+        poll, changes, states = await asyncio.to_thread(
             self._read, self._last, frozenset(self._streams), beginning
         )
-        self._last = look
+        self._last = poll
         for owner, message in changes:
             for stream in self._streams.get(owner, ()):
                 if stream.begun:
                     stream.put(message)
-        for stream, state, messages in zip(beginning, look.states, states, strict=True):
+        for stream, state, messages in zip(beginning, poll.states, states, strict=True):
             # It may have been closed meanwhile.
             if stream in self._beginning:
                 self._beginning.remove(stream)
@@ -144,18 +150,18 @@ class EventHub:
         for streams in self._streams.values():
             for stream in streams:
                 if stream.begun:
-                    stream.position = look.position
+                    stream.position = poll.position
 
     def _read(
         self, last: Poll | None, watched: frozenset[Owner], beginning: Sequence[Stream]
     ) -> tuple[Poll, list[tuple[Owner, Message]], list[list[Message]]]:
         """Runs in a thread. Only here is a database connection held."""
-        look = self._changes.poll(last, watched, [stream.wanted for stream in beginning])
+        poll = self._changes.poll(last, watched, [stream.wanted for stream in beginning])
         now = datetime.now(UTC)
         return (
-            look,
-            [(change.owner, message_of(change, now)) for change in look.changes],
-            [[message_of(change, now) for change in state.changes] for state in look.states],
+            poll,
+            [(change.owner, message_of(change, now)) for change in poll.changes],
+            [[message_of(change, now) for change in state.changes] for state in poll.states],
         )
 
 

@@ -14,13 +14,14 @@ from waybill.infra.db.engine import database_now, write_transaction
 from waybill.infra.db.inserts import insert_ignoring
 from waybill.infra.db.tables import outbox
 from waybill.infra.tasks.model import TaskRow
+from waybill.timing import backoff
 
 _message = outbox.c
 
 #: After this, another relay may publish a claimed batch too. Publishing twice is harmless.
 _CLAIM = timedelta(seconds=30)
-#: Back-off after a failed publish doubles from the first to the second of these.
-_FIRST_RETRY, _LAST_RETRY = 0.5, 30.0
+#: The wait after the first failed publish of a message, and the longest after further ones.
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 30.0
 
 
 def add_wake_up(
@@ -120,7 +121,12 @@ class Outbox:
 
     def postpone(self, item: Outgoing) -> None:
         """Try again later: the publish failed, or its outcome is unknown."""
-        wait = min(_LAST_RETRY, _FIRST_RETRY * 2 ** min(item.publish_attempts, 10))
+        wait = backoff(
+            item.publish_attempts + 1,
+            first=_FIRST_WAIT_SECONDS,
+            longest=_LONGEST_WAIT_SECONDS,
+            jitter=0.0,
+        )
         with write_transaction(self._engine) as connection:
             connection.execute(
                 sa.update(outbox)

@@ -221,7 +221,7 @@ def test_the_client_brings_nothing_of_the_server_along() -> None:
         "waybill.api",
         *(f"waybill.api.client{name}" for name in ("", ".client", ".answers", ".errors")),
     }
-    assert ours == {"waybill", "waybill.client", *client}
+    assert ours == {"waybill", "waybill.client", "waybill.timing", *client}
     assert not {"fastapi", "starlette", "sqlalchemy", "polars", "boto3"} & set(modules)
 
 

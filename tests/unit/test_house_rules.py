@@ -29,7 +29,6 @@ PATCHES = {
     "faults/test_mutations.py _claim_patiently": _GUARD,
     "faults/test_mutations.py _held": _GUARD,
     "faults/test_mutations.py _publish": _GUARD,
-    "integration/test_api_events_faults.py _LONGEST_INTERVAL_SECONDS": _BOUND,
     "integration/test_api_events_faults.py _SILENT_CLIENT_MS": _BOUND,
     "unit/test_api_event_stream.py _VERIFY_EVERY_SECONDS": _BOUND,
     "unit/test_storage_memory.py _DISTRIBUTION": "stands for an installation without the extra",

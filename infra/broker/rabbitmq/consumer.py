@@ -30,15 +30,16 @@ from waybill.infra.broker.rabbitmq.connection import (
 from waybill.infra.broker.rabbitmq.publisher import Publisher
 from waybill.infra.broker.rabbitmq.queue_poller import QueuePoller
 from waybill.infra.broker.rabbitmq.topology import Topology
+from waybill.timing import backoff
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE_SECONDS = 0.25
-_LONGEST_PAUSE_SECONDS = 5.0
+#: The wait before the first new session, and the longest before further ones.
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 5.0
 
 
 class ConsumersLost(BrokerUnavailable):
-    """The message broker was away for so long that the worker has to start anew."""
+    """The message broker was away for so long that the worker has to be restarted."""
 
     code = "consumers_lost"
 
@@ -95,7 +96,7 @@ class RabbitConsumer:
             BrokerUnsupported: the server is too old.
         """
         self._mark_healthy()
-        pause = _FIRST_PAUSE_SECONDS
+        failures = 0
         try:
             while not self._stopping.is_set():
                 began = self._healthy_at
@@ -103,11 +104,15 @@ class RabbitConsumer:
                     await self._session()
                 except BrokerUnavailable as error:
                     self._raise_if_final(error)
-                    if self._healthy_at > began:
-                        pause = _FIRST_PAUSE_SECONDS
+                    failures = 1 if self._healthy_at > began else failures + 1
                     log.warning("consuming interrupted", extra={"why": error.message})
+                    pause = backoff(
+                        failures,
+                        first=_FIRST_PAUSE_SECONDS,
+                        longest=_LONGEST_PAUSE_SECONDS,
+                        jitter=0.0,
+                    )
                     await wait_for_event(self._stopping, pause)
-                    pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         finally:
             await self._running.finish()
 
