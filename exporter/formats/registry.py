@@ -168,3 +168,12 @@ def format_named(name: str, *, csv_profile: CsvProfile = EXCEL) -> Format:
             f"There is no format {name!r}. There are: {', '.join(FORMATS)}."
         ) from None
     return replace(found, csv_profile=csv_profile) if found.csv_profile else found
+
+
+def load_encoders() -> None:
+    """Import the encoder of every format now, for a process that will need them in a hurry.
+
+    Otherwise the first export imports its encoder, which takes a second of a busy processor.
+    """
+    for item in FORMATS.values():
+        resolve_name(item.encoder)

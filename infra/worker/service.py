@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from waybill.exporter.formats.registry import load_encoders
 from waybill.infra.broker.concurrency import wait_for_event
 from waybill.infra.broker.port import Broker, Handler, TryLater, WakeUp, Work
 from waybill.infra.failpoints import failpoint
@@ -73,6 +74,8 @@ class WorkerService:
         Raises:
             ConsumersLost: the broker was away for too long.
         """
+        # Before the first claim: a lease should not run while libraries are loaded.
+        await asyncio.to_thread(load_encoders)
         leave = self._leave
         helpers = [
             asyncio.create_task(self._relay.run(), name="relay"),
