@@ -119,8 +119,14 @@ def changes_among(
     )
 
 
-def join_rows(cells: pl.DataFrame, line_end: str) -> bytes:
-    """Lines of comma-separated `cells`, taken as they are: quoting is the caller's part."""
+def join_rows(cells: pl.DataFrame, line_end: str, delimiter: str = ",") -> bytes:
+    """Lines of `cells`, taken as they are: quoting is the caller's part."""
     lines = io.BytesIO()
-    cells.write_csv(lines, include_header=False, quote_style="never", line_terminator=line_end)
+    cells.write_csv(
+        lines,
+        include_header=False,
+        quote_style="never",
+        separator=delimiter,
+        line_terminator=line_end,
+    )
     return lines.getvalue()

@@ -55,7 +55,15 @@ def csv_archive_encoder(
             "dialect": _dialect(profile),
         }
         yield archive.finish(
-            manifest_json(archive.parts, resource, schema, layout, tally, csvProfile=profile.name)
+            manifest_json(
+                archive.parts,
+                resource,
+                schema,
+                layout,
+                tally,
+                decimal_sign=profile.decimal_sign,
+                csvProfile=profile.name,
+            )
         )
         tally.file = archive.checksum
 
@@ -66,7 +74,7 @@ def _dialect(profile: CsvProfile) -> dict[str, object]:
     """How to read the parts, in the terms of Frictionless' Table Dialect."""
     return {
         "header": True,
-        "delimiter": ",",
+        "delimiter": profile.delimiter,
         "lineTerminator": profile.line_end,
         "quoteChar": '"',
         "doubleQuote": True,

@@ -25,13 +25,15 @@ def manifest_json(
     schema: pa.Schema,
     layout: Layout,
     tally: Tally,
+    *,
+    decimal_sign: str = ".",
     **more: Any,
 ) -> bytes:
     """The manifest of `parts`; `resource` holds what they have in common, `more` extra keys.
 
     It depends on its arguments only, so the same rows give the same manifest.
     """
-    fields = _table_schema(schema, layout)
+    fields = _table_schema(schema, layout, decimal_sign)
     package = {
         "name": "export",
         "title": layout.title,
@@ -64,12 +66,16 @@ def _snapshot(layout: Layout) -> str | None:
     return layout.snapshot_at.isoformat(timespec="seconds") if layout.snapshot_at else None
 
 
-def _table_schema(schema: pa.Schema, layout: Layout) -> dict[str, Any]:
+def _table_schema(schema: pa.Schema, layout: Layout, decimal_sign: str) -> dict[str, Any]:
     """The columns in the terms of Frictionless' Table Schema."""
     fields = [
         {"name": column.label, **_field_type(field.type, column.kind)}
         for field, column in zip(schema, cell_columns(schema, layout), strict=True)
     ]
+    if decimal_sign != ".":
+        for item in fields:
+            if item["type"] == "number":
+                item["decimalChar"] = decimal_sign
     return {"fields": fields, "missingValues": [""]}
 
 

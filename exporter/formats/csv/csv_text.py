@@ -1,7 +1,8 @@
 """CSV text: rows as RFC 4180 text, rendered column by column.
 
-All text is quoted, so that ``""`` is an empty string and nothing at all is NULL, and so that
-no other delimiter splits a field. NUL becomes U+FFFD, because most readers stop there.
+Text is quoted as the profile says, by default all of it: then no other delimiter splits a field.
+With any quoting ``""`` is an empty string and nothing at all is NULL. NUL becomes U+FFFD, because
+most readers stop there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.csv.formula_guard import begins_formula
-from waybill.exporter.formats.csv.profiles import CsvProfile
+from waybill.exporter.formats.csv.profiles import CsvProfile, Quoting
 from waybill.exporter.formats.text_rows import (
     Counts,
     Rendered,
@@ -37,12 +38,19 @@ _RULES = (
 #: Findings that need an escape, which readers undo: no warning.
 _HAS_QUOTE = "has_quote"
 _NOT_DECIMAL = "not_decimal"
+_NEEDS_QUOTES = "needs_quotes"
 
 #: Kinds whose text may hold a quote or a NUL; kinds whose text may begin like a formula
 #: (Base64 may begin with "+"); and kinds that are always quoted.
 _FREE_KINDS = (ValueKind.TEXT, ValueKind.JSON, ValueKind.DECIMAL_TEXT)
 _GUARDED_KINDS = (ValueKind.TEXT, ValueKind.BYTES, ValueKind.DECIMAL_TEXT)
 _QUOTED_KINDS = (ValueKind.TEXT, ValueKind.BYTES, ValueKind.JSON)
+#: Kinds whose text has the decimal sign in it.
+_NUMERIC_KINDS = (ValueKind.NUMBER, ValueKind.DECIMAL, ValueKind.DECIMAL_TEXT)
+
+#: A text that RFC 4180 wants between quotes, or whose meaning is lost without them: readers
+#: strip blanks at an end, and take an empty field for NULL.
+_QUOTE_WORTHY = r'^$|["\r\n]|^\s|\s$'
 
 #: An exact decimal that its source sent as text, PostgreSQL's ``numeric`` above all. Whatever
 #: else stands in such a column (SQLite allows it) is treated as the text it is.
@@ -80,7 +88,7 @@ class CsvText:
         found = count_matches(frame, self._tests(columns))
         cells = frame.select(self._cell(column, found).alias(column.key) for column in columns)
         warnings = changes_among(found, columns, _RULES)
-        lines = join_rows(cells, self._profile.line_end)
+        lines = join_rows(cells, self._profile.line_end, self._profile.delimiter)
         return Rendered(count_records(lines), lines, warnings)
 
     def _tests(self, columns: Sequence[CellColumn]) -> dict[tuple[str, str], pl.Expr]:
@@ -97,21 +105,67 @@ class CsvText:
                 tests[column.key, WarningRule.BINARY_AS_BASE64] = value.is_not_null()
             if self._profile.guards_formulas and column.kind in _GUARDED_KINDS:
                 tests[column.key, WarningRule.FORMULA_GUARDED] = _is_suspect(column)
+            if self._profile.quoting is Quoting.MINIMAL and column.kind in _QUOTED_KINDS:
+                tests[column.key, _NEEDS_QUOTES] = self._needs_quotes(value)
         if len(columns) == 1:
             # A line with nothing on it is no row at all to most readers.
             tests[columns[0].key, WarningRule.NULL_AS_EMPTY_TEXT] = pl.col(columns[0].key).is_null()
         return tests
 
     def _cell(self, column: CellColumn, found: Counts) -> pl.Expr:
-        """The field as it stands between two commas; null where it is empty."""
-        value = pl.col(column.key)
-        if column.kind in _QUOTED_KINDS or column.as_text:
-            value = _quoted(column, found)
+        """The field as it stands between two delimiters; null where it is empty."""
+        plain = self._numeral(column)
+        quoted = pl.concat_str(pl.lit('"'), self._escaped(column, plain, found), pl.lit('"'))
+        if self._profile.quoting is Quoting.ALL:
+            value = quoted
+        elif self._profile.quoting is Quoting.MINIMAL:
+            value = self._sparingly_quoted(column, plain, quoted, found)
+        elif column.kind in _QUOTED_KINDS or column.as_text:
+            value = quoted
         elif found[column.key, _NOT_DECIMAL]:
-            value = (
-                pl.when(value.str.contains(_DECIMAL)).then(value).otherwise(_quoted(column, found))
-            )
+            value = pl.when(_is_decimal(column)).then(plain).otherwise(quoted)
+        else:
+            value = plain
         return value.fill_null('""') if found[column.key, WarningRule.NULL_AS_EMPTY_TEXT] else value
+
+    def _sparingly_quoted(
+        self, column: CellColumn, plain: pl.Expr, quoted: pl.Expr, found: Counts
+    ) -> pl.Expr:
+        if found[column.key, _NOT_DECIMAL]:
+            return pl.when(_is_decimal(column)).then(plain).otherwise(quoted)
+        if found[column.key, _NEEDS_QUOTES]:
+            needed = self._needs_quotes(pl.col(column.key))
+            return pl.when(needed).then(quoted).otherwise(self._escaped(column, plain, found))
+        return self._escaped(column, plain, found)
+
+    def _needs_quotes(self, text: pl.Expr) -> pl.Expr:
+        has_delimiter = text.str.contains(self._profile.delimiter, literal=True)
+        return has_delimiter | text.str.contains(_QUOTE_WORTHY)
+
+    def _numeral(self, column: CellColumn) -> pl.Expr:
+        """The value, with the profile's decimal sign where it is a number."""
+        value = pl.col(column.key)
+        if self._profile.decimal_sign == "." or column.kind not in _NUMERIC_KINDS:
+            return value
+        numeral = value.str.replace(".", self._profile.decimal_sign, literal=True)
+        if column.kind is not ValueKind.DECIMAL_TEXT:
+            return numeral
+        return pl.when(_is_decimal(column)).then(numeral).otherwise(value)
+
+    def _escaped(self, column: CellColumn, text: pl.Expr, found: Counts) -> pl.Expr:
+        """The value as it stands between two quotes."""
+        if found[column.key, WarningRule.NUL_REPLACED]:
+            text = text.str.replace_all("\0", "\ufffd", literal=True)
+        if found[column.key, _HAS_QUOTE]:
+            text = text.str.replace_all('"', '""', literal=True)
+        if found[column.key, WarningRule.FORMULA_GUARDED]:
+            apostrophe = pl.when(_is_suspect(column)).then(pl.lit("'")).otherwise(pl.lit(""))
+            text = pl.concat_str(apostrophe, text)
+        return text
+
+
+def _is_decimal(column: CellColumn) -> pl.Expr:
+    return pl.col(column.key).str.contains(_DECIMAL)
 
 
 def _is_suspect(column: CellColumn) -> pl.Expr:
@@ -119,17 +173,6 @@ def _is_suspect(column: CellColumn) -> pl.Expr:
     value = pl.col(column.key)
     suspect = begins_formula(value)
     if column.kind is ValueKind.DECIMAL_TEXT:
-        suspect &= ~value.str.contains(_DECIMAL)
+        suspect &= ~_is_decimal(column)
     return suspect
 
-
-def _quoted(column: CellColumn, found: Counts) -> pl.Expr:
-    text = pl.col(column.key)
-    if found[column.key, WarningRule.NUL_REPLACED]:
-        text = text.str.replace_all("\0", "\ufffd", literal=True)
-    if found[column.key, _HAS_QUOTE]:
-        text = text.str.replace_all('"', '""', literal=True)
-    if found[column.key, WarningRule.FORMULA_GUARDED]:
-        apostrophe = pl.when(_is_suspect(column)).then(pl.lit("'")).otherwise(pl.lit(""))
-        text = pl.concat_str(apostrophe, text)
-    return pl.concat_str(pl.lit('"'), text, pl.lit('"'))

@@ -1,0 +1,89 @@
+"""CSV options: how one request wants its CSV written, on top of a profile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+from waybill.exporter.errors import InvalidRequest
+from waybill.exporter.formats.csv.profiles import PROFILES, CsvProfile, Quoting
+
+#: What may stand between two fields: no number, date or boolean has any of these in it, but
+#: for the comma where it is the decimal sign.
+Delimiter = Literal[",", ";", "\t", "|"]
+
+
+class BadCsvOptions(InvalidRequest):
+    """The CSV options cannot be followed."""
+
+    #: The option at fault; empty where it is all of them.
+    option: str = ""
+
+    def __init__(self, message: str, option: str = "") -> None:
+        """`option` is the one to change."""
+        super().__init__(message)
+        self.option = option
+
+
+class CsvOptions(BaseModel):
+    """How the CSV of one export is written. What is left out is as the profile has it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"example": {"profile": "excel-semicolon"}},
+    )
+
+    profile: Literal["excel", "excel-semicolon", "machine"] | None = Field(
+        None,
+        description="`excel`: comma, point, BOM, CRLF, formula guard. `excel-semicolon`: the same "
+        "with semicolon and decimal comma. `machine`: comma, point, LF, no BOM, no guard. "
+        "Default: `WAYBILL_CSV_PROFILE`.",
+    )
+    delimiter: Delimiter | None = Field(None, description="Between two fields.")
+    decimal: Literal[".", ","] | None = Field(None, description="Decimal sign of numbers.")
+    bom: StrictBool | None = Field(None, description="Begin with a byte order mark.")
+    guard: StrictBool | None = Field(
+        None, description="Put an apostrophe before text that a spreadsheet would run."
+    )
+    quoting: Literal["text", "minimal", "all"] | None = Field(
+        None, description="Quote all text, only where it is needed, or every value."
+    )
+
+    def over(self, default: CsvProfile) -> CsvProfile:
+        """The profile asked for, or `default`, with these options in place of its own.
+
+        Raises:
+            BadCsvOptions: numbers could not be told from two fields.
+        """
+        base = PROFILES[self.profile] if self.profile else default
+        asked = {
+            "delimiter": self.delimiter,
+            "decimal_sign": self.decimal,
+            "byte_order_mark": self.bom,
+            "guards_formulas": self.guard,
+            "quoting": Quoting(self.quoting) if self.quoting else None,
+        }
+        found = replace(base, **{key: value for key, value in asked.items() if value is not None})  # type: ignore[arg-type]
+        if found.delimiter == found.decimal_sign:
+            wrong, other = ("delimiter", "decimal") if self.delimiter else ("decimal", "delimiter")
+            raise BadCsvOptions(
+                f"Delimiter and decimal sign are both {found.delimiter!r}. Choose another"
+                f" {wrong}, or another {other} with it, such as ';'.",
+                wrong,
+            )
+        return found
+
+
+def options_of(profile: CsvProfile) -> CsvOptions:
+    """The options that ask for exactly `profile`, whatever the default is."""
+    return CsvOptions(
+        profile=profile.name,
+        delimiter=profile.delimiter,
+        decimal=profile.decimal_sign,
+        bom=profile.byte_order_mark,
+        guard=profile.guards_formulas,
+        quoting=profile.quoting.value,
+    )
