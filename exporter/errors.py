@@ -64,14 +64,20 @@ class InvalidRequest(ExportRejected, ValueError):
     code = "invalid_request"
 
     def __init__(
-        self, message: str | None = None, *, params: Mapping[str, str] | None = None
+        self,
+        message: str | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        field: str = "",
     ) -> None:
         """`params` says what is wrong with each parameter of the dataset, by its name.
 
-        What is wrong with all of them together has the empty name.
+        What is wrong with all of them together has the empty name. `field` is the path of
+        another wrong value in the request, such as ``csv/delimiter``.
         """
         super().__init__(message)
         self.params = dict(params or {})
+        self.field = field
 
 
 class PermissionDenied(ExportRejected, PermissionError):

@@ -12,10 +12,12 @@ from typing import Annotated
 import typer
 
 from waybill.api.cli.console import JsonFlag, emit
+from waybill.api.cli.csv_options import read_csv_options
 from waybill.api.cli.progress import progress_bar
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
+from waybill.exporter.formats.csv.profiles import PROFILES
 from waybill.exporter.formats.registry import FORMATS
 from waybill.exporter.ports import RowStream, Sink, Source
 from waybill.exporter.run import ExportProgress, ExportResult, run_export
@@ -48,6 +50,16 @@ def export(
     source: Annotated[str | None, typer.Option(help="Database URL to read from.")] = None,
     table: Annotated[str | None, typer.Option(help="Export this table or view.")] = None,
     query: Annotated[str | None, typer.Option(help="Export this read-only query.")] = None,
+    csv_profile: Annotated[
+        str | None, typer.Option(help=f"How CSV is written: one of {', '.join(PROFILES)}.")
+    ] = None,
+    csv: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="One thing about CSV: delimiter, decimal, bom, guard or quoting.",
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Export a dataset, a table or a query to a file or to S3, with a progress bar."""
@@ -57,6 +69,7 @@ def export(
         raise InvalidRequest("Name one thing to export: a dataset, --table or --query.")
     if name is None and param:
         raise InvalidRequest("--param belongs to a dataset, not to --table or --query.")
+    csv_options = read_csv_options(csv_profile, csv or [])
     bucket, key = _bucket_and_key(output)
     settings = load()
     own_bucket = bucket == settings.s3_bucket
@@ -76,6 +89,7 @@ def export(
             dict(_pair(item) for item in param or []),
             format_name or _format_of(output),
             filename=output.rpartition("/")[2],
+            csv=csv_options,
         )
         _ = plan.query
         target = _file(output) if bucket is None else _object(stack, key, plan, own_bucket)

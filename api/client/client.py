@@ -87,15 +87,18 @@ class Waybill:
         params: Mapping[str, Any] | None = None,
         filename: str | None = None,
         notify: Mapping[str, str] | None = None,
+        csv: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> ExportTask:
         """Submit an export. `notify` names a `webhook`, an `email`, or both.
+
+        `csv` says how CSV is written: ``{"profile": "excel-semicolon"}``.
 
         A call starts one export, even if the network fails and the request is repeated: it sends
         an `Idempotency-Key`. Pass your own key to get the same guarantee across several calls,
         or after your program crashed.
         """
-        body: dict[str, Any] = _request(type, format, params)
+        body = _request(type, format, params, csv)
         body |= {"filename": filename, "notify": dict(notify) if notify else None}
         key = {"Idempotency-Key": idempotency_key or uuid4().hex}
         answer = self._call("POST", _TASKS, repeat=True, json=body, headers=key)
@@ -107,9 +110,10 @@ class Waybill:
         *,
         format: str = "xlsx",  # noqa: A002 - the contract's name
         params: Mapping[str, Any] | None = None,
+        csv: Mapping[str, Any] | None = None,
     ) -> Estimate:
         """Estimate an export without starting it. The result is not a promise."""
-        body = _request(type, format, params)
+        body = _request(type, format, params, csv)
         return read(Estimate, self._call("POST", f"{_TASKS}/estimate", repeat=True, json=body))
 
     def get(self, task_id: UUID | str) -> ExportTask:
@@ -262,8 +266,14 @@ class Waybill:
         raise error_of(answer)
 
 
-def _request(name: str, format_name: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {"type": name, "format": format_name, "params": dict(params or {})}
+def _request(
+    name: str,
+    format_name: str,
+    params: Mapping[str, Any] | None,
+    csv: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    body = {"type": name, "format": format_name, "params": dict(params or {})}
+    return body if csv is None else {**body, "csv": dict(csv)}
 
 
 def _path(task_id: UUID | str) -> str:

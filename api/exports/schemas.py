@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from waybill.api.http.paging import MAX_PAGE, MAX_PAGE_SIZE, PlainText
+from waybill.exporter.formats.csv.options import CsvOptions
 from waybill.exporter.formats.registry import FORMATS
 from waybill.infra.config.value_types import MAX_MAIL_ADDRESS_CHARS
 from waybill.infra.notifications.webhook_targets import MAX_URL_CHARS
@@ -63,6 +64,10 @@ class ExportRequest(BaseModel):
         min_length=1,
         max_length=255,
         description="Name of the file. Unsafe characters are replaced.",
+    )
+    csv: CsvOptions | None = Field(
+        None,
+        description="How CSV is written, for the formats `csv`, `csv.gz` and `csv.zip` only.",
     )
     notify: Notify | None = Field(
         None, description="Who is notified when the export ends. A retry notifies the same."

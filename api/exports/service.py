@@ -8,7 +8,7 @@ from uuid import UUID
 from waybill.api.exports.schemas import ExportRequest
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied, UnknownDataset, WaybillError
-from waybill.infra.exports.plan import ExportPlan, plan_export
+from waybill.infra.exports.plan import ExportPlan, csv_options, plan_export
 from waybill.infra.services import Services
 from waybill.infra.tasks.lifecycle.submission import Submitted
 from waybill.infra.tasks.model import NewTask, SingleFlight, Task
@@ -29,6 +29,7 @@ def plan_request(services: Services, user: Principal, request: ExportRequest) ->
         request.params,
         request.format,
         filename_pattern=request.filename or "",
+        csv=request.csv,
     )
 
 
@@ -61,6 +62,7 @@ def submit_export(
             max_attempts=services.settings.max_attempts,
             idempotency_key=idempotency_key,
             notify=notify,
+            options=plan.options,
             single_flight=_single_flight(services, plan),
         ),
     )
@@ -83,6 +85,7 @@ def retry_export(services: Services, user: Principal, task_id: UUID) -> Submitte
         task.params,
         task.format,
         filename=task.filename,
+        csv=csv_options(task.options),
     )
     submitted = services.requests.retry(
         user,

@@ -16,6 +16,7 @@ from waybill.api.languages import language_of
 from waybill.api.pages.form_fields import form_fields
 from waybill.api.pages.texts import CATALOGUES, Catalogue, Texts
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.formats.csv.profiles import PROFILES
 from waybill.exporter.formats.registry import FORMATS
 from waybill.infra.services import Services
 
@@ -63,7 +64,9 @@ def task_centre_page(setup: PageSetup, services: Services, user: Principal) -> H
         for dataset in services.registry
         if dataset.allows(user)
     ]
-    return render(setup, "task_centre.html", user=user, forms=forms, formats=FORMATS)
+    return render(
+        setup, "task_centre.html", user=user, forms=forms, formats=FORMATS, csv_profiles=PROFILES
+    )
 
 
 def render(

@@ -137,6 +137,8 @@ def _wrong_fields(error: Exception) -> list[FieldError]:
     if isinstance(error, BadNotificationTarget):
         return [FieldError(pointer=f"#/notify/{error.channel}", detail=error.message)]
     if isinstance(error, InvalidRequest):
+        if error.field:
+            return [FieldError(pointer=f"#/{error.field}", detail=error.message)]
         return [
             FieldError(pointer=_pointer(filter(None, ["params", *name.split(".")])), detail=why)
             for name, why in error.params.items()

@@ -130,9 +130,11 @@ class Settings(BaseSettings, NotificationSettings, Limits):
         le=timedelta(hours=1),
         description="Seconds that running exports have to finish when the process is asked to end.",
     )
-    csv_profile: Literal["excel", "machine"] = Field(
+    csv_profile: Literal["excel", "excel-semicolon", "machine"] = Field(
         "excel",
-        description="`excel`: UTF-8 with BOM, CRLF, formula-safe; `machine`: plain UTF-8, raw.",
+        description="How CSV is written unless a request says otherwise. `excel`: UTF-8 with BOM, "
+        "CRLF, formula-safe; `excel-semicolon`: the same with semicolons and decimal commas; "
+        "`machine`: plain UTF-8, raw.",
     )
     timezone: str = Field(
         "UTC", description="Time zone in which files show timestamps that have a zone."

@@ -19,9 +19,11 @@ from pydantic import BaseModel
 from waybill.exporter.datasets.dataset import Dataset, Query
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.filenames import render_filename
-from waybill.exporter.formats.csv.profiles import PROFILES
-from waybill.exporter.formats.registry import Format, format_named
+from waybill.exporter.formats.csv.options import CsvOptions, options_of
+from waybill.exporter.formats.csv.profiles import PROFILES, CsvProfile
+from waybill.exporter.formats.registry import FORMATS, Format, format_named
 from waybill.infra.config.settings import Settings
 
 
@@ -52,6 +54,14 @@ class ExportPlan:
         return self.params.model_dump(mode="json")
 
     @cached_property
+    def options(self) -> dict[str, Any]:
+        """How the file is written, where the installation's default differs; for the task."""
+        profile = self.format.csv_profile
+        if profile is None or profile == PROFILES[self._settings.csv_profile]:
+            return {}
+        return {"csv": options_of(profile).model_dump()}
+
+    @cached_property
     def layout(self) -> Layout:
         """How the file looks, and what its "About this export" sheet says."""
         dataset = self.dataset
@@ -71,7 +81,7 @@ class ExportPlan:
         from waybill.infra.exports.single_flight_key import single_flight_keys
 
         return single_flight_keys(self._settings).key_of(
-            self.dataset, self.query, self.param_values, self.principal, self.format.name
+            self.dataset, self.query, self.param_values, self.principal, self.format
         )
 
     def _about(self) -> tuple[tuple[str, str], ...]:
@@ -96,6 +106,7 @@ def plan_export(
     *,
     filename_pattern: str = "",
     filename: str | None = None,
+    csv: CsvOptions | None = None,
     task_id: UUID | None = None,
 ) -> ExportPlan:
     """Check an export and plan it. Nothing is read, and the dataset's function is not called yet.
@@ -105,11 +116,11 @@ def plan_export(
 
     Raises:
         PermissionDenied: `principal` may not export `dataset`.
-        InvalidRequest: a parameter, the format or the pattern is wrong.
+        InvalidRequest: a parameter, the format, an option of it or the pattern is wrong.
     """
     dataset.authorise(principal)
     parsed = dataset.parse(params)
-    file_format = format_named(format_name, csv_profile=PROFILES[settings.csv_profile])
+    file_format = _format(format_name, PROFILES[settings.csv_profile], csv)
     if filename is None:
         filename = render_filename(
             filename_pattern or dataset.filename,
@@ -118,3 +129,19 @@ def plan_export(
             extension=file_format.extension,
         )
     return ExportPlan(dataset, parsed, principal, file_format, filename, task_id, settings)
+
+
+def csv_options(options: Mapping[str, Any] | None) -> CsvOptions | None:
+    """The CSV options of a stored task, for `plan_export`; the reverse of `ExportPlan.options`."""
+    stored = (options or {}).get("csv")
+    return None if stored is None else CsvOptions(**stored)
+
+
+def _format(name: str, default: CsvProfile, csv: CsvOptions | None) -> Format:
+    found = format_named(name, csv_profile=csv.over(default) if csv else default)
+    if csv is not None and found.csv_profile is None:
+        with_csv = ", ".join(item.name for item in FORMATS.values() if item.csv_profile)
+        raise InvalidRequest(
+            f"CSV options belong to {with_csv}, not to {name}. Leave them out.", field="csv"
+        )
+    return found

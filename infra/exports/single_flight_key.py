@@ -25,6 +25,7 @@ import sqlalchemy as sa
 import waybill
 from waybill.exporter.datasets.dataset import Dataset, Query
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.formats.registry import Format
 from waybill.infra.config.settings import Settings
 from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.databases import parse_database_url
@@ -53,7 +54,6 @@ class SingleFlightKeys:
     #: Of each database in `Dataset.reads`.
     dialects: Mapping[str, sa.Dialect]
     timezone: str
-    csv_profile: str
 
     def key_of(
         self,
@@ -61,7 +61,7 @@ class SingleFlightKeys:
         query: Query,
         params: Mapping[str, Any],
         user: Principal,
-        format_name: str,
+        file_format: Format,
     ) -> str | None:
         """The key of `query`, as `dataset` made it for `user`.
 
@@ -70,8 +70,8 @@ class SingleFlightKeys:
         try:
             text, values = compile_query(query, self.dialects[dataset.reads])
             parts = [
-                *(_VERSION, user.tenant, dataset.name, format_name),
-                *(self.timezone, self.csv_profile),
+                *(_VERSION, user.tenant, dataset.name, self.timezone),
+                *(file_format.name, repr(file_format.csv_profile)),
                 *(dataset.title, dataset.sheet_by, _columns(dataset)),
                 *(text, _canonical(values)),
                 _personal(dataset, params, user),
@@ -87,7 +87,7 @@ def single_flight_keys(settings: Settings) -> SingleFlightKeys:
     """The maker of keys for an installation with these settings."""
     urls = {ROWS: settings.rows_database_url, TASKS: settings.task_database_url}
     dialects = {name: parse_database_url(url).get_dialect()() for name, url in urls.items()}
-    return SingleFlightKeys(dialects, settings.timezone, settings.csv_profile)
+    return SingleFlightKeys(dialects, settings.timezone)
 
 
 def _personal(dataset: Dataset, params: Mapping[str, Any], user: Principal) -> list[Any] | None:

@@ -83,6 +83,8 @@ class Task:
     joined_id: UUID | None
     # Addresses, and URLs whose paths are often secrets.
     notify: dict[str, str] | None = field(default=None, repr=False)
+    #: How its file is written, where that differs from the installation's default.
+    options: dict[str, Any] | None = None
     predicted_rows: int | None = None
     predicted_bytes: int | None = None
     predicted_seconds: float | None = None
@@ -137,6 +139,8 @@ class NewTask:
     parent_id: UUID | None = None
     #: Where to send the notification of the end: a target for each channel.
     notify: Mapping[str, str] | None = field(default=None, repr=False)
+    #: How the file is to be written, where that differs from the installation's default.
+    options: Mapping[str, Any] | None = None
     #: None: the task shares neither its run nor its file.
     single_flight: SingleFlight | None = None
 
@@ -155,6 +159,7 @@ class NewTask:
             max_attempts=max_attempts,
             parent_id=task.id,
             notify=task.notify,
+            options=task.options,
             single_flight=single_flight,
         )
 

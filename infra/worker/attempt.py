@@ -31,7 +31,7 @@ from waybill.exporter.stop import StopToken
 from waybill.infra.config.settings import Settings
 from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.model import estimate_bytes
-from waybill.infra.exports.plan import ExportPlan, plan_export
+from waybill.infra.exports.plan import ExportPlan, csv_options, plan_export
 from waybill.infra.failpoints import failing, failpoint
 from waybill.infra.sources import Sources
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
@@ -131,6 +131,7 @@ class Attempt:
             task.params,
             task.format,
             filename=task.filename,
+            csv=csv_options(task.options),
             task_id=task.id,
         )
         # The dataset's function runs here, in one thread: the estimate shares its query.

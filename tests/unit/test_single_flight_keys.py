@@ -15,6 +15,8 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.layout import Column
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.formats.csv.profiles import EXCEL, MACHINE, Quoting
+from waybill.exporter.formats.registry import format_named
 from waybill.infra.config.settings import load
 from waybill.infra.exports.single_flight_key import SingleFlightKeys, single_flight_keys
 from waybill.infra.sources.names import ROWS
@@ -34,12 +36,13 @@ def all_orders(params, user):
 
 
 ORDERS = Dataset("orders", all_orders)
-KEYS = SingleFlightKeys({ROWS: postgresql.dialect()}, "UTC", "excel")
+KEYS = SingleFlightKeys({ROWS: postgresql.dialect()}, "UTC")
 
 
-def key(user=ANN, *, dataset=ORDERS, keys=KEYS, format_name="xlsx", params=None):
+def key(user=ANN, *, dataset=ORDERS, keys=KEYS, file_format="csv", params=None, csv=EXCEL):
     params = params or {}
-    return keys.key_of(dataset, dataset.query(params, user), params, user, format_name)
+    wanted = format_named(file_format, csv_profile=csv)
+    return keys.key_of(dataset, dataset.query(params, user), params, user, wanted)
 
 
 def test_colleagues_with_the_same_query_have_the_same_key():
@@ -50,9 +53,13 @@ def test_colleagues_with_the_same_query_have_the_same_key():
     "change",
     [
         {"user": replace(ANN, tenant="other")},
-        {"format_name": "csv"},
+        {"file_format": "csv.gz"},
         {"keys": replace(KEYS, timezone="Asia/Shanghai")},
-        {"keys": replace(KEYS, csv_profile="machine")},
+        {"csv": MACHINE},
+        {"csv": replace(EXCEL, delimiter=";")},
+        {"csv": replace(EXCEL, byte_order_mark=False)},
+        {"csv": replace(EXCEL, guards_formulas=False)},
+        {"csv": replace(EXCEL, quoting=Quoting.ALL)},
         {"dataset": replace(ORDERS, name="other")},
         {"dataset": replace(ORDERS, title="Other")},
         {"dataset": replace(ORDERS, sheet_by="region")},
@@ -62,6 +69,10 @@ def test_colleagues_with_the_same_query_have_the_same_key():
 )
 def test_whatever_changes_the_bytes_changes_the_key(change):
     assert key(**change) != key()
+
+
+def test_csv_options_do_not_part_the_runs_of_other_formats():
+    assert key(file_format="xlsx", csv=MACHINE) == key(file_format="xlsx")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +125,7 @@ def test_values_that_differ_have_different_keys(dialect):
     def keyed(value):
         query = sa.text("SELECT :v").bindparams(sa.bindparam("v", value, sa.types.NullType()))
         return replace(KEYS, dialects={ROWS: dialect.dialect()}).key_of(
-            ORDERS, query, {}, ANN, "csv"
+            ORDERS, query, {}, ANN, format_named("csv")
         )
 
     keys = [keyed(value) for value in VALUES]
@@ -130,12 +141,12 @@ def test_values_that_differ_have_different_keys(dialect):
     ],
 )
 def test_what_nobody_can_compare_is_not_shared(query):
-    assert KEYS.key_of(ORDERS, query, {}, ANN, "csv") is None
+    assert KEYS.key_of(ORDERS, query, {}, ANN, format_named("csv")) is None
 
 
 @pytest.mark.parametrize("url", ["postgresql://h/d", "sqlite:///x.db", "mysql+pymysql://h/d"])
 def test_the_keys_of_an_installation_speak_its_sources_dialect(tmp_path, url):
     keys = single_flight_keys(load(home=tmp_path, source_url=url, timezone="Asia/Shanghai"))
     assert keys.dialects[ROWS].name == url.split(":")[0].split("+")[0]
-    assert (keys.timezone, keys.csv_profile) == ("Asia/Shanghai", "excel")
+    assert keys.timezone == "Asia/Shanghai"
     assert key(keys=keys) is not None

@@ -71,6 +71,7 @@ function showProblems(form, refused) {
 function fieldAt(form, pointer) {
   const [, section, name] = pointer.split("/");
   if (section === "filename") return form.elements.filename;
+  if (section === "csv") return form.elements.csv;
   if (section !== "params") return null;
   return activeFields(form).find((field) => field.dataset.param === name);
 }

@@ -175,4 +175,3 @@ def _is_suspect(column: CellColumn) -> pl.Expr:
     if column.kind is ValueKind.DECIMAL_TEXT:
         suspect &= ~_is_decimal(column)
     return suspect
-

@@ -15,18 +15,6 @@ from waybill.exporter.formats.csv.profiles import PROFILES, CsvProfile, Quoting
 Delimiter = Literal[",", ";", "\t", "|"]
 
 
-class BadCsvOptions(InvalidRequest):
-    """The CSV options cannot be followed."""
-
-    #: The option at fault; empty where it is all of them.
-    option: str = ""
-
-    def __init__(self, message: str, option: str = "") -> None:
-        """`option` is the one to change."""
-        super().__init__(message)
-        self.option = option
-
-
 class CsvOptions(BaseModel):
     """How the CSV of one export is written. What is left out is as the profile has it."""
 
@@ -56,7 +44,7 @@ class CsvOptions(BaseModel):
         """The profile asked for, or `default`, with these options in place of its own.
 
         Raises:
-            BadCsvOptions: numbers could not be told from two fields.
+            InvalidRequest: numbers could not be told from two fields.
         """
         base = PROFILES[self.profile] if self.profile else default
         asked = {
@@ -69,10 +57,10 @@ class CsvOptions(BaseModel):
         found = replace(base, **{key: value for key, value in asked.items() if value is not None})  # type: ignore[arg-type]
         if found.delimiter == found.decimal_sign:
             wrong, other = ("delimiter", "decimal") if self.delimiter else ("decimal", "delimiter")
-            raise BadCsvOptions(
+            raise InvalidRequest(
                 f"Delimiter and decimal sign are both {found.delimiter!r}. Choose another"
                 f" {wrong}, or another {other} with it, such as ';'.",
-                wrong,
+                field=f"csv/{wrong}",
             )
         return found
 

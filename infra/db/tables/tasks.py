@@ -84,6 +84,8 @@ export_task = sa.Table(
     sa.Column("expires_at", UtcDateTime()),
     # Where to send the notification of its end, by channel, as requested.
     sa.Column("notify", JSON),
+    # How the file is to be written, where that is not the installation's default: `csv`.
+    sa.Column("options", JSON),
     # SHA-256 of dataset, format and compiled query: equal keys of one tenant mean equal rows.
     sa.Column("flight_key", sa.Text()),
     # The leader: the task whose file this one shares. A follower that waits is never claimed.

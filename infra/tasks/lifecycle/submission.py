@@ -134,6 +134,7 @@ class _Request:
             "flight_key": new.single_flight.key if new.single_flight else None,
             "max_attempts": new.max_attempts,
             "notify": dict(new.notify) if new.notify else None,
+            "options": dict(new.options) if new.options else None,
             "version": 1,
             "created_at": self.now,
             "updated_at": self.now,
@@ -156,10 +157,12 @@ def _find_twin(connection: Connection, user: Principal, new: NewTask, digest: st
 
 
 def _digest(new: NewTask) -> str:
-    """SHA-256 over everything that was requested, notifications included."""
-    notify = [dict(new.notify)] if new.notify else []
+    """SHA-256 over everything that was requested, notifications and options included."""
+    more: list[dict[str, Any]] = [dict(new.notify)] if new.notify else []
+    # With its name, so that it is never taken for the targets of a notification.
+    more += [{"options": dict(new.options)}] if new.options else []
     canonical = json.dumps(
-        [new.task_type, new.format, dict(new.params), new.asked_filename, *notify],
+        [new.task_type, new.format, dict(new.params), new.asked_filename, *more],
         sort_keys=True,
         ensure_ascii=False,
         separators=(",", ":"),
