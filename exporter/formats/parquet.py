@@ -7,12 +7,14 @@ cannot be opened, so a file whose source failed midway does not pass as complete
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,11 +22,15 @@ from waybill.exporter.blocks.block import Checksum
 from waybill.exporter.blocks.parallel import map_ordered
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import LimitExceeded
-from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.encoding import Encode, Tally
+from waybill.exporter.formats.parquet_profiles import COMPATIBLE, NEWEST_VERSION, ParquetProfile
 from waybill.exporter.labels import count_renamed, unique_labels
 from waybill.exporter.rows.batch_cuts import Cut, regroup
 from waybill.exporter.rows.seals import RowOrder
 from waybill.exporter.values.arrow_conversions import for_parquet
+from waybill.exporter.values.declared_kinds import DeclaredKind, declared_kind
+from waybill.exporter.values.declared_values import invalid_json
+from waybill.exporter.values.json_values import json_string
 from waybill.exporter.warning_rules import WarningRule, Warnings
 
 #: Rows of a row group, near what DuckDB and Spark expect to hand to one thread.
@@ -32,17 +38,32 @@ GROUP_ROWS = 131_072
 #: Arrow bytes of a row group where rows are wide; two groups are in memory at a time.
 GROUP_BYTES = 32 << 20
 
-#: For a million rows of the benchmark on one core: zstd with delta-coded integers and dates
-#: 0.22 s and 25.6 MB; all plain 0.25 s and 30.6 MB; with dictionaries, PyArrow's default,
-#: 0.49 s and 44.7 MB; snappy instead of zstd 0.16 s and 34.1 MB. (Measured.)
-_COMPRESSION = "zstd"
 _DELTA = "DELTA_BINARY_PACKED"
 
+#: Field metadata that names the warning which every value of a column is counted under.
+RULE_KEY = b"waybill.rule"
+#: File metadata with all warnings, as a task has them.
+WARNINGS_KEY = "waybill.warnings"
 
-def encode_parquet(
-    schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
+
+def parquet_encoder(profile: ParquetProfile = COMPATIBLE) -> Encode:
+    """The encoder of Parquet files in `profile`."""
+
+    def encode_parquet(
+        schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
+    ) -> Generator[bytes, None, None]:
+        return _encode(schema, batches, layout, tally, profile)
+
+    return encode_parquet
+
+
+def _encode(
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    layout: Layout,
+    tally: Tally,
+    profile: ParquetProfile,
 ) -> Generator[bytes, None, None]:
-    """The encoder of Parquet files."""
     if not schema.names:
         raise LimitExceeded("A table without columns cannot be exported.")
     stored = _stored_schema(schema, layout.timezone)
@@ -51,13 +72,20 @@ def encode_parquet(
     writer = pq.ParquetWriter(
         pipe,
         stored,
-        compression=_COMPRESSION,
+        version=NEWEST_VERSION
+        if any(_has_nanoseconds(field.type) for field in stored)
+        else profile.version,
+        compression=profile.compression,
         use_dictionary=False,
-        column_encoding={field.name: _DELTA for field in stored if _is_delta_coded(field.type)},
+        column_encoding={
+            field.name: _DELTA
+            for field in stored
+            if profile.codes_deltas and _is_delta_coded(field.type)
+        },
     )
 
     def write(cut: Cut) -> _Written:
-        group, changes = _as_stored(cut.open(), stored, layout.timezone)
+        group, changes = _as_stored(cut.open(), schema, stored, layout.timezone)
         writer.write_table(group, row_group_size=GROUP_ROWS)
         return _Written(cut.first_row, group.num_rows, pipe.take(), changes)
 
@@ -70,6 +98,8 @@ def encode_parquet(
             tally.warnings.update(group.warnings)
             tally.rows += group.rows
             yield group.data
+    if tally.warnings:
+        writer.add_key_value_metadata({WARNINGS_KEY: _warnings_json(tally.warnings)})
     writer.close()
     footer = pipe.take()
     tally.rows = pq.read_metadata(pa.BufferReader(footer)).num_rows
@@ -115,23 +145,71 @@ class _Pipe:
 
 
 def _stored_schema(schema: pa.Schema, zone: ZoneInfo) -> pa.Schema:
+    names = unique_labels(schema.names)
     fields = [
-        field.with_name(name).with_type(for_parquet(pa.chunked_array([], field.type), zone).type)
-        for field, name in zip(schema, unique_labels(schema.names), strict=True)
+        _stored_field(field.with_name(name), zone)
+        for field, name in zip(schema, names, strict=True)
     ]
     return pa.schema(fields, schema.metadata)
 
 
-def _as_stored(table: pa.Table, stored: pa.Schema, zone: ZoneInfo) -> tuple[pa.Table, Warnings]:
-    arrays = [for_parquet(array, zone) for array in table.columns]
-    warnings = Counter(
-        {
-            (name, WarningRule.TYPE_AS_TEXT): before.length() - before.null_count
-            for before, after, name in zip(table.columns, arrays, stored.names, strict=True)
-            if after.type == pa.large_string() != before.type
-        }
-    )
+def _stored_field(field: pa.Field, zone: ZoneInfo) -> pa.Field:
+    declared = declared_kind(field)
+    if declared is DeclaredKind.JSON:
+        return field.with_type(pa.json_(pa.large_string()))
+    if declared is not None:
+        return field.with_metadata({**(field.metadata or {}), RULE_KEY: WarningRule.TYPE_AS_TEXT})
+    return field.with_type(for_parquet(pa.chunked_array([], field.type), zone).type)
+
+
+def _as_stored(
+    table: pa.Table, schema: pa.Schema, stored: pa.Schema, zone: ZoneInfo
+) -> tuple[pa.Table, Warnings]:
+    arrays = []
+    warnings: Warnings = Counter()
+    for before, field, target in zip(table.columns, schema, stored, strict=True):
+        declared = declared_kind(field)
+        if declared is DeclaredKind.JSON:
+            after, changed = _json(before)
+        else:
+            after = before if declared else for_parquet(before, zone)
+            as_text = declared or after.type == pa.large_string() != before.type
+            changed = before.length() - before.null_count if as_text else 0
+        arrays.append(after)
+        if changed:
+            warnings[target.name, WarningRule.TYPE_AS_TEXT] += changed
     return pa.Table.from_arrays(arrays, schema=stored), warnings
+
+
+def _json(array: pa.ChunkedArray) -> tuple[pa.ChunkedArray, int]:
+    """JSON text as the logical type, and how many values are none: those become JSON strings."""
+    texts = pl.Series(array.cast(pa.large_string()))
+    wrong = invalid_json(texts)
+    count = int(wrong.sum())
+    if count:
+        places = wrong.arg_true()
+        texts = texts.scatter(places, [json_string(text) for text in texts.gather(places)])
+    storage = texts.to_arrow().cast(pa.large_string())
+    return pa.chunked_array(
+        [pa.ExtensionArray.from_storage(pa.json_(pa.large_string()), storage)]
+    ), count
+
+
+def _warnings_json(warnings: Warnings) -> str:
+    return json.dumps(
+        [
+            {"column": column, "rule": rule.value, "count": count}
+            for (column, rule), count in sorted(warnings.items())
+        ],
+        ensure_ascii=False,
+    )
+
+
+def _has_nanoseconds(kind: pa.DataType) -> bool:
+    """Whether values of `kind` may need a timestamp that the first version of Parquet lacks."""
+    inner = any(_has_nanoseconds(kind.field(index).type) for index in range(kind.num_fields))
+    counts = pa.types.is_timestamp(kind) or pa.types.is_time(kind)
+    return inner or bool(counts and kind.unit == "ns")
 
 
 def _is_delta_coded(kind: pa.DataType) -> bool:

@@ -22,6 +22,7 @@ from waybill.exporter.formats.csv.profiles import (
     CsvProfile,
 )
 from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.parquet_profiles import COMPATIBLE, ParquetProfile
 from waybill.exporter.formats.xlsx.limits import MAX_DATA_ROWS, WORKBOOK_PART_ROWS
 
 
@@ -33,12 +34,14 @@ class Format:
     name: str
     #: The ``Content-Type`` of its files.
     media_type: str
-    #: Where its `Encode` function is, as ``module:name``; with a `csv_profile`, a function that
-    #: returns one for the profile. A string, because a process that only names formats, such
+    #: Where its `Encode` function is, as ``module:name``; with a profile, a function that
+    #: returns one for it. A string, because a process that only names formats, such
     #: as the API, should load neither Polars nor XlsxWriter.
     encoder: str
     #: How its CSV text is written; None where there is none.
     csv_profile: CsvProfile | None = None
+    #: The same for Parquet.
+    parquet_profile: ParquetProfile | None = None
 
     #: Size in bytes of a file without rows, for estimates.
     empty_bytes: int
@@ -81,8 +84,9 @@ class Format:
         It is imported when the first byte is asked for.
         """
         encoder = resolve_name(self.encoder)
-        if self.csv_profile is not None:
-            encoder = encoder(self.csv_profile)
+        for profile in (self.csv_profile, self.parquet_profile):
+            if profile is not None:
+                encoder = encoder(profile)
         yield from encoder(schema, batches, layout, tally)
 
 
@@ -145,7 +149,8 @@ _ENTRIES = (
     Format(
         name="parquet",
         media_type="application/vnd.apache.parquet",
-        encoder=f"{_ENCODERS}.parquet:encode_parquet",
+        encoder=f"{_ENCODERS}.parquet:parquet_encoder",
+        parquet_profile=COMPATIBLE,
         empty_bytes=1_200,
         bytes_per_cell=1.8,
     ),
@@ -155,8 +160,13 @@ _ENTRIES = (
 FORMATS = {item.name: item for item in _ENTRIES}
 
 
-def format_named(name: str, *, csv_profile: CsvProfile = EXCEL) -> Format:
-    """The format called `name`; CSV text in it is written in `csv_profile`.
+def format_named(
+    name: str,
+    *,
+    csv_profile: CsvProfile = EXCEL,
+    parquet_profile: ParquetProfile = COMPATIBLE,
+) -> Format:
+    """The format called `name`; what it has of CSV or Parquet is written in these profiles.
 
     Raises:
         InvalidRequest: there is no such format; the message lists all of them.
@@ -167,7 +177,11 @@ def format_named(name: str, *, csv_profile: CsvProfile = EXCEL) -> Format:
         raise InvalidRequest(
             f"There is no format {name!r}. There are: {', '.join(FORMATS)}."
         ) from None
-    return replace(found, csv_profile=csv_profile) if found.csv_profile else found
+    return replace(
+        found,
+        csv_profile=csv_profile if found.csv_profile else None,
+        parquet_profile=parquet_profile if found.parquet_profile else None,
+    )
 
 
 def load_encoders() -> None:

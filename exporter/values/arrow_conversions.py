@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from waybill.exporter.values.iso_duration import duration_text, interval_text
-from waybill.exporter.values.json_values import json_texts
+from waybill.exporter.values.json_values import json_string, json_texts
 from waybill.exporter.values.value_texts import value_texts
 
 #: Most digits of Polars' decimals, which also have no negative scale.
@@ -75,12 +75,13 @@ def _each(text: Callable[[Any], str]) -> _Convert:
 
 
 def _nested_texts(array: pa.ChunkedArray, zone: ZoneInfo) -> pa.ChunkedArray:
-    def leaves(part: pa.Array) -> list[Any]:
+    def leaves(part: pa.Array) -> list[str | None]:
         flat = for_polars(pa.chunked_array([part]), zone)
-        if any(applies(flat.type) for applies in _IN_JSON):
-            return flat.to_pylist()  # type: ignore[no-any-return]
         texts = value_texts(pl.DataFrame({"0": flat}), zone)["0"].to_list()
-        return list(map(_json_float, texts)) if pa.types.is_floating(flat.type) else texts
+        if pa.types.is_floating(flat.type):
+            return list(map(_json_float, texts))
+        is_json = isinstance(part.type, pa.JsonType) or any(is_(part.type) for is_ in _IN_JSON)
+        return [text if is_json or text is None else json_string(text) for text in texts]
 
     return pa.chunked_array(
         [pa.array(json_texts(chunk, leaves), pa.large_string()) for chunk in array.chunks],
@@ -88,12 +89,12 @@ def _nested_texts(array: pa.ChunkedArray, zone: ZoneInfo) -> pa.ChunkedArray:
     )
 
 
-def _json_float(text: str | None) -> float | str | None:
+def _json_float(text: str | None) -> str | None:
     """A JSON number, unless there is none for it, with the digits it has in single precision."""
     if text is None:
         return None
     number = float(text)
-    return number if math.isfinite(number) else text
+    return repr(number) if math.isfinite(number) else json_string(text)
 
 
 def _uuid_texts(array: pa.ChunkedArray, zone: ZoneInfo) -> pa.ChunkedArray:
@@ -153,6 +154,6 @@ _CONVERSIONS: tuple[tuple[Callable[[pa.DataType], bool], _Convert], ...] = (
 )
 
 #: Types whose values JSON has a form for that loses nothing.
-_IN_JSON = (pa.types.is_integer, pa.types.is_boolean, pa.types.is_null)
+_IN_JSON = (pa.types.is_integer, pa.types.is_decimal, pa.types.is_boolean, pa.types.is_null)
 
 _NOT_IN_PARQUET = (pa.types.is_interval, pa.types.is_union, pa.types.is_run_end_encoded)

@@ -15,6 +15,7 @@ from waybill.exporter.errors import LimitExceeded
 from waybill.exporter.labels import unique_labels
 from waybill.exporter.values.arrow_conversions import for_polars
 from waybill.exporter.values.declared_kinds import DeclaredKind, declared_kind
+from waybill.exporter.values.declared_values import as_typed
 from waybill.exporter.values.value_texts import value_texts
 
 
@@ -23,11 +24,13 @@ class ValueKind(Enum):
 
     #: Integers and floats.
     NUMBER = auto()
-    #: Exact decimals, which JSON readers would round if they were JSON numbers.
+    #: Exact decimals.
     DECIMAL = auto()
-    #: The same, sent as text by a source whose type is wider than any of Arrow's.
+    #: Numbers that the source sent as text, with exceptions among them.
     DECIMAL_TEXT = auto()
     BOOLEAN = auto()
+    #: Booleans, dates, times and intervals that the source sent as text, likewise.
+    DECLARED_TEXT = auto()
     #: Dates, times, timestamps, durations: digits and a few fixed letters.
     MOMENT = auto()
     #: Lists, structs and maps as JSON text, and columns of JSON text.
@@ -51,6 +54,8 @@ class CellColumn:
     kind: ValueKind
     #: The layout asks for text where the format could hold a number.
     as_text: bool
+    #: What a column of text was declared as; None where its type says all there is.
+    declared: DeclaredKind | None = None
 
 
 def cell_columns(schema: pa.Schema, layout: Layout) -> tuple[CellColumn, ...]:
@@ -65,7 +70,14 @@ def cell_columns(schema: pa.Schema, layout: Layout) -> tuple[CellColumn, ...]:
     names = unique_labels(schema.names)
     labels = unique_labels(layout.label(name) for name in schema.names)
     return tuple(
-        CellColumn(str(index), name, label, kind_of(field), layout.column(field.name).as_text)
+        CellColumn(
+            key=str(index),
+            name=name,
+            label=label,
+            kind=kind_of(field),
+            declared=declared_kind(field),
+            as_text=layout.column(field.name).as_text,
+        )
         for index, (field, name, label) in enumerate(zip(schema, names, labels, strict=True))
     )
 
@@ -74,13 +86,18 @@ def cell_texts(table: pa.Table, columns: Sequence[CellColumn], zone: ZoneInfo) -
     """The values of `table` as `value_texts` has them; columns are called by their keys."""
     arrays = [for_polars(array, zone) for array in table.columns]
     keys = [column.key for column in columns]
-    return value_texts(pl.DataFrame(pa.Table.from_arrays(arrays, names=keys)), zone)
+    frame = value_texts(pl.DataFrame(pa.Table.from_arrays(arrays, names=keys)), zone)
+    return frame.with_columns(
+        as_typed(frame[column.key], column.declared, zone).alias(column.key)
+        for column in columns
+        if column.declared is not None
+    )
 
 
 def kind_of(field: pa.Field) -> ValueKind:
     """The kind of the values of `field`."""
     if (declared := declared_kind(field)) is not None:
-        return _DECLARED.get(declared, ValueKind.TEXT)
+        return _DECLARED.get(declared, ValueKind.DECLARED_TEXT)
     if isinstance(field.type, pa.JsonType):
         return ValueKind.JSON
     kind = value_type(field.type)
@@ -101,7 +118,7 @@ def value_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-#: String columns with a mark. Any value in them may be an exception, so the others are text.
+#: String columns with a mark. Any value in them may be an exception.
 _DECLARED = {
     DeclaredKind.INTEGER: ValueKind.DECIMAL_TEXT,
     DeclaredKind.DECIMAL: ValueKind.DECIMAL_TEXT,

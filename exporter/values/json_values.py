@@ -1,7 +1,7 @@
 """JSON values: lists, structs, maps and unions as exact JSON text.
 
-Integers are JSON numbers of any length. Values without an exact form in JSON are strings, the
-same text that the value has in a column of its own: decimals, dates, bytes, NaN and Infinity.
+Numbers are JSON numbers with all their digits. Values without a form in JSON are strings, the
+same text that the value has in a column of its own: dates, bytes, NaN and Infinity.
 """
 
 from __future__ import annotations
@@ -10,22 +10,32 @@ import json
 import math
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: The values of an array that is not nested, as `json.dumps` takes them.
-Leaves = Callable[[pa.Array], list[Any]]
+#: JSON text of each value; None where it is null.
+Texts = list[str | None]
+#: The values of an array that is not nested.
+Leaves = Callable[[pa.Array], Texts]
 
 
-def json_texts(array: pa.Array, leaves: Leaves) -> list[str | None]:
+def json_texts(array: pa.Array, leaves: Leaves) -> Texts:
     """Each value of a nested array in compact JSON, None where it is null.
 
     Structs and maps are objects; one that has a key twice is a list of ``[key, value]`` pairs,
     since readers of an object would keep but one of them.
     """
-    return [None if value is None else _dump(value) for value in _values(array, leaves)]
+    array = _unwrapped(array)
+    for applies, texts in _NESTED:
+        if applies(array.type):
+            return texts(array, leaves)
+    return leaves(array)
+
+
+def json_string(text: str) -> str:
+    """`text` as a JSON string."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def float_text(value: float) -> str:
@@ -33,18 +43,6 @@ def float_text(value: float) -> str:
     if math.isnan(value):
         return "NaN"
     return "Infinity" if value > 0 else "-Infinity"
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _values(array: pa.Array, leaves: Leaves) -> list[Any]:
-    array = _unwrapped(array)
-    for applies, values in _NESTED:
-        if applies(array.type):
-            return values(array, leaves)
-    return leaves(array)
 
 
 def _unwrapped(array: pa.Array) -> pa.Array:
@@ -58,32 +56,44 @@ def _unwrapped(array: pa.Array) -> pa.Array:
     return array
 
 
-def _lists(array: pa.Array, leaves: Leaves) -> list[list[Any] | None]:
-    items = iter(_values(array.flatten(), leaves))
+def _list(items: Iterable[str | None]) -> str:
+    return f"[{','.join('null' if item is None else item for item in items)}]"
+
+
+def _object(keys: Iterable[str | None], values: Iterable[str | None]) -> str:
+    pairs = [(_key(key), value) for key, value in zip(keys, values, strict=True)]
+    if len(dict(pairs)) < len(pairs):
+        return _list(_list(pair) for pair in pairs)
+    members = (f"{key}:{'null' if value is None else value}" for key, value in pairs)
+    return f"{{{','.join(members)}}}"
+
+
+def _key(text: str | None) -> str:
+    """A key that is no string becomes one: its own JSON text."""
+    text = text or "null"
+    return text if text.startswith('"') else json_string(text)
+
+
+def _lists(array: pa.Array, leaves: Leaves) -> Texts:
+    items = iter(json_texts(array.flatten(), leaves))
     return [
-        None if length is None else list(islice(items, length))
+        None if length is None else _list(islice(items, length))
         for length in pc.list_value_length(array).to_pylist()
     ]
 
 
-def _maps(array: pa.Array, leaves: Leaves) -> list[Any]:
+def _maps(array: pa.Array, leaves: Leaves) -> Texts:
     entries = array.cast(pa.list_(array.type.field(0)))
-    keys, values = (iter(_values(part, leaves)) for part in entries.flatten().flatten())
+    keys, values = (iter(json_texts(part, leaves)) for part in entries.flatten().flatten())
     return [
         None if length is None else _object(islice(keys, length), islice(values, length))
         for length in pc.list_value_length(entries).to_pylist()
     ]
 
 
-def _object(keys: Iterable[Any], values: Iterable[Any]) -> dict[str, Any] | list[list[Any]]:
-    pairs = [list(pair) for pair in zip(keys, values, strict=True)]
-    named = {key if isinstance(key, str) else _dump(key): value for key, value in pairs}
-    return named if len(named) == len(pairs) else pairs
-
-
-def _structs(array: pa.Array, leaves: Leaves) -> list[Any]:
-    names = [field.name for field in array.type]
-    columns = [_values(part, leaves) for part in array.flatten()]
+def _structs(array: pa.Array, leaves: Leaves) -> Texts:
+    names = [json_string(field.name) for field in array.type]
+    columns = [json_texts(part, leaves) for part in array.flatten()]
     rows = zip(*columns, strict=True) if columns else iter([()] * len(array))
     return [
         _object(names, row) if valid else None
@@ -91,15 +101,15 @@ def _structs(array: pa.Array, leaves: Leaves) -> list[Any]:
     ]
 
 
-def _unions(array: pa.Array, leaves: Leaves) -> list[Any]:
+def _unions(array: pa.Array, leaves: Leaves) -> Texts:
     members = [scalar.value for scalar in array]
     return [
-        None if scalar is None else _values(pa.array([scalar], scalar.type), leaves)[0]
+        None if scalar is None else json_texts(pa.array([scalar], scalar.type), leaves)[0]
         for scalar in members
     ]
 
 
-_NESTED: tuple[tuple[Callable[[pa.DataType], bool], Callable[..., list[Any]]], ...] = (
+_NESTED: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array, Leaves], Texts]], ...] = (
     (pa.types.is_struct, _structs),
     (pa.types.is_map, _maps),
     (pa.types.is_union, _unions),

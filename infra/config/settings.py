@@ -136,6 +136,11 @@ class Settings(BaseSettings, NotificationSettings, Limits):
         "CRLF, formula-safe; `excel-semicolon`: the same with semicolons and decimal commas; "
         "`machine`: plain UTF-8, raw.",
     )
+    parquet_profile: Literal["compatible", "small"] = Field(
+        "compatible",
+        description="How Parquet is encoded. `compatible`: Snappy, for every reader; `small`: "
+        "Zstandard and delta coding, a quarter smaller.",
+    )
     timezone: str = Field(
         "UTC", description="Time zone in which files show timestamps that have a zone."
     )

@@ -22,7 +22,8 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.filenames import render_filename
 from waybill.exporter.formats.csv.options import CsvOptions, options_of
-from waybill.exporter.formats.csv.profiles import PROFILES, CsvProfile
+from waybill.exporter.formats.csv.profiles import PROFILES
+from waybill.exporter.formats.parquet_profiles import PARQUET_PROFILES
 from waybill.exporter.formats.registry import FORMATS, Format, format_named
 from waybill.infra.config.settings import Settings
 
@@ -120,7 +121,7 @@ def plan_export(
     """
     dataset.authorise(principal)
     parsed = dataset.parse(params)
-    file_format = _format(format_name, PROFILES[settings.csv_profile], csv)
+    file_format = _format(settings, format_name, csv)
     if filename is None:
         filename = render_filename(
             filename_pattern or dataset.filename,
@@ -137,8 +138,13 @@ def csv_options(options: Mapping[str, Any] | None) -> CsvOptions | None:
     return None if stored is None else CsvOptions(**stored)
 
 
-def _format(name: str, default: CsvProfile, csv: CsvOptions | None) -> Format:
-    found = format_named(name, csv_profile=csv.over(default) if csv else default)
+def _format(settings: Settings, name: str, csv: CsvOptions | None) -> Format:
+    default = PROFILES[settings.csv_profile]
+    found = format_named(
+        name,
+        csv_profile=csv.over(default) if csv else default,
+        parquet_profile=PARQUET_PROFILES[settings.parquet_profile],
+    )
     if csv is not None and found.csv_profile is None:
         with_csv = ", ".join(item.name for item in FORMATS.values() if item.csv_profile)
         raise InvalidRequest(

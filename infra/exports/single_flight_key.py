@@ -71,7 +71,11 @@ class SingleFlightKeys:
             text, values = compile_query(query, self.dialects[dataset.reads])
             parts = [
                 *(_VERSION, user.tenant, dataset.name, self.timezone),
-                *(file_format.name, repr(file_format.csv_profile)),
+                *(
+                    file_format.name,
+                    repr(file_format.csv_profile),
+                    repr(file_format.parquet_profile),
+                ),
                 *(dataset.title, dataset.sheet_by, _columns(dataset)),
                 *(text, _canonical(values)),
                 _personal(dataset, params, user),

@@ -18,7 +18,7 @@ from adbc_driver_postgresql import dbapi
 from tests.benchmarks.process import Figures
 from tests.benchmarks.table_encode import read_and_encode
 from tests.benchmarks.tables import all_rows
-from waybill.exporter.formats.parquet import encode_parquet
+from waybill.exporter.formats.parquet import parquet_encoder
 
 #: A file system in memory on every Linux that is not very small.
 _MEMORY = Path("/dev/shm")  # noqa: S108
@@ -26,7 +26,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108
 
 def ours(database: str, table: str) -> Figures:
     """Seconds, and the size of the file."""
-    return read_and_encode(database, table, encode_parquet)
+    return read_and_encode(database, table, parquet_encoder())
 
 
 def peer(database: str, table: str) -> Figures:

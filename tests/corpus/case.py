@@ -10,7 +10,8 @@ a float means any spelling that `float()` reads back to exactly this value; a da
 or time means any ISO 8601 spelling of it (aware ones compare as instants).
 
 ``jsonl`` holds one value a row, as `json.loads` returns it, with the same reading of
-datetime, date and time as text. Parquet must give back ``array`` itself, value by value.
+datetime, date and time as text; a Decimal means a number with exactly these digits. Parquet
+must give back ``array`` itself, value by value.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class CellCase:
     jsonl: Sequence[Any]
     #: What the XLSX encoder must count in `Tally.warnings`, by rule.
     xlsx_warnings: Mapping[str, int] = field(default_factory=dict)
+    #: The same for the Parquet encoder.
+    parquet_warnings: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """A case whose expectations do not cover every row would prove less than it says."""

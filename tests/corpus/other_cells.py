@@ -59,9 +59,9 @@ OTHER_CELLS: tuple[CellCase, ...] = (
             [{"名": "é<&", "day": date(2026, 1, 2), "price": Decimal("1.50")}, None],
             pa.struct([("名", pa.string()), ("day", pa.date32()), ("price", pa.decimal128(5, 2))]),
         ),
-        xlsx=['{"名":"é<&","day":"2026-01-02","price":"1.50"}', None],
-        csv=['{"名":"é<&","day":"2026-01-02","price":"1.50"}', None],
-        jsonl=[{"名": "é<&", "day": "2026-01-02", "price": "1.50"}, None],
+        xlsx=['{"名":"é<&","day":"2026-01-02","price":1.50}', None],
+        csv=['{"名":"é<&","day":"2026-01-02","price":1.50}', None],
+        jsonl=[{"名": "é<&", "day": "2026-01-02", "price": Decimal("1.50")}, None],
     ),
     CellCase(
         "C30",
@@ -93,7 +93,8 @@ OTHER_CELLS: tuple[CellCase, ...] = (
         _numeric(),
         xlsx=[12.5, "12345678901234567.89", "NaN", None],
         csv=["12.50", "12345678901234567.89", "NaN", None],
-        jsonl=["12.50", "12345678901234567.89", "NaN", None],
+        jsonl=[Decimal("12.50"), Decimal("12345678901234567.89"), "NaN", None],
+        parquet_warnings={"type_as_text": 3},
         xlsx_warnings={"long_number_as_text": 1, "not_finite_as_text": 1},
     ),
     CellCase(

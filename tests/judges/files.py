@@ -13,7 +13,7 @@ from tests.support.encoded import encode_table
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.csv.files import csv_encoder
 from waybill.exporter.formats.csv.profiles import EXCEL, CsvProfile
-from waybill.exporter.formats.parquet import encode_parquet
+from waybill.exporter.formats.parquet import parquet_encoder
 from waybill.exporter.formats.xlsx.encode import encode_xlsx
 
 #: Rows of the corpus as one table: shorter cases end in nulls.
@@ -56,7 +56,7 @@ def corpus_csv(profile: CsvProfile = EXCEL) -> bytes:
 @cache
 def corpus_parquet() -> bytes:
     """The corpus as Parquet."""
-    return encode_table(encode_parquet, corpus_table(), Layout(timezone=ZONE))[0]
+    return encode_table(parquet_encoder(), corpus_table(), Layout(timezone=ZONE))[0]
 
 
 @cache

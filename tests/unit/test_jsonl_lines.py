@@ -63,8 +63,8 @@ def test_json_keeps_every_digit_of_a_number():
         }
     )
     assert [list(row.values()) for row in rows_of(table)] == [
-        [2**53 + 1, 2**64 - 1, Decimal("0.1"), "0.10"],
-        [-(2**63), 0, Decimal("1E+300"), "-1.00"],
+        [2**53 + 1, 2**64 - 1, Decimal("0.1"), Decimal("0.10")],
+        [-(2**63), 0, Decimal("1E+300"), Decimal("-1.00")],
         [None, None, None, None],
     ]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -18,9 +20,12 @@ from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import LimitExceeded
 from waybill.exporter.formats import parquet
 from waybill.exporter.formats.encoding import Tally
-from waybill.exporter.formats.parquet import encode_parquet
+from waybill.exporter.formats.parquet import parquet_encoder
+from waybill.exporter.formats.parquet_profiles import SMALL
 from waybill.exporter.rows.seals import sealed
+from waybill.exporter.values.declared_kinds import DeclaredKind, declared_as
 
+encode_parquet = parquet_encoder()
 SHOP = pa.Table.from_batches(make_batches(300_000))
 
 
@@ -33,7 +38,7 @@ def test_parquet_gives_back_each_hostile_value(case: CellCase):
     data, tally = encode_table(encode_parquet, case.table)
 
     assert _spelled(read(data)["value"].combine_chunks()) == _spelled(case.array)
-    assert not tally.warnings
+    assert {rule: count for (_, rule), count in tally.warnings.items()} == case.parquet_warnings
 
 
 def _spelled(array: pa.Array) -> str:
@@ -50,7 +55,7 @@ def _spelled(array: pa.Array) -> str:
 def test_the_arrow_schema_is_kept_with_its_metadata():
     schema = pa.schema(
         [
-            pa.field("n", pa.string(), nullable=False, metadata={b"waybill.kind": b"decimal"}),
+            pa.field("n", pa.string(), nullable=False, metadata={b"unit": b"m"}),
             pa.field("id", pa.uuid()),
             pa.field("a.b", pa.timestamp("us", "Asia/Tokyo")),
             pa.field("word", pa.dictionary(pa.int32(), pa.string())),
@@ -98,7 +103,82 @@ def test_row_groups_are_bounded_and_yielded_one_by_one():
     assert sizes == [131_072, 131_072, 37_856]
     # One chunk for each group, and one for the footer.
     assert len(chunks) == len(sizes) + 1
-    assert metadata.row_group(0).column(0).compression == "ZSTD"
+    assert metadata.row_group(0).column(0).compression == "SNAPPY"
+    assert metadata.format_version == "1.0"
+
+
+def test_the_small_profile_is_smaller_and_holds_the_same():
+    small, _ = encode_table(parquet_encoder(SMALL), SHOP)
+    plain, _ = encode_table(encode_parquet, SHOP)
+    assert len(small) < 0.85 * len(plain)
+    assert read(small).equals(read(plain))
+    assert pq.read_metadata(io.BytesIO(small)).row_group(0).column(0).compression == "ZSTD"
+
+
+def test_nanoseconds_are_kept_in_any_profile():
+    kinds = [pa.timestamp("ns"), pa.timestamp("ns", "UTC"), pa.time64("ns")]
+    table = pa.table({str(kind): pa.array([1, 1_001, None], kind) for kind in kinds})
+    nested = pa.array([[1], [1_001], None], pa.list_(pa.timestamp("ns")))
+    table = table.append_column("nested", nested)
+    assert read(encode_table(encode_parquet, table)[0]).equals(table)
+
+
+DECLARED = [kind for kind in DeclaredKind if kind is not DeclaredKind.JSON]
+
+
+@pytest.mark.parametrize("kind", DECLARED)
+def test_fc01_fc32_a_column_that_had_to_become_text_is_counted_and_says_so(kind: DeclaredKind):
+    field = pa.field("v", pa.string(), metadata=declared_as(kind))
+    table = pa.table([["2024-01-01", "infinity", None]], schema=pa.schema([field]))
+
+    data, tally = encode_table(encode_parquet, table)
+
+    assert tally.warnings == {("v", "type_as_text"): 2}
+    stored = pq.read_schema(io.BytesIO(data))
+    assert read(data)["v"].to_pylist() == ["2024-01-01", "infinity", None]
+    assert stored.field("v").metadata == {**field.metadata, b"waybill.rule": b"type_as_text"}
+    assert json.loads(pq.read_metadata(io.BytesIO(data)).metadata[b"waybill.warnings"]) == [
+        {"column": "v", "rule": "type_as_text", "count": 2}
+    ]
+
+
+def test_fc29_json_has_the_logical_type_and_what_is_none_is_a_string(tmp_path):
+    field = pa.field("doc", pa.string(), metadata=declared_as(DeclaredKind.JSON))
+    texts = ['{"a": 1.10}', "null", None, '{"oops', "NaN"]
+    data, tally = encode_table(encode_parquet, pa.table([texts], schema=pa.schema([field])))
+
+    assert tally.warnings == {("doc", "type_as_text"): 2}
+    parquet_column = pq.ParquetFile(io.BytesIO(data)).schema.column(0)
+    assert parquet_column.logical_type.type == "JSON"
+    assert read(data)["doc"].to_pylist() == [*texts[:3], '"{\\"oops"', '"NaN"']
+    path = tmp_path / "a.parquet"
+    path.write_bytes(data)
+    kinds = duckdb.sql(f"SELECT typeof(doc), json_type(doc) FROM '{path}'")  # noqa: S608
+    assert kinds.fetchall() == [
+        ("JSON", "OBJECT"),
+        ("JSON", "NULL"),
+        ("JSON", None),
+        ("JSON", "VARCHAR"),
+        ("JSON", "VARCHAR"),
+    ]
+
+
+def test_fc29_lists_structs_and_decimals_stay_what_they_are(tmp_path):
+    table = pa.table(
+        {
+            "tags": pa.array([["x", None], [], None]),
+            "point": pa.array([{"x": 1, "y": None}, None, {"x": 2, "y": 3}]),
+            "total": pa.array([Decimal("1.25"), Decimal("-2.50"), None], pa.decimal128(20, 2)),
+        }
+    )
+    path = tmp_path / "a.parquet"
+    data, tally = encode_table(encode_parquet, table)
+    path.write_bytes(data)
+
+    assert not tally.warnings
+    assert read(data).equals(table)
+    summed = duckdb.sql(f"SELECT sum(total), sum(len(tags)), sum(point.x) FROM '{path}'")  # noqa: S608
+    assert summed.fetchall() == [(Decimal("-1.25"), 2, 3)]
 
 
 def test_wide_rows_make_smaller_row_groups(monkeypatch: pytest.MonkeyPatch):

@@ -16,6 +16,7 @@ from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.layout import Column
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.csv.profiles import EXCEL, MACHINE, Quoting
+from waybill.exporter.formats.parquet_profiles import PARQUET_PROFILES
 from waybill.exporter.formats.registry import format_named
 from waybill.infra.config.settings import load
 from waybill.infra.exports.single_flight_key import SingleFlightKeys, single_flight_keys
@@ -69,6 +70,15 @@ def test_colleagues_with_the_same_query_have_the_same_key():
 )
 def test_whatever_changes_the_bytes_changes_the_key(change):
     assert key(**change) != key()
+
+
+def test_the_parquet_profile_changes_the_key_of_parquet():
+    query = ORDERS.query({}, ANN)
+    compatible, small = (
+        KEYS.key_of(ORDERS, query, {}, ANN, format_named("parquet", parquet_profile=profile))
+        for profile in PARQUET_PROFILES.values()
+    )
+    assert compatible != small
 
 
 def test_csv_options_do_not_part_the_runs_of_other_formats():

@@ -26,6 +26,8 @@ from waybill.exporter.formats.text_rows import (
 from waybill.exporter.labels import count_renamed
 from waybill.exporter.rows.marks import count_records
 from waybill.exporter.values.cell_columns import CellColumn, ValueKind, cell_columns, cell_texts
+from waybill.exporter.values.declared_kinds import DeclaredKind
+from waybill.exporter.values.declared_values import is_declared, is_not_finite
 from waybill.exporter.warning_rules import WarningRule
 
 _RULES = (
@@ -33,17 +35,18 @@ _RULES = (
     WarningRule.NUL_REPLACED,
     WarningRule.NULL_AS_EMPTY_TEXT,
     WarningRule.BINARY_AS_BASE64,
+    WarningRule.TYPE_AS_TEXT,
 )
 
 #: Findings that need an escape, which readers undo: no warning.
 _HAS_QUOTE = "has_quote"
-_NOT_DECIMAL = "not_decimal"
 _NEEDS_QUOTES = "needs_quotes"
 
 #: Kinds whose text may hold a quote or a NUL; kinds whose text may begin like a formula
 #: (Base64 may begin with "+"); and kinds that are always quoted.
-_FREE_KINDS = (ValueKind.TEXT, ValueKind.JSON, ValueKind.DECIMAL_TEXT)
-_GUARDED_KINDS = (ValueKind.TEXT, ValueKind.BYTES, ValueKind.DECIMAL_TEXT)
+_MARKED_KINDS = (ValueKind.DECIMAL_TEXT, ValueKind.DECLARED_TEXT)
+_FREE_KINDS = (ValueKind.TEXT, ValueKind.JSON, *_MARKED_KINDS)
+_GUARDED_KINDS = (ValueKind.TEXT, ValueKind.BYTES, *_MARKED_KINDS)
 _QUOTED_KINDS = (ValueKind.TEXT, ValueKind.BYTES, ValueKind.JSON)
 #: Kinds whose text has the decimal sign in it.
 _NUMERIC_KINDS = (ValueKind.NUMBER, ValueKind.DECIMAL, ValueKind.DECIMAL_TEXT)
@@ -52,9 +55,8 @@ _NUMERIC_KINDS = (ValueKind.NUMBER, ValueKind.DECIMAL, ValueKind.DECIMAL_TEXT)
 #: strip blanks at an end, and take an empty field for NULL.
 _QUOTE_WORTHY = r'^$|["\r\n]|^\s|\s$'
 
-#: An exact decimal that its source sent as text, PostgreSQL's ``numeric`` above all. Whatever
-#: else stands in such a column (SQLite allows it) is treated as the text it is.
-_DECIMAL = r"^(?:-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|NaN|-?Infinity)$"
+#: JSON behind blanks. Its blanks may be line breaks, behind which other text would be suspect.
+_JSON = r'^[ \t\r\n]*(?:["\[{tfn]|-?[0-9][-+.0-9eE]*[ \t\r\n]*$)'
 
 
 class CsvText:
@@ -73,7 +75,7 @@ class CsvText:
 
     def header(self) -> Rendered:
         """The first line. Its labels are text like any other: quoted, guarded, counted."""
-        headings = [replace(column, kind=ValueKind.TEXT) for column in self.columns]
+        headings = [replace(column, kind=ValueKind.TEXT, declared=None) for column in self.columns]
         labels = [column.label for column in self.columns]
         line = self._render(pl.DataFrame({item.key: [item.label] for item in headings}), headings)
         mark = "\ufeff" if self._profile.byte_order_mark else ""
@@ -99,11 +101,11 @@ class CsvText:
             if column.kind in _FREE_KINDS:
                 tests[column.key, _HAS_QUOTE] = value.str.contains('"', literal=True)
                 tests[column.key, WarningRule.NUL_REPLACED] = value.str.contains("\0", literal=True)
-            if column.kind is ValueKind.DECIMAL_TEXT:
-                tests[column.key, _NOT_DECIMAL] = ~value.str.contains(_DECIMAL)
+            if column.kind in _MARKED_KINDS:
+                tests[column.key, WarningRule.TYPE_AS_TEXT] = _is_exception(column)
             if column.kind is ValueKind.BYTES:
                 tests[column.key, WarningRule.BINARY_AS_BASE64] = value.is_not_null()
-            if self._profile.guards_formulas and column.kind in _GUARDED_KINDS:
+            if self._profile.guards_formulas and _may_be_formula(column):
                 tests[column.key, WarningRule.FORMULA_GUARDED] = _is_suspect(column)
             if self._profile.quoting is Quoting.MINIMAL and column.kind in _QUOTED_KINDS:
                 tests[column.key, _NEEDS_QUOTES] = self._needs_quotes(value)
@@ -122,8 +124,8 @@ class CsvText:
             value = self._sparingly_quoted(column, plain, quoted, found)
         elif column.kind in _QUOTED_KINDS or column.as_text:
             value = quoted
-        elif found[column.key, _NOT_DECIMAL]:
-            value = pl.when(_is_decimal(column)).then(plain).otherwise(quoted)
+        elif found[column.key, WarningRule.TYPE_AS_TEXT]:
+            value = pl.when(_is_exception(column)).then(quoted).otherwise(plain)
         else:
             value = plain
         return value.fill_null('""') if found[column.key, WarningRule.NULL_AS_EMPTY_TEXT] else value
@@ -131,8 +133,8 @@ class CsvText:
     def _sparingly_quoted(
         self, column: CellColumn, plain: pl.Expr, quoted: pl.Expr, found: Counts
     ) -> pl.Expr:
-        if found[column.key, _NOT_DECIMAL]:
-            return pl.when(_is_decimal(column)).then(plain).otherwise(quoted)
+        if found[column.key, WarningRule.TYPE_AS_TEXT]:
+            return pl.when(_is_exception(column)).then(quoted).otherwise(plain)
         if found[column.key, _NEEDS_QUOTES]:
             needed = self._needs_quotes(pl.col(column.key))
             return pl.when(needed).then(quoted).otherwise(self._escaped(column, plain, found))
@@ -150,7 +152,7 @@ class CsvText:
         numeral = value.str.replace(".", self._profile.decimal_sign, literal=True)
         if column.kind is not ValueKind.DECIMAL_TEXT:
             return numeral
-        return pl.when(_is_decimal(column)).then(numeral).otherwise(value)
+        return pl.when(_is_exception(column)).then(value).otherwise(numeral)
 
     def _escaped(self, column: CellColumn, text: pl.Expr, found: Counts) -> pl.Expr:
         """The value as it stands between two quotes."""
@@ -164,14 +166,28 @@ class CsvText:
         return text
 
 
-def _is_decimal(column: CellColumn) -> pl.Expr:
-    return pl.col(column.key).str.contains(_DECIMAL)
+def _is_exception(column: CellColumn) -> pl.Expr:
+    """Whether a value of a marked column is other than what the column was declared as."""
+    value = pl.col(column.key)
+    if column.declared is None:
+        raise ValueError(f"column {column.name} is not marked")
+    declared = is_declared(value, column.declared)
+    if column.kind is ValueKind.DECIMAL_TEXT:
+        declared |= is_not_finite(value)
+    return ~declared
+
+
+def _may_be_formula(column: CellColumn) -> bool:
+    # Nested values become JSON text here; a column of JSON text may hold anything in SQLite.
+    return column.kind in _GUARDED_KINDS or column.declared is DeclaredKind.JSON
 
 
 def _is_suspect(column: CellColumn) -> pl.Expr:
-    """Whether a spreadsheet might run the value; exact decimals are no more than numbers."""
+    """Whether a spreadsheet might run the value; what a column was declared as, it never runs."""
     value = pl.col(column.key)
     suspect = begins_formula(value)
-    if column.kind is ValueKind.DECIMAL_TEXT:
-        suspect &= ~_is_decimal(column)
+    if column.kind in _MARKED_KINDS:
+        suspect &= _is_exception(column)
+    elif column.declared is DeclaredKind.JSON:
+        suspect &= ~value.str.contains(_JSON)
     return suspect
