@@ -132,12 +132,13 @@ def _member(column: CellColumn, found: Counts) -> pl.Expr:
     key = json.dumps(column.name, ensure_ascii=False) + ":"
     value = pl.col(column.key)
     string = value.str.replace_many(_ESCAPED, _ESCAPES) if _has_escapes(column, found) else value
-    quoted = pl.concat_str(pl.lit('"'), string, pl.lit('"'))
     if found[column.key, _HAS_LINE_BREAK]:
         value = value.str.replace_all(_LINE_BREAK, " ")
     if (is_string := _is_string(column, found)) is True:
-        value = quoted
-    elif is_string is not False:
+        member = pl.concat_str(pl.lit(f'{key}"'), string, pl.lit('"'))
+        return member.fill_null(f"{key}null")
+    if is_string is not False:
+        quoted = pl.concat_str(pl.lit('"'), string, pl.lit('"'))
         value = pl.when(is_string).then(quoted).otherwise(value)
     return pl.concat_str(pl.lit(key), value).fill_null(f"{key}null")
 

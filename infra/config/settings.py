@@ -139,7 +139,7 @@ class Settings(BaseSettings, NotificationSettings, Limits):
     parquet_profile: Literal["compatible", "small"] = Field(
         "compatible",
         description="How Parquet is encoded. `compatible`: Snappy, for every reader; `small`: "
-        "Zstandard and delta coding, a quarter smaller.",
+        "Zstandard and delta coding, about half the size.",
     )
     timezone: str = Field(
         "UTC", description="Time zone in which files show timestamps that have a zone."
