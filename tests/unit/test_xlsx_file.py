@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import subprocess
 import threading
@@ -52,9 +53,9 @@ def test_with_unzip_every_checksum_fits(file: bytes, tmp_path: Path) -> None:
 def test_the_first_entries_are_what_file_1_knows_a_workbook_by(file: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(file)) as package:
         names = package.namelist()
-    assert names[0] == "_rels/.rels"
-    assert names[2].startswith("xl/")
-    assert names[3] == SHEET
+    assert names[:2] == ["[Content_Types].xml", "_rels/.rels"]
+    assert names[3].startswith("xl/")
+    assert names[4] == SHEET
 
 
 def test_with_expat_every_part_is_well_formed(file: bytes) -> None:
@@ -66,7 +67,13 @@ def test_with_expat_every_part_is_well_formed(file: bytes) -> None:
 def test_every_part_has_a_content_type_and_every_type_a_part(file: bytes) -> None:
     package = parts(file)
     types = package["[Content_Types].xml"].decode()
-    named = {f"/{name}" for name in package if not name.endswith((".rels", "Types].xml"))}
+    sheets = r"xl/worksheets/sheet\d+\.xml"
+    named = {
+        f"/{name}"
+        for name in package
+        if not name.endswith((".rels", "Types].xml")) and not re.fullmatch(sheets, name)
+    }
+    assert re.search('Extension="xml" ContentType="[^"]*worksheet\\+xml"', types)
     assert all(f'PartName="{name}"' in types for name in named)
     assert types.count("PartName=") == len(named)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -37,11 +38,15 @@ def workbook_archive_encoder(
         schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
     ) -> Generator[bytes, None, None]:
         archive = PartArchive(layout.title, "xlsx")
+        left = layout.rows_expected
         for run in split_rows(batches, part_rows):
             yield archive.open()
             part = Tally(warnings=tally.warnings)
             before = tally.rows
-            with closing(encode_workbook(schema, run, layout, part)) as chunks:
+            rows = None if left is None else min(left, part_rows)
+            left = None if rows is None or left is None else left - rows
+            workbook = replace(layout, rows_expected=rows)
+            with closing(encode_workbook(schema, run, workbook, part)) as chunks:
                 for chunk in chunks:
                     block = _stored(chunk, part.rows - archive.rows)
                     tally.rows = before + part.rows

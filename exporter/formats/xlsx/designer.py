@@ -8,6 +8,7 @@ before the rows of each sheet, what comes after them, and all other parts of the
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,13 @@ from waybill.exporter.formats.xlsx.text_cells import one_line
 
 #: The same rows must give the same bytes, so a file cannot say when it was made.
 _CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 - XlsxWriter takes it for UTC
+
+_CONTENT_TYPES = "[Content_Types].xml"
+_SHEET_TYPE = re.compile(r'<Override PartName="/xl/worksheets/sheet[0-9]+\.xml" [^>]*/>')
+_XML_DEFAULT = '<Default Extension="xml" ContentType="application/xml"/>'
+_SHEET_DEFAULT = _XML_DEFAULT.replace(
+    "application/xml", "application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"
+)
 
 _HEADER_HEIGHT = 21
 _HEADER_FORMAT: Mapping[str, Any] = {
@@ -56,11 +64,25 @@ class Design:
 class Designer:
     """Makes designs that differ only in their sheets and row counts."""
 
-    def __init__(self, columns: Sequence[SheetColumn], layout: Layout, tally: Tally) -> None:
+    def __init__(
+        self,
+        columns: Sequence[SheetColumn],
+        layout: Layout,
+        tally: Tally,
+        *,
+        rows_of_one_sheet: int | None = None,
+    ) -> None:
         """`tally` is read for the "About this export" sheet each time."""
         self._columns = columns
         self._layout = layout
         self._tally = tally
+        #: How many rows the only data sheet will have; None if that, or their number, is open.
+        self.rows_of_one_sheet = rows_of_one_sheet
+
+    @property
+    def types_are_known(self) -> bool:
+        """Whether the content types of every design are those of a draft with one sheet."""
+        return self._layout.decorate is None or self.rows_of_one_sheet is not None
 
     def design(self, sheets: Sequence[tuple[str, int]]) -> Design:
         """Design a workbook with these data sheets: (name, data rows).
@@ -78,6 +100,7 @@ class Designer:
         others = tuple(sheet.name for sheet in workbook.worksheets()[len(sheets) :])
         with zipfile.ZipFile(file) as package:
             parts = {name: package.read(name) for name in package.namelist()}
+        parts[_CONTENT_TYPES] = with_sheets_by_default(parts[_CONTENT_TYPES].decode()).encode()
         frames = tuple(
             frame_of(sheet, parts.pop(part_name(number)).decode())
             for number, sheet in enumerate(worksheets, 1)
@@ -95,6 +118,7 @@ class Designer:
         for name, rows in sheets:
             sheet = workbook.add_worksheet(name, DataSheet)
             sheet.data_rows = rows
+            sheet.rows_are_known = self.rows_of_one_sheet is not None
             _write_table(sheet, self._columns, headers, formats)
             worksheets.append(sheet)
         if self._layout.decorate is not None:
@@ -108,6 +132,15 @@ class Designer:
             rows = sum(rows for _, rows in sheets)
             add_about(workbook, self._layout.about, rows, self._tally.warnings)
         return worksheets
+
+
+def with_sheets_by_default(content_types: str) -> str:
+    """Content types whose default for XML is a sheet, so that they name no sheet (ECMA-376 part 2).
+
+    All other parts are named anyway, by XlsxWriter as by Excel.
+    """
+    without = _SHEET_TYPE.sub("", content_types)
+    return without.replace(_XML_DEFAULT, _SHEET_DEFAULT)
 
 
 def part_name(number: int) -> str:

@@ -16,7 +16,14 @@ from waybill.exporter.blocks.parallel import map_ordered
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.formats.xlsx.designer import Designer
-from waybill.exporter.formats.xlsx.limits import BLOCK_BYTES, BLOCK_CELLS, BLOCK_ROWS, check_columns
+from waybill.exporter.formats.xlsx.limits import (
+    BLOCK_BYTES,
+    BLOCK_CELLS,
+    BLOCK_ROWS,
+    MAX_DATA_ROWS,
+    MAX_SHEET_BYTES,
+    check_columns,
+)
 from waybill.exporter.formats.xlsx.package import Package
 from waybill.exporter.formats.xlsx.placement import SETTLE_LAG, Placement
 from waybill.exporter.formats.xlsx.row_renderer import RowRenderer
@@ -28,6 +35,8 @@ from waybill.exporter.rows.seals import RowOrder
 
 #: More threads than this would outrun the one that reads, and the lag of `Placement`.
 _MAX_THREADS = SETTLE_LAG // 2
+#: The XML around one value.
+_CELL_BYTES = 40
 
 
 def encode_xlsx(
@@ -55,8 +64,9 @@ def encode_xlsx(
     labels = [column.label for column in columns]
     tally.warnings.update(count_renamed(requested_labels(schema, layout), labels))
 
-    designer = Designer(columns, layout, tally)
-    draft = designer.design([(acceptable(layout.title), 0)])
+    rows = rows_of_one_sheet(layout, sample)
+    designer = Designer(columns, layout, tally, rows_of_one_sheet=rows)
+    draft = designer.design([(acceptable(layout.title), rows or 0)])
     render = RowRenderer(columns, [draft.frames[0].styles[column.letters] for column in columns])
     placement = Placement(schema, layout, SheetNames(draft.other_sheets))
     package = Package(designer, draft, tally)
@@ -74,6 +84,19 @@ def encode_xlsx(
                 yield from package.add(piece, block)
     placement.ensure_sheet()
     yield from package.finish(placement.sheets)
+
+
+def rows_of_one_sheet(layout: Layout, sample: pa.Table) -> int | None:
+    """How many rows the only sheet will have; None if there may be more sheets, or none can say.
+
+    `sample` are the first rows. An eighth of what they let us expect is far from a full sheet.
+    """
+    rows = layout.rows_expected
+    if rows is None or rows > MAX_DATA_ROWS or layout.sheet_by is not None:
+        return None
+    cells = rows * sample.num_columns * _CELL_BYTES
+    values = rows * sample.nbytes // max(sample.num_rows, 1)
+    return rows if 8 * (cells + values) < MAX_SHEET_BYTES or not rows else None
 
 
 def cut_blocks(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[Cut]:

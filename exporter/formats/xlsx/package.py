@@ -4,6 +4,10 @@ A zip archive has one entry open at a time. Blocks of the open sheet go straight
 of others wait, compressed. When the open sheet is full, or 64 MiB are waiting, the oldest
 sheets are finished until half of that room is free again. So rows that are ordered by the
 column that makes the sheets stream without end, and others do up to those 64 MiB.
+
+The content types come first, where programs look that tell a workbook from any other archive
+(FC19). They depend on no row but where a `decorate` hook may add parts for each sheet, and
+then on the number of sheets.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from dataclasses import dataclass, field
 
 from waybill.exporter.blocks.block import Block
 from waybill.exporter.blocks.zip_stream import ZipStream
-from waybill.exporter.errors import ExportRejected, LimitExceeded
+from waybill.exporter.errors import ExportRejected, IncompleteExport, LimitExceeded
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.formats.xlsx.designer import Design, Designer, part_name
 from waybill.exporter.formats.xlsx.limits import MAX_HELD_BYTES
@@ -23,6 +27,7 @@ from waybill.exporter.rows.seals import RowOrder
 #: Written first, since they depend on no row, and in this order: `file` knows a workbook by
 #: the names of its first, third and fourth entry. The rest waits until all sheets are known.
 _FIRST_PARTS = ("_rels/.rels", "docProps/core.xml", "xl/theme/theme1.xml")
+_CONTENT_TYPES = "[Content_Types].xml"
 
 
 @dataclass(eq=False, slots=True)
@@ -52,6 +57,11 @@ class Package:
         self._draft = draft
         self._tally = tally
         self._max_held = max_held
+        #: Parts written before any row.
+        self._early = {
+            name: draft.parts[name]
+            for name in ((_CONTENT_TYPES,) if designer.types_are_known else ()) + _FIRST_PARTS
+        }
         self._zip = ZipStream()
         self._entries: dict[Sheet, _Entry] = {}
         self._open: _Entry | None = None
@@ -59,8 +69,8 @@ class Package:
 
     def begin(self) -> Iterator[bytes]:
         """The parts that depend on no row."""
-        for name in _FIRST_PARTS:
-            yield self._zip.file(name, self._draft.parts[name])
+        for name, part in self._early.items():
+            yield self._zip.file(name, part)
 
     def add(self, piece: Piece, block: Block) -> Iterator[bytes]:
         """Write `block`, or hold it until its sheet is written.
@@ -78,6 +88,7 @@ class Package:
                 "Order the dataset by the column that makes its sheets."
             )
         entry.rows += piece.rows
+        self._check_count(entry.rows)
         if entry is self._open:
             yield self._rows(entry, piece, block)
             return
@@ -94,13 +105,14 @@ class Package:
         """
         for sheet in sheets:
             self._entry(sheet)
+        self._check_count(sum(entry.rows for entry in self._entries.values()), exactly=True)
         design = self._design()
         for entry in self._unfinished():
             yield from self._write(entry, design)
             yield self._end(entry, design)
         self._check(design)
         for name, part in design.parts.items():
-            if name not in _FIRST_PARTS:
+            if name not in self._early:
                 yield self._zip.file(name, part)
         yield self._zip.finish()
         self._tally.file = self._zip.checksum
@@ -113,7 +125,23 @@ class Package:
 
     def _design(self) -> Design:
         entries = self._entries.values()
-        return self._designer.design([(entry.sheet.name, entry.rows) for entry in entries])
+        rows = self._designer.rows_of_one_sheet
+        return self._designer.design(
+            [(entry.sheet.name, entry.rows if rows is None else rows) for entry in entries]
+        )
+
+    def _check_count(self, rows: int, *, exactly: bool = False) -> None:
+        """Check what was promised before the first row, if anything was."""
+        promised = self._designer.rows_of_one_sheet
+        if promised is None:
+            return
+        if rows > promised or (exactly and rows < promised):
+            raise IncompleteExport(f"The database counted {promised:,} rows; others were read.")
+        if len(self._entries) > 1:
+            raise LimitExceeded(
+                "A sheet with these values would be too large for Excel. "
+                "Use the format xlsx.zip, or sheets by a column."
+            )
 
     def _advance(self) -> Iterator[bytes]:
         """Finish sheets, oldest first, until one can stay open."""
@@ -151,7 +179,7 @@ class Package:
 
     def _check(self, design: Design) -> None:
         """Check that what was written early agrees with the final design."""
-        parts_agree = all(self._draft.parts[name] == design.parts[name] for name in _FIRST_PARTS)
+        parts_agree = all(design.parts[name] == part for name, part in self._early.items())
         frames_agree = all(
             (entry.prologue, entry.epilogue) == (frame.prologue, frame.epilogue)
             for entry, frame in zip(self._entries.values(), design.frames, strict=True)
