@@ -33,7 +33,8 @@ def _postgres_session(url: sa.URL) -> RowSession:
 
     # SQLAlchemy reads what the server says of itself as text, which psycopg makes of it in no
     # other encoding: not in that of an SQL_ASCII database, nor in the environment's.
-    return RowSession(url, connect_args={"client_encoding": "UTF8"})
+    # Outside a transaction no limit on idle ones can end the session between two statements.
+    return RowSession(url, isolation_level="AUTOCOMMIT", connect_args={"client_encoding": "UTF8"})
 
 
 def _mysql_session(url: sa.URL) -> RowSession:

@@ -233,7 +233,8 @@ def test_a_query_that_cannot_work_is_rejected_for_good(database, sql):
 def test_a_query_cannot_write(database, orders, sql, count):
     with (
         pytest.raises(SourceRejected),
-        database.source.open(text_query(sql), count=count) as stream,
+        # Not as `text_query`, which already refuses some of them.
+        database.source.open(sa.text(sql), count=count) as stream,
     ):
         list(stream)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from waybill.exporter.datasets.dataset import Query
@@ -56,7 +57,8 @@ class PostgresSource:
             SourceUnavailable: no connection, a lock held for too long, a restart.
             SourceRejected: a table or column is missing, no right to read it, bad syntax.
         """
-        stream = PostgresStream(self._conninfo, self._render(query), count=count)
+        statement, conninfo = self._render(query)
+        stream = PostgresStream(conninfo, statement, count=count)
         try:
             stream.begin()
             yield stream
@@ -67,12 +69,29 @@ class PostgresSource:
         """What the planner says, and a count where the plan is cheap; see `RowCounter.count`."""
         return count_rows(self._conninfo, query, within)
 
-    def _render(self, query: Query) -> sql.SQL:
+    def _render(self, query: Query) -> tuple[sql.SQL, str]:
+        """The statement, and the connection string for the session that reads it."""
         try:
             with psycopg.connect(self._conninfo, autocommit=True) as connection:
-                return render_with_literals(query, connection)
+                return render_with_literals(query, connection), _readable(
+                    connection, self._conninfo
+                )
         except psycopg.Error as error:
             raise by_sqlstate(error.sqlstate) from None
+
+
+def _readable(connection: psycopg.Connection[Any], conninfo: str) -> str:
+    """`conninfo`, with names unquoted where this server quotes all of them.
+
+    The driver looks for PostgreSQL's types by the names of their functions when it connects, and
+    knows none of them in quotes (measured: every column became text). Only then, for a connection
+    pooler may refuse options.
+    """
+    [quotes] = connection.execute("SHOW quote_all_identifiers").fetchone() or ("off",)
+    if quotes == "off":
+        return conninfo
+    options = conninfo_to_dict(conninfo).get("options") or ""
+    return make_conninfo(conninfo, options=f"{options} -c quote_all_identifiers=off")
 
 
 def _conninfo(url: sa.URL) -> str:

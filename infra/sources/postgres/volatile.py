@@ -16,7 +16,8 @@ from psycopg import sql
 
 Plan = Mapping[str, Any]
 
-_CALL = re.compile(r'"?([^\W\d][\w$]*)"?\(')
+#: Only from a word's beginning: a constant in a plan may be a text of megabytes. (NAMEDATALEN)
+_CALL = re.compile(r'(?<![\w$])([^\W\d][\w$]{0,62})"?\(')
 
 #: Where a plan says which rows there are.
 _CONDITIONS = frozenset(
