@@ -134,6 +134,23 @@ def test_a_query_has_the_types_that_the_server_says(url, sql, kind, value):
     assert sorted(table["x"].to_pylist(), key=str) == sorted([None, value], key=str)
 
 
+@pytest.mark.parametrize(
+    ("sql", "kind", "value"),
+    [
+        ("b'1'", pa.int64(), 1),
+        ("B'101'", pa.int64(), 5),
+        ("0b11", pa.int64(), 3),
+        ("b'" + "1" * 64 + "'", pa.decimal128(20, 0), Decimal(2**64 - 1)),
+        ("x'00ff'", pa.binary(), b"\x00\xff"),
+        ("'%b''1'' '", pa.string(), "%b'1' "),
+    ],
+)
+def test_a_literal_of_bits_is_a_number(url, sql, kind, value):
+    column = read(url, text_query(f"SELECT {sql} AS x"))["x"]
+
+    assert (column.type, column[0].as_py()) == (kind, value)
+
+
 def test_a_sum_declared_as_an_integer_is_one(url):
     total = sa.select(sa.func.sum(sa.literal_column("id", sa.Integer)).label("n"))
 

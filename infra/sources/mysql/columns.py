@@ -31,9 +31,6 @@ from waybill.infra.sources.mysql.connection import WireField
 from waybill.infra.sources.mysql.well_known_text import well_known_text
 from waybill.infra.sources.rows.columns import RowColumn
 
-#: The collation of bytes. (MySQL manual, "The binary Collation".)
-_BINARY = 63
-
 #: Digits of an unsigned 64-bit number.
 _UNSIGNED_64 = pa.decimal128(20, 0)
 
@@ -220,9 +217,9 @@ def _wire_column(name: str, wire: WireField) -> MysqlColumn:
         return MysqlColumn(pa.field(name, pa.float64()))
     if code in {FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL}:
         return _decimal(name, wire)
-    if code == FIELD_TYPE.BIT:
-        kind = pa.int64() if wire.length < 64 else _UNSIGNED_64
-        return MysqlColumn(pa.field(name, kind), text=_bits)
+    if code == FIELD_TYPE.BIT or wire.is_bit_literal:
+        bits = wire.length if code == FIELD_TYPE.BIT else 8 * wire.length
+        return MysqlColumn(pa.field(name, pa.int64() if bits < 64 else _UNSIGNED_64), text=_bits)
     if code in _RANGED:
         arrow_type, odd, marks = _RANGED[code]
         texts = pa.field(name, pa.string(), metadata=marks)
@@ -231,9 +228,7 @@ def _wire_column(name: str, wire: WireField) -> MysqlColumn:
         return MysqlColumn(pa.field(name, pa.string()), text=well_known_text)
     if code == FIELD_TYPE.JSON or wire.format_name == "json":
         return MysqlColumn(pa.field(name, pa.string(), metadata=_JSON))
-    # A column of nulls alone has no bytes.
-    is_binary = wire.charsetnr == _BINARY and wire.length and code != FIELD_TYPE.NULL
-    return MysqlColumn(pa.field(name, pa.binary() if is_binary else pa.string()))
+    return MysqlColumn(pa.field(name, pa.binary() if wire.is_bytes else pa.string()))
 
 
 def _decimal(name: str, wire: WireField) -> MysqlColumn:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
-from pymysql.constants import CLIENT
+from pymysql.constants import CLIENT, COMMAND, FIELD_TYPE, FLAG
 from pymysql.protocol import FieldDescriptorPacket
 
 #: Bit 35 of the capabilities, in the word that MariaDB keeps the upper 32 in.
@@ -21,6 +21,16 @@ _EXTENDED_METADATA = 1 << (35 - 32)
 
 #: What a login packet begins with: flags, largest packet, collation, 19 bytes unused, the word.
 _LOGIN = struct.Struct("<IIB19xI")
+
+#: The answer to a statement that is prepared: a zero, its number, and how many columns and
+#: parameters are described after it.
+_PREPARED = struct.Struct("<BIHH")
+
+#: The collation of bytes. (MySQL manual, "The binary Collation".)
+BINARY_COLLATION = 63
+
+#: Of the longest bit literal that is a number, one of 64 bits.
+_MAX_BIT_BYTES = 8
 
 #: What ends a column's description: a length, and twelve bytes of that length.
 _FIXED_BYTES = 13
@@ -36,6 +46,18 @@ class WireField(FieldDescriptorPacket):  # type: ignore[misc]
     _position: int
     #: The format of a text, such as ``json``; empty where the server does not say.
     format_name = ""
+
+    @property
+    def is_bytes(self) -> bool:
+        """Whether a string has no character set. A column of nulls alone is of no type."""
+        is_binary = self.charsetnr == BINARY_COLLATION and self.type_code != FIELD_TYPE.NULL
+        return bool(is_binary and self.length)
+
+    @property
+    def is_bit_literal(self) -> bool:
+        """Whether the column is a literal such as ``b'101'``, which has no type but this mark."""
+        is_marked = self.type_code == FIELD_TYPE.VAR_STRING and self.flags & FLAG.UNSIGNED
+        return bool(is_marked and self.is_bytes and self.length <= _MAX_BIT_BYTES)
 
     def _parse_field_descriptor(self, encoding: str) -> None:
         extended = self._extended_metadata()
@@ -88,6 +110,25 @@ class WireConnection(Connection):  # type: ignore[misc]
         if packet_type is FieldDescriptorPacket:
             packet_type = WireField
         return super()._read_packet(packet_type)
+
+    def describe(self, sql: str) -> list[WireField]:
+        """The columns of a query as it stands, by preparing it: it is not run.
+
+        As a derived table a query loses what marks a bit literal.
+        """
+        self._execute_command(COMMAND.COM_STMT_PREPARE, sql)
+        answer = self._read_packet().get_all_data()
+        _, number, columns, parameters = _PREPARED.unpack_from(answer)
+        self._described(parameters)
+        fields = self._described(columns)
+        self._execute_command(COMMAND.COM_STMT_CLOSE, struct.pack("<I", number))
+        return fields
+
+    def _described(self, count: int) -> list[WireField]:
+        fields = [self._read_packet(FieldDescriptorPacket) for _ in range(count)]
+        if fields:
+            self._read_packet()
+        return fields
 
     @property
     def _product(self) -> str:

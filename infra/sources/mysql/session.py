@@ -8,6 +8,7 @@ what a query means, such as ANSI_QUOTES, stay as the user's own client has them.
 from __future__ import annotations
 
 import configparser
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +17,9 @@ import sqlalchemy as sa
 
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.errors import InvalidRequest
+from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.mysql.columns import MysqlColumn, column
-from waybill.infra.sources.mysql.connection import WireConnection, fields_of
+from waybill.infra.sources.mysql.connection import WireConnection, WireField, fields_of
 from waybill.infra.sources.mysql.url_options import CHARSET, connect_arguments
 from waybill.infra.sources.rows.session import (
     ReadPlan,
@@ -44,6 +46,9 @@ _SNAPSHOT = (
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 )
+
+#: A literal of bits; the server describes it as bytes, unless it is asked before it runs.
+_BIT_LITERAL = re.compile(r"\bb'[01]+'|\b0b[01]+\b", re.IGNORECASE)
 
 
 class MysqlSession(RowSession):
@@ -100,6 +105,7 @@ class MysqlSession(RowSession):
         nothing = sa.select(sa.text("*")).select_from(rows).where(sa.false())
         with connection.execute(nothing) as result:
             fields = fields_of(result.cursor)
+        fields = _with_bit_literals(connection, query, fields)
         columns = [
             column(name, field, selected.type, connection.dialect)
             for name, field, selected in zip(names, fields, rows.c, strict=True)
@@ -144,6 +150,22 @@ class MysqlSession(RowSession):
             cursor._result.unbuffered_active = False
         # Not through SQLAlchemy, which would log the interruption as an error.
         cursor.close()
+
+
+def _with_bit_literals(
+    connection: sa.Connection, query: Query, fields: list[WireField]
+) -> list[WireField]:
+    """`fields`, and for bit literals what they are where they stand."""
+    statement, values = compile_query(query, connection.dialect)
+    if not _BIT_LITERAL.search(statement):
+        return fields
+    driver = driver_connection(connection)
+    with driver.cursor() as cursor:
+        own = driver.describe(cursor.mogrify(statement, values))
+    return [
+        literal if literal.is_bit_literal else field
+        for literal, field in zip(own, fields, strict=True)
+    ]
 
 
 def _unseen(found: MysqlColumn) -> MysqlColumn:
