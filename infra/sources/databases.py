@@ -29,8 +29,10 @@ def _any_session(url: sa.URL) -> RowSession:
 
 
 def _postgres_session(url: sa.URL) -> RowSession:
+    from waybill.infra.sources.postgres.source import connection_string
     from waybill.infra.sources.rows.session import RowSession
 
+    connection_string(url)
     # SQLAlchemy reads what the server says of itself as text, which psycopg makes of it in no
     # other encoding: not in that of an SQL_ASCII database, nor in the environment's.
     # Outside a transaction no limit on idle ones can end the session between two statements.

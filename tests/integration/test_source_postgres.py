@@ -18,7 +18,7 @@ from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.sources import open_source
 from waybill.infra.sources.errors import SourceError, SourceRejected, SourceUnavailable
-from waybill.infra.sources.operator_queries import text_query
+from waybill.infra.sources.operator_queries import table_query, text_query
 from waybill.infra.sources.postgres import stream as postgres_stream
 
 #: Enough rows that the server is still sending when the first batch has arrived.
@@ -72,6 +72,8 @@ def test_every_spelling_of_the_url_is_understood(shared_url, scheme):
 def test_an_option_nobody_knows_is_refused_before_connecting(shared_url):
     with pytest.raises(InvalidRequest, match="option"):
         open_source(f"{shared_url}?colour=blue")
+    with pytest.raises(InvalidRequest, match="option"):
+        table_query(f"{shared_url}?colour=blue", "orders")
 
 
 def test_options_of_the_url_reach_the_server(shared_url):

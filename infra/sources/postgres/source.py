@@ -44,7 +44,7 @@ class PostgresSource:
     """
 
     def __init__(self, url: sa.URL) -> None:
-        self._conninfo = _conninfo(url)
+        self._conninfo = connection_string(url)
 
     @contextmanager
     def open(self, query: Query, *, count: bool = True) -> Iterator[PostgresStream]:
@@ -94,7 +94,12 @@ def _readable(connection: psycopg.Connection[Any], conninfo: str) -> str:
     return make_conninfo(conninfo, options=f"{options} -c quote_all_identifiers=off")
 
 
-def _conninfo(url: sa.URL) -> str:
+def connection_string(url: sa.URL) -> str:
+    """What libpq is told: the options of `url`, and those it must not override.
+
+    Raises:
+        InvalidRequest: the URL has an option that PostgreSQL's client does not know.
+    """
     dialect: sa.Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
     _, options = dialect.create_connect_args(url.set(drivername="postgresql+psycopg"))
     settings = _CONNECTION_DEFAULTS | {name: str(value) for name, value in options.items()}
