@@ -59,6 +59,9 @@ _REFUSED = {
 
 _UNAVAILABLE = {
     "25P03": "The database ended the session because it stood still for too long.",
+    "28000": "The database refuses the account of the source URL, or its password.",
+    "28P01": "The database refuses the password of the source URL.",
+    "3D000": "The source URL names a database that does not exist.",
     "40001": "The database had to end the read because of a conflict; a new try may pass.",
     "55P03": "A table of this query is locked by another session.",
     "57014": "The database ended the query at its time limit.",

@@ -40,6 +40,14 @@ def test_a_fault_of_the_moment_is_tried_again(state):
 
 
 @pytest.mark.parametrize(
+    ("state", "words"),
+    [("28000", "the account"), ("28P01", "the password"), ("3D000", "names a database")],
+)
+def test_a_source_url_that_leads_nowhere_is_said_to(state, words):
+    assert words in str(by_sqlstate(state))
+
+
+@pytest.mark.parametrize(
     "state",
     [
         "0A000",
