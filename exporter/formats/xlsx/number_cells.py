@@ -38,6 +38,8 @@ NUMBERS_BY_PLACES = ("", *(number_format(places) for places in range(_MAX_PLACES
 #: A number as a database prints it: no zeros in front, which would make it an identifier.
 _PLAIN = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$"
 _WITH_EXPONENT = r"^-?[0-9](?:\.[0-9]+)?[eE][+-]?[0-9]{1,3}$"
+#: The places of a float without an exponent; one zero stands for none.
+_FLOAT_PLACES = r"^-?[0-9]+\.([0-9]*?)0?$"
 _NOT_FINITE = r"(?i)^(?:nan|[+-]?inf(?:inity)?)$"
 #: A double has at most 17 significant digits.
 _DOUBLE_DIGITS = 17
@@ -192,10 +194,9 @@ def _shown_float(text: pl.Series) -> int | pl.Series:
     """`_by_places` for the floats that "General" would round and a cell has room for."""
     length = text.str.len_bytes()
     rows = ((length > _GENERAL_LENGTH) & (length <= MAX_DIGITS + 1)).arg_true()
-    longer = text.gather(rows)
-    rows, longer = (part.filter(~longer.str.contains("[ein]")) for part in (rows, longer))
     if rows.is_empty():
         return 0
     # Few of a column's rows, as a rule: doubles that were computed have more digits.
-    shown_as = pl.zeros(len(text), pl.Int64, eager=True)
-    return shown_as.scatter(rows, _by_places(longer.str.strip_suffix(".0")))
+    places = text.gather(rows).str.extract(_FLOAT_PLACES).str.len_bytes() + 1
+    shown_as = pl.zeros(len(text), pl.UInt32, eager=True)
+    return shown_as.scatter(rows, places.fill_null(0))
