@@ -170,3 +170,22 @@ def test_the_about_sheet_says_so_when_nothing_was_changed() -> None:
 
 def test_without_lines_there_is_no_about_sheet() -> None:
     assert list(read_openpyxl(encode(pa.table({"id": [1]}))[0])) == ["Export"]
+
+
+@pytest.mark.parametrize(
+    ("value", "number_format"),
+    [
+        (0.001, "General"),
+        (123456789.12, "0.00"),
+        (123456789012.0, "0"),
+        (-1234567890.5, "0.0"),
+        (1.234567e-20, "General"),
+        (2 / 3, "General"),
+    ],
+)
+def test_a_float_that_general_would_round_shows_its_places(
+    value: float, number_format: str
+) -> None:
+    """FC15"""
+    sheet = _sheet(pa.table({"a": [1.5] * 2_000 + [value]}))
+    assert sheet["A2002"].number_format == number_format
