@@ -152,7 +152,7 @@ _ENTRIES = (
         encoder=f"{_ENCODERS}.parquet:parquet_encoder",
         parquet_profile=COMPATIBLE,
         empty_bytes=1_200,
-        bytes_per_cell=1.8,
+        bytes_per_cell=3.9,
     ),
 )
 
