@@ -15,6 +15,8 @@ The SQLSTATE or the driver's own code is kept, since that is enough to look the 
 
 from __future__ import annotations
 
+import re
+
 import sqlalchemy.exc as sa_exc
 
 from waybill.exporter.errors import ExportRejected, WaybillError
@@ -86,6 +88,18 @@ _SQLITE_REFUSED = (
     "SQLITE_TOOBIG",
 )
 
+#: The words of SQLite for what is not there. They hold a name, and nothing else of the query.
+_SQLITE_MISSING = re.compile(
+    r"no such (table|column|function|module|collation sequence): ([^'\s]{1,200})"
+)
+_SQLITE_MISSING_TEXTS = {
+    "table": "The query names a table that does not exist: {}.",
+    "column": "The query names a column that does not exist: {}.",
+    "function": "The query calls a function that SQLite does not have here: {}.",
+    "module": "A virtual table needs an SQLite extension that is not here: {}.",
+    "collation sequence": "The query needs a collation that SQLite does not have here: {}.",
+}
+
 #: The classes every Python driver has for a query that is wrong (PEP 249, "Exceptions").
 _PEP249_REFUSED = frozenset({"DataError", "NotSupportedError", "ProgrammingError"})
 
@@ -112,6 +126,11 @@ def by_driver(error: Exception) -> SourceError:
         return by_sqlstate(state)
     name = getattr(cause, "sqlite_errorname", None)
     if name is not None:
+        missing = _SQLITE_MISSING.fullmatch(str(cause))
+        if missing is not None:
+            return SourceRejected(
+                f"{_SQLITE_MISSING_TEXTS[missing[1]].format(missing[2])} ({name})"
+            )
         return _by_code(name, refused=name.startswith(_SQLITE_REFUSED))
     number = cause.args[0] if cause.args else None
     class_names = {base.__name__ for base in type(cause).__mro__}

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
+import os
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from decimal import Decimal
@@ -14,6 +19,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from waybill.exporter.values.declared_kinds import DeclaredKind, declared_as
 from waybill.infra.sources import open_source
 from waybill.infra.sources.arrow_types import INSTANT, TIME, TIMESTAMP
 from waybill.infra.sources.errors import ReadCancelled, SourceRejected, SourceUnavailable
@@ -41,6 +47,11 @@ def column(path) -> Callable[[str, Sequence[Any]], pa.ChunkedArray]:
     return write_and_read
 
 
+def write(path: Path, script: str) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(script)
+
+
 def read(path: Path, query: Any, *, count: bool = True) -> pa.Table:
     with open_source(f"sqlite:///{path}").open(query, count=count) as stream:
         return pa.Table.from_batches(list(stream), schema=stream.schema)
@@ -50,19 +61,43 @@ def read(path: Path, query: Any, *, count: bool = True) -> pa.Table:
     ("declared", "stored", "kind", "read_as"),
     [
         ("BOOLEAN", [1, 0, None], pa.bool_(), [True, False, None]),
-        ("BOOLEAN", [1, 2], pa.int64(), [1, 2]),
+        ("BOOLEAN", [1, 2, "t", None], _TEXT, ["true", "2", "t", None]),
+        ("BOOL", ["true", "false"], _TEXT, ["true", "false"]),
         ("INTEGER", [-(2**63), 2**63 - 1], pa.int64(), [-(2**63), 2**63 - 1]),
-        ("INTEGER", [1, 2.5], pa.float64(), [1.0, 2.5]),
+        ("INTEGER", [1, 2.5], _TEXT, ["1", "2.5"]),
         ("INTEGER", [1, "two", b"\x03\xff"], _TEXT, ["1", "two", "\\x03ff"]),
         ("REAL", [1, 2.5, None], pa.float64(), [1.0, 2.5, None]),
         ("REAL", [1.5, "x"], _TEXT, ["1.5", "x"]),
         ("", [2**53 + 1, 0.5], _TEXT, [str(2**53 + 1), "0.5"]),
         ("", [1e300, float("inf")], pa.float64(), [1e300, float("inf")]),
         ("NUMERIC(9, 2)", [1, "4.50"], pa.decimal128(9, 2), [Decimal(1), Decimal("4.5")]),
-        ("NUMERIC(9, 2)", [12.345], pa.float64(), [12.345]),
-        ("NUMERIC(4, 2)", [100.5], pa.float64(), [100.5]),
-        ("NUMERIC(20, 2)", [90071992547410.5], pa.float64(), [90071992547410.5]),
+        ("NUMERIC(9, 2)", [4.5, 3, 12.345, "n/a"], _TEXT, ["4.50", "3.00", "12.345", "n/a"]),
+        ("NUMERIC(4, 2)", [100.5], _TEXT, ["100.50"]),
+        ("NUMERIC(20, 2)", [90071992547410.5], _TEXT, ["90071992547410.50"]),
         ("NUMERIC", [1.25, 3], pa.float64(), [1.25, 3.0]),
+        ("NUMERIC", [1, 3], pa.float64(), [1.0, 3.0]),
+        ("NUMERIC", [2**53 + 1, 0.5], _TEXT, [str(2**53 + 1), "0.5"]),
+        ("DECIMAL(99, 2)", [1.25], pa.float64(), [1.25]),
+        ("NUMBER(10,2)", [4.5, 3], pa.decimal128(10, 2), [Decimal("4.5"), Decimal(3)]),
+        ("INT UNSIGNED", [7], pa.int64(), [7]),
+        ("UNSIGNED BIG INT", [7], pa.int64(), [7]),
+        ("TINYINT(1)", [1, 0], pa.int64(), [1, 0]),
+        ("DOUBLE PRECISION", [1], pa.float64(), [1.0]),
+        ("FLOAT", [float("inf"), float("-inf"), -0.0], pa.float64(), [math.inf, -math.inf, 0.0]),
+        ("VARCHAR2(20)", ["007"], _TEXT, ["007"]),
+        ("NVARCHAR(20)", ["007"], _TEXT, ["007"]),
+        ("CLOB", ["007"], _TEXT, ["007"]),
+        ("UUID", ["123e4567-e89b-12d3-a456-426614174000"], _TEXT,
+         ["123e4567-e89b-12d3-a456-426614174000"]),
+        ("STRING", ["Ann", "007"], _TEXT, ["Ann", "7"]),
+        ("ENUM", ["a"], _TEXT, ["a"]),
+        ("INTERVAL", ["1 day"], _TEXT, ["1 day"]),
+        ("POINT", ["POINT(1 2)"], _TEXT, ["POINT(1 2)"]),
+        ("NO_SUCH_TYPE", ["x", 1.5], _TEXT, ["x", "1.5"]),
+        ("NO_SUCH_TYPE", [1, 2], pa.int64(), [1, 2]),
+        ("TIMESTAMP WITH TIME ZONE", ["2024-01-02 10:00+02:00"], _TEXT, ["2024-01-02 10:00+02:00"]),
+        ("BLOB", [], pa.binary(), []),
+        ("", [], _TEXT, []),
         ("TEXT", ["", "a\0b", "客户 🙂"], _TEXT, ["", "a\0b", "客户 🙂"]),
         ("TEXT", ["a", b"b", 3], _TEXT, ["a", "b", "3"]),
         ("VARCHAR(2)", ["far too long"], _TEXT, ["far too long"]),
@@ -74,6 +109,12 @@ def read(path: Path, query: Any, *, count: bool = True) -> pa.Table:
         ("DATE", ["0000-00-00"], _TEXT, ["0000-00-00"]),
         ("DATE", ["now"], _TEXT, ["now"]),
         ("DATE", [1709164800], pa.int64(), [1709164800]),
+        ("DATETIME", [2460370.5, 2460371], pa.float64(), [2460370.5, 2460371.0]),
+        ("DATETIME", [1722000000000, "2024-02-29 10:00:00"], _TEXT,
+         ["1722000000000", "2024-02-29 10:00:00"]),
+        ("DATETIME", ["2024-02-29 10:00", "2024-02-29T10:00:00.5"], TIMESTAMP,
+         ["2024-02-29T10:00:00", "2024-02-29T10:00:00.500000"]),
+        ("DATETIME", ["2024-02-29 25:00"], _TEXT, ["2024-02-29 25:00"]),
         ("DATETIME", ["2024-02-29 23:59:59.999999"], TIMESTAMP, ["2024-02-29T23:59:59.999999"]),
         ("DATETIME", ["2024-02-29T10:00:00", None], TIMESTAMP, ["2024-02-29T10:00:00", None]),
         ("DATETIME", ["2024-02-29 10:00:00.123"], TIMESTAMP, ["2024-02-29T10:00:00.123000"]),
@@ -82,6 +123,7 @@ def read(path: Path, query: Any, *, count: bool = True) -> pa.Table:
         ("DATETIME", ["2024-02-29 10:00:00.1234567"], _TEXT, ["2024-02-29 10:00:00.1234567"]),
         ("DATETIME", ["2024-02-29 10:00:00", "soon"], _TEXT, ["2024-02-29 10:00:00", "soon"]),
         ("TIME", ["23:59:59.999999", "10:00:00"], TIME, [dt.time.max, dt.time(10)]),
+        ("TIME", ["08:30", "08:30:00.5"], TIME, [dt.time(8, 30), dt.time(8, 30, 0, 500000)]),
         ("TIME", ["24:00:00"], _TEXT, ["24:00:00"]),
         ("JSON", ['{"a":  1}'], _TEXT, ['{"a":  1}']),
         ("NO_SUCH_TYPE", ["x"], _TEXT, ["x"]),
@@ -96,6 +138,108 @@ def test_a_column_gets_the_type_that_all_its_values_have(column, declared, store
         assert [value and value.isoformat() for value in values.to_pylist()] == read_as
     else:
         assert values.to_pylist() == read_as
+
+
+@pytest.mark.parametrize(
+    ("declared", "odd", "marks"),
+    [
+        ("INTEGER", "n/a", declared_as(DeclaredKind.INTEGER)),
+        ("REAL", "n/a", declared_as(DeclaredKind.FLOAT)),
+        ("NUMERIC(9, 2)", 1 / 3, declared_as(DeclaredKind.DECIMAL, precision=9, scale=2)),
+        ("NUMERIC", "n/a", declared_as(DeclaredKind.DECIMAL)),
+        ("BOOLEAN", 2, declared_as(DeclaredKind.BOOLEAN)),
+        ("DATE", "0000-00-00", declared_as(DeclaredKind.DATE)),
+        ("TIME", "25:00:00", declared_as(DeclaredKind.TIME)),
+        ("TIMESTAMP", "2024-01-02T10:00Z", declared_as(DeclaredKind.TIMESTAMP)),
+        ("JSON", "[1]", declared_as(DeclaredKind.JSON)),
+        ("STRING", "n/a", None),
+        ("NO_SUCH_TYPE", "n/a", None),
+    ],
+)
+def test_a_column_with_an_odd_value_keeps_the_mark_of_its_declaration(path, declared, odd, marks):
+    write(path, f"CREATE TABLE t (id INTEGER PRIMARY KEY, x {declared})")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("INSERT INTO t (x) VALUES (?)", [odd])
+
+    by_table = read(path, table_query(f"sqlite:///{path}", "t"))
+    by_query = read(path, text_query("SELECT * FROM t"))
+
+    field = by_table.schema.field("x")
+    assert (field.type, field.metadata or None) == (_TEXT, marks)
+    assert by_query.equals(by_table, check_metadata=True)
+
+
+def test_a_query_has_the_types_of_its_table_by_every_way(path):
+    write(
+        path,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, d DATE, m TIMESTAMP, c TIME, b BOOLEAN,"
+        " n DECIMAL(9, 2), j JSON, u UUID, s AS (id + 1), e DATETIME, a ANY);"
+        "INSERT INTO t VALUES (1, '2024-02-29', '2024-02-29 10:00:00', '10:00:00', 1, 4.5,"
+        " '{\"a\": 1}', 'x', 1722000000000, '007');"
+        "CREATE VIEW v AS SELECT * FROM t",
+    )
+    table = read(path, table_query(f"sqlite:///{path}", "t"))
+    wanted = sa.table("t", *map(sa.column, table.column_names))
+
+    for query in (
+        table_query(f"sqlite:///{path}", "v"),
+        text_query("SELECT * FROM t"),
+        text_query("WITH q AS (SELECT * FROM v) SELECT * FROM q WHERE id IN (1, 2) -- all"),
+        text_query("SELECT * FROM main.t UNION ALL SELECT * FROM t WHERE id > 5"),
+        sa.text("SELECT * FROM t WHERE id = :id LIMIT :most").bindparams(id=1, most=5),
+        sa.select(wanted).where(wanted.c.id.in_([1, 2])).limit(5),
+    ):
+        assert read(path, query).equals(table, check_metadata=True)
+    assert table.schema.field("m").type == TIMESTAMP
+    assert table.schema.field("n").type == pa.decimal128(9, 2)
+    assert table.schema.field("s").type == pa.int64()
+
+
+def test_a_strict_column_of_any_type_keeps_digits_that_are_text(path):
+    write(
+        path,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, code ANY) STRICT; INSERT INTO t VALUES (1, '007')",
+    )
+
+    codes = read(path, table_query(f"sqlite:///{path}", "t"))
+
+    assert codes.schema.field("code") == pa.field("code", _TEXT)
+    assert codes["code"].to_pylist() == ["007"]
+
+
+@pytest.mark.parametrize("chance", ["random() % 2 = 0", "hex(randomblob(1)) < '80'", "v.r < 0"])
+def test_a_query_with_other_rows_each_time_is_run_once(path, chance):
+    write(path, "CREATE VIEW v AS SELECT random() AS r")
+    numbers = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000)"
+    rest = "SELECT i, 'x' || i AS x FROM n, v WHERE"
+    query = text_query(f"{numbers} {rest} {chance} ORDER BY i DESC")
+
+    with open_source(f"sqlite:///{path}").open(query) as stream:
+        table = pa.Table.from_batches(list(stream), schema=stream.schema)
+
+        assert table.num_rows == stream.rows_expected
+    rows = table["i"].to_pylist()
+    assert rows == sorted(rows, reverse=True)
+    assert table["x"].to_pylist() == [f"x{row}" for row in rows]
+
+
+def test_rows_with_a_collation_of_another_program_are_read_and_its_order_is_refused(path):
+    with closing(sqlite3.connect(path)) as database, database:
+        database.create_collation("NOCASE2", lambda one, two: (one > two) - (one < two))
+        database.execute(
+            "CREATE TABLE t (id TEXT COLLATE NOCASE2 PRIMARY KEY, d DATE COLLATE NOCASE2)"
+        )
+
+        database.execute("INSERT INTO t VALUES ('b', '2024-02-29'), ('a', NULL)")
+
+    by_table = read(path, table_query(f"sqlite:///{path}", "t"))
+    by_query = read(path, text_query("SELECT * FROM t"))
+
+    assert by_table.to_pylist() == [{"id": "a", "d": None}, {"id": "b", "d": dt.date(2024, 2, 29)}]
+    assert by_query.schema.field("d").type == pa.date32()
+    for query in ("SELECT * FROM t ORDER BY d", "SELECT * FROM t WHERE id = 'a'"):
+        with pytest.raises(SourceRejected, match="collation of another program, NOCASE2"):
+            read(path, text_query(query))
 
 
 def test_a_single_odd_value_after_many_others_is_neither_lost_nor_fatal(column):
@@ -162,10 +306,95 @@ def test_a_table_may_have_as_many_columns_as_sqlite_allows(path):
 
 
 def test_a_missing_file_is_not_created(path):
-    with pytest.raises(SourceUnavailable):
-        read(path, text_query("SELECT 1"))
+    for url in (f"sqlite:///{path}", "sqlite:///file:missing.db?uri=true"):
+        with (
+            pytest.raises(SourceRejected, match=r"There is no SQLite file /.*\.db"),
+            open_source(url).open(text_query("SELECT 1")),
+        ):
+            pass
 
     assert not path.exists()
+    assert not Path("missing.db").exists()
+
+
+def test_what_is_no_database_is_named(path, tmp_path):
+    path.write_bytes(b"far too long to be an empty database" * 100)
+    for place, said in ((path, "is no SQLite database, or is encrypted"), (tmp_path, "directory")):
+        with (
+            pytest.raises(SourceRejected, match=said) as refused,
+            open_source(f"sqlite:///{place}").open(text_query("SELECT 1")),
+        ):
+            pass
+        assert str(place) in str(refused.value)
+
+
+#: Reads the table of the file given, as a user without rights; between the two, SQL is run.
+_AS_NOBODY = """
+import os, sqlite3, sys
+from waybill.infra.sources import open_source
+from waybill.infra.sources.operator_queries import text_query
+path, script = sys.argv[1:]
+if os.geteuid() == 0:
+    os.seteuid(65534)
+with open_source(f"sqlite:///{path}").open(text_query("SELECT x FROM t")) as stream:
+    stream.schema
+    if script:
+        os.seteuid(os.getuid())
+        os.chmod(path, 0o644)
+        os.chmod(os.path.dirname(path), 0o755)
+        database = sqlite3.connect(path)
+        database.executescript(script)
+        database.close()
+    print([value for batch in stream for value in batch["x"].to_pylist()])
+"""
+
+
+@pytest.fixture
+def read_only_wal():
+    """A file in WAL mode without a ``-wal``, in a directory that its reader may not write to."""
+    with tempfile.TemporaryDirectory(prefix="waybill-ro-") as folder:
+        path = Path(folder) / "rows.db"
+        write(path, "PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)")
+        assert os.listdir(folder) == ["rows.db"]
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+        yield path
+        path.parent.chmod(0o755)
+
+
+def as_nobody(path: Path, script: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", _AS_NOBODY, path, script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_file_in_wal_mode_is_read_where_nobody_may_write(read_only_wal):
+    assert as_nobody(read_only_wal).stdout == "[1, 2]\n"
+
+
+def test_a_file_that_changes_while_it_is_read_unwatched_ends_the_export(read_only_wal):
+    done = as_nobody(read_only_wal, "INSERT INTO t VALUES (3)")
+
+    assert "rows.db was changed while it was read" in done.stderr
+
+
+def test_a_write_ahead_log_that_cannot_be_read_is_not_passed_over(read_only_wal):
+    read_only_wal.parent.chmod(0o755)
+    with closing(sqlite3.connect(read_only_wal)) as writer, writer:
+        writer.execute("INSERT INTO t VALUES (3)")
+        writer.commit()
+        log = Path(f"{read_only_wal}-wal").read_bytes()
+    # As after a crash: the log is there, and its index is not.
+    Path(f"{read_only_wal}-wal").write_bytes(log)
+    read_only_wal.parent.chmod(0o555)
+
+    done = as_nobody(read_only_wal)
+
+    assert done.returncode
+    assert "has a write-ahead log" in done.stderr
 
 
 def test_the_file_is_opened_read_only(column, path):

@@ -45,6 +45,8 @@ class RowColumn:
     field: pa.Field
     #: Types to go through before that of `field`; the first takes the driver's own values.
     through: tuple[pa.DataType, ...] = ()
+    #: The text of a value, for a string column that was declared as something else.
+    text: Callable[[Any], str] | None = None
 
     @property
     def fixed_bytes(self) -> int:
@@ -60,6 +62,8 @@ class RowColumn:
         Raises:
             SourceRejected: a value does not fit the declared type, and must not be changed to fit.
         """
+        if self.text is not None:
+            return self._one_by_one(values)
         first, *rest = (*self.through, self.field.type)
         expected = _SILENTLY_CUT.get(first)
         if expected is not None and not set(map(type, values)) <= {expected, type(None)}:
@@ -73,7 +77,9 @@ class RowColumn:
         return array
 
     def _one_by_one(self, values: Sequence[Any]) -> pa.Array:
-        convert = next(convert for applies, convert in _CONVERSIONS if applies(self.field.type))
+        convert = self.text or next(
+            convert for applies, convert in _CONVERSIONS if applies(self.field.type)
+        )
         try:
             return pa.array(
                 [None if value is None else convert(value) for value in values], self.field.type

@@ -33,6 +33,8 @@ class ReadPlan:
 
     columns: Sequence[RowColumn]
     rows: int | None
+    #: What to read in place of the query, where that has other rows each time it runs.
+    instead: Query | None = None
 
 
 class RowSession:
@@ -87,6 +89,13 @@ class RowSession:
 
     def before_reading(self, connection: sa.Connection) -> None:
         """Called once, after the last statement of ours and before the query itself."""
+
+    def after_reading(self, connection: sa.Connection) -> None:
+        """Called once, after the last row.
+
+        Raises:
+            SourceUnavailable: the rows may not be those of one moment.
+        """
 
     def interrupt(self, driver: Any) -> None:
         """End the statement that a driver's connection runs, from any thread, if that can be."""

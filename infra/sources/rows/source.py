@@ -110,9 +110,11 @@ class RowsStream:
     def rows_expected(self) -> int | None:
         """What the database counts in this snapshot.
 
-        None when it was not asked to, or when the query gives other rows each time it runs.
+        None when it was not asked to, or when the query gives other rows each time it runs and
+        none are kept.
         """
-        return None if self._names_chance else self._plan.rows
+        plan = self._plan
+        return None if self._names_chance and plan.instead is None else plan.rows
 
     def count_rows(self) -> int:
         """The rows, without a look at their types: less work than `rows_expected`."""
@@ -143,12 +145,16 @@ class RowsStream:
         connection = self._open_connection()
         with self._calls.call():
             self._session.before_reading(connection)
-            self._result = stream(connection, self._query)
+            query = self._query if plan.instead is None else plan.instead
+            self._result = stream(connection, query)
         rows = 0
         for batch in sealed(batches(partial(self._fetch, self._result), plan.columns)):
             rows += batch.num_rows
             yield batch
-        check_count(self.rows_expected, rows, self.count_rows)
+        with self._calls.call():
+            self._session.after_reading(connection)
+        if plan.instead is None:
+            check_count(self.rows_expected, rows, self.count_rows)
 
     def _fetch(self, result: sa.CursorResult[Any], rows: int) -> Sequence[Sequence[Any]]:
         with self._calls.call():

@@ -6,15 +6,20 @@ expression that is true for a value without the declared form, and null or false
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.base import ischema_names
 
-from waybill.infra.sources.arrow_types import declared_field
+from waybill.exporter.values.declared_kinds import DeclaredKind, declared_as, declared_kind
+from waybill.infra.sources.arrow_types import DECIMAL_TEXT, INSTANT, declared_field, text_of
 from waybill.infra.sources.rows.columns import RowColumn
+from waybill.infra.sources.sqlite.declared_types import declared_type
 
 _Column = sa.ColumnElement[Any]
 
@@ -22,12 +27,18 @@ _Column = sa.ColumnElement[Any]
 _EXACT_IN_DOUBLE = 2**53
 
 _DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
-_CLOCK = "[0-9][0-9]:[0-9][0-9]:[0-9][0-9]"
-#: Texts as SQLAlchemy writes them, with six decimals, and as SQLite's own functions do. The
-#: first that matches ends the comparison, so the likeliest comes first.
-_FRACTIONS = ("." + "[0-9]" * 6, "", "." + "[0-9]" * 3)
+_MINUTE = "[0-9][0-9]:[0-9][0-9]"
+#: Seconds as SQLAlchemy writes them, with six decimals, as SQLite's own functions do, and as
+#: others do. The first that matches ends the comparison, so the likeliest comes first.
+_SECONDS = [
+    ":[0-9][0-9]" + ("." + "[0-9]" * digits if digits else "") for digits in (6, 0, 3, 1, 2, 4, 5)
+]
+_CLOCKS = [_MINUTE + seconds for seconds in (*_SECONDS, "")]
 #: Makes SQLite's functions calculate, and so turn 30 February into 1 March.
 _NORMALISE = "+0 seconds"
+
+#: The classes that reflection makes of declared types: no more than SQLite itself knows.
+_REFLECTED = frozenset(ischema_names.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +46,11 @@ class DeclaredColumn:
     """How one column is read if no value of it is `out_of_range`."""
 
     column: RowColumn
-    out_of_range: _Column
     value: _Column
+    #: None where any value will do.
+    out_of_range: _Column | None = None
+    #: How it is read if some are; None where it is not declared, and the values decide.
+    odd: RowColumn | None = None
 
     @property
     def storage_class_query(self) -> tuple[_Column, _Column, _Column]:
@@ -46,30 +60,73 @@ class DeclaredColumn:
         return sa.func.min(storage_class), sa.func.max(storage_class), sa.func.max(large)
 
     def resolve_type(self, first: str | None, last: str | None, large: int | None) -> RowColumn:
-        """How to read the column after all, by the answers to `storage_class_query`."""
+        """How to read the column after all, by the answers to `storage_class_query`.
+
+        A declared column stays what it is, with each odd value as text. The exception is a
+        date or time that is a number in every row: seconds since 1970, or a Julian day.
+        """
         name = self.column.field.name
+        numbers = first in {"integer", "real"} and last in {"integer", "real"}
+        if self.odd is not None and not (numbers and pa.types.is_temporal(self.column.field.type)):
+            return self.odd
         if first == last == "integer":
             return RowColumn(pa.field(name, pa.int64()))
-        if (first, last) in {("integer", "real"), ("real", "real")} and not large:
+        if numbers and not large:
             return RowColumn(pa.field(name, pa.float64()))
+        if numbers:
+            return RowColumn(pa.field(name, pa.string(), metadata=DECIMAL_TEXT))
         if first == last == "blob":
             return RowColumn(pa.field(name, pa.binary()))
         return RowColumn(pa.field(name, pa.string()))
 
 
-def declared_column(name: str, column: _Column, dialect: sa.Dialect) -> DeclaredColumn:
-    """How `column` is read by its declared type, and its check. `name` is its name in the file."""
-    # Without its type, or SQLAlchemy would treat our own constants as values of that type.
-    value = sa.type_coerce(column, sa.types.NULLTYPE)
-    field = declared_field(name, column.type, dialect)
+def declared_column(
+    name: str, column: _Column, declaration: str, dialect: sa.Dialect
+) -> DeclaredColumn:
+    """How `column`, which the database declares as `declaration`, is read; and its check.
+
+    A type that a dataset gives it comes first; one of reflection does not.
+
+    Args:
+        name: its name in the file.
+    """
+    # Without its type, or SQLAlchemy would treat our own constants as values of that type; and
+    # without the database's own collation, which this program may not know.
+    value = sa.type_coerce(column, sa.types.NULLTYPE).collate("BINARY")
+    field = _declared(name, column, declaration, dialect)
     if field is None:
-        return DeclaredColumn(
-            RowColumn(pa.field(name, pa.string())), _class(value).is_not(None), value
-        )
-    for applies, out_of_range, through in _CHECKS:
-        if applies(field.type):
-            return DeclaredColumn(RowColumn(field, through), out_of_range(value, field.type), value)
-    return DeclaredColumn(RowColumn(field), _class(value) != "text", value)
+        empty = pa.binary() if "BLOB" in declaration.upper() else pa.string()
+        undeclared = RowColumn(pa.field(name, empty))
+        return DeclaredColumn(undeclared, value, _class(value).is_not(None))
+    kind = field.type
+    if pa.types.is_string(kind):
+        return DeclaredColumn(RowColumn(field), value)
+    check = next(check for check in _CHECKS if check.applies(kind))
+    plain = RowColumn(pa.field(name, kind), check.through)
+    if check.kind is None:
+        return DeclaredColumn(plain, value, check.out_of_range(value, kind))
+    marks = declared_as(declared_kind(field) or check.kind)
+    text: Callable[[Any], str] = check.text
+    if pa.types.is_decimal(kind):
+        marks = declared_as(check.kind, precision=kind.precision, scale=kind.scale)
+        text = _decimal_text(kind.scale)
+    elif kind == INSTANT:
+        marks, text = declared_as(DeclaredKind.INSTANT), _instant_text
+    odd = RowColumn(pa.field(name, pa.string(), metadata=marks), text=text)
+    return DeclaredColumn(plain, value, check.out_of_range(value, kind), odd)
+
+
+def _declared(name: str, column: _Column, declaration: str, dialect: sa.Dialect) -> pa.Field | None:
+    by_sqlalchemy = declared_field(name, column.type, dialect)
+    if isinstance(column.type, sa.JSON):
+        return pa.field(name, pa.string(), metadata=declared_as(DeclaredKind.JSON))
+    if by_sqlalchemy is not None and not (declaration and type(column.type) in _REFLECTED):
+        if declared_kind(by_sqlalchemy) is DeclaredKind.DECIMAL:
+            # Without a precision: SQLite keeps such numbers as doubles.
+            return by_sqlalchemy.with_type(pa.float64())
+        return by_sqlalchemy
+    by_database = declared_type(declaration)
+    return by_database and pa.field(name, by_database[0], metadata=by_database[1])
 
 
 def _class(value: _Column) -> _Column:
@@ -107,18 +164,19 @@ def _not_date(value: _Column, _: pa.DataType) -> _Column:
 
 
 def _not_timestamp(value: _Column, _: pa.DataType) -> _Column:
-    seconds = sa.func.substr(value, 1, 19)
+    # The last three letters complete a text that ends with its minutes.
+    seconds = sa.func.substr(sa.func.replace(value, "T", " ").op("||")(":00"), 1, 19)
     return sa.or_(
         _in_year_zero(value),
-        sa.not_(_like_any(value, [f"{_DATE}[ T]{_CLOCK}{fraction}" for fraction in _FRACTIONS])),
-        sa.func.datetime(seconds, _NORMALISE).is_distinct_from(sa.func.replace(seconds, "T", " ")),
+        sa.not_(_like_any(value, [f"{_DATE}[ T]{clock}" for clock in _CLOCKS])),
+        sa.func.datetime(seconds, _NORMALISE).is_distinct_from(seconds),
     )
 
 
 def _not_time(value: _Column, _: pa.DataType) -> _Column:
-    seconds = sa.func.substr(value, 1, 8)
+    seconds = sa.func.substr(value.op("||")(":00"), 1, 8)
     return sa.or_(
-        sa.not_(_like_any(value, [f"{_CLOCK}{fraction}" for fraction in _FRACTIONS])),
+        sa.not_(_like_any(value, _CLOCKS)),
         sa.func.time(seconds, _NORMALISE).is_distinct_from(seconds),
     )
 
@@ -132,22 +190,57 @@ def _like_any(value: _Column, patterns: list[str]) -> _Column:
     return sa.or_(*(value.bool_op("GLOB")(pattern) for pattern in patterns))
 
 
+def _truth_text(value: Any) -> str:
+    return text_of(bool(value) if value in (0, 1) else value)
+
+
+def _decimal_text(scale: int) -> Callable[[Any], str]:
+    """Numbers that fit `scale` with all its digits; others as they are."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, int):
+            return f"{value}.{'0' * scale}" if scale else str(value)
+        if isinstance(value, float) and math.fabs(value) < _EXACT_IN_DOUBLE:
+            digits = f"{value:.{scale}f}"
+            return digits if float(digits) == value else text_of(value)
+        return text_of(value)
+
+    return text
+
+
+def _instant_text(value: Any) -> str:
+    """An instant has its offset. SQLAlchemy leaves it out, and means UTC."""
+    text = text_of(value)
+    try:
+        return text if datetime.fromisoformat(text).tzinfo else f"{text}+00:00"
+    except ValueError:
+        return text
+
+
 _TIMESTAMP = pa.timestamp("us")
 
-_CHECKS: tuple[
-    tuple[
-        Callable[[pa.DataType], bool],
-        Callable[[_Column, pa.DataType], _Column],
-        tuple[pa.DataType, ...],
-    ],
-    ...,
-] = (
-    (pa.types.is_boolean, _not_boolean, (pa.int64(),)),
-    (pa.types.is_integer, lambda value, _: _class(value) != "integer", ()),
-    (pa.types.is_floating, _not_float, ()),
-    (pa.types.is_decimal, _not_decimal, (pa.float64(),)),
-    (pa.types.is_date, _not_date, (pa.string(),)),
-    (pa.types.is_timestamp, _not_timestamp, (pa.string(), _TIMESTAMP)),
-    (pa.types.is_time, _not_time, ()),
-    (pa.types.is_binary, lambda value, _: _class(value) != "blob", ()),
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """How columns of one kind are checked and read."""
+
+    applies: Callable[[pa.DataType], bool]
+    out_of_range: Callable[[_Column, pa.DataType], _Column]
+    #: What a column with odd values is marked as; None: the values decide.
+    kind: DeclaredKind | None
+    through: tuple[pa.DataType, ...] = ()
+    text: Callable[[Any], str] = text_of
+
+
+_CHECKS = (
+    _Check(pa.types.is_boolean, _not_boolean, DeclaredKind.BOOLEAN, (pa.int64(),), _truth_text),
+    _Check(pa.types.is_integer, lambda value, _: _class(value) != "integer", DeclaredKind.INTEGER),
+    _Check(pa.types.is_floating, _not_float, DeclaredKind.FLOAT),
+    _Check(pa.types.is_decimal, _not_decimal, DeclaredKind.DECIMAL, (pa.float64(),)),
+    _Check(pa.types.is_date, _not_date, DeclaredKind.DATE, (pa.string(),)),
+    _Check(
+        pa.types.is_timestamp, _not_timestamp, DeclaredKind.TIMESTAMP, (pa.string(), _TIMESTAMP)
+    ),
+    _Check(pa.types.is_time, _not_time, DeclaredKind.TIME),
+    _Check(pa.types.is_binary, lambda value, _: _class(value) != "blob", None),
 )

@@ -1,33 +1,43 @@
-"""SQLite as a source: a snapshot by an explicit ``BEGIN``, and types by the values found.
+"""SQLite as a source: a snapshot by an explicit ``BEGIN``, and types checked against the values.
 
 SQLite lets any column hold any value, and a declared type is a hint. So the pass that counts
 the rows also asks, in the same snapshot and at the speed of SQL, whether every value has the
 form its column declares: that is a column's type then, also where SQLite has no such type of
-its own (booleans, decimals, dates). Where not, a second pass asks ``typeof()``: the column
-gets the one type its values share, and text if they are mixed. So nothing is lost, and no
-value that turns up late can end an export.
+its own (booleans, decimals, dates). Where not, the column is text that is marked with its
+declared kind, and each odd value is carried as it is. A column that declares nothing gets the
+one type its values share, and is text if they are mixed. So nothing is lost, and no value that
+turns up late can end an export.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from waybill.exporter.datasets.dataset import Query
 from waybill.infra.sources.rows.session import ReadPlan, RowSession, described, driver_connection
 from waybill.infra.sources.sqlite.column_types import declared_column
+from waybill.infra.sources.sqlite.opening import OpenedFile, SqliteFile
+from waybill.infra.sources.sqlite.query_columns import (
+    asks_for_chance,
+    declared_types,
+    functions_seen,
+    kept_rows,
+)
 
-#: How long a reader waits where a writer can block it: only outside WAL mode.
-_BUSY_SECONDS = 15.0
+_Answer = TypeVar("_Answer")
 
 #: SQLite returns at most 2,000 columns by default. (SQLITE_MAX_COLUMN)
 _QUESTIONS_AT_ONCE = 1500
+
+#: Collations belong to the program that made a file, and not to the file.
+_MISSING_COLLATION = re.compile("no such collation sequence: (.*)", re.DOTALL)
 
 # The last part is read from the file, and so takes the snapshot.
 _BEGIN = "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), (SELECT count(*) FROM sqlite_master)"
@@ -37,16 +47,7 @@ class SqliteSession(RowSession):
     """Reads one SQLite file, opened read-only, so that a missing one is not created."""
 
     def __init__(self, url: sa.URL) -> None:
-        dialect = SQLiteDialect_pysqlite()
-        (database, *_), options = dialect.create_connect_args(url.set(drivername="sqlite+pysqlite"))
-        if database != ":memory:" and not options.get("uri"):
-            database = f"{Path(database).absolute().as_uri()}?mode=ro"
-        # The driver starts no transactions of its own, and `cancel` comes from another thread.
-        settings = {"timeout": _BUSY_SECONDS, **options, "uri": True, "isolation_level": None}
-        settings["check_same_thread"] = False
-        super().__init__(
-            sa.URL.create("sqlite+pysqlite"), creator=lambda: sqlite3.connect(database, **settings)
-        )
+        super().__init__(sa.URL.create("sqlite+pysqlite"), creator=SqliteFile(url).open)
 
     def begin(self, connection: sa.Connection) -> datetime:
         """Start the snapshot, and return its time."""
@@ -56,13 +57,36 @@ class SqliteSession(RowSession):
         return datetime.fromisoformat(taken)
 
     def plan(self, connection: sa.Connection, query: Query, *, count: bool) -> ReadPlan:
-        """How each column is read, by all its values; and the number of rows, if asked for."""
-        rows, names = described(connection, query)
+        """How each column is read, by all its values; and the number of rows, if asked for.
+
+        A query with ``random()`` is run once, and its rows are kept: they are counted, checked
+        and exported as they came.
+        """
+        return _whatever_the_collations(connection, partial(self._plan, connection, query, count))
+
+    def count(self, connection: sa.Connection, query: Query) -> int:
+        """How many rows the query has."""
+        return _whatever_the_collations(connection, partial(super().count, connection, query))
+
+    def _plan(self, connection: sa.Connection, query: Query, count: bool) -> ReadPlan:
+        with functions_seen(connection) as functions:
+            rows, names = described(connection, query)
+        declarations = declared_types(connection, query, len(names))
+        kinds = [column.type for column in rows.c]
+        instead = None
+        if asks_for_chance(functions):
+            instead = kept_rows(connection, query, len(names))
+            rows = instead.order_by(None).subquery("waybill_rows")
         declared = [
-            declared_column(name, column, connection.dialect)
-            for name, column in zip(names, rows.c, strict=True)
+            declared_column(name, sa.type_coerce(column, kind), declaration, connection.dialect)
+            for name, column, kind, declaration in zip(
+                names, rows.c, kinds, declarations, strict=True
+            )
         ]
-        checks = [sa.func.max(column.out_of_range) for column in declared]
+        checks = [
+            sa.null() if column.out_of_range is None else sa.func.max(column.out_of_range)
+            for column in declared
+        ]
         total, *failed = _ask(connection, rows, [sa.func.count(), *checks])
         unresolved = [column for column, out in zip(declared, failed, strict=True) if out]
         questions = [item for column in unresolved for item in column.storage_class_query]
@@ -73,15 +97,37 @@ class SqliteSession(RowSession):
             else column.column
             for column, out in zip(declared, failed, strict=True)
         ]
-        return ReadPlan(columns, total if count else None)
+        return ReadPlan(columns, total if count else None, instead)
 
     def before_reading(self, connection: sa.Connection) -> None:
         """Take texts as bytes: SQLite does not see to it that they are UTF-8."""
         driver_connection(connection).text_factory = bytes
 
+    def after_reading(self, connection: sa.Connection) -> None:
+        """Make sure that the rows are those of one moment, compared as the file means it."""
+        driver_connection(connection).check()
+
     def interrupt(self, driver: sqlite3.Connection) -> None:
         """End the running statement."""
         driver.interrupt()
+
+
+def _whatever_the_collations(connection: sa.Connection, work: Callable[[], _Answer]) -> _Answer:
+    """The result of `work`, with stand-ins for the collations that are not here."""
+    driver: OpenedFile = driver_connection(connection)
+    known: set[str] = set()
+    while True:
+        try:
+            answer = work()
+        except sa.exc.OperationalError as error:
+            missing = _MISSING_COLLATION.fullmatch(str(error.orig))
+            if missing is None or missing[1] in known:
+                raise
+            known.add(missing[1])
+            driver.stand_in(missing[1])
+        else:
+            driver.check()
+            return answer
 
 
 def _ask(
