@@ -230,12 +230,15 @@ def test_rows_with_a_collation_of_another_program_are_read_and_its_order_is_refu
             "CREATE TABLE t (id TEXT COLLATE NOCASE2 PRIMARY KEY, d DATE COLLATE NOCASE2)"
         )
 
-        database.execute("INSERT INTO t VALUES ('b', '2024-02-29'), ('a', NULL)")
+        database.execute("INSERT INTO t VALUES ('b', '2024-02-29'), ('a', '2024-03-01')")
 
     by_table = read(path, table_query(f"sqlite:///{path}", "t"))
     by_query = read(path, text_query("SELECT * FROM t"))
 
-    assert by_table.to_pylist() == [{"id": "a", "d": None}, {"id": "b", "d": dt.date(2024, 2, 29)}]
+    assert by_table.to_pylist() == [
+        {"id": "a", "d": dt.date(2024, 3, 1)},
+        {"id": "b", "d": dt.date(2024, 2, 29)},
+    ]
     assert by_query.schema.field("d").type == pa.date32()
     for query in ("SELECT * FROM t ORDER BY d", "SELECT * FROM t WHERE id = 'a'"):
         with pytest.raises(SourceRejected, match="collation of another program, NOCASE2"):
