@@ -337,6 +337,8 @@ import os, sqlite3, sys
 from waybill.infra.sources import open_source
 from waybill.infra.sources.operator_queries import text_query
 path, script = sys.argv[1:]
+with open_source("sqlite://").open(text_query("SELECT 1 AS x")) as stream:
+    list(stream)  # Modules are imported while they can be read.
 if os.geteuid() == 0:
     os.seteuid(65534)
 with open_source(f"sqlite:///{path}").open(text_query("SELECT x FROM t")) as stream:
