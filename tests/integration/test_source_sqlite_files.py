@@ -1,0 +1,116 @@
+"""Opening SQLite files: missing ones, read-only media, and what is no database."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from waybill.infra.sources import open_source
+from waybill.infra.sources.errors import SourceRejected
+from waybill.infra.sources.operator_queries import text_query
+
+
+def test_a_missing_file_is_not_created(tmp_path):
+    path = tmp_path / "rows 100% #1.db"
+    for url in (f"sqlite:///{path}", "sqlite:///file:missing.db?uri=true"):
+        with (
+            pytest.raises(SourceRejected, match=r"There is no SQLite file /.*\.db"),
+            open_source(url).open(text_query("SELECT 1")),
+        ):
+            pass
+
+    assert not path.exists()
+    assert not Path("missing.db").exists()
+
+
+def test_what_is_no_database_is_named(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"far too long to be an empty database" * 100)
+    for place, said in ((path, "is no SQLite database, or is encrypted"), (tmp_path, "directory")):
+        with (
+            pytest.raises(SourceRejected, match=said) as refused,
+            open_source(f"sqlite:///{place}").open(text_query("SELECT 1")),
+        ):
+            pass
+        assert str(place) in str(refused.value)
+
+
+#: Reads the table of the file given, as a user without rights; between the two, SQL is run.
+_AS_NOBODY = """
+import os, sqlite3, sys
+from waybill.infra.sources import open_source
+from waybill.infra.sources.operator_queries import text_query
+path, script = sys.argv[1:]
+with open_source("sqlite://").open(text_query("SELECT 1 AS x")) as stream:
+    list(stream)  # Modules are imported while they can be read.
+if os.geteuid() == 0:
+    os.seteuid(65534)
+with open_source(f"sqlite:///{path}").open(text_query("SELECT x FROM t")) as stream:
+    stream.schema
+    if script:
+        os.seteuid(os.getuid())
+        os.chmod(path, 0o644)
+        os.chmod(os.path.dirname(path), 0o755)
+        database = sqlite3.connect(path)
+        database.executescript(script)
+        database.close()
+    print([value for batch in stream for value in batch["x"].to_pylist()])
+"""
+
+
+@pytest.fixture
+def read_only_wal():
+    """A file in WAL mode without a ``-wal``, in a directory that its reader may not write to."""
+    with tempfile.TemporaryDirectory(prefix="waybill-ro-") as folder:
+        path = Path(folder) / "rows.db"
+        with closing(sqlite3.connect(path)) as database:
+            database.executescript(
+                "PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)"
+            )
+        assert os.listdir(folder) == ["rows.db"]
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+        yield path
+        path.parent.chmod(0o755)
+
+
+def as_nobody(path: Path, script: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", _AS_NOBODY, path, script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_file_in_wal_mode_is_read_where_nobody_may_write(read_only_wal):
+    assert as_nobody(read_only_wal).stdout == "[1, 2]\n"
+
+
+def test_a_file_that_changes_while_it_is_read_unwatched_ends_the_export(read_only_wal):
+    done = as_nobody(read_only_wal, "INSERT INTO t VALUES (3)")
+
+    assert "rows.db was changed while it was read" in done.stderr
+
+
+def test_a_write_ahead_log_that_cannot_be_read_is_not_passed_over(read_only_wal):
+    read_only_wal.parent.chmod(0o755)
+    with closing(sqlite3.connect(read_only_wal)) as writer, writer:
+        writer.execute("INSERT INTO t VALUES (3)")
+        writer.commit()
+        log = Path(f"{read_only_wal}-wal").read_bytes()
+    # As after a crash: the log is there, and its index is not.
+    Path(f"{read_only_wal}-wal").write_bytes(log)
+    read_only_wal.parent.chmod(0o555)
+
+    done = as_nobody(read_only_wal)
+
+    assert done.returncode
+    assert "has a write-ahead log" in done.stderr
