@@ -115,7 +115,8 @@ def test_a_count_of_a_query_that_cannot_work_is_rejected(database, sql):
 )
 def test_a_count_changes_nothing_whatever_the_query_says(database, sql):
     with pytest.raises(SourceRejected):
-        database.source.count(text_query(sql), within=LONG)
+        # Not as `text_query`, which already refuses some of them.
+        database.source.count(sa.text(sql), within=LONG)
 
     assert database.source.count(sa.select(NUMBERS), within=LONG).counted == NUMBERS_ROWS
 
