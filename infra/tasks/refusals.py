@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from threading import Lock
 from uuid import UUID
 
@@ -35,10 +36,14 @@ _Key = tuple[str, str, UUID | None]
 
 
 class Refusals:
-    """Records refused requests: the same one once an hour, and few of one user."""
+    """Records refused requests: the same one once an hour, and few of one user.
 
-    def __init__(self, engine: Engine) -> None:
+    `clock` returns seconds; whole hours are counted by it.
+    """
+
+    def __init__(self, engine: Engine, *, clock: Callable[[], float] = time.time) -> None:
         self._engine = engine
+        self._clock = clock
         self._lock = Lock()
         self._hour = 0
         self._noted: defaultdict[tuple[str, str], set[_Key]] = defaultdict(set)
@@ -62,16 +67,21 @@ class Refusals:
         except SQLAlchemyError:
             log.warning("a refusal could not be recorded", extra={"code": code})
 
+    @property
+    def _this_hour(self) -> int:
+        return int(self._clock() // _HOUR_SECONDS)
+
     def _known(self, user: Principal, key: _Key) -> bool:
         with self._lock:
             noted = self._noted.get((user.tenant, user.user), ())
-            return self._hour == _this_hour() and (key in noted or len(noted) >= MAX_PER_HOUR)
+            return self._hour == self._this_hour and (key in noted or len(noted) >= MAX_PER_HOUR)
 
     def _admit(self, user: Principal, key: _Key) -> int | None:
         """The number of this refusal within the hour, or None when it is not to be recorded."""
         with self._lock:
-            if self._hour != _this_hour():
-                self._hour = _this_hour()
+            this_hour = self._this_hour
+            if self._hour != this_hour:
+                self._hour = this_hour
                 self._noted.clear()
             who = (user.tenant, user.user)
             if who not in self._noted and len(self._noted) >= _MAX_ACTORS:
@@ -104,7 +114,3 @@ class Refusals:
                 actor=user.user,
                 detail=detail,
             )
-
-
-def _this_hour() -> int:
-    return int(time.time() // _HOUR_SECONDS)

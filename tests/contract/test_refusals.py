@@ -58,16 +58,15 @@ def test_guesses_at_random_are_not_recorded_and_hide_nothing(engine: Engine, ref
     assert len(recorded(engine)) == 1
 
 
-def test_the_same_attempt_is_recorded_once_an_hour(
-    engine: Engine, refusals: Refusals, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_same_attempt_is_recorded_once_an_hour(engine: Engine):
+    seconds = [1_700_000_000.0]
+    refusals = Refusals(engine, clock=lambda: seconds[-1])
     task_id = ask(engine)
     for _ in range(30):
         note(refusals, task_id)
     assert len(recorded(engine)) == 1
 
-    later = module._this_hour() + 1
-    monkeypatch.setattr(module, "_this_hour", lambda: later)
+    seconds.append(seconds[-1] + 3600)
     note(refusals, task_id)
     assert len(recorded(engine)) == 2
 

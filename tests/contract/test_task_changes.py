@@ -91,8 +91,8 @@ def test_a_clock_that_was_set_back_hides_nothing(engine, store, reader):
     assert told(reader.poll(ahead, MINE)) == [(task.id, 2)]
 
 
-def test_all_of_mine_begins_with_live_and_newest_tasks(engine, store, reader, monkeypatch):
-    monkeypatch.setattr(changes, "_NEWEST", 2)
+def test_all_of_mine_begins_with_live_and_newest_tasks(engine, store):
+    reader = TaskChanges(engine, newest=2)
     tasks = [store.submit(ANN, new_task(asked_filename=str(n))).task for n in range(5)]
     store.submit(BOB, new_task())
     for task in tasks[1:4]:
@@ -133,8 +133,8 @@ def test_a_position_of_long_ago_or_of_the_future_gets_the_whole_state(engine, st
     assert (state.whole, [c.task_id for c in state.changes]) == (True, [task.id])
 
 
-def test_whoever_missed_too_much_gets_the_whole_state(engine, store, reader, monkeypatch):
-    monkeypatch.setattr(changes, "_MOST_MISSED", 2)
+def test_a_reader_that_missed_too_much_gets_the_whole_state(engine, store):
+    reader = TaskChanges(engine, most_missed=2)
     since = datetime.now(UTC) - timedelta(seconds=1)
     for n in range(3):
         store.submit(ANN, new_task(asked_filename=str(n)))

@@ -19,6 +19,7 @@ from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
 from tests.support.servers.tcp_proxy import TcpProxy
 from waybill.api.cli.serve import listen
+from waybill.api.events import hub as events
 from waybill.api.events import stream as events_stream
 
 ALL = f"{TASKS}/events"
@@ -76,6 +77,7 @@ def far_database(
 ) -> Iterator[tuple[TaskApi, TcpProxy]]:
     """An API whose database is at the other end of a network."""
     monkeypatch.setattr(events_stream, "HEARTBEAT", timedelta(seconds=0.2))
+    monkeypatch.setattr(events, "_LONGEST_PAUSE_SECONDS", 0.5)
     with TcpProxy(postgres_server.port) as proxy:
         way = postgres_url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
         with running_api(way, tmp_path) as api:

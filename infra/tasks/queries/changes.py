@@ -30,10 +30,10 @@ _entry = audit_log.c
 OVERLAP = timedelta(seconds=10)
 #: Replay missed events up to this gap; after that send full state.
 _LONGEST_ABSENCE = timedelta(minutes=10)
-_MOST_MISSED = 1_000
+MOST_MISSED = 1_000
 #: The full state of a user: the live tasks, and the newest, as many as the longest page holds.
 _MOST_LIVE = 500
-_NEWEST = 100
+NEWEST = 100
 #: Rows fetched by one statement; SQLite takes 32,766 parameters.
 _ROWS_AT_ONCE = 500
 
@@ -84,10 +84,17 @@ class Poll:
 
 
 class TaskChanges:
-    """Polls for changes. Each poll is one short read transaction."""
+    """Polls for changes. Each poll is one short read transaction.
 
-    def __init__(self, engine: Engine) -> None:
+    The full state of a user has the `newest` tasks, and at most `most_missed` changes are replayed.
+    """
+
+    def __init__(
+        self, engine: Engine, *, newest: int = NEWEST, most_missed: int = MOST_MISSED
+    ) -> None:
         self._engine = engine
+        self._newest = newest
+        self._most_missed = most_missed
 
     def poll(
         self, previous: Poll | None, watched: Collection[Owner], queries: Sequence[StateQuery] = ()
@@ -118,12 +125,46 @@ class TaskChanges:
             return Poll(
                 position=position,
                 changes=changes,
-                states=[_state(connection, now, query) for query in queries],
+                states=[self._state(connection, now, query) for query in queries],
                 seen={
                     **{task_id: version for task_id, (_, version) in versions.items()},
                     **dict.fromkeys(deleted),
                 },
             )
+
+    def _state(self, connection: Connection, now: datetime, query: StateQuery) -> State:
+        user, task_id = query.user, query.task_id
+        if task_id is not None:
+            [*found] = newest(connection, [owned_by(user), _task.id == task_id], limit=1)
+            gone = Change(task_id, (user.tenant, user.user), None)
+            return State([_changed(task) for task in found] or [gone], whole=True)
+        if query.since and now - _LONGEST_ABSENCE < query.since <= now:
+            missed = self._missed(connection, user, query.since)
+            if missed is not None:
+                return State(missed, whole=False)
+        tasks = {
+            task.id: task
+            for task in (
+                *newest(connection, [owned_by(user), _task.status.in_(LIVE)], limit=_MOST_LIVE),
+                *newest(connection, [owned_by(user)], limit=self._newest),
+            )
+        }
+        oldest_first = sorted(tasks.values(), key=lambda task: (task.created_at, task.id))
+        return State([_changed(task) for task in oldest_first], whole=True)
+
+    def _missed(
+        self, connection: Connection, user: Principal, since: datetime
+    ) -> list[Change] | None:
+        """The changes of `user`'s tasks since then, or None when there are too many."""
+        conditions = [owned_by(user), _task.updated_at >= since]
+        tasks = newest(connection, conditions, limit=self._most_missed + 1)
+        if len(tasks) > self._most_missed:
+            return None
+        deleted = _deleted_since(
+            connection, since, _entry.tenant_id == user.tenant, _entry.actor == user.user
+        )
+        changes = [_changed(task) for task in reversed(tasks)]
+        return changes + [Change(task_id, owner, None) for task_id, owner in deleted.items()]
 
 
 def _versions_since(connection: Connection, since: datetime) -> dict[UUID, tuple[Owner, int]]:
@@ -163,39 +204,6 @@ def _load(connection: Connection, ids: Sequence[UUID]) -> Iterable[Task]:
             sa.select(export_task).where(_task.id.in_(ids[start : start + _ROWS_AT_ONCE]))
         ).mappings()
         yield from (Task.from_row(row) for row in rows)
-
-
-def _state(connection: Connection, now: datetime, query: StateQuery) -> State:
-    user, task_id = query.user, query.task_id
-    if task_id is not None:
-        [*found] = newest(connection, [owned_by(user), _task.id == task_id], limit=1)
-        gone = Change(task_id, (user.tenant, user.user), None)
-        return State([_changed(task) for task in found] or [gone], whole=True)
-    if query.since and now - _LONGEST_ABSENCE < query.since <= now:
-        missed = _missed(connection, user, query.since)
-        if missed is not None:
-            return State(missed, whole=False)
-    tasks = {
-        task.id: task
-        for task in (
-            *newest(connection, [owned_by(user), _task.status.in_(LIVE)], limit=_MOST_LIVE),
-            *newest(connection, [owned_by(user)], limit=_NEWEST),
-        )
-    }
-    oldest_first = sorted(tasks.values(), key=lambda task: (task.created_at, task.id))
-    return State([_changed(task) for task in oldest_first], whole=True)
-
-
-def _missed(connection: Connection, user: Principal, since: datetime) -> list[Change] | None:
-    """The changes of `user`'s tasks since then, or None when there are too many."""
-    tasks = newest(connection, [owned_by(user), _task.updated_at >= since], limit=_MOST_MISSED + 1)
-    if len(tasks) > _MOST_MISSED:
-        return None
-    deleted = _deleted_since(
-        connection, since, _entry.tenant_id == user.tenant, _entry.actor == user.user
-    )
-    changes = [_changed(task) for task in reversed(tasks)]
-    return changes + [Change(task_id, owner, None) for task_id, owner in deleted.items()]
 
 
 def _changed(task: Task) -> Change:
