@@ -38,7 +38,7 @@ class S3Connection:
         return self.config.bucket
 
     def call(self, request: Callable[[S3Client], T]) -> T:
-        """Make one request. Credentials that have expired are looked up anew, once.
+        """Make one request. Credentials that have expired are looked up again, once.
 
         Raises:
             StorageError: as `waybill.storage.s3_errors` translates it.

@@ -34,14 +34,14 @@ def ensure_lifecycle(
     """
     try:
         existing = connection.call(lambda client: _existing_rules(client, connection.bucket))
-        wanted = _our_rules(retention_days)
+        required = _our_rules(retention_days)
         if not bucket_is_new and _may_hold_foreign_objects(connection, existing):
-            del wanted[EXPIRE_OBJECTS]
+            del required[EXPIRE_OBJECTS]
         rules: list[LifecycleRuleTypeDef | LifecycleRuleOutputTypeDef] = [
-            *(rule for rule in existing if rule.get("ID") not in wanted),
-            *wanted.values(),
+            *(rule for rule in existing if rule.get("ID") not in required),
+            *required.values(),
         ]
-        if any(rule not in existing for rule in wanted.values()):
+        if any(rule not in existing for rule in required.values()):
             connection.call(
                 lambda client: client.put_bucket_lifecycle_configuration(
                     Bucket=connection.bucket, LifecycleConfiguration={"Rules": rules}
@@ -51,7 +51,7 @@ def ensure_lifecycle(
         raise
     except StorageError:
         return EXPIRE_OBJECTS, ABORT_UPLOADS
-    return tuple(name for name in (EXPIRE_OBJECTS, ABORT_UPLOADS) if name not in wanted)
+    return tuple(name for name in (EXPIRE_OBJECTS, ABORT_UPLOADS) if name not in required)
 
 
 def _our_rules(retention_days: int) -> dict[str, LifecycleRuleTypeDef]:

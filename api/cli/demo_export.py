@@ -23,7 +23,7 @@ from waybill.infra.config.settings import Settings
 
 #: A user who may export every dataset of the sample.
 _USER, _TENANT, _ROLES = "demo", "acme", frozenset({"sales", "support", "admin"})
-#: More often than `Waybill.wait` asks: somebody looks at the bar.
+#: More often than `Waybill.wait` polls: a person watches the bar.
 _POLL_SECONDS = 0.2
 
 

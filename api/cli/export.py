@@ -33,7 +33,7 @@ from waybill.storage.store import SignedLink
 #: Opens the file or object that the stream is written to.
 OpenSink = Callable[[RowStream], AbstractContextManager[Sink]]
 
-#: Whoever runs the command already has the database, so datasets see an administrator.
+#: The user of the command already has the database, so datasets see an administrator.
 _OPERATOR = Principal("operator", "local", frozenset({"admin"}))
 _FRAME_SECONDS = 0.1
 

@@ -112,8 +112,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         sys.stdout.write(waybill.__version__ + "\n")
         raise typer.Exit
 

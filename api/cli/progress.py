@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class ProgressBar:
-    """A bar that nobody sees: stderr is not a terminal. `RichBar` draws the same calls."""
+    """A bar that is not drawn: stderr is not a terminal. `RichBar` draws the same calls."""
 
     def show(self, rows: int, total: int | None = None, size_bytes: int = 0) -> None:
         """Set how many rows are done, how many are expected, and how many bytes were made."""

@@ -156,7 +156,7 @@ class EventHub:
         self, last: Poll | None, watched: frozenset[Owner], beginning: Sequence[Stream]
     ) -> tuple[Poll, list[tuple[Owner, Message]], list[list[Message]]]:
         """Runs in a thread. Only here is a database connection held."""
-        poll = self._changes.poll(last, watched, [stream.wanted for stream in beginning])
+        poll = self._changes.poll(last, watched, [stream.query for stream in beginning])
         now = datetime.now(UTC)
         return (
             poll,

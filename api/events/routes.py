@@ -67,8 +67,8 @@ def all_events(
     and then sends the live and the newest tasks. Read all other tasks again after a `reset`.
     The stream ends when the token expires.
     """
-    wanted = StateQuery(identity.principal, since=position_in(last_event_id))
-    return _stream(context, identity, language, wanted)
+    query = StateQuery(identity.principal, since=position_in(last_event_id))
+    return _stream(context, identity, language, query)
 
 
 @router.get(
@@ -106,10 +106,10 @@ def task_events(
 
 
 def _stream(
-    context: Context, identity: Identity, language: Language, wanted: StateQuery
+    context: Context, identity: Identity, language: Language, query: StateQuery
 ) -> Response:
     permission = Permission(context.verifier, identity)
     if permission.seconds_left <= 0:
         # Accepted for requests within the leeway, but the stream would end at once.
         raise Unauthenticated
-    return EventStream(context.events, Stream(wanted, permission, language))
+    return EventStream(context.events, Stream(query, permission, language))

@@ -109,9 +109,9 @@ class Stream:
     """
 
     def __init__(
-        self, wanted: StateQuery, permission: Permission, language: Language = DEFAULT
+        self, query: StateQuery, permission: Permission, language: Language = DEFAULT
     ) -> None:
-        self.wanted = wanted
+        self.query = query
         self._language = language
         #: Whether it has its initial state. Changes follow only after that.
         self.begun = False
@@ -125,12 +125,12 @@ class Stream:
     @property
     def owner(self) -> Owner:
         """The owner whose tasks it shows."""
-        return self.wanted.user.tenant, self.wanted.user.user
+        return self.query.user.tenant, self.query.user.user
 
     def begin(self, state: State, messages: Iterable[Message]) -> None:
         """Send the initial state. Changes follow."""
         self.begun = True
-        if self.wanted.task_id is None and state.whole:
+        if self.query.task_id is None and state.whole:
             # First, so that the reader drops its old state before it gets the new one.
             self._pending[None] = Message("reset", _same({}))
             self._news.set()
@@ -139,7 +139,7 @@ class Stream:
 
     def put(self, message: Message) -> None:
         """Queue an event. It replaces any unsent event of the same task."""
-        if self.wanted.task_id in (None, message.task_id):
+        if self.query.task_id in (None, message.task_id):
             # At the end: the latest change is sent last.
             self._pending.pop(message.task_id, None)
             self._pending[message.task_id] = message
@@ -170,7 +170,7 @@ class Stream:
                 yield self._frame(message, None)
             # Only with the last event has the reader everything before the position.
             yield self._frame(pending[-1], position)
-            if self.wanted.task_id and pending[-1].final:
+            if self.query.task_id and pending[-1].final:
                 return
 
     async def _news_or_heartbeat(self) -> bool:
@@ -185,12 +185,12 @@ class Stream:
 
     def _frame(self, message: Message, position: datetime | None) -> bytes:
         event_id = str(message.version) if message.kind == "task" else None
-        if self.wanted.task_id is None:
+        if self.query.task_id is None:
             event_id = self._list_id(position)
         data = message.data[self._language]
         return format_sse_event(event=message.kind, data_str=data, id=event_id)
 
     def _list_id(self, position: datetime | None) -> str | None:
-        if self.wanted.task_id or position is None:
+        if self.query.task_id or position is None:
             return None
         return position_text(position)

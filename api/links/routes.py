@@ -74,13 +74,13 @@ def _refuse_prefetch(request: Request) -> None:
     },
 )
 def follow_link(
-    token: str, request: Request, visitor: OptionalCaller, context: ContextDep, setup: PageSetupDep
+    token: str, request: Request, caller: OptionalCaller, context: ContextDep, setup: PageSetupDep
 ) -> Response:
     """Check rights, count the use, and redirect to the file in the object store."""
-    if visitor is None:
+    if caller is None:
         return link_sign_in_page(setup, token)
     try:
-        link = follow(context.services, visitor, token)
+        link = follow(context.services, caller, token)
     except WaybillError as error:
         page = no_file_page(setup, token, error) if wants_page(request) else None
         if page is None:

@@ -1,4 +1,4 @@
-"""Share links: creating them, listing them, and authorising a visitor who follows one."""
+"""Share links: creating them, listing them, and authorising a caller who follows one."""
 
 from __future__ import annotations
 
@@ -71,48 +71,48 @@ def _link_body(task: Task, link: ShareLink) -> LinkBody:
     )
 
 
-def follow(services: Services, visitor: Principal, token: str) -> SignedLink:
+def follow(services: Services, caller: Principal, token: str) -> SignedLink:
     """A signed link for one click, which is counted and audited.
 
     A visit that is refused, or that finds the file expired, is not counted.
 
     Raises:
         LinkNotFound: the link does not exist, has expired, was revoked or is used up.
-        PermissionDenied: the visitor may not export what the file holds.
+        PermissionDenied: the caller may not export what the file holds.
         FileExpired: the link is valid, but the file was deleted.
     """
-    shared = _authorised(services, visitor, token)
+    shared = _authorised(services, caller, token)
     try:
         link = presigned(services, shared.task, CLICK_TTL)
     except FileExpired:
         raise FileExpired(_RUN_AGAIN) from None
-    services.links.use(visitor, shared)
+    services.links.use(caller, shared)
     return link
 
 
-def run_again(services: Services, visitor: Principal, token: str) -> Submitted:
-    """Submit a shared export again in the visitor's name, after its file has expired.
+def run_again(services: Services, caller: Principal, token: str) -> Submitted:
+    """Submit a shared export again in the caller's name, after its file has expired.
 
     Raises:
         LinkNotFound, PermissionDenied: as `follow`.
         TaskConflict: the file still exists.
         What `submit_export` raises.
     """
-    task = _authorised(services, visitor, token).task
+    task = _authorised(services, caller, token).task
     try:
         file_of(task, CLICK_TTL)
     except FileExpired:
         request = ExportRequest(type=task.task_type, format=task.format, params=task.params)
-        return submit_export(services, visitor, request, None)
+        return submit_export(services, caller, request, None)
     raise TaskConflict("The file still exists. Follow the link to get it.")
 
 
-def _authorised(services: Services, visitor: Principal, token: str) -> SharedTask:
-    shared = services.links.find(visitor, token)
+def _authorised(services: Services, caller: Principal, token: str) -> SharedTask:
+    shared = services.links.find(caller, token)
     try:
         authorise_again(services, shared.sharer, shared.task)
     except PermissionDenied:
-        # The sharer has lost the right. Nothing the visitor can do would help.
+        # The sharer has lost the right. Nothing the caller can do would help.
         raise LinkNotFound from None
-    authorise_again(services, visitor, shared.task)
+    authorise_again(services, caller, shared.task)
     return shared

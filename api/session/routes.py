@@ -15,7 +15,7 @@ from waybill.api.pages.rendering import PageSetup, PageSetupDep, sign_in_page
 from waybill.api.problems.errors import Unauthenticated
 from waybill.api.session.auth import SESSION_COOKIE, require_own_origin
 
-# Another site's page must not log a browser in as somebody else, or out.
+# Another site's page must not log a browser in as another user, or out.
 router = APIRouter(
     prefix="/session", include_in_schema=False, dependencies=[Depends(require_own_origin)]
 )

@@ -1,6 +1,6 @@
 """Batch cuts: a stream of batches regrouped into runs to render at once, or parts of a file.
 
-Sources cut batches where it suits their driver. Grouping them anew by row count makes the
+Sources cut batches where it suits their driver. Regrouping them by row count makes the
 bytes of a file depend on its rows alone, and spares every encoder tiny blocks.
 """
 

@@ -1,6 +1,6 @@
 """Handling one delivered message, the same way for every broker.
 
-A delivery is settled before its work starts: acknowledged once the handler has returned,
+The broker gets its answer before the work starts: a delivery is acknowledged once the handler has returned,
 dead-lettered with a reason when the handler refuses, requeued when it was interrupted.
 """
 
@@ -21,7 +21,7 @@ _DEAD_LETTER_PAUSE_SECONDS = 5.0
 
 
 class Delivery(Protocol):
-    """A message to settle by calling exactly one of the three methods, none of which raises."""
+    """A message to answer by calling exactly one of the three methods, none of which raises."""
 
     @property
     def body(self) -> bytes:
@@ -52,7 +52,7 @@ class Delivery(Protocol):
 
 
 async def deliver(delivery: Delivery, handler: Handler) -> None:
-    """Hand one wake-up to `handler`, settle it, and then do the work it returned."""
+    """Hand one wake-up to `handler`, answer the broker, and then do the work it returned."""
     try:
         work = await handler(WakeUp.decode(delivery.body))
     except asyncio.CancelledError:
@@ -75,7 +75,7 @@ async def _do(work: Work, queue: str) -> None:
     try:
         await work()
     except Exception:
-        # The message is settled and the task is the database's: its lease runs out.
+        # The message is acknowledged and the task is the database's: its lease runs out.
         log.exception("work failed", extra={"queue": queue})
 
 

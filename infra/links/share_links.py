@@ -167,8 +167,8 @@ class ShareLinks:
                     detail={"link": str(link_id)},
                 )
 
-    def find(self, visitor: Principal, token: str) -> SharedTask:
-        """The task that the link of `token` leads to, if the link is valid for `visitor`.
+    def find(self, caller: Principal, token: str) -> SharedTask:
+        """The task that the link of `token` leads to, if the link is valid for `caller`.
 
         The sharer has the roles of their latest request or share: Waybill has no directory of
         users, and these are the latest it knows.
@@ -192,14 +192,14 @@ class ShareLinks:
             if row is None or not row["living"]:
                 raise LinkNotFound()
             task = Task.from_row(row)
-            if task.tenant_id != visitor.tenant:
+            if task.tenant_id != caller.tenant:
                 refusal = LinkNotFound()
                 refusal.task_id = task.id
                 raise refusal
             sharer = Principal(row["sharer"], task.tenant_id)
             return SharedTask(row["link_id"], task, _as_last_seen(connection, sharer))
 
-    def use(self, visitor: Principal, shared: SharedTask) -> None:
+    def use(self, caller: Principal, shared: SharedTask) -> None:
         """Count one use and audit it, in one commit.
 
         Raises:
@@ -221,7 +221,7 @@ class ShareLinks:
                 now,
                 "follow_link",
                 shared.task.identity,
-                actor=visitor.user,
+                actor=caller.user,
                 detail=detail,
             )
 

@@ -128,10 +128,10 @@ class NotificationQueries:
 
     def audit_secrets_read(self, user: Principal) -> None:
         """Record in the audit log that `user` read the webhook secrets of their tenant."""
-        nobody = {"id": None, "tenant_id": user.tenant, "fence": None}
+        no_task = {"id": None, "tenant_id": user.tenant, "fence": None}
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
-            audit(connection, now, "webhook_secrets_read", nobody, actor=user.user)
+            audit(connection, now, "webhook_secrets_read", no_task, actor=user.user)
 
     def count_by_result(self) -> dict[tuple[str, str], int]:
         """Numbers of webhooks and mails of all tenants, by channel and result."""

@@ -15,7 +15,7 @@ from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.sample.tables import metadata, orders, users
 
 ORDERS = 200_000
-#: One user for so many orders.
+#: Orders for each user.
 _ORDERS_PER_USER = 20
 _BATCH = 5_000
 _EPOCH = datetime(2024, 1, 1, tzinfo=UTC)

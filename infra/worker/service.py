@@ -33,7 +33,7 @@ _CLAIM_PAUSE_SECONDS = 1.0
 
 
 def worker_name() -> str:
-    """A name for leases and the audit log: host, process, and a part nobody else has."""
+    """A name for leases and the audit log: host, process, and a random part."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
@@ -66,9 +66,9 @@ class WorkerService:
         self._grace_is_over = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; then finish or give back what runs, and return.
+        """Work until `stop` is set; then finish or release what runs, and return.
 
-        Running exports have the grace period to finish. Those that do not are given back to
+        Running exports have the grace period to finish. Those that do not are released to
         the database at once, so another worker takes them without waiting for the lease.
 
         Raises:
@@ -111,7 +111,7 @@ class WorkerService:
         """A wake-up says that `queue` has work, and not which task is next."""
 
         async def claim(wake_up: WakeUp) -> Work | None:
-            claim = await self._claim_patiently(queue, wake_up.task_id)
+            claim = await self._claim_with_retries(queue, wake_up.task_id)
             return partial(self._work, queue, claim) if claim else None
 
         return claim
@@ -144,10 +144,10 @@ class WorkerService:
         if self._leave.is_set():
             return None
         with suppress(TryLater):
-            return await self._claim_patiently(queue)
+            return await self._claim_with_retries(queue)
         return None
 
-    async def _claim_patiently(self, queue: str, hint: UUID | None = None) -> Claim | None:
+    async def _claim_with_retries(self, queue: str, hint: UUID | None = None) -> Claim | None:
         """Claim a task, and wait out an outage of the database: the message is not at fault."""
         failpoint("w.before_claim")
         while True:

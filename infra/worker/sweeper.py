@@ -1,4 +1,4 @@
-"""The sweeper: finds work that lost its worker or its message, and files nobody refers to.
+"""The sweeper: finds work that lost its worker or its message, and files that no task refers to.
 
 Everything it does is a compare-and-set, so any number of sweepers may run, at any pace. With
 a broker that lost everything, the sweeper and the relay alone still bring every task to an end.

@@ -105,7 +105,7 @@ async def test_a_claim_that_does_not_wait_for_its_database_is_noticed(
     async def impatient(self, queue, hint=None):
         return await asyncio.to_thread(self._dependencies.scheduler.claim_next, queue, self._name)
 
-    monkeypatch.setattr(WorkerService, "_claim_patiently", impatient)
+    monkeypatch.setattr(WorkerService, "_claim_with_retries", impatient)
     # The task is lost for long; no need to wait for all of it.
     monkeypatch.setattr(lab, "eventually", partial(eventually, within_seconds=4))
     with pytest.raises(RED):

@@ -23,7 +23,7 @@ PATCHES = {
     "faults/test_broker_consuming.py _arrive": "loses one delivery, as a broker could",
     "faults/test_broker_consuming.py _listen": "counts how often a queue is listened to",
     "faults/test_completeness_mutations.py _concat": _GUARD,
-    "faults/test_mutations.py _claim_patiently": _GUARD,
+    "faults/test_mutations.py _claim_with_retries": _GUARD,
     "faults/test_mutations.py _held": _GUARD,
     "faults/test_mutations.py _publish": _GUARD,
     "integration/test_api_events_faults.py _LONGEST_PAUSE_SECONDS": _BOUND,

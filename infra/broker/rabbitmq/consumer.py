@@ -136,7 +136,7 @@ class RabbitConsumer:
                 connection, self._queues, self._publisher, self._changed.set
             )
             await self._consume(poller)
-            # The connection stays open: handlers that still run have messages to settle.
+            # The connection stays open: handlers that still run have messages to acknowledge.
             await self._running.finish()
         finally:
             await close_connection(connection)

@@ -1,4 +1,4 @@
-"""One delivered RabbitMQ message, and the ways to settle it.
+"""One delivered RabbitMQ message, and the ways to answer it.
 
 A message refers to the channel that delivered it and to no later one: settling it after that
 channel is gone does nothing, and the broker delivers it again to the next consumer.
@@ -48,11 +48,11 @@ class RabbitDelivery:
 
     async def ack(self) -> None:
         """Done with. If this does not reach the broker, the message comes again."""
-        await _settle(self._message.ack())
+        await _answer_safely(self._message.ack())
 
     async def requeue(self) -> None:
         """Deliver it again, at once and to any consumer. It counts towards the delivery limit."""
-        await _settle(self._message.reject(requeue=True))
+        await _answer_safely(self._message.reject(requeue=True))
 
     async def return_unused(self) -> None:
         """Requeue a message that arrived while every slot was taken.
@@ -74,7 +74,7 @@ class RabbitDelivery:
         """
 
         async def reject() -> None:
-            await _settle(self._message.reject(requeue=False))
+            await _answer_safely(self._message.reject(requeue=False))
 
         await self._replace(DEAD_EXCHANGE, self._copy(reason), reject)
 
@@ -104,7 +104,7 @@ class RabbitDelivery:
         )
 
 
-async def _settle(answer: Awaitable[None]) -> None:
+async def _answer_safely(answer: Awaitable[None]) -> None:
     try:
         async with answered(ANSWER_SECONDS):
             await answer

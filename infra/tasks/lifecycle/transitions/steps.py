@@ -210,7 +210,7 @@ def fail(
 def release(connection: Connection, now: datetime, held: Conditions, worker: str) -> bool:
     """Return a task to its queue without counting the attempt; False when the claim is lost.
 
-    A task whose cancellation was requested becomes CANCELLED: nobody would claim it again.
+    A task whose cancellation was requested becomes CANCELLED: no worker would claim it again.
     """
     cancelled = _task.cancel_requested_at.is_not(None)
     rows = move_tasks(
