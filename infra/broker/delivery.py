@@ -1,7 +1,7 @@
 """Handling one delivered message, the same way for every broker.
 
-The broker gets its answer before the work starts: a delivery is acknowledged once the handler has returned,
-dead-lettered with a reason when the handler refuses, requeued when it was interrupted.
+The broker gets its answer before the work starts: a delivery is acknowledged once the handler has
+returned, dead-lettered with a reason when the handler refuses, requeued when it was interrupted.
 """
 
 from __future__ import annotations

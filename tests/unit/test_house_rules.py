@@ -45,6 +45,18 @@ SLEEPS = {
     "integration/test_source_postgres.py": (2, "a reader outlives the server's own timeouts"),
 }
 
+#: Tests that compare a time taken with a limit, by how many such limits, and why.
+TIME_LIMITS = {
+    "contract/test_source_counts.py": (2, "a count must end within the time it promises"),
+    "contract/test_source_release.py": (1, "a cancel ends a statement that runs much longer"),
+    "e2e/test_worker_killed.py": (1, "another worker takes over within the promised time"),
+    "faults/test_database_outages.py": (2, "waits that a lock or an outage would make longer"),
+    "integration/test_api_estimates.py": (1, "an estimate must end within the time it promises"),
+    "unit/test_labels.py": (1, "a quadratic algorithm would take minutes"),
+}
+#: Functions whose value is a moment.
+CLOCKS = ("time.monotonic", "time.perf_counter", "time.time", "monotonic", "perf_counter")
+
 
 def names_of(path: Path) -> str:
     return path.relative_to(TESTS).as_posix()
@@ -106,3 +118,28 @@ def test_no_test_sleeps() -> None:
 def is_zero(call: ast.Call) -> bool:
     """Whether a sleep only lets other tasks run."""
     return isinstance(call.args[0], ast.Constant) and call.args[0].value == 0
+
+
+def is_time_limit(node: ast.AST) -> bool:
+    """Whether it compares the difference of two moments with a limit: `monotonic() - began < 5`."""
+    if not isinstance(node, ast.Compare):
+        return False
+    values = [node.left, *node.comparators]
+    return any(
+        isinstance(value, ast.BinOp)
+        and isinstance(value.op, ast.Sub)
+        and isinstance(value.left, ast.Call)
+        and ast.unparse(value.left.func) in CLOCKS
+        and isinstance(operator, ast.Lt | ast.LtE)
+        for value, operator in zip(values[:-1], node.ops, strict=True)
+    )
+
+
+def test_no_test_limits_the_time_that_something_takes() -> None:
+    """A busy machine is slow. A test names what has to happen before what, or counts."""
+    for path in MODULES:
+        limits = [
+            node.lineno for node in ast.walk(ast.parse(path.read_text())) if is_time_limit(node)
+        ]
+        most, _ = TIME_LIMITS.get(names_of(path), (0, ""))
+        assert len(limits) <= most, f"{names_of(path)}: lines {limits}"
