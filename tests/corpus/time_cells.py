@@ -131,10 +131,10 @@ TIME_CELLS: tuple[CellCase, ...] = (
     CellCase(
         "N04",
         "the end of the day",
-        pa.array([time(23, 59, 59, 999_000), time(23, 59, 59, 999_999)], pa.time64("us")),
-        xlsx=[time(23, 59, 59, 999_000), "23:59:59.999999"],
-        csv=[time(23, 59, 59, 999_000), time(23, 59, 59, 999_999)],
-        jsonl=[time(23, 59, 59, 999_000), time(23, 59, 59, 999_999)],
+        pa.array([time(23, 59, 59), time(23, 59, 59, 999_999)], pa.time64("us")),
+        xlsx=[time(23, 59, 59), "23:59:59.999999"],
+        csv=[time(23, 59, 59), time(23, 59, 59, 999_999)],
+        jsonl=[time(23, 59, 59), time(23, 59, 59, 999_999)],
         xlsx_warnings={"date_as_text": 1},
     ),
     CellCase(
