@@ -88,14 +88,15 @@ _SQLITE_REFUSED = (
     "SQLITE_TOOBIG",
 )
 
-#: The words of SQLite for what is not there. They hold a name, and nothing else of the query.
+#: The words of SQLite for what is not there. Names that the query wrote are not repeated; modules
+#: and collations are named by the file.
 _SQLITE_MISSING = re.compile(
     r"no such (table|column|function|module|collation sequence): ([^'\s]{1,200})"
 )
 _SQLITE_MISSING_TEXTS = {
-    "table": "The query names a table that does not exist: {}.",
-    "column": "The query names a column that does not exist: {}.",
-    "function": "The query calls a function that SQLite does not have here: {}.",
+    "table": "The query names a table that does not exist.",
+    "column": "The query names a column that does not exist.",
+    "function": "The query calls a function that SQLite does not have here.",
     "module": "A virtual table needs an SQLite extension that is not here: {}.",
     "collation sequence": "The query needs a collation that SQLite does not have here: {}.",
 }
