@@ -55,7 +55,12 @@ def create_engine(url: str, *, pool_size: int = 10) -> Engine:
     if backend == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(parsed, hide_parameters=True)
+        try:
+            engine = sa.create_engine(parsed, hide_parameters=True)
+        except ArgumentError:
+            raise BadSettings(
+                "WAYBILL_DATABASE_URL: a SQLite URL is sqlite:/// and a path."
+            ) from None
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine

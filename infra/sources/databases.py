@@ -128,11 +128,15 @@ def missing_driver(backend: str) -> str:
 
 
 def _with_driver(url: sa.URL, opened: Callable[[sa.URL], _Opened]) -> _Opened:
-    """What `opened` makes of `url`, or `InvalidRequest` when its driver is not installed."""
+    """What `opened` makes of `url`, or `InvalidRequest` when it or its driver cannot be used."""
     try:
         return opened(url)
     except (sa.exc.NoSuchModuleError, ModuleNotFoundError):
         raise InvalidRequest(missing_driver(url.get_backend_name())) from None
+    except sa.exc.ArgumentError:
+        raise InvalidRequest(
+            f"The source is not a URL that {url.get_backend_name()} understands."
+        ) from None
 
 
 def _database(url: sa.URL) -> Database:

@@ -67,7 +67,7 @@ async def test_f13_a_connection_that_flaps_leaves_nothing_stuck(direct, proxied,
             proxy.reset()
             await asyncio.sleep(0.5)
         await eventually(lambda: set(received.seen) == set(sent))
-    ours = [record for record in caplog.records if record.name.startswith("infra.")]
+    ours = [record for record in caplog.records if record.name.startswith("waybill.")]
     assert len(ours) <= 2 * len(sent)
 
 

@@ -122,7 +122,7 @@ def test_an_abort_that_fails_leaves_a_warning_and_the_first_error(
 ) -> None:
     stub.script_always("AbortMultipartUpload", s3_stub.error(403, "AccessDenied"))
     with (
-        caplog.at_level(logging.WARNING, "storage"),
+        caplog.at_level(logging.WARNING, "waybill.storage"),
         pytest.raises(ZeroDivisionError),
         stub_store.open_upload("key", content_type="text/plain") as sink,
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def export(database: SourceDatabase, name: str) -> ExportResult:
     assert sha256(store.read("numbers")).hexdigest() == outcome.sha256
     assert outcome.rows_source == outcome.rows_written == NUMBERS_ROWS
     return outcome
+
+
+@pytest.fixture(autouse=True)
+def one_snapshot_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Archives hold the time of the snapshot, which is another one for each run here."""
+    noon = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    monkeypatch.setattr(postgres_stream.PostgresStream, "snapshot_at", noon)
 
 
 @pytest.mark.parametrize("name", FORMATS)

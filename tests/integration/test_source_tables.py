@@ -113,7 +113,9 @@ def test_what_does_not_begin_like_a_query_is_refused(sql):
         text_query(sql)
 
 
-@pytest.mark.parametrize("url", ["", "orders", "nosuchdb://host/x", "mysql+nosuchdriver://host/x"])
+@pytest.mark.parametrize(
+    "url", ["", "orders", "nosuchdb://host/x", "oracle+nosuchdriver://host/x", "sqlite://host/x"]
+)
 def test_a_url_that_names_no_database_is_refused_without_being_repeated(url):
     with pytest.raises(InvalidRequest) as refused:
         open_source(url)

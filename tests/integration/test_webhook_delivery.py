@@ -180,7 +180,7 @@ async def test_what_is_on_its_way_at_the_end_of_a_worker_arrives(receiver, engin
 async def test_no_log_line_holds_a_path_a_query_or_a_secret(receiver, engine, threads, caplog):
     receiver.script.extend([500, hang_up])
     end_tasks(engine, receiver.url("/services/canary-7c1f?token=canary-7c1f"))
-    with caplog.at_level(logging.DEBUG, logger="infra"):
+    with caplog.at_level(logging.DEBUG, logger="waybill"):
         async with delivering(engine, threads, 0.05, 0.05):
             await eventually(lambda: log_of(engine)[0]["delivered_at"], within_seconds=15)
     lines = [JsonLines().format(record) for record in caplog.records]

@@ -51,7 +51,10 @@ TIME_LIMITS = {
     "contract/test_source_release.py": (1, "a cancel ends a statement that runs much longer"),
     "e2e/test_worker_killed.py": (1, "another worker takes over within the promised time"),
     "faults/test_database_outages.py": (2, "waits that a lock or an outage would make longer"),
-    "integration/test_api_estimates.py": (1, "an estimate must end within the time it promises"),
+    "integration/test_api_estimates.py": (2, "an estimate must end within the time it promises"),
+    "integration/test_api_events_faults.py": (1, "open streams would hold a shutdown for ever"),
+    "integration/test_api_hostile_names.py": (2, "catastrophic patterns would take minutes"),
+    "integration/test_s3_uploads.py": (1, "an abort must not wait for the part under way"),
     "unit/test_labels.py": (1, "a quadratic algorithm would take minutes"),
 }
 #: Functions whose value is a moment.
