@@ -45,9 +45,9 @@ class BadMessage(WaybillError, ValueError):
 class WakeUp:
     """One message: which task to look at.
 
-    Consumers read `task_id` only. `fence`, the task's when this was written, and `kind` are part
-    of the wire format: they make each wake-up of a task another message, so that each of them
-    can become a dead letter of its own.
+    Consumers read `task_id`, and `fence`, which is the task's when this was written: it tells the
+    latest wake-up of a task from an older copy. `kind` makes each wake-up of a task another
+    message, so that each of them can become a dead letter of its own.
     """
 
     task_id: UUID

@@ -10,7 +10,6 @@ import socket
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
-from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -111,7 +110,7 @@ class WorkerService:
         """A wake-up says that `queue` has work, and not which task is next."""
 
         async def claim(wake_up: WakeUp) -> Work | None:
-            claim = await self._claim_with_retries(queue, wake_up.task_id)
+            claim = await self._claim_with_retries(queue, wake_up)
             return partial(self._work, queue, claim) if claim else None
 
         return claim
@@ -147,7 +146,7 @@ class WorkerService:
             return await self._claim_with_retries(queue)
         return None
 
-    async def _claim_with_retries(self, queue: str, hint: UUID | None = None) -> Claim | None:
+    async def _claim_with_retries(self, queue: str, hint: WakeUp | None = None) -> Claim | None:
         """Claim a task, and wait out an outage of the database: the message is not at fault."""
         failpoint("w.before_claim")
         while True:

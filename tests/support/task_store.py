@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from waybill.exporter.datasets.principal import Principal
+from waybill.infra.broker.port import WakeUp
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import database_now, write_transaction
 from waybill.infra.db.tables import export_task
@@ -39,7 +40,9 @@ class Worker(TaskRuns):
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
             which = export_task.c.id == task_id
-            return transitions.claim(connection, now, worker, self._lease, which, task_id)
+            fence = connection.execute(sa.select(export_task.c.fence).where(which)).scalar()
+            latest = WakeUp(task_id, fence or 0)
+            return transitions.claim(connection, now, worker, self._lease, which, latest)
 
 
 def new_task(**change: Any) -> NewTask:

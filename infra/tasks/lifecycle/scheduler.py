@@ -21,11 +21,11 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from waybill.infra.broker.port import WakeUp
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import (
     advisory_lock,
@@ -55,11 +55,10 @@ class FairScheduler:
     lease: timedelta
     limits: Limits
 
-    def claim_next(self, queue: str, worker: str, hint: UUID | None = None) -> Claim | None:
+    def claim_next(self, queue: str, worker: str, hint: WakeUp | None = None) -> Claim | None:
         """Claim the next task of `queue`; None when there is none to claim now.
 
-        `hint` is the task id named in the delivered message: that task may be claimed a moment
-        before it is due.
+        `hint` is the delivered message: its task may be claimed a moment before it is due.
         """
         claim = self._claim(queue, worker, hint)
         if claim is None and self.record_throttled(queue, hint):
@@ -67,7 +66,7 @@ class FairScheduler:
             claim = self._claim(queue, worker, hint)
         return claim
 
-    def record_throttled(self, queue: str, hint: UUID | None = None) -> bool:
+    def record_throttled(self, queue: str, hint: WakeUp | None = None) -> bool:
         """Note the tenants whose due tasks in `queue` a cap holds back; False without any."""
         with read_transaction(self.engine) as connection:
             tenants = _tenants_in_order(connection, queue, Limits.only(), hint)
@@ -103,7 +102,7 @@ class FairScheduler:
             for queue, at in connection.execute(notes).all():
                 _wake_throttled(connection, now, ended, queue, at)
 
-    def _claim(self, queue: str, worker: str, hint: UUID | None) -> Claim | None:
+    def _claim(self, queue: str, worker: str, hint: WakeUp | None) -> Claim | None:
         with read_transaction(self.engine) as connection:
             tenants = _tenants_in_order(connection, queue, self.limits, hint)
         # A task that is locked is passed over in the first round. The lock may be that of a
@@ -120,7 +119,7 @@ class FairScheduler:
 
 
 def _tenants_in_order(
-    connection: Connection, queue: str, limits: Limits, hint: UUID | None
+    connection: Connection, queue: str, limits: Limits, hint: WakeUp | None
 ) -> Sequence[str]:
     """The tenants with a task to claim in `queue`, in the order of their turns.
 
@@ -164,7 +163,7 @@ def _next_of(
     queue: str,
     now: datetime,
     limits: Limits,
-    hint: UUID | None,
+    hint: WakeUp | None,
     *,
     skip_locked: bool,
 ) -> sa.ColumnElement[bool]:

@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from waybill.infra.broker.port import WakeUp
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.audit import audit
 from waybill.infra.tasks.lifecycle.objects import mark_stored, release_object
@@ -79,11 +80,11 @@ def claim(
     worker: str,
     lease: timedelta,
     which: sa.ColumnElement[bool],
-    hint: UUID | None,
+    hint: WakeUp | None,
 ) -> Claim | None:
     """Claim the one task that `which` describes, if it still waits, is due and may be tried.
 
-    `hint` is the task named in the delivered message; see `is_due`.
+    `hint` is the delivered message; see `is_due`.
     """
     rows = move_tasks(
         connection,
@@ -111,11 +112,18 @@ def claim(
     return Claim(Task.from_row(rows[0]), rows[0]["fence"], worker) if rows else None
 
 
-def is_due(columns: Any, now: datetime, hint: UUID | None) -> sa.ColumnElement[bool]:
-    """The condition that a task may start now. The one named by `hint` may be a little early."""
+def is_due(columns: Any, now: datetime, hint: WakeUp | None) -> sa.ColumnElement[bool]:
+    """The condition that a task may start now.
+
+    The task whose latest wake-up is `hint` may be a little early. An older copy of a message, with
+    the fence of an attempt that has ended, does not shorten the delay of a retry.
+    """
     due = columns.next_attempt_at
-    soon = sa.and_(columns.id == hint, due <= now + _EARLY)
-    return sa.or_(due.is_(None), due <= now, soon)
+    conditions = [due.is_(None), due <= now]
+    if hint is not None:
+        latest = sa.and_(columns.id == hint.task_id, columns.fence == hint.fence)
+        conditions.append(sa.and_(latest, due <= now + _EARLY))
+    return sa.or_(*conditions)
 
 
 def finish(
