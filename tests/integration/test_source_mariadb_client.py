@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -178,7 +179,7 @@ def read(url: str, query: sa.Select | sa.TextClause) -> pa.Table:
         return pa.Table.from_batches(list(stream), schema=stream.schema)
 
 
-def as_the_client_prints(value: object, printed: str) -> object:
+def as_the_client_prints(value: Any, printed: str) -> Any:
     """`printed`, read as the type that `value` has."""
     if isinstance(value, bytes):
         return bytes.fromhex(printed)
