@@ -155,7 +155,7 @@ def _lose_a_line(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(
             module,
             "join_rows",
-            lambda cells, end, join=module.join_rows: join(cells.slice(1), end),
+            lambda cells, *text, join=module.join_rows: join(cells.slice(1), *text),
         )
 
 
