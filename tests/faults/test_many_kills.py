@@ -20,6 +20,7 @@ KILLS = 5
 SEED = 20261124
 
 
+@pytest.mark.timeout(600)
 def test_two_hundred_tasks_survive_kill_9_at_random_moments(api, clean):
     chance = random.Random(SEED)  # noqa: S311 - moments, not secrets
     with ThreadPoolExecutor(4) as threads:
