@@ -289,19 +289,26 @@ def test_a_query_with_columns_of_one_name_is_read(column, path):
     assert [column.to_pylist() for column in table.columns] == [["a"], [1]]
 
 
-def test_a_table_may_have_as_many_columns_as_sqlite_allows(path):
+@pytest.mark.parametrize(
+    ("kind", "stored", "read_as"),
+    [
+        (sa.Integer, 7, pa.int64()),
+        (sa.DateTime, dt.datetime.fromisoformat("2024-02-29"), TIMESTAMP),
+    ],
+)
+def test_a_table_may_have_as_many_columns_as_sqlite_allows(path, kind, stored, read_as):
     names = [f"c{n}" for n in range(2000)]
-    wide = sa.Table("wide", sa.MetaData(), *(sa.Column(name, sa.Integer) for name in names))
+    wide = sa.Table("wide", sa.MetaData(), *(sa.Column(name, kind) for name in names))
     engine = sa.create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
         wide.create(connection)
-        connection.execute(wide.insert().values(dict.fromkeys(names, 7)))
+        connection.execute(wide.insert().values(dict.fromkeys(names, stored)))
     engine.dispose()
 
     table = read(path, table_query(f"sqlite:///{path}", "wide"))
 
     assert table.column_names == names
-    assert set(table.schema.types) == {pa.int64()}
+    assert set(table.schema.types) == {read_as}
 
 
 def test_the_file_is_opened_read_only(column, path):

@@ -33,8 +33,9 @@ from waybill.infra.sources.sqlite.query_columns import (
 
 _Answer = TypeVar("_Answer")
 
-#: SQLite returns at most 2,000 columns by default. (SQLITE_MAX_COLUMN)
-_QUESTIONS_AT_ONCE = 1500
+#: SQLite takes at most 32,766 values and a million bytes in one statement by default, and checking
+#: a timestamp takes 26 values and 950 bytes. (SQLITE_MAX_VARIABLE_NUMBER, _SQL_LENGTH)
+_QUESTIONS_AT_ONCE = 500
 
 #: Collations belong to the program that made a file, and not to the file.
 _MISSING_COLLATION = re.compile("no such collation sequence: (.*)", re.DOTALL)
