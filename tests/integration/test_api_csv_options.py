@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -76,7 +78,9 @@ def test_the_worker_writes_what_was_asked_for(tmp_path: Path) -> None:
         options={"csv": {"profile": "excel-semicolon", "bom": False}},
     )
     store = MemoryStore()
+    with closing(sqlite3.connect(tmp_path / "rows.db")) as rows:
+        rows.execute("CREATE TABLE nothing (n INTEGER)")
     with sqlite_tables(tmp_path) as tasks:
-        source = open_source(f"sqlite:///{tmp_path}/rows.db?mode=rwc&uri=true")
+        source = open_source(f"sqlite:///{tmp_path}/rows.db")
         task = run_attempt(tasks, store, source, dataset, ANN, asked)
     assert store.read(task.object_key) == b'"price";"t"\r\n1,5;"a"\r\n'
