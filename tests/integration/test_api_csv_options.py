@@ -79,7 +79,7 @@ def test_the_worker_writes_what_was_asked_for(tmp_path: Path) -> None:
     )
     store = MemoryStore()
     with closing(sqlite3.connect(tmp_path / "rows.db")) as rows:
-        rows.execute("CREATE TABLE nothing (n INTEGER)")
+        rows.execute("CREATE TABLE other (n INTEGER)")
     with sqlite_tables(tmp_path) as tasks:
         source = open_source(f"sqlite:///{tmp_path}/rows.db")
         task = run_attempt(tasks, store, source, dataset, ANN, asked)
