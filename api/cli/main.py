@@ -66,7 +66,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "List, show and replay dead letters.",
     ),
     "doctor": (
-        "waybill.api.cli.doctor",
+        "waybill.api.cli.doctor.command",
         "doctor",
         "Check database, broker, storage, clock and signing host; one line each.",
     ),

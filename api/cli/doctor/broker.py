@@ -1,0 +1,24 @@
+"""What `waybill doctor` asks the broker."""
+
+from __future__ import annotations
+
+import asyncio
+
+from waybill.infra.bootstrap import Stack
+
+
+def check_broker(stack: Stack) -> str:
+    """Its version, and how many messages lie in its dead-letter queue."""
+    if stack.settings.amqp_url is None:
+        return "inside the process"
+    return asyncio.run(_ask(stack))
+
+
+async def _ask(stack: Stack) -> str:
+    # It declares nothing: what is missing is what the check has to find.
+    broker = stack.rabbit_broker(declare=False)
+    try:
+        report = await broker.check()
+    finally:
+        await broker.close()
+    return f"RabbitMQ {report.version}, {report.dead_letters} dead letters"

@@ -1,0 +1,50 @@
+"""`waybill doctor`: checks everything a process needs, one line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from waybill.api.cli.console import emit
+from waybill.api.cli.doctor.broker import check_broker
+from waybill.api.cli.doctor.database import check_database
+from waybill.api.cli.doctor.source import check_datasets
+from waybill.api.cli.doctor.store import check_signing_host, check_storage
+from waybill.exporter.errors import WaybillError
+from waybill.infra.bootstrap import Stack
+from waybill.infra.config.settings import Settings, load
+from waybill.storage.errors import StorageError
+
+#: Each returns what it found, or raises the error that says what is wrong.
+_CHECKS: dict[str, Callable[[Stack], str]] = {
+    "datasets": check_datasets,
+    "database": check_database,
+    "broker": check_broker,
+    "storage": check_storage,
+    "signing host": check_signing_host,
+}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Check database, broker, storage, clock and signing host; one line each."""
+    settings = load()
+    results = [_run(name, check, settings) for name, check in _CHECKS.items()]
+    lines = [
+        f"{'ok ' if item['ok'] else 'BAD'} {item['check']}: {item['detail']}" for item in results
+    ]
+    emit(results, "\n".join(lines), as_json=as_json)
+    if not all(item["ok"] for item in results):
+        raise typer.Exit(1)
+
+
+def _run(name: str, check: Callable[[Stack], str], settings: Settings) -> dict[str, Any]:
+    # Every check gets a stack of its own, so that one that fails does not hide the others.
+    try:
+        with Stack(settings) as stack:
+            return {"check": name, "ok": True, "detail": check(stack)}
+    except (WaybillError, StorageError) as error:
+        return {"check": name, "ok": False, "detail": error.message}
