@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -27,7 +29,7 @@ from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.sources import open_source
 from waybill.infra.sources.names import ROWS
 from waybill.infra.sources.operator_queries import table_query, text_query
-from waybill.storage.local import FileUpload
+from waybill.storage.local import local_upload
 from waybill.storage.store import SignedLink
 
 #: Opens the file or object that the stream is written to.
@@ -41,7 +43,12 @@ _FRAME_SECONDS = 0.1
 def export(
     name: Annotated[str | None, typer.Argument(help="A declared dataset.")] = None,
     output: Annotated[
-        str, typer.Option("-o", "--output", help="A file, or s3://bucket/key for a signed link.")
+        str,
+        typer.Option(
+            "-o",
+            "--output",
+            help="A file, - for standard output, or s3://bucket/key for a signed link.",
+        ),
     ] = "",
     param: Annotated[list[str] | None, typer.Option(help="A parameter, as key=value.")] = None,
     format_name: Annotated[
@@ -64,7 +71,7 @@ def export(
 ) -> None:
     """Export a dataset, a table or a query to a file or to S3, with a progress bar."""
     if not output:
-        raise InvalidRequest("Say where to write with -o FILE or -o s3://bucket/key.")
+        raise InvalidRequest("Say where to write with -o FILE, -o - or -o s3://bucket/key.")
     if sum(item is not None for item in (name, table, query)) != 1:
         raise InvalidRequest("Name one thing to export: a dataset, --table or --query.")
     if name is None and param:
@@ -92,7 +99,7 @@ def export(
             csv=csv_options,
         )
         _ = plan.query
-        target = _file(output) if bucket is None else _object(stack, key, plan, own_bucket)
+        target = _file(output, plan) if bucket is None else _object(stack, key, plan, own_bucket)
         outcome = _run(open_source(url), plan, target.open)
         link = target.link()
     emit(
@@ -110,6 +117,7 @@ def export(
         if link
         else f"{outcome.rows_written:,} rows, {outcome.size_bytes:,} bytes: {output}",
         as_json=as_json,
+        on_stderr=target.is_stdout,
     )
 
 
@@ -153,10 +161,27 @@ class _Target:
 
     open: OpenSink
     link: Callable[[], SignedLink | None]
+    is_stdout: bool = False
 
 
-def _file(output: str) -> _Target:
-    return _Target(lambda _stream: FileUpload(Path(output)), lambda: None)
+def _file(output: str, plan: ExportPlan) -> _Target:
+    is_stdout = _is_stdout(output)
+    text = plan.format.media_type.startswith("text/")
+    if is_stdout and not text and sys.stdout is not None and sys.stdout.isatty():
+        raise InvalidRequest(
+            f"{plan.format.name} is no text for a terminal: write to a file, or to a pipe."
+        )
+    return _Target(lambda _stream: local_upload(output), lambda: None, is_stdout)
+
+
+def _is_stdout(output: str) -> bool:
+    """Whether the file goes where results are printed otherwise, by whatever name."""
+    if output == "-":
+        return True
+    try:
+        return os.path.samestat(Path(output).stat(), os.fstat(1))
+    except OSError:
+        return False
 
 
 def _object(stack: Stack, key: str, plan: ExportPlan, own_bucket: bool) -> _Target:

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 import waybill
-from waybill.api.cli.console import help_without_command, note
+from waybill.api.cli.console import drop_unwritten, help_without_command, note, prepare_streams
 from waybill.exporter.errors import ExportRejected, InvalidRequest, WaybillError
 from waybill.infra.config.logs import configure_logging
 from waybill.storage.errors import StorageError
@@ -78,8 +78,23 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
 }
 
 
+class _ReaderLeft(Exception):
+    """Nobody reads the output any more."""
+
+
 class LazyGroup(TyperGroup):
     """A group that loads the module of a command when the command is used."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command. The reader of its output may leave before the end, as `head` does."""
+        try:
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            # Typer would take it for a failure.
+            raise _ReaderLeft from None
+        return result
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of all commands, in the order of the help."""
@@ -114,7 +129,7 @@ app = typer.Typer(
 
 def _print_version(requested: bool) -> None:
     if requested:
-        sys.stdout.write(waybill.__version__ + "\n")
+        typer.echo(waybill.__version__)
         raise typer.Exit
 
 
@@ -135,8 +150,8 @@ def root(
 def main() -> None:
     """Run the command line. Ends with 0, 2 for bad input, 1 for failure."""
     configure_logging(logging.WARNING)
-    # As Ctrl-C does, so that an upload is aborted and an embedded server ended on the way out.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    prepare_streams()
+    _clean_up_on_signals()
     try:
         _refuse_broken_text(sys.argv[1:])
         code = app(standalone_mode=False)
@@ -144,6 +159,9 @@ def main() -> None:
         code = _complain(error.format_message(), 2)
     except (typer.Abort, KeyboardInterrupt):
         code = 130
+    except _ReaderLeft:
+        # What a shell shows for a program that SIGPIPE ended.
+        code = 128 + signal.SIGPIPE
     except ExportRejected as error:
         code = _complain(error.message, 2)
     except (WaybillError, StorageError) as error:
@@ -154,7 +172,17 @@ def main() -> None:
         if sys.flags.dev_mode:
             raise
         code = _complain(_unexpected(error), 1)
+    finally:
+        drop_unwritten()
     sys.exit(code or 0)
+
+
+def _clean_up_on_signals() -> None:
+    """End as Ctrl-C does, so that an upload is aborted and an embedded server ended on the way."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # `nohup` has SIGHUP ignored.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda number, frame: sys.exit(128 + number))
 
 
 def _unexpected(error: Exception) -> str:

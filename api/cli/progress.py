@@ -20,7 +20,7 @@ class ProgressBar:
 @contextmanager
 def progress_bar(title: str, total: int | None = None) -> Iterator[ProgressBar]:
     """A progress bar for rows while the block runs."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield ProgressBar()
         return
     # Rich takes as long to load as the rest of the command line.

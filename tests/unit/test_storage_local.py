@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,65 @@ def test_a_replaced_file_keeps_who_may_read_it(tmp_path: Path) -> None:
         upload.write(b"new")
     assert target.stat().st_mode & 0o777 == 0o600
     assert target.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("there_before", [True, False])
+def test_a_file_system_without_rights_gets_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there_before: bool
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    # As vfat and many network file systems do.
+    for name in ("chmod", "fchmod"):
+        monkeypatch.setattr(os, name, refuse)
+    target = tmp_path / "out.csv"
+    if there_before:
+        target.write_bytes(b"old")
+    with FileUpload(target) as upload:
+        upload.write(b"new")
+    assert target.read_bytes() == b"new"
+    assert files_in(tmp_path) == ["out.csv"]
+
+
+def test_nobody_reads_the_file_while_it_is_written_who_may_not_read_it_afterwards(
+    tmp_path: Path,
+) -> None:
+    target = tmp_path / "private.csv"
+    target.touch(mode=0o600)
+    with FileUpload(target):
+        modes = {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {0o600}
+
+
+@pytest.mark.parametrize("length", [241, 242, 255])
+def test_a_name_as_long_as_names_can_be_is_written(tmp_path: Path, length: int) -> None:
+    name = "n" * (length - 4) + ".csv"
+    with FileUpload(tmp_path / name) as upload:
+        upload.write(b"data")
+    assert files_in(tmp_path) == [name]
+
+
+def test_a_name_that_is_too_long_leaves_nothing(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FileNotWritten, match="File name too long"),
+        FileUpload(tmp_path / ("n" * 256)),
+    ):
+        pass
+    assert files_in(tmp_path) == []
+
+
+def test_a_target_that_became_a_directory_leaves_no_part(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+
+    def write() -> None:
+        with FileUpload(target) as upload:
+            upload.write(b"data")
+            target.mkdir()
+
+    with pytest.raises(FileNotWritten, match="Is a directory"):
+        write()
+    assert files_in(tmp_path) == ["out.csv"]
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
