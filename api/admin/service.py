@@ -97,7 +97,9 @@ def webhook_secrets(services: Services, admin: Principal) -> list[str]:
 
 
 def _admin_body(task: Task, now: datetime) -> AdminTaskBody:
-    shown = body_of(task, now).model_dump() | {"download_url": None, "url_expires_at": None}
     return AdminTaskBody(
-        **shown, tenant=task.tenant_id, queue=task.queue, next_attempt_at=task.next_attempt_at
+        **body_of(task, now).model_dump(),
+        tenant=task.tenant_id,
+        queue=task.queue,
+        next_attempt_at=task.next_attempt_at,
     )

@@ -62,7 +62,8 @@ def all_events(
 ) -> Response:
     """The changes of all tasks of the caller.
 
-    `task` holds a task as `GET /{task_id}` returns it; `deleted` holds the id of a deleted task.
+    `task` holds a task as `GET /{task_id}` returns it, without `download_url`; `deleted` holds the
+    id of a deleted task.
     Unless `Last-Event-ID` allows the stream to continue where it broke off, it starts with `reset`
     and then sends the live and the newest tasks. Read all other tasks again after a `reset`.
     The stream ends when the token expires.
@@ -95,8 +96,8 @@ def task_events(
 ) -> Response:
     """The state of one task, now and after each change.
 
-    `task` holds it as `GET /{task_id}` returns it. The stream ends when the task ends, when it is
-    deleted (`deleted`), or when the token expires.
+    `task` holds it as `GET /{task_id}` returns it, without `download_url`. The stream ends when the
+    task ends, when it is deleted (`deleted`), or when the token expires.
     """
     task = context.services.requests.get(identity.principal, task_id)
     if task.status not in LIVE and last_event_id == str(task.version):

@@ -45,7 +45,7 @@ class Message:
 
 
 def message_of(change: Change, now: datetime) -> Message:
-    """The event for `change`. A task has the same form as in `GET /{id}`."""
+    """The event for `change`. A task has the form of `GET /{id}`, without its recorded link."""
     task = change.task
     if task is None:
         return Message("deleted", _same({"id": str(change.task_id)}), change.task_id, final=True)

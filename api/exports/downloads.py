@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from waybill.api.exports.service import authorise_again
+from waybill.api.exports.view import link_lives
 from waybill.api.problems.errors import FileExpired, FileNotReady
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.errors import PermissionDenied
 from waybill.exporter.formats.registry import format_named
 from waybill.infra.services import Services
 from waybill.infra.tasks.model import Task
@@ -31,6 +33,20 @@ def sign_link(services: Services, user: Principal, task_id: UUID) -> SignedLink:
     link = presigned(services, task, services.settings.link_ttl)
     services.requests.record_link(user, task, link.url, link.expires_at)
     return link
+
+
+def task_with_link(services: Services, user: Principal, task: Task, now: datetime) -> Task | None:
+    """`task` as it is now, if its recorded link may be shown to `user`; audited at the first time.
+
+    None if there is no valid link, or if the caller may no longer export the dataset.
+    """
+    if not link_lives(task, now):
+        return None
+    try:
+        authorise_again(services, user, task)
+    except PermissionDenied:
+        return None
+    return task if task.link_shown_at else services.requests.show_link(user, task.id)
 
 
 def presigned(services: Services, task: Task, ttl: timedelta) -> SignedLink:

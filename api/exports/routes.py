@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import RedirectResponse
 
 from waybill.api.context import ContextDep, ServicesDep
-from waybill.api.exports.downloads import sign_link
+from waybill.api.exports.downloads import sign_link, task_with_link
 from waybill.api.exports.lists import read_list
 from waybill.api.exports.schemas import (
     DownloadLink,
@@ -91,13 +91,19 @@ def get_task(
     language: LanguageDep,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> TaskBody | Response:
-    """One task. Poll it with `If-None-Match` at the interval that `Retry-After` states."""
+    """One task. Poll it with `If-None-Match` at the interval that `Retry-After` states.
+
+    `download_url` holds the recorded link only while the caller may export the dataset. The audit
+    log records the first time a link is shown (`link_shown`).
+    """
     task, now = services.requests.get(user, task_id), datetime.now(UTC)
-    headers = headers_of(task, now, language)
+    linked = task_with_link(services, user, task, now)
+    task, with_link = linked or task, linked is not None
+    headers = headers_of(task, now, language, with_link=with_link)
     if headers["ETag"] in _tags(if_none_match):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     response.headers.update(headers)
-    return body_of(task, now, language)
+    return body_of(task, now, language, with_link=with_link)
 
 
 @router.get(

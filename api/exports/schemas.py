@@ -149,8 +149,11 @@ class TaskBody(BaseModel):
     completeness: Completeness | None
     predicted: Predicted | None = Field(description="Null until the export has started.")
     warnings: list[dict[str, Any]]
-    download_url: str | None = Field(description="The most recent signed link, until it expires.")
-    url_expires_at: datetime | None
+    download_url: str | None = Field(
+        description="The most recent signed link, until it expires. Only `GET /{task_id}` shows "
+        "it, while the caller may export the dataset; lists, events and other answers have null."
+    )
+    url_expires_at: datetime | None = Field(description="Null without `download_url`.")
     expires_at: datetime | None
     created_by: str
     created_at: datetime

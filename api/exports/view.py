@@ -28,9 +28,14 @@ TASKS_PATH = "/api/export-tasks"
 _POLL_SECONDS = (2, 4, 8, 15)
 
 
-def body_of(task: Task, now: datetime, language: Language = "en") -> TaskBody:
-    """The body of `task`. Only for its owner: it holds the signed link while that is valid."""
-    link_lives = _link_lives(task, now)
+def body_of(
+    task: Task, now: datetime, language: Language = "en", *, with_link: bool = False
+) -> TaskBody:
+    """The body of `task`, without the recorded link unless the caller has checked the rights.
+
+    See `waybill.api.exports.downloads.task_with_link`.
+    """
+    link_shown = with_link and link_lives(task, now)
     return TaskBody(
         id=task.id,
         type=task.task_type,
@@ -54,8 +59,8 @@ def body_of(task: Task, now: datetime, language: Language = "en") -> TaskBody:
         completeness=_completeness(task),
         predicted=_predicted(task),
         warnings=task.warnings or [],
-        download_url=task.download_url if link_lives else None,
-        url_expires_at=task.url_expires_at if link_lives else None,
+        download_url=task.download_url if link_shown else None,
+        url_expires_at=task.url_expires_at if link_shown else None,
         expires_at=task.expires_at,
         created_by=task.created_by,
         created_at=task.created_at,
@@ -65,18 +70,23 @@ def body_of(task: Task, now: datetime, language: Language = "en") -> TaskBody:
     )
 
 
-def etag_of(task: Task, now: datetime, language: Language = "en") -> str:
-    """A strong validator of `body_of`. It also changes when a link is renewed or expires."""
-    if task.url_expires_at and _link_lives(task, now):
+def etag_of(
+    task: Task, now: datetime, language: Language = "en", *, with_link: bool = False
+) -> str:
+    """A strong validator of `body_of`; the link counts while it is valid and shown."""
+    if with_link and task.url_expires_at and link_lives(task, now):
         return f'"{task.version}-{task.url_expires_at.timestamp():.0f}"'
     if task.error_code:
         return f'"{task.version}-{language}"'
     return f'"{task.version}"'
 
 
-def headers_of(task: Task, now: datetime, language: Language = "en") -> dict[str, str]:
+def headers_of(
+    task: Task, now: datetime, language: Language = "en", *, with_link: bool = False
+) -> dict[str, str]:
     """Headers of every response that holds `task`."""
-    headers = {"ETag": etag_of(task, now, language), "Vary": "Accept-Language"}
+    tag = etag_of(task, now, language, with_link=with_link)
+    headers = {"ETag": tag, "Vary": "Accept-Language"}
     if task.status in LIVE:
         headers["Retry-After"] = str(_wait_seconds(now - task.created_at))
     return headers
@@ -126,7 +136,8 @@ def _wait_seconds(age: timedelta) -> int:
     return _POLL_SECONDS[-1]
 
 
-def _link_lives(task: Task, now: datetime) -> bool:
+def link_lives(task: Task, now: datetime) -> bool:
+    """Whether a link to the file of `task` is recorded and still valid."""
     return (
         task.status == TaskStatus.SUCCESS
         and task.url_expires_at is not None

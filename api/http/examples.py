@@ -55,10 +55,10 @@ _TASK = {
     "started_at": "2026-03-01T09:00:01Z",
     "finished_at": "2026-03-01T09:00:02Z",
 }
+#: Only `GET /{task_id}` shows the link.
+_TASK_WITHOUT_LINK = {**_TASK, "download_url": None, "url_expires_at": None}
 _ADMIN_TASK = {
-    **_TASK,
-    "download_url": None,
-    "url_expires_at": None,
+    **_TASK_WITHOUT_LINK,
     "tenant": "acme",
     "queue": "orders",
     "next_attempt_at": None,
@@ -170,9 +170,9 @@ _BETTER_FORMAT = {
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "TaskBody": _TASK,
-    "SubmittedTask": {**_TASK, "deduplicated": False},
+    "SubmittedTask": {**_TASK_WITHOUT_LINK, "deduplicated": False},
     "TaskPage": {
-        "items": [_TASK],
+        "items": [_TASK_WITHOUT_LINK],
         "total": 1,
         "page": 1,
         "page_size": 20,

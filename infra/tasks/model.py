@@ -85,6 +85,8 @@ class Task:
     notify: dict[str, str] | None = field(default=None, repr=False)
     #: How its file is written, where that differs from the installation's default.
     options: dict[str, Any] | None = None
+    #: When the recorded link was first shown.
+    link_shown_at: datetime | None = None
     predicted_rows: int | None = None
     predicted_bytes: int | None = None
     predicted_seconds: float | None = None

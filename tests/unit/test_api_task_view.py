@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -66,6 +66,13 @@ def test_a_link_that_dies_changes_body_and_tag_together() -> None:
     )
     later = NOON + timedelta(minutes=2)
 
-    assert body_of(done, NOON).download_url == "https://store.example/x"
-    assert body_of(done, later).download_url is None
-    assert headers_of(done, NOON)["ETag"] != headers_of(done, later)["ETag"]
+    def view(now: datetime) -> tuple[str | None, str]:
+        body = body_of(done, now, with_link=True)
+        return body.download_url, headers_of(done, now, with_link=True)["ETag"]
+
+    assert view(NOON)[0] == "https://store.example/x"
+    assert view(later)[0] is None
+    assert view(NOON)[1] != view(later)[1]
+    # Without the rights there is neither the link nor a tag that says there is one.
+    assert body_of(done, NOON).download_url is body_of(done, NOON).url_expires_at is None
+    assert headers_of(done, NOON)["ETag"] == view(later)[1]

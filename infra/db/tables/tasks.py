@@ -74,9 +74,11 @@ export_task = sa.Table(
     sa.Column("rows_source", sa.BigInteger()),
     sa.Column("rows_written", sa.BigInteger()),
     sa.Column("warnings", JSON),
-    # A cache for the owner: key and expiry are the truth. Never logged, never audited.
+    # Never logged, never audited, and shown only after the owner's rights were checked again.
     sa.Column("download_url", sa.Text()),
     sa.Column("url_expires_at", UtcDateTime()),
+    # When that link was first shown, which is audited once for each link.
+    sa.Column("link_shown_at", UtcDateTime()),
     sa.Column("created_at", UtcDateTime(), nullable=False),
     sa.Column("updated_at", UtcDateTime(), nullable=False),
     sa.Column("started_at", UtcDateTime()),

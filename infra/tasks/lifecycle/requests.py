@@ -191,7 +191,7 @@ class TaskRequests:
             connection.execute(
                 sa.update(export_task)
                 .where(_task.id == task.id, in_status(TaskStatus.SUCCESS))
-                .values(download_url=url, url_expires_at=expires_at)
+                .values(download_url=url, url_expires_at=expires_at, link_shown_at=None)
             )
             audit(
                 connection,
@@ -201,3 +201,29 @@ class TaskRequests:
                 actor=user.user,
                 detail={"link_seconds": round((expires_at - now) / timedelta(seconds=1))},
             )
+
+    def show_link(self, user: Principal, task_id: UUID) -> Task:
+        """The task whose recorded link is about to be shown; audits the first time of each link.
+
+        The task keeps its version: no client waits for this.
+
+        Raises:
+            TaskNotFound: also if the task belongs to another user.
+        """
+        with write_transaction(self._engine) as connection:
+            task = load(connection, user, task_id, for_update=True)
+            if task.url_expires_at is None or task.link_shown_at is not None:
+                return task
+            now = database_now(connection)
+            connection.execute(
+                sa.update(export_task).where(_task.id == task.id).values(link_shown_at=now)
+            )
+            audit(
+                connection,
+                now,
+                "link_shown",
+                task.identity,
+                actor=user.user,
+                detail={"link_expires_at": task.url_expires_at.isoformat()},
+            )
+            return task
