@@ -106,7 +106,7 @@ class S3Store:
             else:
                 client.create_bucket(
                     Bucket=self._bucket,
-                    CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]
+                    CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]  # any region
                 )
         except client.exceptions.BucketAlreadyOwnedByYou:
             # Another process was faster.

@@ -135,7 +135,7 @@ class _Pipe:
         return self.checksum.size_bytes
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Nothing to do: `write` keeps nothing back."""
 
     def take(self) -> bytes:
         """What was written since the last call."""

@@ -238,7 +238,7 @@ def load(**overrides: object) -> Settings:
         remedy = f" Did you mean {nearest[0]}?" if nearest else ""
         raise BadSettings(f"Unknown setting: {', '.join(unknown)}.{remedy}")
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = str(first["loc"][0])

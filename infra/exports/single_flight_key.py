@@ -97,7 +97,7 @@ def single_flight_keys(settings: Settings) -> SingleFlightKeys:
 def _personal(dataset: Dataset, params: Mapping[str, Any], user: Principal) -> list[Any] | None:
     """Who asked, where a file may show it.
 
-    "About this export" names the caller and the filters. `decorate` is not told who asks,
+    "About this export" names the caller and the filters. `decorate` does not receive the caller,
     but it runs after the query was built for one caller, and may have been left something.
     """
     if not dataset.about and dataset.decorate is None:

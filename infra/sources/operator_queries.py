@@ -13,7 +13,7 @@ from waybill.infra.sources.errors import SourceRejected, by_driver
 from waybill.infra.sources.statements import STANDARD, SYNTAXES, one_query
 from waybill.infra.sources.table_names import Name, meanings, nearest
 
-#: Schemas of the databases' own, in which nobody looks for a table of theirs.
+#: Schemas of the databases' own, which hold no tables of users.
 _SYSTEM_SCHEMAS = frozenset(
     {"information_schema", "mysql", "performance_schema", "pg_catalog", "pg_toast", "sys"}
 )

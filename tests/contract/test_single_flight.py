@@ -20,7 +20,7 @@ def test_an_equal_request_of_a_colleague_waits_for_the_running_one(desk, engine)
     assert wake_ups(engine) == [(leader.id, "run")]
 
 
-def test_a_follower_is_never_claimed_nudged_or_rescued(desk, engine):
+def test_a_follower_is_never_claimed_woken_or_rescued(desk, engine):
     leader, follower = desk.task(ANN), desk.task(BOB)
     wake_ups(engine)
     desk.change(follower, updated_at=datetime.now(UTC) - timedelta(days=1))

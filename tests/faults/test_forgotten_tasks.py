@@ -51,7 +51,7 @@ def pass_time(engine, by: timedelta) -> None:
             for row_id, at in rows:
                 change = sa.update(table).where(table.c.id == row_id)
                 connection.execute(change.values({column: at - by}))
-        # The kind of a nudge holds its second, which has not passed in truth.
+        # The kind of a reminder holds its second, which has not passed in truth.
         connection.execute(sa.update(outbox).values(kind=sa.cast(outbox.c.id, sa.Text)))
 
 
@@ -63,27 +63,27 @@ def test_a_whole_backlog_that_was_lost_is_published_again_in_a_few_scans(engine)
     assert [maintenance.republish_overdue(AFTER) for _ in range(3)] == [100, 100, 50]
     assert publish(engine) == 250
     with read_transaction(engine) as connection:
-        nudged = connection.execute(
+        reminded = connection.execute(
             sa.select(sa.func.count(sa.distinct(outbox.c.task_id))).where(
-                outbox.c.kind.like("nudge-%")
+                outbox.c.kind.like("reminder-%")
             )
         ).scalar_one()
-    assert nudged == 250
+    assert reminded == 250
 
 
-def test_a_task_that_waits_in_a_long_queue_is_nudged_ever_more_rarely(engine):
+def test_a_task_that_waits_in_a_long_queue_is_woken_ever_more_rarely(engine):
     submit(engine, 1)
     publish(engine)
-    maintenance, nudges = Maintenance(engine), []
+    maintenance, wake_ups = Maintenance(engine), []
     for minute in range(60):
         pass_time(engine, timedelta(seconds=61))
         if maintenance.republish_overdue(AFTER):
-            nudges.append(minute)
+            wake_ups.append(minute)
             # In the same second, and by any other sweeper: nothing.
             assert maintenance.republish_overdue(AFTER) == 0
             publish(engine)
-    assert len(nudges) < 16
-    assert nudges[-1] - nudges[-2] >= 9
+    assert len(wake_ups) < 16
+    assert wake_ups[-1] - wake_ups[-2] >= 9
 
 
 def test_a_wake_up_that_is_not_published_yet_is_not_doubled(engine):

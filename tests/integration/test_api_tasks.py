@@ -166,7 +166,7 @@ def test_a_failed_task_is_retried_as_a_new_one(api: TaskApi) -> None:
     client = api.person()
     task = ask(client, params={"city": "Rome"}, filename="mine")
     api.fail(task)
-    nudges = len(api.wake_ups)
+    sent_before = len(api.wake_ups)
 
     answer = client.post(f"{TASKS}/{task['id']}/retry")
     again = client.post(f"{TASKS}/{task['id']}/retry")
@@ -178,7 +178,7 @@ def test_a_failed_task_is_retried_as_a_new_one(api: TaskApi) -> None:
     assert [new[name] for name in ("params", "filename", "format")] == [
         task[name] for name in ("params", "filename", "format")
     ]
-    assert len(api.wake_ups) == nudges + 2
+    assert len(api.wake_ups) == sent_before + 2
     # A second click finds the first one's task.
     assert (again.status_code, again.json()["id"]) == (200, new["id"])
     assert again.json()["deduplicated"] is True

@@ -44,7 +44,7 @@ class CsvOptions(BaseModel):
         """The profile asked for, or `default`, with these options in place of its own.
 
         Raises:
-            InvalidRequest: numbers could not be told from two fields.
+            InvalidRequest: a number would read as two fields.
         """
         base = PROFILES[self.profile] if self.profile else default
         asked = {
@@ -54,7 +54,8 @@ class CsvOptions(BaseModel):
             "guards_formulas": self.guard,
             "quoting": Quoting(self.quoting) if self.quoting else None,
         }
-        found = replace(base, **{key: value for key, value in asked.items() if value is not None})  # type: ignore[arg-type]
+        given = {key: value for key, value in asked.items() if value is not None}
+        found = replace(base, **given)  # type: ignore[arg-type]  # of several types
         if found.delimiter == found.decimal_sign:
             wrong, other = ("delimiter", "decimal") if self.delimiter else ("decimal", "delimiter")
             raise InvalidRequest(

@@ -196,7 +196,7 @@ def _write_table(
         sheet.set_column(index, index, column.width, formats[index][0])
         sheet.write_string(0, index, column.label, headers[index])
     # Identifiers are text on purpose: no green triangles. A number that had to become text has
-    # one, so that nobody misses it in a sum.
+    # one, so that its absence from a sum is visible.
     texts = [column for column in columns if column.cell_format.is_text]
     if texts:
         ranges = (f"{first}1:{last}{sheet.data_rows + 1}" for first, last in _runs(texts))

@@ -11,7 +11,7 @@ import sys
 import polars as pl
 import pyarrow as pa
 
-from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, count, keep
+from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, bounds, count, keep
 from waybill.exporter.formats.xlsx.limits import MAX_DIGITS
 from waybill.exporter.formats.xlsx.text_cells import text_cells
 from waybill.exporter.warning_rules import WarningRule
@@ -155,14 +155,15 @@ def float_text_cells(array: pa.Array, warn: Warn) -> list[Cells]:
 
 
 def _is_bounded(values: pl.Series) -> bool:
-    low, high = values.min(), values.max()
-    return low is None or (low > -_BOUND and high < _BOUND)
+    found = bounds(values)
+    return found is None or (found[0] > -_BOUND and found[1] < _BOUND)
 
 
 def _significant_digits(text: pl.Series) -> pl.Series:
     """How many digits a plain decimal needs; zeros at the end of a fraction do not count."""
-    if (text.str.len_bytes().max() or 0) <= MAX_DIGITS:  # type: ignore[operator]
-        return text.str.len_bytes()
+    lengths = text.str.len_bytes()
+    if (lengths <= MAX_DIGITS).all():
+        return lengths
     return pl.select(
         pl.when(text.str.contains(".", literal=True))
         .then(text.str.strip_chars_end("0"))
@@ -179,9 +180,9 @@ def _by_places(text: pl.Series) -> int | pl.Series:
     if point.null_count() == len(point):
         return 1
     places = _places(text, point)
-    if places.max() > MAX_DECLARED_PLACES:  # type: ignore[operator]
+    long = places > MAX_DECLARED_PLACES
+    if long.any():
         needed = _places(text.str.strip_chars_end("0"), point)
-        long = places > MAX_DECLARED_PLACES
         places = pl.select(pl.when(long).then(needed).otherwise(places)).to_series()
     return pl.select(pl.when(places <= _MAX_PLACES).then(places + 1).otherwise(0)).to_series()
 

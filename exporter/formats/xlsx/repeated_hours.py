@@ -11,6 +11,8 @@ from operator import or_
 
 import polars as pl
 
+from waybill.exporter.formats.xlsx.cells import bounds
+
 #: From here on every zone changes its clocks at a quarter of an hour, and Polars knows the rules
 #: up to the end. (A test checks that against `zoneinfo`.)
 _FIRST_YEAR, _LAST_YEAR = 1973, 2037
@@ -19,17 +21,18 @@ _QUARTER = 900_000_000
 
 def repeated(instants: pl.Series, zone: str) -> pl.Series | None:
     """Which of `instants`, in microseconds since 1970, fall into such an hour; None for none."""
-    low, high = instants.min(), instants.max()
-    if low is None:
+    span = bounds(instants)
+    if span is None:
         return None
-    if low < _new_year(_FIRST_YEAR) or high >= _new_year(_LAST_YEAR + 1):  # type: ignore[operator]
+    low, high = span
+    if low < _new_year(_FIRST_YEAR) or high >= _new_year(_LAST_YEAR + 1):
         found = _among(instants, zone)
     else:
         hours = [
             instants.is_between(start, end, closed="left")
             for year in range(_year(low), _year(high) + 1)
             for start, end in _hours(zone, year)
-            if start <= high and low < end  # type: ignore[operator]
+            if start <= high and low < end
         ]
         if not hours:
             return None
@@ -60,5 +63,5 @@ def _new_year(year: int) -> int:
     return int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 
 
-def _year(instant: object) -> int:
-    return datetime.fromtimestamp(int(instant) / 1_000_000, UTC).year  # type: ignore[call-overload]
+def _year(instant: int) -> int:
+    return datetime.fromtimestamp(instant / 1_000_000, UTC).year

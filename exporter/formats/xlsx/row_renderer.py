@@ -103,7 +103,7 @@ def _concat(parts: Sequence[_Fragment], *, skip_nulls: bool = True) -> pl.Series
     expressions: list[pl.Expr] = []
     for constant, group in groupby(parts, lambda part: isinstance(part, str)):
         if constant:
-            expressions.append(pl.lit("".join(group)))  # type: ignore[arg-type]
+            expressions.append(pl.lit("".join(group)))  # type: ignore[arg-type]  # all are str
         else:
             expressions.extend(map(pl.lit, group))
     return pl.select(pl.concat_str(expressions, ignore_nulls=skip_nulls)).to_series()

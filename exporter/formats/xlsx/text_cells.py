@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn
+from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, bounds
 from waybill.exporter.formats.xlsx.limits import MAX_TEXT_UNITS
 from waybill.exporter.warning_rules import WarningRule
 
@@ -99,15 +99,16 @@ def _cut_long(array: pa.Array, warn: Warn) -> pa.Array:
 def _scan(array: pa.Array) -> _Traits:
     """Look at the bytes of all values at once, whose nulls and borders do not matter here."""
     octets = _octets(array)
-    lowest, highest = octets.min(), octets.max()
-    if lowest is None or highest is None:
+    found = bounds(octets)
+    if found is None:
         return _Traits(False, False, False, frozenset(), False)
+    lowest, highest = found
     return _Traits(
-        controls=lowest < 0x20,  # type: ignore[operator]
+        controls=lowest < 0x20,
         underscores=(octets == ord("_")).any(),
-        noncharacters=highest >= _LAST_PLANE_BYTE,  # type: ignore[operator]
+        noncharacters=highest >= _LAST_PLANE_BYTE,
         markup=frozenset(char for char in _MARKUP if (octets == ord(char)).any()),
-        outer_blanks=lowest <= 0x20 and _has_outer_blanks(array),  # type: ignore[operator]
+        outer_blanks=lowest <= 0x20 and _has_outer_blanks(array),
     )
 
 

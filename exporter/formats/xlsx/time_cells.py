@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, count, keep
+from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, bounds, count, keep
 from waybill.exporter.formats.xlsx.repeated_hours import repeated
 from waybill.exporter.warning_rules import WarningRule
 
@@ -139,8 +139,8 @@ def _microseconds(array: pa.Array, warn: Warn) -> pl.Series:
 
 def _within(values: pl.Series, low: int, high: int) -> bool:
     """Whether all values lie in this range. Much cheaper than a test of each value."""
-    lowest, highest = values.min(), values.max()
-    return lowest is None or (low <= lowest and highest <= high)  # type: ignore[operator]
+    found = bounds(values)
+    return found is None or (low <= found[0] and found[1] <= high)
 
 
 def _serials(microseconds: pl.Series, epoch_serial: int) -> pl.Series:

@@ -54,7 +54,7 @@ class MysqlColumn(RowColumn):
     text: Callable[[bytes], str] | None = None
     #: SQL that is true for a value the field's type cannot hold, or sometimes null.
     odd: Callable[[_Value], _Value] | None = None
-    #: The field instead, when there is such a value, or nobody looked.
+    #: The field instead, when there is such a value, or the values were not examined.
     otherwise: pa.Field | None = None
 
     def with_odd_values(self) -> MysqlColumn:

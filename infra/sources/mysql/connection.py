@@ -39,7 +39,7 @@ _FIXED_BYTES = 13
 _TYPE_NAME, _FORMAT_NAME = 0, 1
 
 
-class WireField(FieldDescriptorPacket):  # type: ignore[misc]
+class WireField(FieldDescriptorPacket):  # type: ignore[misc]  # PyMySQL has no types
     """What the server says of one column of a result, its own type's name included."""
 
     _data: bytes
@@ -82,7 +82,7 @@ class WireField(FieldDescriptorPacket):  # type: ignore[misc]
         return extended
 
 
-class WireConnection(Connection):  # type: ignore[misc]
+class WireConnection(Connection):  # type: ignore[misc]  # PyMySQL has no types
     """PyMySQL's connection, with `WireField` for each column of a result."""
 
     _is_logging_in = False

@@ -169,5 +169,5 @@ def _with_bit_literals(
 
 
 def _unseen(found: MysqlColumn) -> MysqlColumn:
-    """Decimals of more digits than Arrow has, of which nobody knows how many are in use."""
+    """Decimals of more digits than Arrow has, of which it is not known how many are in use."""
     return found.with_odd_values() if pa.types.is_decimal(found.field.type) else found

@@ -87,7 +87,7 @@ def connect_arguments(url: sa.URL) -> dict[str, Any]:
     """What to connect with.
 
     Raises:
-        InvalidRequest: an option nobody knows, or a value it cannot have; said without the value,
+        InvalidRequest: an unknown option, or a value it cannot have; said without the value,
             which may be a password.
     """
     arguments: dict[str, Any] = {

@@ -96,7 +96,7 @@ class PostgresColumn:
         return _column(self.position, self.field.name, self.read_as.otherwise or AS_TEXT)
 
     def uncounted(self) -> PostgresColumn:
-        """How to read the column when nobody has passed over the rows first.
+        """How to read the column without a pass over the rows first.
 
         A list might flatten what is nested, so it is JSON then; all else ends at its first value
         out of range.

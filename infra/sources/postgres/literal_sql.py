@@ -26,7 +26,7 @@ def render_with_literals(query: Query, connection: psycopg.Connection[Any]) -> s
     Raises:
         SourceRejected: a value cannot be sent to PostgreSQL, such as a NUL character.
     """
-    dialect: sa.Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+    dialect: sa.Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy's
     template, values = compile_query(query, dialect)
     try:
         return sql.SQL(psycopg.ClientCursor(connection).mogrify(template, values))

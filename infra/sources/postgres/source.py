@@ -95,12 +95,12 @@ def _readable(connection: psycopg.Connection[Any], conninfo: str) -> str:
 
 
 def connection_string(url: sa.URL) -> str:
-    """What libpq is told: the options of `url`, and those it must not override.
+    """The options passed to libpq: the options of `url`, and those it must not override.
 
     Raises:
         InvalidRequest: the URL has an option that PostgreSQL's client does not know.
     """
-    dialect: sa.Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+    dialect: sa.Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy's
     _, options = dialect.create_connect_args(url.set(drivername="postgresql+psycopg"))
     settings = _CONNECTION_DEFAULTS | {name: str(value) for name, value in options.items()}
     # Arrow strings are UTF-8 and the driver passes on what it gets, whatever a server or an

@@ -68,7 +68,7 @@ def gives_other_rows(plan: Plan, volatile: Set[str], *, below_choice: bool = Fal
             volatile,
             below_choice=below_choice
             or chosen_here
-            # What is above these is told in expressions only.
+            # What is above these appears in expressions only.
             or child.get("Parent Relationship") in {"InitPlan", "SubPlan"},
         )
         for child in plan.get("Plans", ())

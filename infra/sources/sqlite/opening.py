@@ -1,9 +1,9 @@
 """Opening a SQLite file for reading: a missing one is not made, and bad ones are named.
 
-A file in WAL mode wants a ``-wal`` and a ``-shm`` beside it, also for reading. Where nobody may
+A file in WAL mode wants a ``-wal`` and a ``-shm`` beside it, also for reading. Where no user may
 write, as on a read-only medium, it is opened as immutable if there is no ``-wal``: then the file
-holds all there is. Nobody watches for writers then, so `OpenedFile.check` looks whether the file
-is still the same at the end. (https://sqlite.org/wal.html#readonly)
+holds all there is. SQLite does not watch for writers then, so `OpenedFile.check` compares the file
+with its first state at the end. (https://sqlite.org/wal.html#readonly)
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class Maintenance:
                 .all()
             )
             # The kind holds the second, so the unique index keeps sweepers that race to one.
-            kind = f"nudge-{now:%Y%m%d%H%M%S}"
+            kind = f"reminder-{now:%Y%m%d%H%M%S}"
             for task in overdue:
                 add_wake_up(connection, now, task, kind=kind)
             return len(overdue)

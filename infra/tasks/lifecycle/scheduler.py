@@ -1,7 +1,7 @@
 """Fair scheduling: which tenant's task a worker claims next.
 
 A wake-up is a token for its queue, not an order: each wake-up, and each end of a run, claims
-whatever comes next there.
+the next task there.
 
 1. Tenants with a due task in the queue, except those at their cap, in this order: fewest running
    tasks; longest since they were served last, which is fair with a single slot as well; oldest
