@@ -9,10 +9,9 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from waybill.exporter.values.iso_duration import duration_text, interval_text
-from waybill.exporter.values.json_values import json_string, json_texts
+from waybill.exporter.values.json_values import json_string, json_texts, without_runs
 from waybill.exporter.values.value_texts import value_texts
 
 #: Most digits of Polars' decimals, which also have no negative scale.
@@ -43,7 +42,7 @@ def for_polars(array: pa.ChunkedArray, zone: ZoneInfo) -> pa.ChunkedArray:
 def for_parquet(array: pa.ChunkedArray, zone: ZoneInfo) -> pa.ChunkedArray:
     """`array` as it is, unless Parquet has no such type: seconds, calendar intervals, unions."""
     if pa.types.is_run_end_encoded(array.type):
-        return for_parquet(pc.run_end_decode(array), zone)
+        return for_parquet(without_runs(array), zone)
     if _counts_seconds(array.type):
         return _milliseconds(array, zone)
     return array if _fits_parquet(array.type) else for_polars(array, zone)
@@ -142,8 +141,8 @@ def _is_wide_decimal(kind: pa.DataType) -> bool:
 _CONVERSIONS: tuple[tuple[Callable[[pa.DataType], bool], _Convert], ...] = (
     (lambda kind: isinstance(kind, pa.UuidType), _uuid_texts),
     (lambda kind: isinstance(kind, pa.BaseExtensionType), _storage),
-    (pa.types.is_dictionary, lambda array, _: pc.dictionary_decode(array)),
-    (pa.types.is_run_end_encoded, lambda array, _: pc.run_end_decode(array)),
+    (pa.types.is_dictionary, lambda array, _: array.cast(array.type.value_type)),
+    (pa.types.is_run_end_encoded, lambda array, _: without_runs(array)),
     (_is_elsewhere, lambda array, _: array.cast(pa.timestamp(array.type.unit, "UTC"))),
     (pa.types.is_date64, lambda array, _: array.cast(pa.date32())),
     (_counts_seconds, _milliseconds),
