@@ -7,7 +7,9 @@ How they agree, without a daemon and with `kill -9` in mind::
 
 A process that leaves and can take ``users.lock`` exclusively was the last: it stops the server.
 A killed user leaves nothing locked and the server running; the next user finds it and
-uses it on. Everything is in ``home/s3``, readable by its owner only; objects stay there.
+uses it on. Everything is in ``home/s3``, readable by its owner only; objects stay there. Its HTTP
+ports serve signed requests alone. Its gRPC ports are on loopback without credentials: local users
+who speak that protocol reach the objects, so the embedded server is for a machine of one's own.
 """
 
 from __future__ import annotations

@@ -45,6 +45,8 @@ _FLAGS = (
     "-master.telemetry=false",
     "-admin.ui=false",
     "-webdav=false",
+    # The filer would read, write and delete every object for whoever asks, and its web page too.
+    "-disableHttp",
     "-s3.port.iceberg=0",
     "-s3.port.lance=0",
     # As AWS does it: a PUT makes no bucket, and a bucket with objects is not deleted.
@@ -86,9 +88,10 @@ class SeaweedServer:
             EmbeddedServerError: it is not installed, or does not answer within 20 s.
         """
         identity = ServerIdentity.load(self._identity_file)
-        if not (identity.ports and self._becomes_ready(identity)):
+        # A server that an older version started, without signing keys, is started again.
+        if not (identity.is_complete and self._becomes_ready(identity)):
             self.stop()
-            identity = identity.with_free_ports()
+            identity = identity.with_signing_keys().with_free_ports()
             identity.save(self._identity_file)
             self._start(identity)
         return identity.config(bucket)
@@ -133,6 +136,7 @@ class SeaweedServer:
             "AWS_SECRET_ACCESS_KEY": identity.secret_access_key,
             "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
             "GOMEMLIMIT": _MEMORY_LIMIT,
+            **identity.signing_keys,
         }
         server = [str(weed), *_LOG_FLAGS, "mini", f"-dir={self._data}", *_FLAGS, *ports]
         with self._log_file.open("wb") as log, self._lock_file.open("wb") as lock:
@@ -191,7 +195,11 @@ class SeaweedServer:
         log = self._log_file.read_text(errors="replace")
         lines = _COMPLAINT.findall(log) or [line.strip() for line in log.splitlines()]
         text = " | ".join([line for line in lines if line][-_LOG_LINES_SHOWN:])
-        for secret in (identity.access_key_id, identity.secret_access_key):
+        for secret in (
+            identity.access_key_id,
+            identity.secret_access_key,
+            *identity.signing_keys.values(),
+        ):
             text = text.replace(secret, "…")
         return text or "it left no message."
 

@@ -1,6 +1,6 @@
-"""The credentials and ports an embedded server keeps from one start to the next.
+"""The credentials, signing keys and ports an embedded server keeps from one start to the next.
 
-With both the same, links signed before a restart are good after it.
+With all of them the same, links signed before a restart are good after it.
 """
 
 from __future__ import annotations
@@ -23,19 +23,31 @@ _SERVICES = ("s3", "master", "volume", "filer", "admin")
 #: The maintenance worker looks for the admin service's gRPC port here and nowhere else; the
 #: others follow suit. Servers that share a gRPC port share a socket file, and break.
 _GRPC_OFFSET = 10_000
+#: SeaweedFS asks for a token of its own where these are set: volumes for every write and read,
+#: and the filer likewise. (`weed scaffold -config=security`)
+_SIGNING_KEYS = (
+    "WEED_JWT_SIGNING_KEY",
+    "WEED_JWT_SIGNING_READ_KEY",
+    "WEED_JWT_FILER_SIGNING_KEY",
+    "WEED_JWT_FILER_SIGNING_READ_KEY",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerIdentity:
-    """Random credentials, and the HTTP port of each service."""
+    """Random credentials, the HTTP port of each service, and what its services trust each other by.
+
+    `signing_keys` are environment variables of the server.
+    """
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
     ports: Mapping[str, int]
+    signing_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote; a new identity, without ports yet, if there is none.
+        """Read what `save` wrote; a new identity, without keys and ports yet, if there is none.
 
         Raises:
             EmbeddedServerError: the file is damaged.
@@ -53,6 +65,16 @@ class ServerIdentity:
         draft.touch(mode=0o600)
         draft.write_text(json.dumps(asdict(self)))
         draft.replace(path)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a server was started with it that lets nobody in without a signature."""
+        return bool(self.ports) and set(self.signing_keys) == set(_SIGNING_KEYS)
+
+    def with_signing_keys(self) -> Self:
+        """Itself if it has all signing keys, or with those that are missing."""
+        drawn = {name: secrets.token_hex(32) for name in _SIGNING_KEYS}
+        return replace(self, signing_keys=drawn | dict(self.signing_keys))
 
     def with_free_ports(self) -> Self:
         """Itself if all its ports are free, or with new ones."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -65,12 +69,51 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def put(config: S3Config, key: str) -> None:
+def put(config: S3Config, key: str, content: bytes = b"kept") -> None:
     store = S3Store(config)
     store.ensure_bucket(retention_days=7)
     with store.open_upload(key, content_type="text/plain") as upload:
-        upload.write(b"kept")
+        upload.write(content)
     store.close()
+
+
+def listening_sockets(pid: int) -> set[tuple[str, int]]:
+    """Address, as the kernel writes it, and port of each TCP socket that the process listens on."""
+    process = Path(f"/proc/{pid}")
+    sockets = {os.readlink(entry) for entry in (process / "fd").iterdir() if entry.exists()}
+    found = set()
+    for table in ("net/tcp", "net/tcp6"):
+        for line in (process / table).read_text().splitlines()[1:]:
+            _, address, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in sockets:
+                host, _, port = address.partition(":")
+                found.add((host, int(port, 16)))
+    return found
+
+
+def chunks_of(home: Path) -> set[str]:
+    """The names by which the volume service knows the stored chunks."""
+    names = set()
+    for volume in (home / "s3" / "data").rglob("*.dat"):
+        # After a superblock of 8 bytes: cookie, id and size of the first chunk.
+        head = volume.read_bytes()[8:24]
+        if len(head) == 16:
+            cookie, number, _ = struct.unpack(">IQI", head)
+            names.add(f"{volume.stem.rpartition('_')[2]},{number:x}{cookie:08x}")
+    return names
+
+
+def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    """Status and body of an answer without any signature; 0 from a port that speaks no HTTP."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path, body, {"Origin": "https://elsewhere.example"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (http.client.HTTPException, OSError):
+        return 0, b""
+    finally:
+        connection.close()
 
 
 def keys(config: S3Config) -> list[str]:
@@ -137,20 +180,65 @@ def test_a_pid_that_now_belongs_to_another_program_is_left_alone(home: Path) -> 
 def test_only_loopback_is_listened_on_and_no_secret_is_shown(home: Path) -> None:
     with EmbeddedS3(home) as config:
         process = Path(f"/proc/{pid_of(home)}")
-        sockets = {os.readlink(entry) for entry in (process / "fd").iterdir() if entry.exists()}
-        listening = []
-        for table in ("net/tcp", "net/tcp6"):
-            for line in (process / table).read_text().splitlines()[1:]:
-                _, address, _, state, *_, inode = line.split()[:10]
-                if state == "0A" and f"socket:[{inode}]" in sockets:
-                    listening.append(address.partition(":")[0])
+        listening = {host for host, _ in listening_sockets(pid_of(home))}
         assert config.secret_access_key not in (process / "cmdline").read_text()
         assert config.secret_access_key not in repr(config)
         assert config.secret_access_key not in (home / "s3" / "server.log").read_text()
-    assert len(listening) >= 5
-    assert set(listening) == {"0100007F"}
+    assert listening == {"0100007F"}
     assert (home / "s3" / "server.json").stat().st_mode & 0o777 == 0o600
     assert (home / "s3").stat().st_mode & 0o777 == 0o700
+
+
+def test_r36_no_port_of_the_server_gives_takes_or_deletes_a_file_without_a_signature(
+    home: Path,
+) -> None:
+    content = os.urandom(64 * 1024)
+    with EmbeddedS3(home) as config:
+        put(config, "acme/report", content)
+        ports = {port for _, port in listening_sockets(pid_of(home))}
+        chunks = chunks_of(home)
+        assert len(ports) >= 5
+        assert urlsplit(config.endpoint_url).port in ports
+        assert chunks
+        paths = [
+            f"/{config.bucket}/acme/report",
+            f"/buckets/{config.bucket}/acme/report",
+            f"/buckets/{config.bucket}/?pretty=y",
+            f"/{config.bucket}/",
+            *(f"/{chunk}" for chunk in chunks),
+            *(f"/dir/lookup?fileId={chunk}" for chunk in chunks),
+            "/dir/assign",
+        ]
+        for port in ports:
+            for path in paths:
+                for method in ("GET", "PUT", "POST", "DELETE"):
+                    body = b"planted" if method in ("PUT", "POST") else None
+                    status, answer = ask(port, method, path, body)
+                    assert status == 0 or status >= 400, (method, path, status)
+                    assert content[:64] not in answer
+                    assert b"acme" not in answer or b"<Error>" in answer, (method, path, answer)
+        store = S3Store(config)
+        assert stored_keys(store) == ["acme/report"]
+        assert store.head("acme/report").size_bytes == len(content)
+        store.close()
+
+
+def test_a_server_of_an_older_version_is_started_again_with_signing_keys(home: Path) -> None:
+    with EmbeddedS3(home) as config:
+        put(config, "report")
+        identity = home / "s3" / "server.json"
+        stored = json.loads(identity.read_text())
+        del stored["signing_keys"]
+        identity.write_text(json.dumps(stored))
+        older = pid_of(home)
+        with EmbeddedS3(home) as again:
+            assert pid_of(home) != older
+            assert again == config
+            assert keys(again) == ["report"]
+            kept = json.loads(identity.read_text())["signing_keys"]
+            assert len(set(kept.values())) == 4
+            log = (home / "s3" / "server.log").read_text()
+            assert not any(key in log for key in kept.values())
 
 
 def test_a_server_that_cannot_start_says_why(home: Path) -> None:
