@@ -17,9 +17,13 @@ DEFINED = {
 }
 
 
-def test_every_fault_and_every_hostile_request_has_a_row():
+REQUESTS = [int(row[1:]) for row in ROWS if row[0] == "R"]
+
+
+def test_every_fault_and_every_hostile_request_has_a_row_in_order():
     faults = [f"F{number}" for number in range(1, 59)]
-    assert list(ROWS) == faults + [f"R{number}" for number in range(1, 34)]
+    assert list(ROWS) == faults + [f"R{number}" for number in sorted(set(REQUESTS))]
+    assert REQUESTS[:33] == list(range(1, 34))
 
 
 def test_every_hostile_request_has_a_test_with_its_number():
@@ -29,7 +33,7 @@ def test_every_hostile_request_has_a_test_with_its_number():
         for prefix in re.findall(r"^test_((?:r\d+_)+)", name)
         for number in re.findall(r"\d+", prefix)
     }
-    assert set(range(1, 34)) - numbers == set()
+    assert set(REQUESTS) - numbers == set()
 
 
 def test_every_test_they_name_is_there():
