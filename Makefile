@@ -77,6 +77,9 @@ soak: $(DEV_STAMP) ## Break everything in turn for SOAK_MINUTES=15, and look for
 	@tests/install-servers
 	$(BIN)/python -m tests.soak
 
+secrets: ## Draw the secrets of infra/deploy/compose.yaml into .env beside it, once
+	@infra/deploy/draw-secrets
+
 audit: $(DEV_STAMP) ## Look both locks up for known vulnerabilities (AUDIT_SERVICE=pypi or osv)
 	$(BIN)/pip-audit --strict --vulnerability-service $(AUDIT_SERVICE) --require-hashes --disable-pip --progress-spinner off -r requirements.lock -r requirements-dev.lock
 
@@ -89,4 +92,4 @@ lock: ## Pin every dependency by version and hash, naming no index
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra server --extra postgresql --extra mysql --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 
-.PHONY: help setup demo test test-fast coverage check lint-js fix bench soak audit docs lock
+.PHONY: help setup demo test test-fast coverage check lint-js fix bench soak secrets audit docs lock

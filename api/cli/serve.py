@@ -18,6 +18,7 @@ from waybill.exporter.errors import InvalidRequest
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.logs import configure_logging
 from waybill.infra.config.settings import load
+from waybill.infra.config.weak_secrets import refuse_weak_secrets
 
 #: A client that acknowledges nothing for this long is gone. Two heartbeats of a stream.
 _SILENT_CLIENT_MS = 30_000
@@ -36,6 +37,7 @@ def serve(
     """Run the API and the task centre; with the worker inside when there is no broker."""
     configure_logging(logging.INFO)
     settings = load()
+    refuse_weak_secrets(settings, host)
     with Stack(settings) as stack:
         stack.prepare()
         with listen(host, port) as listener:
@@ -52,6 +54,7 @@ def worker(
     configure_logging(logging.INFO)
     overrides = {"concurrency": concurrency} if concurrency else {}
     settings = load(**overrides)
+    refuse_weak_secrets(settings, None)
     with Stack(settings) as stack:
         stack.prepare()
         queues = tuple(queue or ())
