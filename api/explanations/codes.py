@@ -90,6 +90,7 @@ COMMAND_CODES: Mapping[str, bool] = {
     "demo_not_installed": False,
     "embedded_server": True,
     "file_not_written": False,
+    "insecure_installation": False,
     "lease_lost": True,
     "link_unreachable": False,
     "stopped": True,

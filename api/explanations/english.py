@@ -132,6 +132,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "The rows in the file did not match the rows in the database, so the file was discarded.",
         "Try again. If it fails in the same way, report it: this should not happen.",
     ),
+    "insecure_installation": (
+        "A secret is an example or easy to guess, or the bucket is open to everybody.",
+        "Draw another secret, or close the bucket; the message says which.",
+    ),
     "internal_error": (
         "An unexpected error occurred.",
         "Try again. If it fails again, report it with the id of the export or the request.",

@@ -10,6 +10,7 @@ import typer
 from waybill.api.cli.console import emit
 from waybill.api.cli.doctor.broker import check_broker
 from waybill.api.cli.doctor.database import check_database
+from waybill.api.cli.doctor.secrets import check_secrets
 from waybill.api.cli.doctor.source import check_datasets
 from waybill.api.cli.doctor.store import check_signing_host, check_storage
 from waybill.exporter.errors import WaybillError
@@ -24,13 +25,14 @@ _CHECKS: dict[str, Callable[[Stack], str]] = {
     "broker": check_broker,
     "storage": check_storage,
     "signing host": check_signing_host,
+    "secrets": check_secrets,
 }
 
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Check database, broker, storage, clock and signing host; one line each."""
+    """Check database, broker, storage, clock, signing host and secrets; one line each."""
     settings = load()
     results = [_run(name, check, settings) for name, check in _CHECKS.items()]
     lines = [
