@@ -88,7 +88,7 @@ def create_app(services: Services) -> FastAPI:
     context = app.state.context = Context(
         services=services,
         verifier=TokenVerifier(services.settings),
-        cursors=Cursors(services.settings.signing_secret()),
+        cursors=Cursors(services.settings.derived_key("cursors").hex()),
         readiness=Readiness(services.checks),
         events=EventHub(services.changes, services.stopping),
         static_address=mount_static(app),

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-from contextlib import suppress
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,16 +22,16 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from waybill.infra.config.derived_keys import derived_key
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.limits import Limits
 from waybill.infra.config.notifications import NotificationSettings
+from waybill.infra.config.stored_secret import MIN_SECRET_BYTES, stored_secret
 from waybill.infra.config.value_types import Days, Delays, OptionalSecret, OptionalText, Seconds
 
 PREFIX = "WAYBILL_"
 EMBEDDED = "embedded"
 AWS = "aws"
-#: RFC 7518 §3.2: a key of the size of the hash, or larger.
-_MIN_SECRET_BYTES = 32
 #: Variables that Kubernetes and Docker links set in every container next to a Service whose name
 #: begins with ``waybill``: https://kubernetes.io/docs/concepts/services-networking/service/
 _SERVICE_LINK = re.compile(
@@ -156,8 +154,8 @@ class Settings(BaseSettings, NotificationSettings, Limits):
     @field_validator("jwt_secret")
     @classmethod
     def _secret_is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value().encode()) < _MIN_SECRET_BYTES:
-            raise ValueError(f"must have at least {_MIN_SECRET_BYTES} bytes")
+        if value is not None and len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes")
         return value
 
     @field_validator("public_url")
@@ -196,21 +194,18 @@ class Settings(BaseSettings, NotificationSettings, Limits):
         return self.source_url.get_secret_value() if self.source_url else self.task_database_url
 
     def signing_secret(self) -> str:
-        """The HS256 secret. Without the setting, one is made and kept for this user only."""
+        """The HS256 secret of tokens. Without the setting, one is drawn and kept in the home.
+
+        Raises:
+            BadSettings: the file of the home is damaged.
+        """
         if self.jwt_secret:
             return self.jwt_secret.get_secret_value()
-        path = self.home / "jwt.secret"
-        self.home.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            made = path.with_name(f"jwt.secret.{secrets.token_hex(8)}")
-            with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
-                file.write(secrets.token_urlsafe(48))
-            # A link is made once, of a file that is whole: processes that start at the same
-            # time agree on one secret.
-            with suppress(FileExistsError):
-                os.link(made, path)
-            made.unlink()
-        return path.read_text()
+        return stored_secret(self.home / "jwt.secret")
+
+    def derived_key(self, purpose: str) -> bytes:
+        """32 bytes made of `signing_secret` for one purpose, such as signing cursors."""
+        return derived_key(self.signing_secret(), purpose)
 
 
 def environment_name(field: str) -> str:

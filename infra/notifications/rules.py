@@ -44,7 +44,7 @@ def build_signer(settings: Settings) -> Signer | None:
     single_process = settings.amqp_url is None
     if settings.jwks_url or not (settings.jwt_secret or single_process):
         return None
-    return Signer([settings.signing_secret().encode()])
+    return Signer([settings.derived_key("webhooks")])
 
 
 def target_rules(settings: Settings) -> TargetRules:

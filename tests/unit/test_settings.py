@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -65,16 +64,6 @@ def test_the_variables_of_a_service_called_waybill_are_passed_over(monkeypatch, 
     load()
 
 
-def test_processes_that_start_together_agree_on_one_secret(tmp_path):
-    homes = [load(home=tmp_path / "home") for _ in range(8)]
-    with ThreadPoolExecutor(8) as threads:
-        made = set(threads.map(lambda settings: settings.signing_secret(), homes))
-
-    assert len(made) == 1
-    assert [path.name for path in (tmp_path / "home").iterdir()] == ["jwt.secret"]
-    assert (tmp_path / "home" / "jwt.secret").stat().st_mode & 0o777 == 0o600
-
-
 def test_a_wrong_value_is_not_repeated(monkeypatch):
     monkeypatch.setenv("WAYBILL_LEASE_SECONDS", "canary-7c1f")
     with pytest.raises(BadSettings) as caught:
@@ -97,13 +86,6 @@ def test_secrets_do_not_show_in_a_repr(monkeypatch):
     monkeypatch.setenv("WAYBILL_DATABASE_URL", "postgresql://u:canary-7c1f@h/db")
     monkeypatch.setenv("WAYBILL_S3_SECRET_ACCESS_KEY", "canary-7c1f")
     assert "canary" not in repr(load())
-
-
-def test_the_signing_secret_is_made_once_and_for_this_user_only(tmp_path):
-    settings = load(home=tmp_path / "home")
-    assert settings.signing_secret() == settings.signing_secret()
-    assert len(settings.signing_secret()) >= 48
-    assert (tmp_path / "home" / "jwt.secret").stat().st_mode & 0o777 == 0o600
 
 
 def test_durations_are_read_in_the_unit_their_name_says(monkeypatch):
