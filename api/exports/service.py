@@ -61,7 +61,7 @@ def submit_export(
             asked_filename=request.filename or "",
             max_attempts=services.settings.max_attempts,
             idempotency_key=idempotency_key,
-            notify=notify,
+            notify=services.notification_rules.stored(notify),
             options=plan.options,
             single_flight=_single_flight(services, plan),
         ),

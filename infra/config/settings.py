@@ -205,7 +205,7 @@ class Settings(BaseSettings, NotificationSettings, Limits):
 
     def derived_key(self, purpose: str) -> bytes:
         """32 bytes made of `signing_secret` for one purpose, such as signing cursors."""
-        return derived_key(self.signing_secret(), purpose)
+        return derived_key(self.signing_secret().encode(), purpose)
 
 
 def environment_name(field: str) -> str:

@@ -12,6 +12,7 @@ from waybill.infra.config.notifications import DeniedHosts, parse_secrets
 from waybill.infra.config.settings import Settings
 from waybill.infra.config.value_types import comma_separated, mail_domain
 from waybill.infra.notifications.signing import Signer
+from waybill.infra.notifications.stored_targets import StoredTargets
 from waybill.infra.notifications.webhook_targets import (
     BadWebhookUrl,
     Resolve,
@@ -88,6 +89,12 @@ class NotificationRules:
             self._check_webhook(notify["webhook"])
         if "email" in notify:
             self._check_email(notify["email"], own_address)
+
+    def stored(self, notify: Mapping[str, str]) -> dict[str, str]:
+        """The checked targets of a request as its task holds them: no secret path in plain text."""
+        if self.signer is None:
+            return dict(notify)
+        return StoredTargets(self.signer.master_keys).seal(notify)
 
     def _check_webhook(self, url: str) -> None:
         if self.signer is None:

@@ -22,7 +22,7 @@ class Signer:
 
     def __init__(self, master_keys: Sequence[bytes]) -> None:
         """`master_keys` are the installation's secrets, the current one first."""
-        self._master_keys = tuple(master_keys)
+        self.master_keys = tuple(master_keys)
 
     def secrets_of(self, tenant: str) -> list[str]:
         """The ``whsec_…`` secrets that receivers of `tenant` verify with, the current one first."""
@@ -43,4 +43,4 @@ class Signer:
 
     def _keys_of(self, tenant: str) -> list[bytes]:
         label = b"waybill webhook\0" + tenant.encode()
-        return [hmac.digest(key, label, "sha256") for key in self._master_keys]
+        return [hmac.digest(key, label, "sha256") for key in self.master_keys]

@@ -14,6 +14,7 @@ from waybill import __version__
 from waybill.infra.failpoints import failpoint
 from waybill.infra.notifications.queue import DeliveryResult, DueNotification
 from waybill.infra.notifications.signing import Signer
+from waybill.infra.notifications.stored_targets import StoredTargets, UnreadableTarget
 from waybill.infra.notifications.texts import webhook_body
 from waybill.infra.notifications.webhook_targets import (
     BadWebhookUrl,
@@ -54,6 +55,7 @@ class WebhookSender:
         clock: Clock = lambda: datetime.now(UTC),
     ) -> None:
         self._signer = signer
+        self._stored = StoredTargets(signer.master_keys)
         self._rules = rules
         self._executor = executor
         self._public_url = public_url
@@ -66,9 +68,11 @@ class WebhookSender:
         """Make one attempt to deliver `item`. Raises nothing for faults of the other side."""
         try:
             async with asyncio.timeout(self._seconds):
-                target = self._rules.parse(item.target)
+                target = self._rules.parse(self._stored.open(item.target))
                 addresses = await self._look_up(target)
                 status = await self._post_to_first(item, target, addresses)
+        except UnreadableTarget:
+            return DeliveryResult(delivered=False, error="secret_replaced", final=True)
         except BadWebhookUrl:
             return DeliveryResult(delivered=False, error="address_refused")
         except (TimeoutError, httpx2.TimeoutException):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 from standardwebhooks import Webhook
 
 from tests.support.servers.task_api import TASKS, TaskApi, ask, resolve
 from waybill.infra.config.settings import load
+from waybill.infra.db.engine import read_transaction
+from waybill.infra.db.tables import export_task, notification
 from waybill.infra.notifications.queue import DeliveryResult, NotificationQueue
 from waybill.infra.notifications.rules import BadNotificationTarget, NotificationRules
 
@@ -200,6 +203,30 @@ def test_a_retry_keeps_its_notification_targets(api: TaskApi) -> None:
     api.finish(again)
     log = client.get(f"{TASKS}/{again['id']}/notifications").json()["items"]
     assert {item["channel"] for item in log} == {"notice", "webhook"}
+
+
+def test_r44_no_table_holds_the_path_of_a_webhook(api: TaskApi) -> None:
+    client = api.person()
+    task = asked(client, webhook=HOOK).json()
+    # The same request is still the same, although what is stored does not show it.
+    assert asked(client, webhook=HOOK).json()["id"] == task["id"]
+    assert asked(client, webhook=f"{HOOK}-other").json()["id"] != task["id"]
+    api.finish(task)
+
+    with read_transaction(api.engine) as connection:
+        (asked_for,) = connection.scalars(
+            sa.select(export_task.c.notify).where(export_task.c.id == UUID(task["id"]))
+        )
+        (due,) = connection.scalars(
+            sa.select(notification.c.target).where(
+                notification.c.task_id == UUID(task["id"]), notification.c.channel == "webhook"
+            )
+        )
+
+    assert asked_for["webhook"] == due
+    assert due.startswith("https://hooks.example/")
+    assert "canary" not in due
+    assert "services" not in due
 
 
 def test_an_admin_reads_the_secrets_of_their_own_tenant(api: TaskApi) -> None:

@@ -29,12 +29,14 @@ from waybill.infra.db.tables import notification
 from waybill.infra.notifications.delivery import Deliverer
 from waybill.infra.notifications.queue import NotificationQueue
 from waybill.infra.notifications.signing import Signer
+from waybill.infra.notifications.stored_targets import StoredTargets
 from waybill.infra.notifications.webhook_targets import TargetRules
 from waybill.infra.notifications.webhooks import WebhookSender
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 
 KEY = b"some key of thirty-two bytes, ok"
 SIGNER = Signer([KEY])
+STORED = StoredTargets([KEY])
 LOCAL = TargetRules(allow_private=True)
 
 
@@ -62,7 +64,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def end_tasks(engine: Engine, url: str, count: int = 1) -> list[UUID]:
     store, runs, ids = TaskRequests(engine), Worker(engine, LEASE), []
     for number in range(count):
-        new = new_task(params={"n": number}, notify={"webhook": url})
+        new = new_task(params={"n": number}, notify=STORED.seal({"webhook": url}))
         task = store.submit(ANN, new).task
         assert runs.finish(runs.claim(task.id, "w"), finished(f"key-{task.id}"))
         ids.append(task.id)
@@ -135,6 +137,16 @@ async def test_a_receiver_that_wants_no_more_gets_no_more(receiver, engine, thre
         await eventually(lambda: log_of(engine)[0]["given_up_at"], within_seconds=15)
     assert nothing_is_due(engine)
     assert len(receiver.requests) == 1
+
+
+async def test_a_webhook_stored_under_a_replaced_secret_is_given_up(receiver, engine, threads):
+    end_tasks(engine, receiver.url())
+    async with delivering(engine, threads, 5, signer=Signer([b"another key of thirty-two bytes!"])):
+        (row,) = await eventually(
+            lambda: [row for row in log_of(engine) if row["given_up_at"]], within_seconds=15
+        )
+    assert (row["attempts"], row["last_error"]) == (1, "secret_replaced")
+    assert receiver.requests == []
 
 
 async def test_two_hundred_ends_at_once_are_told_once_each_by_two_workers(

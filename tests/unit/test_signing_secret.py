@@ -64,10 +64,10 @@ def test_r42_a_disk_without_room_leaves_nothing_behind(tmp_path, monkeypatch):
 def test_each_purpose_has_a_key_of_its_own():
     # RFC 5869 by hand: one block of HMAC over the purpose, under the extracted secret.
     extracted = hmac.digest(b"\0" * 32, b"s" * 32, "sha256")
-    assert derived_key("s" * 32, "cursors") == hmac.digest(
+    assert derived_key(b"s" * 32, "cursors") == hmac.digest(
         extracted, b"waybill cursors\x01", "sha256"
     )
-    assert derived_key("s" * 32, "cursors") != derived_key("s" * 32, "webhooks")
+    assert derived_key(b"s" * 32, "cursors") != derived_key(b"s" * 32, "webhooks")
 
 
 def test_no_key_of_a_tenant_is_made_with_the_key_of_tokens(tmp_path):
