@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 import yaml
 from dotenv import dotenv_values
-from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy import make_url
 
 from tests.support.processes import api, ended, environment, process, run
 from waybill.infra.config.settings import PREFIX, Settings
@@ -55,7 +55,7 @@ def test_r37_no_secret_is_shipped_and_each_is_drawn(drawn):
     assert set(REQUIRED.findall(TEXT)) == set(drawn)
     assert not any(is_guessable(secret.encode()) for secret in drawn.values())
     # What follows a user's name in an address, or belongs to a name of a secret.
-    literal = r"(?:://\w+:|(?:PASSWORD|SECRET\w*|_PASS|_KEY): )(?!\$\{\w+:\?)"
+    literal = r"(?:://\w+:|(?:PASSWORD|SECRET\w*|_PASS|_KEY): )(?!\$\{\w+:\?|\d+\b)"
     assert re.findall(literal, TEXT) == []
     assert not {name for name in ENV if "SECRET" in name or "PASSWORD" in name or "URL" in name} - {
         "WAYBILL_S3_ENDPOINT_URL",
@@ -186,12 +186,11 @@ def test_r37_the_files_work_on_real_servers_with_the_least_accounts(
         body = {"type": "orders", "format": "xlsx", "params": {}}
         task = ended(client, client.post("/api/export-tasks", json=body).json()["id"])
     assert (task["status"], task["rows"]) == ("SUCCESS", 500)
-    with create_engine(other.replace("postgresql:", "postgresql+psycopg:")).connect() as connection:
+    with psycopg.connect(other, autocommit=True) as connection:
         for statement in (
             "TRUNCATE audit_log",
             "ALTER TABLE audit_log DISABLE TRIGGER ALL",
             "DROP TABLE audit_log",
         ):
-            with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):
-                connection.execute(text(statement))
-            connection.rollback()
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
