@@ -45,7 +45,7 @@ _FLAGS = (
     "-master.telemetry=false",
     "-admin.ui=false",
     "-webdav=false",
-    # The filer would read, write and delete every object for whoever asks, and its web page too.
+    # The filer would read, write and delete every object for anybody who asks.
     "-disableHttp",
     "-s3.port.iceberg=0",
     "-s3.port.lance=0",

@@ -1,6 +1,6 @@
 """Webhook URLs as they are stored: the host to read, the path encrypted, since it may be a secret.
 
-Whoever reads the database or a backup of it cannot post to a receiver. AES-SIV (RFC 5297) gives
+A reader of the database, or of a backup of it, cannot post to a receiver. AES-SIV (RFC 5297) gives
 the same text for the same URL, so that equal requests stay equal, and binds a path to its host.
 """
 
