@@ -1,4 +1,4 @@
-"""R37: what `waybill doctor` says of secrets and of doors that stand open."""
+"""R37: what `waybill doctor` says of secrets and of what stands open."""
 
 from __future__ import annotations
 
