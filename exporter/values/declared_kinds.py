@@ -42,7 +42,8 @@ class DeclaredKind(StrEnum):
     TIMESTAMP = "timestamp"
     #: The same with an offset: ``+00:00``, ``+02``, ``Z``.
     INSTANT = "timestamp with time zone"
-    #: ``36:15:00`` or ``-01:30:00.5``, or ISO 8601 with a sign to each part: ``P1M-2DT3H``.
+    #: ``36:15:00`` or ``-01:30:00.5``; with a sign to each part, as PostgreSQL prints it,
+    #: ``1 mon -2 days +03:00:00``, or in ISO 8601, ``P1M-2DT3H``.
     INTERVAL = "interval"
     #: JSON text.
     JSON = "json"

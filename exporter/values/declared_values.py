@@ -21,6 +21,9 @@ _NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
 _OFFSET = r"(?:Z|[-+][0-9]{2}(?::?[0-9]{2})?)"
+#: Hours of any number.
+_HOURS = r"[0-9]+:[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+_UNIT = r"[-+]?[0-9]+ (?:year|mon|day)s?"
 
 _PATTERNS = {
     DeclaredKind.INTEGER: _NUMBER,
@@ -31,9 +34,13 @@ _PATTERNS = {
     DeclaredKind.TIME: rf"^{_TIME}$",
     DeclaredKind.TIMESTAMP: rf"^{_DATE}[T ]{_TIME}$",
     DeclaredKind.INSTANT: rf"^{_DATE}[T ]{_TIME}{_OFFSET}$",
-    DeclaredKind.INTERVAL: r"^(?:-?[0-9]+:[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+    DeclaredKind.INTERVAL: rf"^(?:-?{_HOURS}|{_UNIT}(?: {_UNIT})*(?: [-+]?{_HOURS})?"
     r"|P[-0-9.YMWDTHS]*[YMWDHS])$",
 }
+
+#: Kinds that begin with a day, which a calendar has to have: 2024-02-31 is none, nor is 0000-00-00.
+_WITH_DAY = (DeclaredKind.DATE, DeclaredKind.TIMESTAMP, DeclaredKind.INSTANT)
+_DAY_LENGTH = len("2024-07-01")
 
 #: Numbers that no reader of JSON takes for one.
 _NOT_FINITE = r"^(?:NaN|-?Infinity)$"
@@ -43,7 +50,12 @@ _ISO = "%Y-%m-%dT%H:%M:%S%.f"
 
 def is_declared(text: pl.Expr, kind: DeclaredKind) -> pl.Expr:
     """Whether each text is a value of `kind`, which is not JSON; null where it is null."""
-    return text.str.contains(_PATTERNS[kind])
+    fits = text.str.contains(_PATTERNS[kind])
+    if kind not in _WITH_DAY:
+        return fits
+    day = text.str.head(_DAY_LENGTH).str.to_date("%Y-%m-%d", strict=False)
+    # Polars has a year 0.
+    return fits & (text.is_null() | (day.dt.year() > 0).fill_null(False))
 
 
 def is_not_finite(text: pl.Expr) -> pl.Expr:

@@ -7,10 +7,12 @@ it depends on that value alone, never on its neighbours.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
+
+from waybill.exporter.values.late_zones import LATE, late_texts
 
 #: ISO 8601, with 3, 6 or 9 digits of a second's fraction only where there is one.
 _TIMESTAMP = "%Y-%m-%dT%H:%M:%S%.f"
@@ -19,6 +21,8 @@ _INSTANT = _TIMESTAMP + "%:z"
 #: Until Liberia gave up 44½ minutes in January 1972, some zones had offsets with seconds,
 #: which ISO 8601 cannot write.
 _WHOLE_MINUTES_SINCE = datetime(1972, 2, 1, tzinfo=UTC)
+
+_LATE_SINCE = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=LATE)
 
 #: Polars cannot format years beyond 262,000 on either side, and ends the process's thread.
 _LAST_DAY = round(262_000 * 365.2425)
@@ -30,7 +34,7 @@ _PER_DAY = {"date": 1, "ms": 86_400_000, "us": 86_400_000_000}
 _INFINITY = {"date": 2**31 - 1, "ms": 2**63 - 1, "us": 2**63 - 1}
 
 #: Findings that need a slower conversion.
-_INFINITE, _OLD, _FAR = "infinite", "old", "far"
+_INFINITE, _OLD, _LATE, _FAR = "infinite", "old", "late", "far"
 
 
 def value_texts(frame: pl.DataFrame, zone: ZoneInfo) -> pl.DataFrame:
@@ -56,6 +60,7 @@ def _rare_values(frame: pl.DataFrame) -> set[tuple[str, str]]:
             scans[key, _INFINITE] = value.is_infinite()
         if isinstance(kind, pl.Datetime) and kind.time_zone:
             scans[key, _OLD] = value < _WHOLE_MINUTES_SINCE
+            scans[key, _LATE] = value >= _LATE_SINCE
         if (unit := _unit(kind)) in _PER_DAY:
             scans[key, _FAR] = ~_is_near(value, unit)
     if not scans:
@@ -77,7 +82,7 @@ def _text(value: pl.Expr, kind: pl.DataType, zone: str, rare: set[str]) -> pl.Ex
         case pl.Datetime(time_zone=None):
             return value.dt.to_string(_TIMESTAMP)
         case pl.Datetime():
-            return _zoned_text(value, zone, is_old=_OLD in rare)
+            return _zoned_text(value, zone, rare)
         case pl.Time():
             return value.dt.to_string("%H:%M:%S%.f")
         case pl.Date():
@@ -89,10 +94,16 @@ def _text(value: pl.Expr, kind: pl.DataType, zone: str, rare: set[str]) -> pl.Ex
     return text.str.replace("inf", "Infinity", literal=True) if _INFINITE in rare else text
 
 
-def _zoned_text(value: pl.Expr, zone: str, *, is_old: bool) -> pl.Expr:
+def _zoned_text(value: pl.Expr, zone: str, rare: set[str]) -> pl.Expr:
     local = value.dt.convert_time_zone(zone)
     text = local.dt.to_string(_INSTANT)
-    if not is_old:
+    if _LATE in rare:
+        text = pl.map_batches(
+            [value.dt.cast_time_unit("us").to_physical(), text],
+            lambda pair: late_texts(pair[0], pair[1], zone),
+            return_dtype=pl.String,
+        )
+    if _OLD not in rare:
         return text
     offset = (local.dt.base_utc_offset() + local.dt.dst_offset()).dt.total_seconds()
     universal = value.dt.to_string(_INSTANT)
@@ -116,7 +127,7 @@ def _far_text(value: pl.Expr, kind: pl.DataType, zone: str) -> pl.Expr:
     cycles = pl.when(count > 0).then(1).otherwise(-2)
     moved = count % cycle + cycles * cycle
     near = _is_near(value, unit)
-    text = _text(pl.when(near).then(count).otherwise(moved).cast(kind), kind, zone, {_OLD})
+    text = _text(pl.when(near).then(count).otherwise(moved).cast(kind), kind, zone, {_OLD, _LATE})
     # Not strict, for the years of those that were near enough may have other digits or a sign.
     year = text.str.head(4).cast(pl.Int64, strict=False) + 400 * (count // cycle - cycles)
     sign = pl.when(year > 0).then(pl.lit("+")).otherwise(pl.lit("-"))

@@ -75,23 +75,29 @@ DECLARED: dict[str, tuple[pa.Table, list[Any], dict[str, int]]] = {
         _column(
             DeclaredKind.INSTANT, "2024-07-01T10:00:00+00:00", "2024-07-01 10:00:00Z",
             "2024-07-01 10:00:00+02", "infinity", "2024-10-27T00:30:00Z", "2024-07-01 10:00:00",
+            "1899-07-01 10:00:00Z", "2999-07-01 10:00:00Z", "2101-10-30 00:30:00Z",
         ),
         [
             _stamp(2024, 7, 1, 12), _stamp(2024, 7, 1, 12), _stamp(2024, 7, 1, 10), "infinity",
             "2024-10-27T02:30:00+02:00", "2024-07-01 10:00:00",
+            "1899-07-01T11:00:00+01:00", _stamp(2999, 7, 1, 12), "2101-10-30T02:30:00+02:00",
         ],
-        {"date_as_text": 1, "ambiguous_time_as_text": 1, "type_as_text": 1},
+        {"date_as_text": 2, "ambiguous_time_as_text": 2, "type_as_text": 1},
     ),
     "intervals": (
         _column(
             DeclaredKind.INTERVAL, "36:15:00", "PT36H15M", "P1DT12H", "-01:30:00", "PT-1H-30M",
             "P1M-2D", "P1DT-3H", "PT0.5S", "00:00:00", "soon",
+            "1 day 12:00:00.5", "2 days", "1 mon -2 days", "1 day -03:00:00", "-1 days -01:00:00",
+            "00:00:60", "1 day late",
         ),
         [
             timedelta(hours=36, minutes=15), timedelta(hours=36, minutes=15), timedelta(hours=36),
             "-01:30:00", "-01:30:00", "P1M-2D", "P1DT-3H", timedelta(seconds=0.5), timedelta(0),
             "soon",
+            timedelta(hours=36, seconds=0.5), timedelta(days=2), "1 mon -2 days", "1 day -03:00:00",
+            "-25:00:00", "00:00:60", "1 day late",
         ],
-        {"duration_as_text": 4, "type_as_text": 1},
+        {"duration_as_text": 7, "type_as_text": 3},
     ),
 }  # fmt: skip

@@ -50,10 +50,16 @@ CASES: list[tuple[DeclaredKind, list[str | None], list[str], list[str], dict[str
     ),
     (
         DeclaredKind.DATE,
-        ["2024-01-01", "infinity", "0044-03-15 BC", "20000-01-01"],
-        ['"2024-01-01"', '"infinity"', '"0044-03-15 BC"', '"20000-01-01"'],
-        ["2024-01-01", '"infinity"', '"0044-03-15 BC"', '"20000-01-01"'],
-        {"type_as_text": 3},
+        ["2024-01-01", "infinity", "0044-03-15 BC", "20000-01-01", "0000-00-00", "2023-02-29"],
+        [
+            *('"2024-01-01"', '"infinity"', '"0044-03-15 BC"', '"20000-01-01"'),
+            *('"0000-00-00"', '"2023-02-29"'),
+        ],
+        [
+            *("2024-01-01", '"infinity"', '"0044-03-15 BC"', '"20000-01-01"'),
+            *('"0000-00-00"', '"2023-02-29"'),
+        ],
+        {"type_as_text": 5},
     ),
     (
         DeclaredKind.TIME,
@@ -66,31 +72,36 @@ CASES: list[tuple[DeclaredKind, list[str | None], list[str], list[str], dict[str
         DeclaredKind.TIMESTAMP,
         ["2024-01-02 03:04:05", "2024-01-02T03:04:05.5", "n/a", "2024-02-30T00:00:00"],
         ['"2024-01-02T03:04:05"', '"2024-01-02T03:04:05.500"', '"n/a"', '"2024-02-30T00:00:00"'],
-        ["2024-01-02T03:04:05", "2024-01-02T03:04:05.500", '"n/a"', "2024-02-30T00:00:00"],
-        {"type_as_text": 1},
+        ["2024-01-02T03:04:05", "2024-01-02T03:04:05.500", '"n/a"', '"2024-02-30T00:00:00"'],
+        {"type_as_text": 2},
     ),
     (
         DeclaredKind.INSTANT,
-        ["2024-07-01 10:00:00+00", "2024-07-01T10:00:00Z", "2024-01-01T10:00:00+05:30", "infinity"],
         [
-            '"2024-07-01T12:00:00+02:00"',
-            '"2024-07-01T12:00:00+02:00"',
-            '"2024-01-01T05:30:00+01:00"',
-            '"infinity"',
+            *("2024-07-01 10:00:00+00", "2024-07-01T10:00:00Z", "2024-01-01T10:00:00+05:30"),
+            *("infinity", "0000-00-00 00:00:00"),
         ],
         [
-            "2024-07-01T12:00:00+02:00",
-            "2024-07-01T12:00:00+02:00",
-            "2024-01-01T05:30:00+01:00",
-            '"infinity"',
+            *('"2024-07-01T12:00:00+02:00"', '"2024-07-01T12:00:00+02:00"'),
+            *('"2024-01-01T05:30:00+01:00"', '"infinity"', '"0000-00-00 00:00:00"'),
         ],
-        {"type_as_text": 1},
+        [
+            *("2024-07-01T12:00:00+02:00", "2024-07-01T12:00:00+02:00"),
+            *("2024-01-01T05:30:00+01:00", '"infinity"', '"0000-00-00 00:00:00"'),
+        ],
+        {"type_as_text": 2},
     ),
     (
         DeclaredKind.INTERVAL,
-        ["36:15:00", "-01:30:00", "P1M-2DT3H", "soon"],
-        ['"36:15:00"', '"-01:30:00"', '"P1M-2DT3H"', '"soon"'],
-        ["36:15:00", "-01:30:00", "P1M-2DT3H", '"soon"'],
+        ["36:15:00", "-01:30:00", "P1M-2DT3H", "-1 mons +2 days -03:00:00.5", "1 day", "soon"],
+        [
+            *('"36:15:00"', '"-01:30:00"', '"P1M-2DT3H"', '"-1 mons +2 days -03:00:00.5"'),
+            *('"1 day"', '"soon"'),
+        ],
+        [
+            *("36:15:00", "-01:30:00", "P1M-2DT3H", "-1 mons +2 days -03:00:00.5"),
+            *("1 day", '"soon"'),
+        ],
         {"type_as_text": 1},
     ),
     (
@@ -178,6 +189,13 @@ def test_a_formula_in_a_marked_column_is_guarded(kind: DeclaredKind):
     guarded = 2 if kind is DeclaredKind.JSON else 3
     assert fields[:2] == ['"\'=1+1"', '"\'-A1"']
     assert counted["formula_guarded"] == guarded
+
+
+def test_a_negative_duration_is_not_guarded():
+    texts = ["-01:30:00", "-1 mons", "-1 days +02:00:00", "-1 mon+cmd|' /C calc'!A0"]
+    fields, counted = csv_values(table_of(DeclaredKind.INTERVAL, texts), EXCEL)
+    assert fields[:3] == texts[:3]
+    assert counted == {"formula_guarded": 1, "type_as_text": 1}
 
 
 def test_json_behind_a_line_break_is_not_guarded():

@@ -22,6 +22,8 @@ from waybill.exporter.formats.xlsx.time_cells import (
     time_cells,
     timestamp_cells,
 )
+from waybill.exporter.values.declared_kinds import DeclaredKind
+from waybill.exporter.values.declared_values import is_declared
 from waybill.exporter.warning_rules import WarningRule
 
 #: Dates and times that a database has and a calendar of four-digit years has not: infinity, other
@@ -40,6 +42,8 @@ _SPAN = (
     r"^P(?:(?P<d>-?[0-9]{1,7})D)?(?:T(?:(?P<h>-?[0-9]{1,9})H)?(?:(?P<m>-?[0-9]{1,9})M)?"
     r"(?:(?P<s>-?[0-9]{1,9})(?:\.(?P<f>[0-9]{1,6}))?S)?)?$"
 )
+#: As PostgreSQL prints an interval of days.
+_DAYS = r"^(?P<d>[-+]?[0-9]{1,7}) days?(?: (?P<clock>[-+]?[0-9]{1,7}:.*))?$"
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 
@@ -110,16 +114,16 @@ def time_text_cells(array: pa.Array, warn: Warn) -> list[Cells]:
 
 
 def interval_text_cells(array: pa.Array, warn: Warn) -> list[Cells]:
-    """Durations of ``36:15:00`` and ``P1DT12H``; with months, the text as it is.
+    """Durations of ``36:15:00``, ``1 day 12:00:00`` and ``P1DT12H``; with months, text as it is.
 
     A day counts as 24 hours. Negative ones are text, ``-01:30:00``.
     """
     texts = pl.Series(array)
-    spans = _clock_spans(texts).fill_null(_iso_spans(texts))
-    calendar = texts.str.contains(r"^P-?[0-9]")
+    spans = _clock_spans(texts).fill_null(_iso_spans(texts)).fill_null(_day_spans(texts))
     rest = keep(texts, spans.is_null())
-    warn(WarningRule.DURATION_AS_TEXT, count(calendar & spans.is_null()))
-    warn(WarningRule.TYPE_AS_TEXT, count(~calendar & spans.is_null()))
+    of_kind = pl.select(is_declared(pl.lit(rest), DeclaredKind.INTERVAL)).to_series()
+    warn(WarningRule.DURATION_AS_TEXT, count(of_kind))
+    warn(WarningRule.TYPE_AS_TEXT, count(~of_kind))
     durations = spans.cast(pl.Duration("us")).to_arrow()
     return [*duration_cells(durations, warn), *text_cells(rest.to_arrow(), warn)]
 
@@ -161,6 +165,17 @@ def _iso_spans(texts: pl.Series) -> pl.Series:
     lowest, highest = frame.min_horizontal(), frame.max_horizontal()
     is_there = texts.str.contains(_SPAN) & ((lowest >= 0) | (highest <= 0)) & (texts != "P")
     return keep(frame.sum_horizontal(), is_there)
+
+
+def _day_spans(texts: pl.Series) -> pl.Series:
+    """Microseconds of ``1 day 12:00:00``; null for others, and for mixed signs."""
+    parts = texts.str.extract_groups(_DAYS).struct.unnest()
+    days = parts["d"].str.strip_prefix("+").cast(pl.Int64) * _DAY
+    clock = _clock_spans(parts["clock"].str.strip_prefix("+"))
+    hours = pl.select(
+        pl.when(pl.lit(parts["clock"]).is_null()).then(0).otherwise(pl.lit(clock))
+    ).to_series()
+    return keep(days + hours, days * hours.sign() >= 0)
 
 
 def _number(digits: pl.Series) -> pl.Series:

@@ -12,6 +12,7 @@ from operator import or_
 import polars as pl
 
 from waybill.exporter.formats.xlsx.cells import bounds
+from waybill.exporter.values.late_zones import late_offsets
 
 #: From here on every zone changes its clocks at a quarter of an hour, and Polars knows the rules
 #: up to the end. (A test checks that against `zoneinfo`.)
@@ -56,7 +57,9 @@ def _among(instants: pl.Series, zone: str) -> pl.Series:
     local = instants.cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
     clock = local.dt.replace_time_zone(None)
     once = clock.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
-    return once.is_null() & instants.is_not_null()
+    twice = once.is_null() & instants.is_not_null()
+    late = late_offsets(instants, zone)
+    return twice if late is None else late["twice"].fill_null(twice)
 
 
 def _new_year(year: int) -> int:

@@ -11,6 +11,7 @@ before the end of the calendar on, or of a day, a cell would show what is not th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -19,6 +20,8 @@ import pyarrow.compute as pc
 
 from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, bounds, count, keep
 from waybill.exporter.formats.xlsx.repeated_hours import repeated
+from waybill.exporter.values.late_zones import late_offsets
+from waybill.exporter.values.value_texts import value_texts
 from waybill.exporter.warning_rules import WarningRule
 
 _SECOND = 1_000_000
@@ -55,25 +58,42 @@ def date_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     limit = _HORIZON // _DAY
     serials = (days + _EPOCH_SERIAL).cast(pl.String)
     midnights = days.clip(-limit, limit) * _DAY
-    return _inside(Cells(CellType.NUMBER, serials), midnights, "%Y-%m-%d", warn)
+    return _inside(
+        Cells(CellType.NUMBER, serials), midnights, lambda: _iso(midnights, "%Y-%m-%d"), warn
+    )
 
 
 def timestamp_cells(array: pa.Array, warn: Warn, zone: ZoneInfo) -> list[Cells]:
     """Naive timestamps as they are; aware ones as a clock in `zone` shows them.
 
-    Text with the offset in the hour that such a clock shows twice.
+    Text with its offset in the hour that such a clock shows twice, and outside Excel's calendar.
     """
     local = _microseconds(array, warn)
-    if array.type.tz is None or zone.key == "UTC":
-        return _calendar_cells(local, warn)
-    instants = local.cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone.key)
-    twice = repeated(local, zone.key)
-    local = instants.dt.replace_time_zone(None).cast(pl.Int64)
+    if array.type.tz is None:
+        return _calendar_cells(local, lambda: _iso(local, _ISO), warn)
+    instants = local.cast(pl.Datetime("us", "UTC"))
+
+    def texts() -> pl.Series:
+        return value_texts(pl.DataFrame({"0": instants}), zone)["0"]
+
+    if zone.key == "UTC":
+        return _calendar_cells(local, texts, warn)
+    clock, twice = _local_clock(instants, zone.key), repeated(local, zone.key)
     if twice is None:
-        return _calendar_cells(local, warn)
+        return _calendar_cells(clock, texts, warn)
     warn(WarningRule.AMBIGUOUS_TIME_AS_TEXT, count(twice))
-    texts = keep(instants, twice).dt.to_string(_ISO + "%:z")
-    return [*_calendar_cells(keep(local, ~twice), warn), Cells(CellType.TEXT, texts)]
+    return [
+        *_calendar_cells(keep(clock, ~twice), texts, warn),
+        Cells(CellType.TEXT, keep(texts(), twice)),
+    ]
+
+
+def _local_clock(instants: pl.Series, zone: str) -> pl.Series:
+    """What a clock in `zone` shows, in microseconds since 1970."""
+    universal = instants.cast(pl.Int64)
+    local = instants.dt.convert_time_zone(zone).dt.replace_time_zone(None).cast(pl.Int64)
+    late = late_offsets(universal, zone)
+    return local if late is None else (universal + late["offset"]).fill_null(local)
 
 
 def time_cells(array: pa.Array, warn: Warn) -> list[Cells]:
@@ -149,29 +169,34 @@ def _serials(microseconds: pl.Series, epoch_serial: int) -> pl.Series:
     return pl.Series(days).cast(pl.String)
 
 
-def _calendar_cells(local: pl.Series, warn: Warn) -> list[Cells]:
-    """Serials of `local` microseconds inside Excel's calendar, ISO text outside it."""
+def _iso(local: pl.Series, pattern: str) -> pl.Series:
+    return local.cast(pl.Datetime("us")).dt.to_string(pattern)
+
+
+def _calendar_cells(local: pl.Series, texts: Callable[[], pl.Series], warn: Warn) -> list[Cells]:
+    """Serials of `local` microseconds inside Excel's calendar, `texts` outside it."""
     serials = Cells(CellType.NUMBER, _serials(local, _EPOCH_SERIAL), _places(local))
-    return _inside(serials, local, _ISO, warn)
+    return _inside(serials, local, texts, warn)
 
 
-def _inside(serials: Cells, local: pl.Series, text: str, warn: Warn) -> list[Cells]:
-    """`serials` inside Excel's calendar; outside it, `local` microseconds in the format `text`."""
+def _inside(
+    serials: Cells, local: pl.Series, texts: Callable[[], pl.Series], warn: Warn
+) -> list[Cells]:
+    """`serials` where `local` microseconds are inside Excel's calendar; `texts` outside it."""
     if _within(local, _FIRST, _END - 1):
         return [serials]
     inside = local.is_between(_FIRST, _END, closed="left")
     warn(WarningRule.DATE_AS_TEXT, count(~inside))
-    near = pl.lit(local.cast(pl.Datetime("us"))).dt.to_string(text)
-    texts = pl.select(
+    outside = pl.select(
         pl.when(pl.lit(local) >= _HORIZON - _DAY)
         .then(pl.lit("infinity"))
         .when(pl.lit(local) <= _DAY - _HORIZON)
         .then(pl.lit("-infinity"))
-        .otherwise(near)
+        .otherwise(pl.lit(texts()))
     ).to_series()
     return [
         Cells(CellType.NUMBER, keep(serials.values, inside), serials.shown_as),
-        Cells(CellType.TEXT, keep(texts, ~inside)),
+        Cells(CellType.TEXT, keep(outside, ~inside)),
     ]
 
 
