@@ -16,7 +16,7 @@ from tests.support.encoded import encode_table
 from waybill.exporter.formats.parquet import parquet_encoder
 from waybill.exporter.values.declared_kinds import DeclaredKind, declared_as
 
-_READER = Path(__file__).parent / "parquetjs" / "read.js"
+_READER = Path(__file__).parent / "javascript" / "parquet.js"
 
 _ROWS = pa.table(
     {

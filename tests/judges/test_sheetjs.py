@@ -20,7 +20,7 @@ from tests.judges.files import (
     total,
 )
 
-_READER = Path(__file__).parent / "sheetjs" / "read.js"
+_READER = Path(__file__).parent / "javascript" / "sheetjs.js"
 
 Sheet = dict[tuple[int, int], dict[str, Any]]
 
