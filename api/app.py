@@ -22,14 +22,17 @@ from waybill.api.health.readiness import Readiness
 from waybill.api.http.cursors import Cursors
 from waybill.api.http.examples import add_examples
 from waybill.api.http.middleware import BodyLimit, Envelope
+from waybill.api.http.prefix import PathPrefix, prefix_of
 from waybill.api.links import routes as links
 from waybill.api.notices import routes as notices
 from waybill.api.pages import routes as pages
 from waybill.api.pages.static_files import mount_static
+from waybill.api.problems.answers import answer_problem
 from waybill.api.problems.documents import document_caller_problems, problem_schemas
 from waybill.api.problems.handler import handle_errors
 from waybill.api.session import routes as session
 from waybill.api.session.tokens import TokenVerifier
+from waybill.infra.config.errors import BadSettings
 from waybill.infra.services import Services
 
 _DESCRIPTION = """\
@@ -66,7 +69,11 @@ class _Application(FastAPI):
 
 
 def create_app(services: Services) -> FastAPI:
-    """Build the application around `services`. Opens no connections."""
+    """Build the application around `services`. Opens no connections.
+
+    Raises:
+        BadSettings: the path of `WAYBILL_PUBLIC_URL` begins like one of our own addresses.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -97,6 +104,20 @@ def create_app(services: Services) -> FastAPI:
     for module in _ROUTES:
         app.include_router(module.router)
     # The last one added is the outermost.
-    app.add_middleware(BodyLimit)
-    app.add_middleware(Envelope)
+    app.add_middleware(BodyLimit, answer=answer_problem)
+    app.add_middleware(Envelope, answer=answer_problem)
+    app.add_middleware(PathPrefix, prefix=_checked_prefix(app, services.settings.public_url))
     return app
+
+
+def _checked_prefix(app: FastAPI, public_url: str | None) -> str:
+    """The path prefix, unless it cannot be told from the addresses behind it."""
+    prefix = prefix_of(public_url)
+    first = prefix.split("/")[:2]
+    routes = [*app.routes, *(route for module in _ROUTES for route in module.router.routes)]
+    if prefix and any(getattr(route, "path", "").split("/")[:2] == first for route in routes):
+        raise BadSettings(
+            f"WAYBILL_PUBLIC_URL: {'/'.join(first)} is an address of Waybill's own. "
+            "Use another path, such as /waybill."
+        )
+    return prefix

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, TypeGuard, get_args
 from fastapi import Depends
 from starlette.requests import Request
 
+from waybill.api.http.accept import weighted
+
 Language = Literal["en", "zh"]
 
 #: Holds the language that was chosen on the page in this browser.
@@ -17,16 +19,13 @@ LANGUAGE_COOKIE = "waybill_language"
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 DEFAULT: Language = "en"
-#: More entries than any browser sends. Further ones are ignored.
-_MAX_RANGES = 20
 
 
 def preferred_language(accept_language: str) -> Language:
     """The supported language with the highest weight in the header; otherwise English."""
-    ranges = [_parse_range(item) for item in accept_language.split(",")[:_MAX_RANGES]]
     # The sort is stable, so entries of equal weight keep the caller's order.
-    for tag, weight in sorted(ranges, key=lambda item: -item[1]):
-        primary = tag.partition("-")[0].lower()
+    for tag, weight in sorted(weighted(accept_language), key=lambda item: -item[1]):
+        primary = tag.partition("-")[0]
         if weight > 0 and _is_supported(primary):
             return primary
     return DEFAULT
@@ -45,15 +44,3 @@ LanguageDep = Annotated[Language, Depends(language_of)]
 
 def _is_supported(tag: str) -> TypeGuard[Language]:
     return tag in LANGUAGES
-
-
-def _parse_range(item: str) -> tuple[str, float]:
-    tag, _, parameters = item.partition(";")
-    name, _, value = parameters.strip().partition("=")
-    if name.strip().lower() != "q":
-        return tag.strip(), 1.0
-    try:
-        weight = float(value)
-    except ValueError:
-        return tag.strip(), 0.0
-    return tag.strip(), weight if 0 <= weight <= 1 else 0.0

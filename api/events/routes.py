@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from waybill.api.context import Context, ContextDep
 from waybill.api.events.hub import EventStream
+from waybill.api.events.schemas import event_schema
 from waybill.api.events.stream import Permission, Stream, position_in
 from waybill.api.exports.view import TASKS_PATH
 from waybill.api.languages import Language, LanguageDep
@@ -32,24 +33,27 @@ LastEventId = Annotated[
 ]
 
 
-def _stream_docs(description: str, example: str) -> dict[int | str, dict[str, Any]]:
-    return {
-        200: {
-            "description": description,
-            "content": {EventStream.media_type: {"schema": {"type": "string"}, "example": example}},
-        }
-    }
+_HEARTBEAT_EXAMPLE = 'event: heartbeat\ndata: {"interval_seconds": 15.0}\nretry: 3172\n\n'
+
+
+def _stream_docs(
+    description: str, kinds: tuple[str, ...], example: str
+) -> dict[int | str, dict[str, Any]]:
+    content = {"itemSchema": event_schema(*kinds), "example": _HEARTBEAT_EXAMPLE + example}
+    return {200: {"description": description, "content": {EventStream.media_type: content}}}
 
 
 @router.get(
     "/events",
     status_code=HTTPStatus.OK,
-    response_class=EventStream,
+    # Not `EventStream`, for which the framework would document one text.
+    response_class=Response,
     responses={
         **_stream_docs(
-            "A stream of `reset`, `task`, `deleted` and comments as heartbeats.",
+            "A stream of `heartbeat`, `reset`, `task` and `deleted`.",
+            ("heartbeat", "reset", "task", "deleted"),
             'event: reset\ndata: {}\n\nevent: task\ndata: {"id": "…", "status": "PROCESSING", …}'
-            "\nid: 1772355602000000\n\n: heartbeat\n\n",
+            "\nid: 1772355602000000\n\n",
         ),
         **problem_docs(400, 401, 422, 429),
     },
@@ -66,7 +70,9 @@ def all_events(
     id of a deleted task.
     Unless `Last-Event-ID` allows the stream to continue where it broke off, it starts with `reset`
     and then sends the live and the newest tasks. Read all other tasks again after a `reset`.
-    The stream ends when the token expires.
+    A `heartbeat` comes first, and whenever nothing else has happened for a while: a proxy may hold
+    a stream back, and a connection may be dead without a word. The stream ends when the token
+    expires.
     """
     query = StateQuery(identity.principal, since=position_in(last_event_id))
     return _stream(context, identity, language, query)
@@ -75,10 +81,12 @@ def all_events(
 @router.get(
     "/{task_id}/events",
     status_code=HTTPStatus.OK,
-    response_class=EventStream,
+    # Not `EventStream`, for which the framework would document one text.
+    response_class=Response,
     responses={
         **_stream_docs(
-            "A stream of `task`, and comments as heartbeats.",
+            "A stream of `heartbeat` and `task`, with `deleted` at the end if it is.",
+            ("heartbeat", "task", "deleted"),
             'event: task\ndata: {"id": "…", "status": "SUCCESS", …}\nid: 7\n\n',
         ),
         204: {

@@ -14,6 +14,7 @@ from uuid import UUID
 from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
+from waybill.api.events.schemas import Heartbeat
 from waybill.api.exports.view import body_of
 from waybill.api.languages import DEFAULT, LANGUAGES, Language
 from waybill.api.problems.errors import IdentityProviderDown, Unauthenticated
@@ -156,13 +157,16 @@ class Stream:
         It ends on `close`, when the token expires, when its only task has ended, or when the
         reader disconnects (cancelled).
         """
-        yield format_sse_event(comment="waybill", retry=random.randint(*_RECONNECT_MS))  # noqa: S311
+        beat = Heartbeat(interval_seconds=HEARTBEAT.total_seconds()).model_dump_json()
+        # At once, so that a client knows that nothing on the way holds the stream back.
+        retry = random.randint(*_RECONNECT_MS)  # noqa: S311 - no secret
+        yield format_sse_event(event="heartbeat", data_str=beat, retry=retry)
         while await self._news_or_heartbeat():
             pending, self._pending = list(self._pending.values()), {}
             position = self.position
             self._news.clear()
             if not pending:
-                yield format_sse_event(comment="heartbeat", id=self._list_id(position))
+                yield format_sse_event(event="heartbeat", data_str=beat, id=self._list_id(position))
                 continue
             if not await self._permission.holds():
                 return

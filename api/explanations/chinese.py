@@ -110,8 +110,9 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "请确认目录存在、可写且空间充足。",
     ),
     "foreign_origin": (
-        "请求来自其他网站的页面。",
-        "请使用 Waybill 自己的页面，或用令牌代替会话 Cookie。",
+        "请求来自其他网站的页面，或者代理改写了 Waybill 页面的地址。",
+        "请使用 Waybill 自己的页面，或用令牌代替会话 Cookie。如果您就在该页面上，"
+        "请运维人员将 WAYBILL_PUBLIC_URL 设为页面的地址。",
     ),
     "http_error": (
         "请求被拒绝。状态码说明了原因。",

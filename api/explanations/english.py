@@ -113,8 +113,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "Check that the folder exists, is writable and has enough space.",
     ),
     "foreign_origin": (
-        "The request came from a page of another site.",
-        "Use Waybill's own page, or send a bearer token instead of the session cookie.",
+        "The request came from a page of another site, or through a proxy that hides the address "
+        "of Waybill's own.",
+        "Use Waybill's own page, or send a bearer token instead of the session cookie. If this is "
+        "its own page, an operator has to set WAYBILL_PUBLIC_URL to its address.",
     ),
     "http_error": (
         "The request was refused. The status says why.",

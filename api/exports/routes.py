@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from waybill.api.context import ContextDep, ServicesDep
@@ -29,6 +29,7 @@ from waybill.api.exports.view import (
     submitted_response,
     task_response,
 )
+from waybill.api.http.accept import accepts_only_json
 from waybill.api.http.strict_json import StrictRoute
 from waybill.api.languages import LanguageDep
 from waybill.api.problems.documents import problem_docs
@@ -111,7 +112,10 @@ def get_task(
     status_code=HTTPStatus.TEMPORARY_REDIRECT,
     response_class=RedirectResponse,
     responses={
-        200: {"model": DownloadLink, "description": "With `Accept: application/json`."},
+        200: {
+            "model": DownloadLink,
+            "description": "For a client that accepts JSON only: `Accept: application/json`.",
+        },
         307: {"description": "Redirect to a newly signed link."},
         **problem_docs(401, 403, 404, 409, 410, 422, 503),
     },
@@ -120,11 +124,15 @@ def download(
     task_id: UUID,
     user: Caller,
     services: ServicesDep,
-    accept: Annotated[str, Header()] = "*/*",
+    request: Request,
 ) -> Response:
-    """A link to the file. The object store serves the bytes."""
+    """A link to the file. The object store serves the bytes.
+
+    The answer is a redirect to the link, or the link as JSON for a client whose `Accept` asks for
+    JSON and nothing else.
+    """
     link = sign_link(services, user, task_id)
-    if "application/json" in accept:
+    if accepts_only_json(request.headers):
         body = DownloadLink(url=link.url, expires_at=link.expires_at)
         return Response(body.model_dump_json(), media_type="application/json")
     return RedirectResponse(link.url, HTTPStatus.TEMPORARY_REDIRECT)

@@ -9,16 +9,21 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from waybill.api.problems.documents import problem_response
 from waybill.api.problems.statuses import OTHER_PROBLEMS
 
 log = logging.getLogger(__name__)
+
+#: Answers a request with a problem: its status, code and detail.
+Answer = Callable[[Request, HTTPStatus, str, str], Response]
 
 #: Requests consist of a few names and parameters. Larger bodies are refused unread.
 MAX_BODY_BYTES = 64 * 1024
@@ -50,8 +55,9 @@ def loggable(path: str) -> str:
 class Envelope:
     """Gives each request an id, each response its headers, and each unexpected error a 500."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, answer: Answer) -> None:
         self._app = app
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -86,8 +92,8 @@ class Envelope:
             if started:
                 raise
             problem = OTHER_PROBLEMS["internal_error"]
-            response = problem_response(
-                request_id,
+            response = self._answer(
+                Request(scope),
                 problem.status,
                 "internal_error",
                 problem.detail.format(request_id=request_id),
@@ -98,8 +104,9 @@ class Envelope:
 class BodyLimit:
     """Refuses bodies over `MAX_BODY_BYTES`, with or without a declared length."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, answer: Answer) -> None:
         self._app = app
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -107,8 +114,8 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         if _declared_bytes(scope) > MAX_BODY_BYTES:
-            response = problem_response(
-                scope["state"]["request_id"],
+            response = self._answer(
+                Request(scope),
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 "content_too_large",
                 f"The body exceeds {MAX_BODY_BYTES:,} bytes.",

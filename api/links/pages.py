@@ -7,14 +7,14 @@ from http import HTTPStatus
 
 from fastapi.responses import HTMLResponse
 
-from waybill.api.explanations import explain
+from waybill.api.pages.problem_page import problem_page
 from waybill.api.pages.rendering import PageSetup, render, sign_in_page
 from waybill.api.problems.errors import FileExpired
 from waybill.api.problems.statuses import status_of
 from waybill.exporter.errors import WaybillError
 
 #: The only addresses to continue to after logging in, so that none leads to another site.
-_LINK = re.compile(r"/d/[A-Za-z0-9_-]{43}")
+_FILE = re.compile(r"/d/[A-Za-z0-9_-]{43}|/api/export-tasks/[0-9a-f-]{36}/download")
 
 #: The address holds a secret, so no other request may contain it. With `no-referrer` browsers
 #: send `Origin: null` with the page's own form, which is refused; this policy sends the host.
@@ -29,20 +29,20 @@ def link_path(token: str) -> str:
     return f"/d/{token}"
 
 
-def own_link(path: str) -> str:
-    """`path` if it is the path of a share link; otherwise an empty string."""
-    return path if _LINK.fullmatch(path) else ""
+def file_address(path: str) -> str:
+    """`path` if it is that of a share link or a download; otherwise an empty string."""
+    return path if _FILE.fullmatch(path) else ""
 
 
 def link_sign_in_page(setup: PageSetup, token: str) -> HTMLResponse:
     """The login form, which continues to the link."""
-    page = sign_in_page(setup, after=own_link(link_path(token)))
+    page = sign_in_page(setup, after=file_address(link_path(token)))
     page.headers.update(_HEADERS)
     return page
 
 
 def continue_page(setup: PageSetup, path: str) -> HTMLResponse:
-    """The page after logging in, which continues to a share link by itself."""
+    """The page after logging in, which continues to a file by itself."""
     return render(setup, "continue.html", path=path)
 
 
@@ -55,9 +55,6 @@ def no_file_page(setup: PageSetup, token: str, error: WaybillError) -> HTMLRespo
     if status not in _PAGE_STATUSES:
         return None
     again = link_path(token) if isinstance(error, FileExpired) else ""
-    explanation = explain(error.code, setup.catalogue.code)
-    page = render(
-        setup, "shared_link.html", status, explanation=explanation, code=error.code, again=again
-    )
+    page = problem_page(setup, status, error.code, again=again)
     page.headers.update(_HEADERS)
     return page

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 from waybill.api.context import ContextDep, ServicesDep
 from waybill.api.exports.schemas import SubmittedTask
 from waybill.api.exports.view import TASKS_PATH, submitted_response
+from waybill.api.http.prefix import prefix_in
 from waybill.api.http.strict_json import StrictRoute
 from waybill.api.links.pages import link_sign_in_page, no_file_page
 from waybill.api.links.schemas import LinkList, LinkRequest, NewLinkBody
@@ -31,9 +32,11 @@ router = APIRouter(tags=["share links"], route_class=StrictRoute)
     response_model=NewLinkBody,
     responses=problem_docs(400, 401, 403, 404, 409, 410, 413, 415, 422),
 )
-def share(task_id: UUID, body: LinkRequest, user: Caller, services: ServicesDep) -> NewLinkBody:
+def share(
+    task_id: UUID, body: LinkRequest, request: Request, user: Caller, services: ServicesDep
+) -> NewLinkBody:
     """Create a link to a finished export. Only this response contains its token."""
-    return create_link(services, user, task_id, body)
+    return create_link(services, user, task_id, body, prefix_in(request))
 
 
 @router.get(

@@ -28,9 +28,11 @@ _RUN_AGAIN = (
 
 
 def create_link(
-    services: Services, user: Principal, task_id: UUID, limits: LinkRequest
+    services: Services, user: Principal, task_id: UUID, limits: LinkRequest, prefix: str
 ) -> NewLinkBody:
     """Create a link to a file of the caller's.
+
+    Its address is absolute if a public one is configured, and else begins with `prefix`.
 
     Raises:
         TaskNotFound, PermissionDenied, FileNotReady, FileExpired, InvalidRequest, TooManyLinks.
@@ -42,7 +44,7 @@ def create_link(
         user, task_id, expires_at=limits.expires_at, max_uses=limits.max_uses
     )
     # Never from the Host header, which the caller controls.
-    url = (services.settings.public_url or "") + link_path(token)
+    url = (services.settings.public_url or prefix) + link_path(token)
     return NewLinkBody(**dict(_link_body(task, link)), url=url, token=token)
 
 

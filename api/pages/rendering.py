@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 
-from waybill.api.context import ContextDep
+from waybill.api.context import Context
+from waybill.api.http.prefix import prefix_in
 from waybill.api.languages import language_of
 from waybill.api.pages.form_fields import form_fields
 from waybill.api.pages.texts import CATALOGUES, Catalogue, Texts
@@ -35,23 +36,34 @@ _HEADERS = {"Referrer-Policy": "same-origin", "Vary": "Accept-Language, Cookie"}
 
 @dataclass(frozen=True, slots=True)
 class PageSetup:
-    """What every page needs: the address of its scripts and styles, and its language."""
+    """What every page needs: its place on the host, and its language."""
 
+    #: Before every address on the page, such as ``/waybill``; usually empty.
+    base: str
+    #: The address of scripts and styles.
     static: str
     catalogue: Catalogue
 
+    @property
+    def cookie_path(self) -> str:
+        """The path of cookies, so that two installations on one host do not share them."""
+        return self.base or "/"
 
-def _setup_of(request: Request, context: ContextDep) -> PageSetup:
-    return PageSetup(context.static_address, CATALOGUES[language_of(request)])
+
+def setup_of(request: Request) -> PageSetup:
+    """The setup of the page that answers `request`."""
+    context: Context = request.app.state.context
+    base = prefix_in(request)
+    return PageSetup(base, base + context.static_address, CATALOGUES[language_of(request)])
 
 
-PageSetupDep = Annotated[PageSetup, Depends(_setup_of)]
+PageSetupDep = Annotated[PageSetup, Depends(setup_of)]
 
 
 def sign_in_page(setup: PageSetup, problem: str | None = None, after: str = "") -> HTMLResponse:
     """The form that asks for a token. `problem` is the key of an error text.
 
-    `after` is the share link to continue to. Pass only the result of `own_link`.
+    `after` is the file to continue to. Pass only the result of `file_address`.
     """
     status = HTTPStatus.UNAUTHORIZED if problem or after else HTTPStatus.OK
     return render(setup, "sign_in.html", status, problem=problem, after=after)
@@ -83,6 +95,7 @@ def render(
         t={**setup.catalogue.page, **(texts or {})},
         language=setup.catalogue,
         languages=CATALOGUES.values(),
+        base=setup.base,
         static=setup.static,
         **values,
     )

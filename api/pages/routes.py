@@ -15,6 +15,7 @@ from waybill.api.languages import LANGUAGE_COOKIE
 from waybill.api.pages.rendering import PageSetupDep, sign_in_page, task_centre_page
 from waybill.api.pages.texts import CATALOGUES
 from waybill.api.session.auth import PageSession, require_own_origin
+from waybill.api.session.origins import same_origin, sent_over_tls
 
 router = APIRouter(include_in_schema=False)
 
@@ -31,25 +32,33 @@ def task_centre(services: ServicesDep, setup: PageSetupDep, session: PageSession
 
 
 @router.post("/language", dependencies=[Depends(require_own_origin)])
-def choose_language(request: Request, language: Annotated[str, Form()] = "") -> Response:
+def choose_language(
+    request: Request,
+    services: ServicesDep,
+    setup: PageSetupDep,
+    language: Annotated[str, Form()] = "",
+) -> Response:
     """Remember a language for this browser, and go back to the page the form was on."""
-    response = RedirectResponse(_referring_page(request), HTTPStatus.SEE_OTHER)
+    response = RedirectResponse(_referring_page(request, setup.base), HTTPStatus.SEE_OTHER)
     if language in CATALOGUES:
         response.set_cookie(
             LANGUAGE_COOKIE,
             language,
             max_age=int(_LANGUAGE_COOKIE_AGE.total_seconds()),
             httponly=True,
+            path=setup.cookie_path,
             samesite="strict",
-            secure=request.headers["origin"].startswith("https:"),
+            secure=sent_over_tls(request.headers, services.settings.public_url),
         )
     return response
 
 
-def _referring_page(request: Request) -> str:
-    """Path and query of the page that sent the form; `/` for pages of other hosts."""
-    sender = urlsplit(request.headers.get("referer", ""))
-    if sender.netloc != request.headers.get("host"):
+def _referring_page(request: Request, base: str) -> str:
+    """Path and query of the page that sent the form, without `base`; `/` if it is unknown."""
+    referrer = request.headers.get("referer", "")
+    # The origin has been checked. It is not `Host`, which proxies rewrite.
+    if not same_origin(referrer, request.headers.get("origin", "")):
         return "/"
-    path = "/" + sender.path.lstrip("/")
+    sender = urlsplit(referrer)
+    path = "/" + sender.path.removeprefix(base).lstrip("/")
     return f"{path}?{sender.query}" if sender.query else path

@@ -84,8 +84,13 @@ def problem_response(
         body.model_dump(mode="json", exclude_none=True),
         status_code=status,
         media_type=MEDIA_TYPE,
-        headers={**_HEADERS.get(status, {}), **(headers or {})},
+        headers={**problem_headers(status), **(headers or {})},
     )
+
+
+def problem_headers(status: HTTPStatus) -> Mapping[str, str]:
+    """The headers of every answer with this status."""
+    return _HEADERS.get(status, {})
 
 
 def problem_docs(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The exception handler: turns every error of the application into a problem document.
+"""The exception handler: turns every error of the application into its answer.
 
 The `Envelope` middleware logs all other errors and answers 500.
 """
@@ -21,8 +21,10 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from waybill.api.http.middleware import loggable
+from waybill.api.http.prefix import prefix_in
+from waybill.api.problems.answers import answer_problem
 from waybill.api.problems.audit import refusal_record
-from waybill.api.problems.documents import FieldError, problem_response
+from waybill.api.problems.documents import FieldError
 from waybill.api.problems.errors import EarlyResponse
 from waybill.api.problems.statuses import OTHER_PROBLEMS, framework_problem, status_of
 from waybill.exporter.errors import InvalidRequest, UnknownDataset, WaybillError
@@ -44,7 +46,7 @@ _HANDLED = (
 
 
 def handle_errors(app: FastAPI) -> None:
-    """Answer the errors of `app` with problem documents."""
+    """Answer the errors of `app` with problem documents, or with pages where people see them."""
     app.add_exception_handler(EarlyResponse, _respond)
     for kind in _HANDLED:
         app.add_exception_handler(kind, _answer)
@@ -59,8 +61,8 @@ async def _answer(request: Request, error: Exception) -> Response:
     request_id: str = request.state.request_id
     match error:
         case RequestValidationError():
-            return problem_response(
-                request_id,
+            return answer_problem(
+                request,
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 InvalidRequest.code,
                 "The request holds an invalid value.",
@@ -72,15 +74,13 @@ async def _answer(request: Request, error: Exception) -> Response:
             headers = dict(error.headers or {})
             if "Allow" in headers:
                 headers["Allow"] = _allowed_methods(request)
-            return problem_response(request_id, status, code, detail, headers=headers)
+            return answer_problem(request, status, code, detail, headers=headers)
         case WaybillError() | StorageError():
             return _answer_ours(request, error)
         case _:
             log.error("database unavailable", exc_info=error, extra={"request_id": request_id})
             problem = OTHER_PROBLEMS["database_unavailable"]
-            return problem_response(
-                request_id, problem.status, "database_unavailable", problem.detail
-            )
+            return answer_problem(request, problem.status, "database_unavailable", problem.detail)
 
 
 def _answer_ours(request: Request, error: WaybillError | StorageError) -> Response:
@@ -100,8 +100,8 @@ def _answer_ours(request: Request, error: WaybillError | StorageError) -> Respon
             "tenant": caller.tenant if caller else None,
         },
     )
-    response = problem_response(
-        request.state.request_id,
+    response = answer_problem(
+        request,
         status,
         error.code,
         error.message,
@@ -120,7 +120,12 @@ def _retry_after(error: Exception) -> dict[str, str]:
 
 def _allowed_methods(request: Request) -> str:
     """All methods of this address. The framework lists only those of the first matching route."""
-    scope = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    scope = {
+        "type": "http",
+        "path": request.scope["path"],
+        "root_path": prefix_in(request),
+        "headers": [],
+    }
     return ", ".join(
         method
         for method in HTTPMethod

@@ -7,14 +7,15 @@ on the cookie must come from our own origin. A token in an address is refused: a
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.requests import Request
 
 from waybill.api.context import ContextDep
+from waybill.api.http.accept import prefers_html
 from waybill.api.problems.errors import ForeignOrigin, TokenInQuery, Unauthenticated
+from waybill.api.session.origins import is_own_origin
 from waybill.api.session.tokens import Identity
 from waybill.exporter.datasets.principal import Principal
 
@@ -48,7 +49,7 @@ def identify(
     if bearer and session and bearer != session:
         raise Unauthenticated("Two different tokens were sent.")
     if bearer is None:
-        require_own_origin(request)
+        require_own_origin(request, context)
     identity = context.verifier.verify(bearer or session or "")
     request.state.caller = identity.principal
     return identity
@@ -88,10 +89,8 @@ OptionalCaller = Annotated[Principal | None, Depends(authenticate_optional)]
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a browser will show the answer. Programs send a token or do not accept HTML."""
-    if "authorization" in request.headers:
-        return False
-    return "text/html" in request.headers.get("accept", "")
+    """Whether a browser will show the answer. Programs send a token or do not ask for HTML."""
+    return "authorization" not in request.headers and prefers_html(request.headers)
 
 
 def _email_of_caller(identity: Identified) -> str | None:
@@ -113,20 +112,18 @@ def session_identity(request: Request, context: ContextDep) -> Identity | None:
 PageSession = Annotated[Identity | None, Depends(session_identity)]
 
 
-def require_own_origin(request: Request) -> None:
+def require_own_origin(request: Request, context: ContextDep) -> None:
     """Refuse an unsafe request that a page of another site made a browser send.
 
-    The own origin is the host that the request was sent to: no page can set `Host`. Only the
-    host is compared, because a proxy may have terminated TLS. The session cookie is
-    `SameSite=Lax`, so browsers do not send it with other sites' unsafe requests either.
+    The session cookie is `SameSite=Lax`, so browsers do not send it with other sites' unsafe
+    requests either.
 
     Raises:
         ForeignOrigin.
     """
     if request.method in _SAFE_METHODS:
         return
-    origin = urlsplit(request.headers.get("origin", ""))
-    if not origin.netloc or origin.netloc != request.headers.get("host"):
+    if not is_own_origin(request.headers, context.services.settings.public_url):
         raise ForeignOrigin
 
 

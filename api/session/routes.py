@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from waybill.api.context import ContextDep
-from waybill.api.links.pages import continue_page, own_link
+from waybill.api.links.pages import continue_page, file_address
 from waybill.api.pages.rendering import PageSetup, PageSetupDep, sign_in_page
 from waybill.api.problems.errors import Unauthenticated
 from waybill.api.session.auth import SESSION_COOKIE, require_own_origin
+from waybill.api.session.origins import sent_over_tls
 
 # Another site's page must not log a browser in as another user, or out.
 router = APIRouter(
@@ -36,9 +37,9 @@ def begin(
     token: Annotated[str, Form()] = "",
     after: Annotated[str, Form(alias="next")] = "",
 ) -> Response:
-    """Log in with a token, and continue to the share link that asked for it, if one did."""
+    """Log in with a token, and continue to the file that asked for it, if one did."""
     token = token.strip()
-    after = own_link(after)
+    after = file_address(after)
     if len(token) > _MAX_COOKIE_CHARS:
         return sign_in_page(setup, problem="token_too_long", after=after)
     try:
@@ -51,18 +52,20 @@ def begin(
         token,
         max_age=max(0, int((identity.expires_at - datetime.now(UTC)).total_seconds())),
         httponly=True,
+        path=setup.cookie_path,
         samesite=_SAME_SITE,
-        # What the browser sees; behind a proxy, the request itself may be plain HTTP.
-        secure=request.headers["origin"].startswith("https:"),
+        secure=sent_over_tls(request.headers, context.services.settings.public_url),
     )
     return response
 
 
 @router.post("/end")
-def end() -> Response:
+def end(setup: PageSetupDep) -> Response:
     """Log out."""
     response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
-    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite=_SAME_SITE)
+    response.delete_cookie(
+        SESSION_COOKIE, path=setup.cookie_path, httponly=True, samesite=_SAME_SITE
+    )
     return response
 
 

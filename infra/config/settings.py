@@ -34,6 +34,7 @@ EMBEDDED = "embedded"
 AWS = "aws"
 #: Variables that Kubernetes and Docker links set in every container next to a Service whose name
 #: begins with ``waybill``: https://kubernetes.io/docs/concepts/services-networking/service/
+_PATH_PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 _SERVICE_LINK = re.compile(
     rf"{PREFIX}(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT"
     r"|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
@@ -82,9 +83,10 @@ class Settings(BaseSettings, NotificationSettings, Limits):
     home: Path = Field(Path(".waybill"), description="Local state of the embedded stack.")
     public_url: OptionalText = Field(
         None,
-        description="Where people reach this API and its page, such as "
-        "`https://exports.example.com`; used in share links, webhooks and mails. Without it "
-        "share links are relative, and webhooks and mails contain no link.",
+        description="Where browsers reach the page, with a path prefix if a proxy strips one: "
+        "`https://exports.example.com`, `https://example.com/waybill`. Used in share links, "
+        "webhooks and mails, and to know requests of the page behind a proxy. Without it share "
+        "links are relative, and webhooks and mails contain no link.",
     )
     link_ttl: Seconds = Field(
         timedelta(seconds=900),
@@ -160,13 +162,15 @@ class Settings(BaseSettings, NotificationSettings, Limits):
 
     @field_validator("public_url")
     @classmethod
-    def _public_url_is_a_host(cls, value: str | None) -> str | None:
+    def _public_url_is_an_address(cls, value: str | None) -> str | None:
         if value is None:
             return None
         parts = urlsplit(value)
-        more = (parts.username, parts.query, parts.fragment, parts.path.rstrip("/"))
+        more = (parts.username, parts.query, parts.fragment)
         if parts.scheme not in ("http", "https") or not parts.hostname or any(more):
-            raise ValueError("must be http:// or https:// and a host, without a path")
+            raise ValueError("must be http:// or https:// and a host, with a path at most")
+        if not _PATH_PREFIX.fullmatch(parts.path.rstrip("/")):
+            raise ValueError("its path may have letters, digits, '.', '_', '~' and '-' only")
         return value.rstrip("/")
 
     @field_validator("timezone")

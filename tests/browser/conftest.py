@@ -36,6 +36,8 @@ _ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A host that is no secure context, as in a company's network without certificates.
+    "--host-resolver-rules=MAP *.test 127.0.0.1",
 ]
 _REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) => {

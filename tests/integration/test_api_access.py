@@ -161,6 +161,51 @@ def test_r19_a_bearer_token_needs_no_origin(api: TaskApi) -> None:
     assert ask(client)["status"] == "PENDING"
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        # FC51: nginx with `proxy_pass` alone, and with `Host $host` on port 8443.
+        {"Host": "127.0.0.1:8000", "Origin": "https://exports.example"},
+        {"Host": "exports.example", "Origin": "https://exports.example"},
+        {"Host": "x:443", "Origin": "https://x"},
+        {"Host": "X:80", "Origin": "http://x"},
+        {"Host": "backend", "Origin": "https://x:8443", "Sec-Fetch-Site": "same-origin"},
+        {"Host": "backend", "Sec-Fetch-Site": "same-origin"},
+    ],
+)
+def test_a_proxy_that_rewrites_the_host_keeps_nobody_out(
+    api: TaskApi, headers: dict[str, str]
+) -> None:
+    token = api.token(api.tenant())
+    browser = api.client(cookies={SESSION_COOKIE: token})
+
+    entered = browser.post("/session", data={"token": token}, headers=headers)
+    assert entered.status_code == 303
+    secure = headers.get("Origin", "https:").startswith("https:")
+    assert ("secure" in entered.headers["set-cookie"].lower()) is secure
+    referrer = {"Referer": f"{headers.get('Origin', 'https://x')}/?q=a"}
+    chosen = browser.post("/language", data={"language": "zh"}, headers=headers | referrer)
+    assert chosen.status_code == 303
+    assert chosen.headers["location"] == ("/?q=a" if "Origin" in headers else "/")
+    browser.headers.update(headers)
+    task = ask(browser)
+    api.finish(task)
+    link = browser.post(f"{TASKS}/{task['id']}/links", json={})
+    assert link.status_code == 201
+    assert browser.delete(f"{TASKS}/{task['id']}/links/{link.json()['id']}").status_code == 204
+    assert browser.delete(f"{TASKS}/{task['id']}").status_code == 204
+    assert browser.post("/session/end").status_code == 303
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_r19_the_browser_s_word_about_another_site_counts(api: TaskApi, site: str) -> None:
+    headers = {"Origin": api.url, "Sec-Fetch-Site": site}
+
+    answer = api.client().post("/language", data={"language": "zh"}, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "foreign_origin")
+
+
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "expired", "too long"])
 def test_a_token_that_is_not_valid_does_not_log_in(api: TaskApi, token: str) -> None:
     token = {

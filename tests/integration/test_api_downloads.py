@@ -53,6 +53,31 @@ def test_a_program_gets_the_link_as_json(api: TaskApi) -> None:
     assert timedelta(seconds=840) < life <= timedelta(seconds=900)
 
 
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        # FC47: axios, requests and browsers send lists, and save what they get as the file.
+        ("application/json, text/plain, */*", 307),
+        ("*/*", 307),
+        ("application/json;q=0", 307),
+        ("application/json;q=0, */*", 307),
+        ("application/json, */*;q=0.1", 307),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", 307),
+        ("application/json", 200),
+        ("application/json; charset=utf-8", 200),
+        ("application/json, */*;q=0", 200),
+    ],
+)
+def test_only_a_client_that_asks_for_json_and_nothing_else_gets_it(
+    api: TaskApi, accept: str, status: int
+) -> None:
+    client = api.person()
+    task = ask(client)
+    api.finish(task)
+
+    assert download(client, task, Accept=accept).status_code == status
+
+
 def test_a_link_does_not_outlive_its_file(api: TaskApi) -> None:
     client = api.person()
     task = ask(client)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.support.event_reader import Event, listening
 from tests.support.servers.task_api import TASKS, TaskApi, ask
@@ -126,6 +129,52 @@ def test_a_session_cookie_opens_a_stream(api: TaskApi) -> None:
         assert stream.next().kind == "reset"
 
 
+def wire_events(response: httpx2.Response) -> Iterator[dict[str, Any]]:
+    """Every block on the wire as an object, read by the standard and by nothing of ours."""
+    fields: dict[str, Any] = {}
+    for line in response.iter_lines():
+        if not line:
+            yield fields
+            fields = {}
+            continue
+        name, _, value = line.partition(":")
+        fields[name] = int(value) if name == "retry" else value.removeprefix(" ")
+
+
+def test_each_event_on_the_wire_has_the_form_of_the_document(
+    api: TaskApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O46: the first event had a comment, `retry` and no data."""
+    monkeypatch.setattr(events_stream, "HEARTBEAT", timedelta(seconds=0.05))
+    client = api.person()
+    document = client.get("/openapi.json").json()
+    gone, task = ask(client, params={"city": "gone"}), ask(client)
+    api.fail(gone)
+    for path, kinds in ((ALL, ["heartbeat", "reset", "task", "deleted"]), (events_of(task), [])):
+        documented = path.replace(task["id"], "{task_id}")
+        answer = document["paths"][documented]["get"]["responses"]["200"]
+        schema = answer["content"]["text/event-stream"]["itemSchema"]
+        form = Draft202012Validator({**schema, "components": document["components"]})
+        seen = set()
+        with client.stream("GET", path, timeout=10) as response:
+            for event in wire_events(response):
+                form.validate(event)
+                content = next(
+                    item["properties"]["data"]["contentSchema"]
+                    for item in schema["oneOf"]
+                    if item["properties"]["event"]["const"] == event["event"]
+                )
+                whole = {**content, "components": document["components"]}
+                Draft202012Validator(whole).validate(json.loads(event["data"]))
+                if "retry" in event:
+                    assert not seen
+                if event["event"] == "task" and path == ALL:
+                    client.delete(f"{TASKS}/{gone['id']}")
+                seen.add(event["event"])
+                if seen >= set(kinds or ["heartbeat", "task"]):
+                    break
+
+
 GARBAGE = ["", "-1", "-99999999999999999999", "9" * 300, "abc", "1e3", "' OR 1=1--", "é", "0"]
 
 
@@ -214,7 +263,7 @@ def test_a_silent_stream_has_a_heartbeat(api: TaskApi, monkeypatch: pytest.Monke
         stream.next()
         new = ask(client)
         stream.until(new["id"], "PENDING")
-        assert "heartbeat" in stream.comments
+        assert [beat.data for beat in stream.heartbeats[:2]] == [{"interval_seconds": 0.1}] * 2
 
 
 def figure(client: httpx2.Client, name: str) -> float:

@@ -102,7 +102,7 @@ def test_while_the_database_is_away_streams_pause_and_then_tell_what_they_missed
             proxy.heal()
             api.finish(task)
             ends = [stream.until(task["id"], "SUCCESS") for stream in (one, mine, late)]
-            assert all("heartbeat" in stream.comments for stream in (one, mine, late))
+            assert all(len(stream.heartbeats) > 1 for stream in (one, mine, late))
 
     assert ends[0][-1].data == ends[1][-1].data == ends[2][-1].data
     assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")

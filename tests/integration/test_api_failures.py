@@ -8,14 +8,17 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
+from waybill.api.session.auth import SESSION_COOKIE
 from waybill.storage.errors import StorageError, StorageRejected, StorageUnavailable
 from waybill.storage.memory import MemoryStore
 from waybill.storage.store import SignedLink
 
+BROWSER = {"Accept": "text/html,*/*;q=0.8"}
 CANARY = "SELECT * FROM t -- postgresql://u:hunter2@db/x bucket-7 AKIACANARY"
 
 
@@ -40,7 +43,7 @@ def failing_api(tmp_path: Path, broken_store: BrokenStore) -> Iterator[TaskApi]:
         yield api
 
 
-def finished_task(api: TaskApi) -> tuple[object, str]:
+def finished_task(api: TaskApi) -> tuple[httpx2.Client, str]:
     client = api.person()
     task = ask(client)
     api.finish(task)
@@ -51,6 +54,13 @@ def test_r26_an_unforeseen_error_shows_an_id_and_nothing_else(
     failing_api: TaskApi, caplog: pytest.LogCaptureFixture
 ) -> None:
     client, path = finished_task(failing_api)
+
+    token = client.headers["Authorization"].removeprefix("Bearer ")
+    page = failing_api.client(cookies={SESSION_COOKIE: token}).get(path, headers=BROWSER)
+    assert (page.status_code, page.headers["content-type"]) == (500, "text/html; charset=utf-8")
+    assert page.headers["x-request-id"] in page.text
+    assert CANARY not in page.text
+    caplog.clear()
 
     answer = client.get(path)
 
@@ -97,6 +107,7 @@ def test_r26_a_database_that_is_away_is_a_503_without_its_address(
     with running_api(url, tmp_path) as api:
         client = api.person()
         ask(client)
+        admin = {SESSION_COOKIE: api.token(api.tenant(), roles=("admin",))}
         api.engine.dispose()
         if database == "sqlite":
             break_sqlite(tmp_path / "tasks.db")
@@ -108,11 +119,13 @@ def test_r26_a_database_that_is_away_is_a_503_without_its_address(
         try:
             answers = [client.get(TASKS), client.get("/metrics")]
             answers.append(client.post(TASKS, json={"type": "orders", "format": "csv"}))
+            page = api.client(cookies=admin).get("/admin", headers=BROWSER)
         finally:
             if database == "postgresql":
                 with server.connect() as connection:
                     connection.execute(f'ALTER DATABASE "{name}_away" RENAME TO "{name}"')
 
+    assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
     for answer in answers:
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         for secret in ("SELECT", "INSERT", "only@tests", "only%40tests", "127.0.0.1", "tasks.db"):

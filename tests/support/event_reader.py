@@ -19,13 +19,16 @@ class Event:
 
 
 class EventReader:
-    """Iterates over events. Silence longer than the client's timeout is an error."""
+    """Iterates over events. Silence longer than the client's timeout is an error.
+
+    Heartbeats are kept aside. Each event has a kind and data, as the schema of a stream promises.
+    """
 
     def __init__(self, response: httpx2.Response) -> None:
         self.response = response
         #: What a browser would send when it connects again.
         self.last_id: str | None = None
-        self.comments: list[str] = []
+        self.heartbeats: list[Event] = []
         self._lines = response.iter_lines()
 
     def __iter__(self) -> Iterator[Event]:
@@ -39,19 +42,18 @@ class EventReader:
         return event
 
     def next_or_end(self) -> Event | None:
-        """The next event, or None when the stream is over. Comments are kept aside."""
+        """The next event, or None when the stream is over."""
         fields: dict[str, str] = {}
         for line in self._lines:
             if line:
                 name, _, value = line.partition(": ")
-                if name:
-                    fields[name] = value
-                else:
-                    self.comments.append(value)
+                fields[name] = value
                 continue
             self.last_id = fields.get("id", self.last_id)
-            if "data" in fields:
-                return Event(fields["event"], json.loads(fields["data"]), fields.get("id"))
+            event = Event(fields["event"], json.loads(fields["data"]), fields.get("id"))
+            if event.kind != "heartbeat":
+                return event
+            self.heartbeats.append(event)
             fields = {}
         return None
 

@@ -109,11 +109,15 @@ async def test_a_heartbeat_carries_the_position_along(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(events_stream, "HEARTBEAT", timedelta(seconds=0.01))
+    beat = 'event: heartbeat\ndata: {"interval_seconds":0.01}\n'
     frames = stream.frames()
-    await anext(frames)
-    assert await anext(frames) == b": heartbeat\n\n"
+    # The first one comes at once, and says when to connect again.
+    first, _, retry = (await anext(frames)).decode().rstrip().rpartition("\n")
+    assert first + "\n" == beat
+    assert retry.startswith("retry: ")
+    assert await anext(frames) == f"{beat}\n".encode()
     stream.position = NOON
-    assert await anext(frames) == f": heartbeat\nid: {NOON_ID}\n\n".encode()
+    assert await anext(frames) == f"{beat}id: {NOON_ID}\n\n".encode()
 
 
 async def test_the_stream_of_one_task_ends_with_it_and_carries_versions():

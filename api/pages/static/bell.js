@@ -1,6 +1,6 @@
 // The bell: notifications of exports that ended, stored by the server.
 
-import { listNotices, readNotices, Refused, Unreachable } from "./calls.js";
+import { BASE, listNotices, readNotices, Refused, Unreachable } from "./calls.js";
 import { element } from "./elements.js";
 import { age, counted, moment, number, text, textOr } from "./texts.js";
 
@@ -61,7 +61,7 @@ export class Bell {
     const lines = this.#notices.map((notice) => {
       const line = element("li", "", notice.read_at ? {} : { class: "unread" });
       const link = element("a", textOr(`now_${notice.status}`, notice.event).replace("{filename}", notice.filename), {
-        href: `/?${new URLSearchParams({ q: notice.filename })}`,
+        href: `${BASE}/?${new URLSearchParams({ q: notice.filename })}`,
       });
       line.append(link, element("time", age(notice.created_at), {
         datetime: notice.created_at, title: moment(notice.created_at),

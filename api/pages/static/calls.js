@@ -15,7 +15,10 @@ export class Unreachable extends Error {}
 
 const TIMEOUT_MS = 20_000;
 
-export async function call(method, path, body, signal = AbortSignal.timeout(TIMEOUT_MS)) {
+/** The path under which a proxy serves the page, such as "/waybill"; usually empty. */
+export const BASE = document.documentElement.dataset.base;
+
+async function call(method, path, body, signal = AbortSignal.timeout(TIMEOUT_MS)) {
   // The language of the page, which can differ from the browser's.
   const options = { method, headers: { "Accept-Language": document.documentElement.lang }, signal };
   if (body !== undefined) {
@@ -24,7 +27,7 @@ export async function call(method, path, body, signal = AbortSignal.timeout(TIME
   }
   let response, answer;
   try {
-    response = await fetch(path, options);
+    response = await fetch(BASE + path, options);
     answer = response.status === 204 ? null : await response.json();
   } catch (error) {
     throw new Unreachable(error.message);
@@ -48,10 +51,10 @@ export const estimate = (request, signal) => call("POST", `${TASKS}/estimate`, r
 export const cancelTask = (id) => call("POST", `${TASKS}/${id}/cancel`);
 export const retryTask = (id) => call("POST", `${TASKS}/${id}/retry`);
 export const deleteTask = (id) => call("DELETE", `${TASKS}/${id}`);
-export const downloadPath = (id) => `${TASKS}/${id}/download`;
+export const downloadPath = (id) => `${BASE}${TASKS}/${id}/download`;
 export const listLinks = (id) => call("GET", `${TASKS}/${id}/links`);
 export const makeLink = (id, limits) => call("POST", `${TASKS}/${id}/links`, limits);
 export const revokeLink = (id, link) => call("DELETE", `${TASKS}/${id}/links/${link}`);
 export const listNotices = () => call("GET", "/api/notices?limit=10");
 export const readNotices = (upTo) => call("POST", "/api/notices/read", { up_to: upTo });
-export const EVENTS_PATH = `${TASKS}/events`;
+export const EVENTS_PATH = `${BASE}${TASKS}/events`;

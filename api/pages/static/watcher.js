@@ -1,11 +1,13 @@
 // When to reload the list: at once after an event of the server. Without events, at growing
-// intervals, and after a few attempts only on request.
+// intervals, and after a few attempts once a minute or on request.
 
 import { EventStream } from "./event_stream.js";
 
 // Seconds between two polls; the last one repeats. The API requests the same of every client.
 const WAITS_SECONDS = [2, 4, 8, 15];
 const LOOKS = 6;
+// After that, and while nothing runs: an export may have been started elsewhere.
+const IDLE_SECONDS = 60;
 // Many tasks may change at once; their events cause one reload.
 const GATHER_MS = 250;
 
@@ -68,24 +70,24 @@ export class Watcher {
     clearTimeout(this.#timer);
     this.#patience.hidden = true;
     const turn = ++this.#turn;
-    let again;
+    let seconds;
     try {
       const tasks = await this.#list.look();
       if (tasks === null || turn !== this.#turn) return;
       this.#hooks.worked();
       if (tasks.filter((task) => this.#hooks.saw(task)).length) this.#looks = 0;
       for (const task of tasks) this.#known.add(task.id);
-      again = this.#list.hasLive && !this.#stream.open;
-      if (again && this.#looks >= LOOKS) {
-        this.#patience.hidden = false;
-        return;
-      }
+      if (this.#stream.open) return;
+      const { hasLive } = this.#list;
+      const done = this.#looks >= LOOKS;
+      this.#patience.hidden = !(hasLive && done);
+      seconds = hasLive && !done ? this.#wait() : IDLE_SECONDS;
     } catch (error) {
       if (turn !== this.#turn) return;
-      again = this.#hooks.failed(error, this.#wait());
+      seconds = this.#wait();
+      if (!this.#hooks.failed(error, seconds)) return;
     }
-    if (!again) return;
-    this.#timer = setTimeout(() => this.#look(), this.#wait() * 1000);
+    this.#timer = setTimeout(() => this.#look(), seconds * 1000);
     this.#looks += 1;
   }
 

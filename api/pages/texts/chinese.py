@@ -152,6 +152,9 @@ CHINESE: Mapping[str, str] = {
     "link_logged_in": "您已登录。",
     "link_go_on": "继续下载文件",
     "link_run_again": "以我的身份重新导出",
+    # Problems.
+    "back": "返回我的导出",
+    "request_id": "请求编号",
     # Conversion warnings.
     "rule_ambiguous_time_as_text": "夏令时结束时重复的那一小时以带时区偏移的文本写入",
     "rule_binary_as_base64": "二进制数据以 Base64 文本写入",

@@ -14,7 +14,6 @@ CHINESE_ADMIN: Mapping[str, str] = {
     "tab_audit": "审计日志",
     "forbidden_title": "无权访问",
     "forbidden_lead": "此页面需要 admin 角色。",
-    "back": "返回我的导出",
     # Overview.
     "queues_title": "队列",
     "queues_none": "没有等待或运行中的任务。",

@@ -156,6 +156,9 @@ ENGLISH: Mapping[str, str] = {
     "link_logged_in": "You are logged in.",
     "link_go_on": "Continue to the file",
     "link_run_again": "Run it again for me",
+    # Problems.
+    "back": "Back to my exports",
+    "request_id": "Request ID",
     # Conversion warnings.
     "rule_ambiguous_time_as_text": (
         "times in the hour that occurs twice are written as text with their offset"

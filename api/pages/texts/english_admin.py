@@ -14,7 +14,6 @@ ENGLISH_ADMIN: Mapping[str, str] = {
     "tab_audit": "Audit log",
     "forbidden_title": "Access denied",
     "forbidden_lead": "This page requires the admin role.",
-    "back": "Back to my exports",
     # Overview.
     "queues_title": "Queues",
     "queues_none": "No tasks are waiting or running.",

@@ -22,9 +22,9 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 import uvicorn
-from fastapi import FastAPI
 from pydantic import BaseModel, Field, model_validator
 from sqlalchemy.engine import Engine
+from starlette.types import ASGIApp
 
 from tests.support.task_store import Worker
 from waybill.api.app import create_app
@@ -92,7 +92,7 @@ def sample_registry() -> Registry:
 
 
 @contextmanager
-def serve(app: FastAPI) -> Iterator[str]:
+def serve(app: ASGIApp) -> Iterator[str]:
     """Run `app` in a real server; its address. The socket queues requests from the start."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     # asyncio sets this on sockets it makes itself only; without it every answer waits 40 ms

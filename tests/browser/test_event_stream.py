@@ -1,0 +1,163 @@
+"""The list stays true where the event stream does not: held back, half open, or in a tab asleep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import Visit
+from tests.support.eventually import wait_for
+from tests.support.servers.http_proxy import HttpProxy, proxied
+from tests.support.servers.task_api import TASKS, TaskApi, ask
+from waybill.api.events import stream as events_stream
+from waybill.api.session.auth import SESSION_COOKIE
+
+#: Resolved to this machine by the browser of the tests. Not a secure context: no Web Locks.
+INTRANET = "intranet.test"
+
+
+@pytest.fixture
+def proxy(centre: TaskApi) -> Iterator[HttpProxy]:
+    """A reverse proxy before the task centre."""
+    with proxied(centre.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def fast_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page knows the interval from the first heartbeat that it hears."""
+    monkeypatch.setattr(events_stream, "HEARTBEAT", timedelta(seconds=0.5))
+
+
+def log_in_at(visit: Visit, address: str) -> None:
+    """Log in as ana, where a proxy or another name serves the page."""
+    token = visit.api.token(visit.tenant, "ana")
+    visit.context.add_cookies([{"name": SESSION_COOKIE, "value": token, "url": address}])
+    visit.page.goto(address)
+
+
+def streams(api: TaskApi) -> int:
+    """The event streams that the server holds open."""
+    text = api.client().get("/metrics").text
+    [line] = [line for line in text.splitlines() if line.startswith("waybill_event_streams ")]
+    return int(float(line.split()[1]))
+
+
+def hears(visit: Visit, *pages: Page) -> None:
+    """Each page shows an export that is asked for elsewhere, long before it would poll again."""
+    name = f"elsewhere-{len(visit.tasks())}"
+    ask(visit.api.person(visit.tenant), filename=name)
+    for page in pages:
+        expect(page.locator(".task h3").first).to_have_text(f"{name}.xlsx")
+
+
+def test_fc52_a_stream_that_a_proxy_holds_back_is_not_waited_for(
+    proxy: HttpProxy, visit: Visit, centre: TaskApi
+) -> None:
+    proxy.hold_streams = True
+    log_in_at(visit, proxy.url)
+    page = visit.page
+    expect(page.locator("#empty")).to_be_visible()
+    wait_for(lambda: streams(centre) == 1)
+
+    page.get_by_role("button", name="Start export").click()
+    expect(page.locator(".task")).to_contain_text("Queued")
+    [task] = visit.tasks()
+    centre.finish(task)
+
+    expect(page.locator(".task")).to_contain_text("Ready")
+
+
+def test_fc54_a_stream_that_has_gone_silent_is_opened_again(
+    proxy: HttpProxy, visit: Visit, centre: TaskApi, fast_heartbeats: None
+) -> None:
+    log_in_at(visit, proxy.url)
+    hears(visit, visit.page)
+
+    proxy.lose_streams()
+
+    hears(visit, visit.page)
+    wait_for(lambda: streams(centre) == 1)
+
+
+@contextmanager
+def asleep(context: BrowserContext, page: Page) -> Iterator[None]:
+    """Stop the scripts of a tab: headless Chromium freezes none."""
+    session = context.new_cdp_session(page)
+    session.send("Debugger.enable")
+    session.send("Debugger.pause")
+    try:
+        yield
+    finally:
+        session.send("Debugger.disable")
+        session.detach()
+
+
+def test_fc53_a_tab_takes_over_from_one_that_sleeps(
+    visit: Visit, centre: TaskApi, fast_heartbeats: None
+) -> None:
+    first, second = visit.page, visit.context.new_page()
+    visit.listen(second)
+    visit.log_in()
+    hears(visit, first)
+    second.goto(centre.url)
+    hears(visit, first, second)
+    assert streams(centre) == 1
+
+    with asleep(visit.context, first):
+        hears(visit, second)
+        second.get_by_role("button", name="Cancel").first.click()
+        expect(second.locator(".task").first).to_contain_text("Cancelled")
+
+    # Awake again, it knows its successor, and the server holds one stream for both.
+    expect(first.locator(".task").first).to_contain_text("Cancelled")
+    wait_for(lambda: streams(centre) == 1)
+    hears(visit, first, second)
+
+
+def test_when_the_listening_tab_is_closed_another_listens(visit: Visit, centre: TaskApi) -> None:
+    first, second = visit.page, visit.context.new_page()
+    visit.listen(second)
+    visit.log_in()
+    hears(visit, first)
+    second.goto(centre.url)
+    hears(visit, second)
+
+    first.close()
+
+    hears(visit, second)
+    wait_for(lambda: streams(centre) == 1)
+
+
+def test_fc55_over_plain_http_the_eighth_tab_loads_and_hears(
+    visits: Callable[..., Visit], centre: TaskApi
+) -> None:
+    visit = visits()
+    address = centre.url.replace("127.0.0.1", INTRANET)
+    log_in_at(visit, address)
+    assert visit.page.evaluate("!navigator.locks && !isSecureContext")
+    pages = [visit.page]
+    for _ in range(7):
+        page = visit.context.new_page()
+        visit.listen(page)
+        page.goto(address)
+        expect(page.locator("#empty")).to_be_visible()
+        pages.append(page)
+
+    visit.page.bring_to_front()
+    visit.page.get_by_role("button", name="Start export").click()
+
+    for page in pages:
+        expect(page.locator(".task")).to_contain_text("Queued")
+    wait_for(lambda: streams(centre) == 1)
+    assert len(visit.tasks()) == 1
+    client = centre.person(visit.tenant)
+    client.post(f"{TASKS}/{visit.tasks()[0]['id']}/cancel")
+    for page in pages:
+        expect(page.locator(".task")).to_contain_text("Cancelled")
+    # Chromium says so of every page over plain HTTP.
+    visit.forgive("Cross-Origin-Opener-Policy")
