@@ -19,8 +19,8 @@ def weighted(header: str) -> list[tuple[str, float]]:
 def accepts_only_json(headers: Headers) -> bool:
     """Whether a client takes JSON and nothing else.
 
-    Libraries send lists such as ``application/json, text/plain, */*`` with every request. Whoever
-    sends one takes a file as well.
+    Libraries send lists such as ``application/json, text/plain, */*`` with every request, and
+    then take a file as well.
     """
     accepted = {name for name, weight in _media_ranges(headers) if weight > 0}
     return _JSON in accepted and all(name == _JSON or name.endswith("+json") for name in accepted)
