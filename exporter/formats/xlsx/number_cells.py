@@ -43,8 +43,10 @@ _FLOAT_PLACES = r"^-?[0-9]+\.([0-9]*?)0?$"
 _NOT_FINITE = r"(?i)^(?:nan|[+-]?inf(?:inity)?)$"
 #: A double has at most 17 significant digits.
 _DOUBLE_DIGITS = 17
-#: Excel's "General" rounds what is longer, and cannot hold what is closer to zero.
-_GENERAL_LENGTH, _SMALLEST = 11, sys.float_info.min
+#: Excel cannot hold what is closer to zero.
+_SMALLEST = sys.float_info.min
+#: Texts of floats that Excel's "General" rounds, though a cell holds all their digits.
+_ROUNDED_LENGTHS = (12, MAX_DIGITS + 1)
 
 
 def boolean_cells(array: pa.Array, warn: Warn) -> list[Cells]:
@@ -74,15 +76,21 @@ def float_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     """
     values = pl.Series(array)
     text = values.cast(pl.String)
-    finite = values.is_finite()
-    magnitude = values.abs()
-    tiny = (magnitude < _SMALLEST) & (magnitude > 0)
-    shown_as = _shown_float(text)
-    if finite.all() and not tiny.any():
+    value, length = pl.lit(values), pl.lit(text).str.len_bytes()
+    tiny = (value.abs() < _SMALLEST) & (value != 0)
+    # One query for all three: a query has a cost of its own, which is most of it here.
+    finite, any_tiny, rounded = pl.select(
+        value.is_finite().all(),
+        tiny.any().alias("tiny"),
+        length.is_between(*_ROUNDED_LENGTHS).any().alias("rounded"),
+    ).row(0)
+    shown_as = _shown_float(text) if rounded else 0
+    if finite and not any_tiny:
         return [Cells(CellType.NUMBER, text, shown_as)]
-    warn(WarningRule.NOT_FINITE_AS_TEXT, count(~finite))
-    warn(WarningRule.TINY_NUMBER_AS_TEXT, count(tiny))
-    normal = finite & ~tiny
+    endless, subnormal = pl.select(~value.is_finite(), tiny.alias("tiny")).get_columns()
+    warn(WarningRule.NOT_FINITE_AS_TEXT, count(endless))
+    warn(WarningRule.TINY_NUMBER_AS_TEXT, count(subnormal))
+    normal = ~(endless | subnormal)
     words = keep(text, ~normal).str.replace("inf", "Infinity", literal=True)
     return [
         Cells(CellType.NUMBER, keep(text, normal), shown_as),
@@ -191,13 +199,11 @@ def _places(text: pl.Series, point: pl.Series) -> pl.Series:
     return (text.str.len_bytes().cast(pl.Int64) - point - 1).fill_null(0)
 
 
-def _shown_float(text: pl.Series) -> int | pl.Series:
+def _shown_float(text: pl.Series) -> pl.Series:
     """`_by_places` for the floats that "General" would round and a cell has room for."""
-    length = text.str.len_bytes()
-    rows = ((length > _GENERAL_LENGTH) & (length <= MAX_DIGITS + 1)).arg_true()
-    if rows.is_empty():
-        return 0
+    every = pl.lit(text)
+    rows = pl.select(every.str.len_bytes().is_between(*_ROUNDED_LENGTHS).arg_true()).to_series()
     # Few of a column's rows, as a rule: doubles that were computed have more digits.
-    places = text.gather(rows).str.extract(_FLOAT_PLACES).str.len_bytes() + 1
-    shown_as = pl.zeros(len(text), pl.UInt32, eager=True)
-    return shown_as.scatter(rows, places.fill_null(0))
+    digits = every.gather(rows).str.extract(_FLOAT_PLACES).str.len_bytes()
+    places = pl.select((digits + 1).fill_null(0)).to_series()
+    return pl.zeros(len(text), pl.UInt32, eager=True).scatter(rows, places)

@@ -96,7 +96,9 @@ def _start(starts: Sequence[str], shown_as: int | pl.Series) -> list[_Fragment]:
         return [starts[shown_as]]
     if len(set(starts)) == 1:
         return [starts[0]]
-    return [pl.Series(starts).gather(shown_as.fill_null(0))]
+    if shown_as.null_count():
+        shown_as = shown_as.fill_null(0)
+    return [pl.Series(starts).gather(shown_as)]
 
 
 def _concat(parts: Sequence[_Fragment], *, skip_nulls: bool = True) -> pl.Series:
