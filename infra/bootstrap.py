@@ -11,10 +11,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Self
 
-from waybill.exporter.errors import WaybillError
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.settings import AWS, EMBEDDED, Settings
 from waybill.infra.sources.names import ROWS, TASKS
@@ -36,12 +35,6 @@ if TYPE_CHECKING:
     from waybill.infra.worker.service import WorkerService
     from waybill.storage.config import S3Config
     from waybill.storage.store import ObjectStore
-
-
-class DatabaseUnavailable(WaybillError):
-    """The task database cannot be reached."""
-
-    code = "database_unavailable"
 
 
 class Stack:
@@ -209,7 +202,10 @@ class Stack:
             self.estimator,
             self.notification_rules,
             wake_relay=wake_relay,
-            checks={"database": self.check_database, "storage": self.check_storage}
+            checks={
+                "database": partial(self.check_database, tables=True),
+                "storage": self.check_storage,
+            }
             if checks is None
             else checks,
             stopping=stopping or asyncio.Event(),
@@ -271,9 +267,26 @@ class Stack:
             queues=queues or self.registry.queues,
         )
 
-    def check_database(self) -> None:
-        """Raise `DatabaseUnavailable` unless the task database answers."""
-        check_database(self.engine)
+    def check_database(self, *, tables: bool = False) -> None:
+        """Raise `DatabaseUnavailable` unless the task database answers and takes writes.
+
+        With `tables`, also unless they were made.
+        """
+        from waybill.infra.db.availability import check_available
+
+        check_available(self.engine, tables=tables)
+
+    def check_rows_database(self) -> None:
+        """Raise `DatabaseUnavailable` unless the database of `rows_engine` takes writes."""
+        from waybill.infra.db.availability import check_available
+
+        check_available(self.rows_engine)
+
+    def schema_state(self) -> str:
+        """Where the task tables stand, in a few words; `BadSettings` if newer than this version."""
+        from waybill.infra.db.migrate import schema_state
+
+        return schema_state(self.engine)
 
     def check_storage(self) -> None:
         """Raise a `StorageError` unless the bucket answers."""
@@ -284,19 +297,6 @@ class Stack:
         from waybill.infra.db.migrate import upgrade
 
         upgrade(self.engine)
-
-
-def check_database(engine: Engine) -> None:
-    """Raise `DatabaseUnavailable` unless `engine` answers."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from waybill.infra.db.engine import read_transaction
-
-    try:
-        with read_transaction(engine) as connection:
-            connection.exec_driver_sql("SELECT 1")
-    except SQLAlchemyError as error:
-        raise DatabaseUnavailable() from error
 
 
 def _s3_config(settings: Settings) -> S3Config:

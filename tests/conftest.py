@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.support.servers.juicefs",
     "tests.support.servers.mariadb",
     "tests.support.servers.moto",
+    "tests.support.servers.pgbouncer",
     "tests.support.servers.postgres",
     "tests.support.servers.rabbitmq",
     "tests.support.servers.s3_stub",
@@ -28,6 +29,7 @@ pytest_plugins = [
 _SERVERS = {
     "juicefs_config",
     "mariadb_server",
+    "pgbouncer_url",
     "postgres_server",
     "rabbitmq_server",
     "s3_config",

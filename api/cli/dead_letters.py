@@ -28,7 +28,7 @@ def list_dead_letters(
 ) -> None:
     """List open dead letters, newest first."""
     with Stack(load()) as stack:
-        stack.check_database()
+        stack.check_database(tables=True)
         found = stack.dead_letters.list(open_only=not include_replayed)
     text = "\n".join(_line(letter) for letter in found) or "No dead letters."
     emit([asdict(letter) for letter in found], text, as_json=as_json)
@@ -40,7 +40,7 @@ def show_dead_letter(
 ) -> None:
     """Show one dead letter with its message."""
     with Stack(load()) as stack:
-        stack.check_database()
+        stack.check_database(tables=True)
         letter = stack.dead_letters.get(letter_id)
     fields = asdict(letter)
     text = "\n".join(f"{name:<15} {value}" for name, value in fields.items() if value is not None)
@@ -53,7 +53,7 @@ def replay_dead_letters(
 ) -> None:
     """Run the exports of these dead letters again. Doing it twice is harmless."""
     with Stack(load()) as stack:
-        stack.check_database()
+        stack.check_database(tables=True)
         user = getpass.getuser()
         replays = [stack.dead_letters.replay(letter_id, user) for letter_id in letter_ids]
     emit(

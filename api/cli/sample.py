@@ -8,7 +8,7 @@ import typer
 
 from waybill.api.cli.console import JsonFlag, emit
 from waybill.api.cli.progress import progress_bar
-from waybill.infra.bootstrap import Stack, check_database
+from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
 from waybill.infra.sample.fill import ORDERS, fill_sample, sample_size
 
@@ -21,7 +21,7 @@ def sample(
 ) -> None:
     """Fill the sample shop into the source database. Deterministic and idempotent."""
     with Stack(load()) as stack:
-        check_database(stack.rows_engine)
+        stack.check_rows_database()
         with progress_bar("Filling the sample shop", orders) as bar:
             written = fill_sample(stack.rows_engine, orders, bar.advance)
         total = sample_size(stack.rows_engine)

@@ -73,6 +73,14 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "此用户或组织今天导出的行数已达上限。",
         "请明天（UTC）再试，或请运维人员提高上限。",
     ),
+    "database_not_migrated": (
+        "Waybill 自身的数据表不存在，或版本不符。",
+        "请运维人员用提供服务的版本运行 `waybill migrate`。",
+    ),
+    "database_read_only": (
+        "Waybill 自身的数据库不接受写入：它是备库，或被设为只读。",
+        "请一分钟后重试。如问题持续，请运维人员将 WAYBILL_DATABASE_URL 指向主库。",
+    ),
     "database_unavailable": (
         "Waybill 自身的数据库没有响应。",
         "请一分钟后重试。如问题持续，请通知运维人员。",

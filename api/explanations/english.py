@@ -76,6 +76,15 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "This user or organisation has reached its limit of exported rows for today.",
         "Try again tomorrow (UTC), or ask an operator for a higher limit.",
     ),
+    "database_not_migrated": (
+        "Waybill's own tables are missing, or of another version.",
+        "An operator has to run `waybill migrate` with the version that serves requests.",
+    ),
+    "database_read_only": (
+        "Waybill's own database takes no writes: it is a standby, or set to read-only.",
+        "Try again in a minute. If the problem persists, an operator has to lead"
+        " WAYBILL_DATABASE_URL to the primary.",
+    ),
     "database_unavailable": (
         "Waybill's own database did not answer.",
         "Try again in a minute. If the problem persists, tell an operator.",

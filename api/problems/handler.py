@@ -78,9 +78,15 @@ async def _answer(request: Request, error: Exception) -> Response:
         case WaybillError() | StorageError():
             return _answer_ours(request, error)
         case _:
-            log.error("database unavailable", exc_info=error, extra={"request_id": request_id})
-            problem = OTHER_PROBLEMS["database_unavailable"]
-            return answer_problem(request, problem.status, "database_unavailable", problem.detail)
+            code = _database_problem(error)
+            known = code != "database_unavailable"
+            log.error(
+                code.replace("_", " "),
+                exc_info=None if known else error,
+                extra={"request_id": request_id},
+            )
+            problem = OTHER_PROBLEMS[code]
+            return answer_problem(request, problem.status, code, problem.detail)
 
 
 def _answer_ours(request: Request, error: WaybillError | StorageError) -> Response:
@@ -110,6 +116,17 @@ def _answer_ours(request: Request, error: WaybillError | StorageError) -> Respon
     )
     response.background = refusal_record(request, error)
     return response
+
+
+def _database_problem(error: Exception) -> str:
+    """What is wrong with the task database, by the codes of its drivers."""
+    cause = getattr(error, "orig", None)
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or ""
+    if state == "25006" or state.startswith("SQLITE_READONLY"):
+        return "database_read_only"
+    if state in ("42P01", "42703") or str(cause).startswith(("no such table", "no such column")):
+        return "database_not_migrated"
+    return "database_unavailable"
 
 
 def _retry_after(error: Exception) -> dict[str, str]:

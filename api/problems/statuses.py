@@ -109,6 +109,16 @@ OTHER_PROBLEMS: Mapping[str, OtherProblem] = {
         "The task database does not answer. Try again in a moment.",
         retry=True,
     ),
+    "database_read_only": OtherProblem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The task database takes no writes just now. Try again in a moment.",
+        retry=True,
+    ),
+    "database_not_migrated": OtherProblem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The task tables are missing, or of another version. The operator has to migrate them.",
+        retry=True,
+    ),
 }
 
 _FRAMEWORK_CODES = ("bad_request", "not_found", "method_not_allowed", "content_too_large")

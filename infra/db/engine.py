@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from waybill.infra.config.database_urls import standard_url
 from waybill.infra.config.errors import BadSettings
@@ -26,9 +26,19 @@ from waybill.infra.config.errors import BadSettings
 #: How long a SQLite writer waits for another one before giving up.
 _BUSY_TIMEOUT_MS = 15_000
 _READ_ONLY = "waybill_read_only"
-#: For libpq. Without these, a database host that vanishes blocks a query until the kernel gives
-#: up: 15 minutes on Linux (`tcp_retries2`), two hours for an idle connection.
+_READ_ONLY_TRANSACTION = "25006"
+#: It takes no writes; the tables are missing, or of another version. (SQLSTATE)
+_STATES_OF_THE_DATABASE = (_READ_ONLY_TRANSACTION, "42P01", "42703")
+#: For psycopg, whatever the URL says.
 _POSTGRES: dict[str, Any] = {
+    # A pooler in transaction mode, such as PgBouncer, gives each transaction another session, which
+    # does not know what an earlier one prepared.
+    "prepare_threshold": None,
+}
+#: For libpq, unless the URL says otherwise. Without these, a database host that vanishes blocks a
+#: query until the kernel gives up: 15 minutes on Linux (`tcp_retries2`), two hours for an idle
+#: connection.
+_POSTGRES_DEFAULTS: dict[str, Any] = {
     "application_name": "waybill",
     "connect_timeout": 10,
     "keepalives_idle": 15,
@@ -53,35 +63,83 @@ def create_engine(url: str, *, pool_size: int = 10) -> Engine:
     if backend == "postgresql":
         return _postgres_engine(parsed, pool_size)
     if backend == "sqlite":
-        if parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            engine = sa.create_engine(parsed, hide_parameters=True)
-        except ArgumentError:
-            raise BadSettings(
-                "WAYBILL_DATABASE_URL: a SQLite URL is sqlite:/// and a path."
-            ) from None
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-        return engine
+        return _sqlite_engine(parsed)
     raise BadSettings(f"WAYBILL_DATABASE_URL: {backend} cannot hold the task tables.")
 
 
-def _postgres_engine(url: sa.URL, pool_size: int) -> Engine:
+def _sqlite_engine(url: sa.URL) -> Engine:
+    if url.database:
+        try:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadSettings(
+                "WAYBILL_DATABASE_URL: the folder of the SQLite file cannot be made:"
+                f" {error.strerror}."
+            ) from None
     try:
-        return sa.create_engine(
-            url.set(drivername="postgresql+psycopg"),
+        engine = sa.create_engine(url, hide_parameters=True)
+    except ArgumentError:
+        raise BadSettings("WAYBILL_DATABASE_URL: a SQLite URL is sqlite:/// and a path.") from None
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _postgres_engine(url: sa.URL, pool_size: int) -> Engine:
+    url = url.set(drivername="postgresql+psycopg").difference_update_query(_POSTGRES)
+    defaults = {k: v for k, v in _POSTGRES_DEFAULTS.items() if k not in url.query}
+    try:
+        engine = sa.create_engine(
+            url,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args=_POSTGRES,
+            connect_args=defaults | _POSTGRES,
         )
+        _check_options(engine)
     except ModuleNotFoundError:
         raise BadSettings(
             "WAYBILL_DATABASE_URL: the driver for PostgreSQL is not installed:"
             ' pip install "waybill-exports[postgresql]".'
         ) from None
+    event.listen(engine, "handle_error", _make_operational)
+    return engine
+
+
+def _check_options(engine: Engine) -> None:
+    """Refuse at the start what would be an exception of the driver at each connection."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import make_conninfo
+
+    _, options = engine.dialect.create_connect_args(engine.url)
+    # SQLAlchemy's own, for psycopg and not for libpq.
+    options.pop("context", None)
+    try:
+        make_conninfo("", **options)
+    except (ProgrammingError, TypeError, ValueError):
+        raise BadSettings(
+            "WAYBILL_DATABASE_URL has an option that PostgreSQL's client does not know."
+        ) from None
+
+
+def _make_operational(context: sa.engine.ExceptionContext) -> OperationalError | None:
+    """Errors that lie in the state of the database, and not in our statements, as one class.
+
+    What catches that class waits and tries again; the API answers 503.
+    """
+    error, state = context.sqlalchemy_exception, getattr(context.original_exception, "sqlstate", "")
+    if error is None or state not in _STATES_OF_THE_DATABASE:
+        return None
+    # A primary that became a standby stays one: the next connection may find the new primary.
+    context.is_disconnect = context.is_disconnect or state == _READ_ONLY_TRANSACTION
+    return OperationalError(
+        context.statement,
+        context.parameters,
+        context.original_exception,
+        hide_parameters=True,
+        connection_invalidated=context.is_disconnect,
+    )
 
 
 @contextmanager

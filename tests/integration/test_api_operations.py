@@ -8,7 +8,7 @@ from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
-from waybill.infra.bootstrap import DatabaseUnavailable
+from waybill.infra.config.errors import DatabaseUnavailable
 
 
 def test_a_process_that_answers_is_live(api: TaskApi) -> None:

@@ -6,6 +6,6 @@ from waybill.infra.bootstrap import Stack
 
 
 def check_database(stack: Stack) -> str:
-    """Which database it is, if it answers."""
+    """Which database it is and whose tables it has, if it answers and takes writes."""
     stack.check_database()
-    return stack.engine.dialect.name
+    return f"{stack.engine.dialect.name}, {stack.schema_state()}"

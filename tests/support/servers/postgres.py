@@ -60,7 +60,7 @@ def _programs() -> Path:
     )
 
 
-def _unprivileged() -> dict[str, Any]:
+def unprivileged() -> dict[str, Any]:
     """Arguments for `subprocess` that drop root; nothing when we are not root."""
     if os.geteuid() != 0:
         return {}
@@ -72,13 +72,15 @@ def _unprivileged() -> dict[str, Any]:
 class PostgresServer:
     """One server process. `start` and `stop` may be repeated; the data stays between them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **config: str) -> None:
+        """`config` are settings of the server beyond those of the tests."""
+        self._config = _CONFIG | config
         self.port = free_ports(1)[0]
         self._folder = folder
         self._data = folder / "data"
         self._log = folder / "server.log"
         self._programs = _programs()
-        self._identity = _unprivileged()
+        self._identity = unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
         if self._identity:
             os.chown(folder, self._identity["user"], self._identity["group"])
@@ -116,7 +118,7 @@ class PostgresServer:
             time.sleep(0.05)
 
     def _launch(self) -> None:
-        settings = {**_CONFIG, "port": self.port, "unix_socket_directories": self._folder}
+        settings = {**self._config, "port": self.port, "unix_socket_directories": self._folder}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -151,6 +153,15 @@ class PostgresServer:
         if process is not None:
             process.send_signal(how)
             process.wait(_STOP_SECONDS)
+
+    def become_standby(self) -> None:
+        """Restart as a standby whose primary is gone: it answers, and takes no writes."""
+        self.stop()
+        signal_file = self._data / "standby.signal"
+        signal_file.touch()
+        if self._identity:
+            os.chown(signal_file, self._identity["user"], self._identity["group"])
+        self.start()
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
         """An autocommitting connection of the superuser."""

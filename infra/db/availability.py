@@ -1,0 +1,170 @@
+"""Whether the task database can be used: it answers, takes writes, and has our tables."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
+
+from waybill.infra.config.errors import DatabaseReadOnly, DatabaseUnavailable, TablesMissing
+from waybill.infra.db.engine import read_transaction
+from waybill.infra.db.tables import export_task
+
+#: What PostgreSQL and its client say when there is no connection, and the sentence for it. They
+#: state no SQLSTATE then. The first match counts; anybody may read the sentence at ``/readyz``, so
+#: that it repeats no name, address or value.
+_REFUSALS = tuple(
+    (re.compile(pattern, re.IGNORECASE), sentence)
+    for pattern, sentence in (
+        (
+            r"password authentication failed|no password supplied|role .* does not exist"
+            r"|authentication failed|is not permitted to log in|no such user",
+            "The task database refuses the user or the password of WAYBILL_DATABASE_URL.",
+        ),
+        (
+            r"no pg_hba\.conf entry|pg_hba\.conf rejects",
+            "The task database lets nobody in from this address, or not unencrypted: see its"
+            " pg_hba.conf.",
+        ),
+        (
+            r"database .* does not exist|no such database",
+            "WAYBILL_DATABASE_URL names a database that does not exist.",
+        ),
+        (
+            r"permission denied for database",
+            "The user of WAYBILL_DATABASE_URL may not connect to this database.",
+        ),
+        (
+            r"server does not support SSL",
+            "The task database has no TLS, which WAYBILL_DATABASE_URL demands (sslmode).",
+        ),
+        (
+            r"certificate|SSL error",
+            "The certificate of the task database is not trusted, or is for another name: see"
+            " sslmode and sslrootcert in WAYBILL_DATABASE_URL.",
+        ),
+        (
+            r"configuration parameter|invalid value for parameter|startup parameter",
+            "The task database refuses an option of WAYBILL_DATABASE_URL.",
+        ),
+        (
+            r"hot standby mode|session is read-only|session is not read-only|server is not primary",
+            "No host of WAYBILL_DATABASE_URL is of the kind that its target_session_attrs demands.",
+        ),
+        (
+            r"too many (clients|connections)|connection slots|no more connections",
+            "The task database has no free connection.",
+        ),
+        (
+            r"system is (starting up|shutting down)|in recovery mode|not yet accepting",
+            "The task database is starting or shutting down.",
+        ),
+        (
+            r"resolve host|translate host name|parse network address",
+            "The host of the task database is not known by that name.",
+        ),
+        (
+            r"Connection refused|No such file or directory",
+            "Nothing listens at the address of the task database.",
+        ),
+        (r"timeout expired|timed out", "The task database does not answer in time."),
+    )
+)
+
+#: The same for SQLite, by the beginning of its result code.
+_SQLITE_REFUSALS = {
+    "SQLITE_CANTOPEN": "The SQLite file of the task tables cannot be opened or made.",
+    "SQLITE_NOTADB": "The file of the task tables is no SQLite database.",
+    "SQLITE_CORRUPT": "The SQLite file of the task tables is damaged. Restore a backup.",
+    "SQLITE_READONLY": "The SQLite file of the task tables cannot be written.",
+    "SQLITE_BUSY": "The SQLite file of the task tables is locked by another process.",
+    "SQLITE_FULL": "The disk with the SQLite file of the task tables is full.",
+    "SQLITE_IOERR": "The disk with the SQLite file of the task tables has an error.",
+}
+
+
+def check_available(engine: Engine, *, writes: bool = True, tables: bool = False) -> None:
+    """Raise unless `engine` answers, and with `writes` and `tables` can be used in earnest.
+
+    Raises:
+        DatabaseReadOnly: it is a standby, or its file, session or role is read-only.
+        TablesMissing: `waybill migrate` was not run.
+        DatabaseUnavailable: no connection, for the reason in the message.
+    """
+    try:
+        with read_transaction(engine) as connection:
+            connection.exec_driver_sql("SELECT 1")
+            if writes:
+                _check_writable(connection)
+            if tables:
+                _check_tables(connection)
+    except SQLAlchemyError as error:
+        raise DatabaseUnavailable(reason_of(error)) from error
+
+
+def reason_of(error: SQLAlchemyError) -> str:
+    """Why there is no connection, in one sentence without names, addresses or secrets."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlite_errorname", None)
+    if code is not None:
+        return next(
+            (text for start, text in _SQLITE_REFUSALS.items() if code.startswith(start)),
+            f"SQLite cannot open the task tables ({code}).",
+        )
+    said = str(cause)
+    default = str(DatabaseUnavailable())
+    return next((text for pattern, text in _REFUSALS if pattern.search(said)), default)
+
+
+def _check_writable(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        standby, read_only = connection.exec_driver_sql(
+            "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')"
+        ).one()
+        if standby:
+            raise DatabaseReadOnly(
+                "The task database is a standby and takes no writes. WAYBILL_DATABASE_URL has to"
+                " lead to the primary."
+            )
+        if read_only == "on":
+            raise DatabaseReadOnly(
+                "The task database takes no writes: default_transaction_read_only is on for this"
+                " server, database or user."
+            )
+    elif (path := connection.engine.url.database) and not _may_be_written(Path(path)):
+        raise DatabaseReadOnly(
+            "The SQLite file of the task tables, or its folder, cannot be written by this user."
+        )
+
+
+def _may_be_written(path: Path) -> bool:
+    return not path.exists() or (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+
+
+def _check_tables(connection: Connection) -> None:
+    try:
+        connection.execute(sa.select(export_task.c.id).limit(0))
+    except (ProgrammingError, OperationalError) as error:
+        if is_missing(error):
+            raise TablesMissing from error
+        raise
+
+
+def is_unreachable(error: DBAPIError) -> bool:
+    """Whether there is no connection, as opposed to a statement that failed."""
+    sqlite = getattr(error.orig, "sqlite_errorname", None)
+    if sqlite is not None:
+        return bool(sqlite != "SQLITE_ERROR")
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) is None
+
+
+def is_missing(error: DBAPIError) -> bool:
+    """Whether a statement failed because a table or a column is not there."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state in ("42P01", "42703") or str(error.orig).startswith(
+        ("no such table", "no such column")
+    )
