@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +22,7 @@ from waybill.infra.config.settings import load
 from waybill.infra.config.weak_secrets import refuse_weak_secrets
 
 #: A client that acknowledges nothing for this long is gone. Two heartbeats of a stream.
-_SILENT_CLIENT_MS = 30_000
+_SILENT_CLIENT = timedelta(seconds=30)
 
 
 class AddressInUse(InvalidRequest):
@@ -63,8 +64,11 @@ def worker(
         asyncio.run(_run_worker(stack, queues))
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Bind before anything starts, so that a taken port is one line and not a half-start."""
+def listen(host: str, port: int, *, silent_client: timedelta = _SILENT_CLIENT) -> socket.socket:
+    """Bind before anything starts, so that a taken port is one line and not a half-start.
+
+    A client that acknowledges nothing for `silent_client` is disconnected.
+    """
     try:
         listener = socket.create_server((host, port))
     except OSError as error:
@@ -75,7 +79,8 @@ def listen(host: str, port: int) -> socket.socket:
     # The kernel retransmits to a client that vanished for a quarter of an hour by default, and
     # its event stream stays open for as long.
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENT_CLIENT_MS)
+        milliseconds = silent_client // timedelta(milliseconds=1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
     return listener
 
 

@@ -27,7 +27,7 @@ HEARTBEAT = timedelta(seconds=15)
 #: When browsers reconnect after a broken connection: not all in the same second.
 _RECONNECT_MS = (2_000, 5_000)
 #: More often is useless: `PyJWKClient` itself reads the trusted keys only every five minutes.
-_VERIFY_EVERY_SECONDS = 60.0
+_VERIFY_EVERY = timedelta(minutes=1)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -75,9 +75,17 @@ def position_in(event_id: str | None) -> datetime | None:
 class Permission:
     """Whether a stream may continue: until its token expires, and while the token is trusted."""
 
-    def __init__(self, verifier: TokenVerifier, identity: Identity) -> None:
+    def __init__(
+        self,
+        verifier: TokenVerifier,
+        identity: Identity,
+        *,
+        verify_every: timedelta = _VERIFY_EVERY,
+    ) -> None:
+        """`identity` was verified just now, and its token is again after each `verify_every`."""
         self._verifier = verifier
         self._identity = identity
+        self._verify_every = verify_every.total_seconds()
         self._verified_at = time.monotonic()
 
     @property
@@ -89,7 +97,7 @@ class Permission:
         """Check again; cheap enough for every batch of events."""
         if self.seconds_left <= 0:
             return False
-        if time.monotonic() - self._verified_at < _VERIFY_EVERY_SECONDS:
+        if time.monotonic() - self._verified_at < self._verify_every:
             return True
         self._verified_at = time.monotonic()
         try:

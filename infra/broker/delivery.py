@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import Protocol
 
 from waybill.exporter.errors import WaybillError
@@ -17,7 +18,7 @@ from waybill.infra.broker.port import DeadLetterHandler, Handler, TryLater, Wake
 log = logging.getLogger(__name__)
 
 #: Pause before a dead letter is offered again to a handler that failed.
-_DEAD_LETTER_PAUSE_SECONDS = 5.0
+DEAD_LETTER_PAUSE = timedelta(seconds=5)
 
 
 class Delivery(Protocol):
@@ -90,9 +91,15 @@ def describe_failure(error: Exception) -> str:
 
 
 async def deliver_dead_letter(
-    delivery: Delivery, handler: DeadLetterHandler, stopping: asyncio.Event
+    delivery: Delivery,
+    handler: DeadLetterHandler,
+    stopping: asyncio.Event,
+    *,
+    pause: timedelta,
 ) -> None:
     """Hand one dead letter to `handler`, again and again until it returns or `stopping` is set.
+
+    Waits for `pause` after each refusal.
 
     It stays unsettled meanwhile: there is nowhere further to send it, and each requeue counts
     towards a limit after which the broker would drop it.
@@ -105,7 +112,7 @@ async def deliver_dead_letter(
             raise
         except Exception:
             log.exception("dead letter not taken", extra={"queue": delivery.queue})
-            await wait_for_event(stopping, _DEAD_LETTER_PAUSE_SECONDS)
+            await wait_for_event(stopping, pause.total_seconds())
         else:
             await delivery.ack()
             return

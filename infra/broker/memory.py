@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from waybill.infra.broker.concurrency import RunningDeliveries, consuming
-from waybill.infra.broker.delivery import Delivery, deliver, deliver_dead_letter
+from waybill.infra.broker.delivery import DEAD_LETTER_PAUSE, Delivery, deliver, deliver_dead_letter
 from waybill.infra.broker.port import BrokerUnavailable, DeadLetterHandler, Handler, WakeUp
 
 
@@ -50,7 +50,9 @@ class _Queue:
 class MemoryBroker:
     """A `Broker` inside the process. Queues are created when they are first named."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, dead_letter_pause: timedelta = DEAD_LETTER_PAUSE) -> None:
+        """Dead letters whose handler failed are offered again after `dead_letter_pause`."""
+        self._dead_letter_pause = dead_letter_pause
         self._queues: defaultdict[str, _Queue] = defaultdict(_Queue)
         self._dead = _Queue()
         self._closed = False
@@ -96,7 +98,12 @@ class MemoryBroker:
             _MemoryConsumer(
                 [self._dead],
                 self._dead,
-                partial(deliver_dead_letter, handler=handler, stopping=stopping),
+                partial(
+                    deliver_dead_letter,
+                    handler=handler,
+                    stopping=stopping,
+                    pause=self._dead_letter_pause,
+                ),
                 1,
                 stopping,
             )

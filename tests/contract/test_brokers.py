@@ -17,12 +17,12 @@ from tests.support.wake_ups import (
     publish_all,
     wake_ups,
 )
-from waybill.infra.broker import delivery
 from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.broker.port import Broker, BrokerUnavailable, WakeUp
 from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 
 DELAY = timedelta(seconds=0.5)
+DEAD_LETTER_PAUSE = timedelta(seconds=0.05)
 
 
 @pytest.fixture(params=["memory", pytest.param("rabbitmq", marks=pytest.mark.server)])
@@ -30,10 +30,15 @@ async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
     """An empty broker with the queues `orders` and `users`."""
     made: Broker
     if request.param == "memory":
-        made = MemoryBroker()
+        made = MemoryBroker(dead_letter_pause=DEAD_LETTER_PAUSE)
     else:
         url = request.getfixturevalue("rabbitmq_url")
-        made = RabbitBroker(url, ["orders", "users"], delays=[DELAY, 4 * DELAY])
+        made = RabbitBroker(
+            url,
+            ["orders", "users"],
+            delays=[DELAY, 4 * DELAY],
+            dead_letter_pause=DEAD_LETTER_PAUSE,
+        )
     yield made
     await made.close()
 
@@ -247,8 +252,7 @@ async def test_a_handler_error_becomes_a_dead_letter_that_tells_no_secret(broker
         assert await dead.until(1) == [(message.encode(), "users", "internal_error: RuntimeError")]
 
 
-async def test_a_dead_letter_is_offered_until_its_handler_takes_it(broker, monkeypatch):
-    monkeypatch.setattr(delivery, "_DEAD_LETTER_PAUSE_SECONDS", 0.05)
+async def test_a_dead_letter_is_offered_until_its_handler_takes_it(broker):
     await publish_all(broker, [poison()], "orders")
     dead = DeadLetterRecorder(failures=2)
     async with (

@@ -13,13 +13,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-import waybill.api.cli.serve
 from tests.support.event_reader import listening
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
 from tests.support.servers.tcp_proxy import TcpProxy
 from waybill.api.cli.serve import listen
-from waybill.api.events import hub as events
 from waybill.api.events import stream as events_stream
 
 ALL = f"{TASKS}/events"
@@ -77,7 +75,6 @@ def far_database(
 ) -> Iterator[tuple[TaskApi, TcpProxy]]:
     """An API whose database is at the other end of a network."""
     monkeypatch.setattr(events_stream, "HEARTBEAT", timedelta(seconds=0.2))
-    monkeypatch.setattr(events, "_LONGEST_PAUSE_SECONDS", 0.5)
     with TcpProxy(postgres_server.port) as proxy:
         way = postgres_url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
         with running_api(way, tmp_path) as api:
@@ -133,10 +130,12 @@ def test_streams_end_at_once_when_the_process_is_about_to(tmp_path: Path) -> Non
             assert list(mine) == []
 
 
-def test_f55_a_client_that_takes_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f55_a_client_that_takes_nothing_is_dropped() -> None:
     """As a cable that was pulled: no FIN, no RST, and nothing is acknowledged."""
-    monkeypatch.setattr(waybill.api.cli.serve, "_SILENT_CLIENT_MS", 300)
-    with listen("127.0.0.1", 0) as listener, socket.socket() as client:
+    with (
+        listen("127.0.0.1", 0, silent_client=timedelta(seconds=0.3)) as listener,
+        socket.socket() as client,
+    ):
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(listener.getsockname())
         connection, _ = listener.accept()

@@ -15,10 +15,8 @@ TESTS = Path(__file__).parents[1]
 MODULES = sorted(TESTS.rglob("test_*.py"))
 
 _GUARD = "takes a guard out of the code, and sees a test of it fail"
-_BOUND = "a bound or a pause that should become an argument"
 #: Tests that replace a private name, and why.
 PATCHES = {
-    "contract/test_brokers.py _DEAD_LETTER_PAUSE_SECONDS": _BOUND,
     "contract/test_claims.py _note_held": "makes two workers meet at the worst moment",
     "faults/test_broker_consuming.py _arrive": "loses one delivery, as a broker could",
     "faults/test_broker_consuming.py _listen": "counts how often a queue is listened to",
@@ -26,9 +24,6 @@ PATCHES = {
     "faults/test_mutations.py _claim_with_retries": _GUARD,
     "faults/test_mutations.py _held": _GUARD,
     "faults/test_mutations.py _publish": _GUARD,
-    "integration/test_api_events_faults.py _LONGEST_PAUSE_SECONDS": _BOUND,
-    "integration/test_api_events_faults.py _SILENT_CLIENT_MS": _BOUND,
-    "unit/test_api_event_stream.py _VERIFY_EVERY_SECONDS": _BOUND,
     "unit/test_storage_memory.py _DISTRIBUTION": "stands for an installation without the extra",
 }
 

@@ -18,7 +18,7 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel
 
 from waybill.infra.broker.concurrency import consuming
-from waybill.infra.broker.delivery import Delivery, deliver, deliver_dead_letter
+from waybill.infra.broker.delivery import DEAD_LETTER_PAUSE, Delivery, deliver, deliver_dead_letter
 from waybill.infra.broker.port import DeadLetterHandler, Handler, WakeUp
 from waybill.infra.broker.rabbitmq.connection import (
     ANSWER_SECONDS,
@@ -57,10 +57,12 @@ class RabbitBroker:
         delays: Iterable[timedelta],
         publish_timeout: timedelta = timedelta(seconds=10),
         watchdog: WatchdogSettings | None = None,
+        dead_letter_pause: timedelta = DEAD_LETTER_PAUSE,
         declare: bool = True,
     ) -> None:
         """`queues` are the names of the work queues, and `delays` those a message can wait for.
 
+        Dead letters whose handler failed are offered again after `dead_letter_pause`.
         Without `declare`, connections need no configure rights and trust `declare_topology`.
 
         Raises:
@@ -69,6 +71,7 @@ class RabbitBroker:
         self._url = parse_broker_url(url)
         self._topology = Topology(tuple(queues), tuple(delays))
         self._declared = self._topology if declare else None
+        self._dead_letter_pause = dead_letter_pause
         self._watchdog = watchdog or WatchdogSettings()
         self._publisher = Publisher(self._url, self._declared, publish_timeout)
 
@@ -111,7 +114,12 @@ class RabbitBroker:
     def consume_dead_letters(self, handler: DeadLetterHandler) -> AbstractAsyncContextManager[None]:
         """Deliver dead letters to `handler`. See `Broker.consume_dead_letters`."""
         stopping = asyncio.Event()
-        take = partial(deliver_dead_letter, handler=handler, stopping=stopping)
+        take = partial(
+            deliver_dead_letter,
+            handler=handler,
+            stopping=stopping,
+            pause=self._dead_letter_pause,
+        )
         return self._consuming([DEAD_QUEUE], take, 1, stopping)
 
     def _consuming(
