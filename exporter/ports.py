@@ -6,7 +6,7 @@ same conformance suite in ``tests/contract``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +33,15 @@ class RowStream(Protocol):
     @property
     def rows_expected(self) -> int | None:
         """Rows the database counts in this snapshot; None when it was not asked to."""
+        ...
+
+    @property
+    def read_as_text(self) -> Mapping[int, int]:
+        """How many values of the batches so far were made text, by the column's position.
+
+        Only those that no encoder can tell from others: of another type than their column, or
+        bytes that are no text, where the column has no mark of its declared kind.
+        """
         ...
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:

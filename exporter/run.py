@@ -19,8 +19,10 @@ from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import ExportStopped, IncompleteExport
 from waybill.exporter.formats.encoding import Encode, Tally
+from waybill.exporter.labels import unique_labels
 from waybill.exporter.ports import RowStream, Sink, Source
 from waybill.exporter.stop import StopToken
+from waybill.exporter.warning_rules import WarningRule
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ def _write(
 ) -> ExportResult:
     tally = Tally()
     digest = hashlib.sha256()
-    counted = _CountedStream(stream)
+    counted = _CountedStream(stream, tally)
     with closing(encode(stream.schema, counted, layout, tally)) as chunks:
         for chunk in chunks:
             stop.check()
@@ -125,15 +127,23 @@ def _write(
 
 
 class _CountedStream:
-    """The batches of a stream, with the number of rows read so far."""
+    """The batches of a stream, with the number of rows read so far.
 
-    def __init__(self, stream: RowStream) -> None:
+    What the source made text is counted in the tally beside what the encoder changes. Encoders
+    take batches in the thread that also writes the tally.
+    """
+
+    def __init__(self, stream: RowStream, tally: Tally) -> None:
         self._stream = stream
+        self._tally = tally
         self.rows = 0
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
+        names = unique_labels(self._stream.schema.names)
         for batch in self._stream:
             self.rows += batch.num_rows
+            for position, values in self._stream.read_as_text.items():
+                self._tally.warnings[names[position], WarningRule.TYPE_AS_TEXT] = values
             yield batch
 
 

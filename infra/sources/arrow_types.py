@@ -44,6 +44,9 @@ _LAST_DAY = (date.max - _EPOCH).days
 _DAY = 24 * 60 * 60 * 1_000_000
 _MICROSECONDS = (_DAY_ONE * _DAY, (_LAST_DAY + 1) * _DAY - 1)
 
+#: What bytes begin with that are no text, behind which they are in hex: as PostgreSQL has it.
+HEXADECIMAL = "\\x"
+
 #: The most digits of a decimal128. (Arrow columnar format, "Decimal".)
 MAX_DECIMAL_DIGITS = 38
 
@@ -270,7 +273,7 @@ def text_of(value: object) -> str:
         try:
             return raw.decode()
         except UnicodeDecodeError:
-            return f"\\x{raw.hex()}"
+            return f"{HEXADECIMAL}{raw.hex()}"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and not math.isfinite(value):

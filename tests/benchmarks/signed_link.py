@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -98,6 +98,10 @@ class _WatchedStream:
     @property
     def rows_expected(self) -> int | None:
         return self.stream.rows_expected
+
+    @property
+    def read_as_text(self) -> Mapping[int, int]:
+        return self.stream.read_as_text
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         for batch in self.stream:

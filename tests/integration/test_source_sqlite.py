@@ -256,6 +256,37 @@ def test_text_that_is_not_utf8_is_shown_as_its_bytes(column, path):
     assert read(path, text_query("SELECT x FROM t"))["x"].to_pylist() == ["good", "\\xff41"]
 
 
+@pytest.mark.parametrize(
+    ("declared", "values", "made_text"),
+    [
+        ("TEXT", ["a", "\\x00", None], 0),
+        ("TEXT", ["a", b"\xff", b"b", 3], 2),
+        ("STRING", ["7", "a"], 0),
+        ("ANY", [1, "a", 2.5, None], 2),
+        ("", ["a", b"\xff", b"b"], 2),
+        ("BLOB", [b"\x00", "a"], 1),
+        ("BLOB", ["a", "b"], 0),
+        ("INTEGER", [1, "n/a", b"\xff"], 0),
+    ],
+)
+def test_values_made_text_among_others_are_counted(column, path, declared, values, made_text):
+    column(declared, values)
+
+    with open_source(f"sqlite:///{path}").open(text_query("SELECT x FROM t")) as stream:
+        assert sum(batch.num_rows for batch in stream) == len(values)
+        assert sum(stream.read_as_text.values()) == made_text
+
+
+def test_text_that_is_not_utf8_is_counted(column, path):
+    column("TEXT", ["good", b"\xff"])
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("INSERT INTO t (x) VALUES (CAST(x'ff41' AS TEXT))")
+
+    with open_source(f"sqlite:///{path}").open(text_query("SELECT x FROM t")) as stream:
+        list(stream)
+        assert stream.read_as_text == {0: 2}
+
+
 def test_an_aware_column_of_sqlalchemy_is_read_as_utc(path):
     class UtcDateTime(sa.TypeDecorator[dt.datetime]):
         impl = sa.DateTime(timezone=True)

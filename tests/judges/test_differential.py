@@ -81,7 +81,7 @@ def test_each_value_is_the_one_the_client_prints_or_is_counted(
     as_doubles = (format_name, reader) == ("jsonl.gz", "duckdb")
     carried = _carried(table, rows, tidy, format_name, find_loosely if as_doubles else find)
     if reader == next(iter(READERS[format_name])):
-        assert carried == _counted(table, name)
+        assert carried + Counter(table.made_text) == _counted(table, name)
 
 
 @each_database

@@ -72,6 +72,7 @@ class _GatedStream:
     schema: pa.Schema = field(default_factory=lambda: pa.schema([("n", pa.int64())]))
     snapshot_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     rows_expected: int = ROWS
+    read_as_text: dict[int, int] = field(default_factory=dict)
     _cancelled: threading.Event = field(default_factory=threading.Event)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:

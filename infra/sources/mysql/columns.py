@@ -228,7 +228,9 @@ def _wire_column(name: str, wire: WireField) -> MysqlColumn:
         return MysqlColumn(pa.field(name, pa.string()), text=well_known_text)
     if code == FIELD_TYPE.JSON or wire.format_name == "json":
         return MysqlColumn(pa.field(name, pa.string(), metadata=_JSON))
-    return MysqlColumn(pa.field(name, pa.binary() if wire.is_bytes else pa.string()))
+    if wire.is_bytes:
+        return MysqlColumn(pa.field(name, pa.binary()))
+    return MysqlColumn(pa.field(name, pa.string()), text_types=())
 
 
 def _decimal(name: str, wire: WireField) -> MysqlColumn:

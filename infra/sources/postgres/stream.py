@@ -9,7 +9,7 @@ columns meanwhile, and a query that tries to write is refused by the server.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -147,6 +147,11 @@ class PostgresStream:
         None when it was not asked to, or when the query gives other rows each time it runs.
         """
         return self._type_check[0] if self._count else None
+
+    @property
+    def read_as_text(self) -> Mapping[int, int]:
+        """No value: columns that are text where they are not declared so are marked."""
+        return {}
 
     @property
     def _type_check(self) -> tuple[int, list[Any]]:

@@ -6,6 +6,7 @@ enum is the text that is stored, JSON is its text. So every source exports the s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -16,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from waybill.infra.sources.arrow_types import INSTANT, TIMESTAMP, text_of
+from waybill.infra.sources.arrow_types import HEXADECIMAL, INSTANT, TIMESTAMP, text_of
 from waybill.infra.sources.batches import MAX_BYTES, MAX_ROWS
 from waybill.infra.sources.errors import SourceRejected
 
@@ -47,6 +48,9 @@ class RowColumn:
     through: tuple[pa.DataType, ...] = ()
     #: The text of a value, for a string column that was declared as something else.
     text: Callable[[Any], str] | None = None
+    #: For a column of texts, where bytes that are no text are to be counted: the types of values
+    #: that are not, too; empty where all are text.
+    text_types: tuple[type, ...] | None = None
 
     @property
     def fixed_bytes(self) -> int:
@@ -76,6 +80,21 @@ class RowColumn:
             return self._one_by_one(values)
         return array
 
+    def made_text(self, values: Sequence[Any], array: pa.Array) -> int:
+        """How many of `values`, of which `array` was made, are text in it and nowhere else."""
+        if self.text_types is None:
+            return 0
+        # It takes its time to load, and many sources have no such column.
+        import pyarrow.compute as pc
+
+        others: set[type] = set()
+        if self.text_types:
+            others = set(map(type, values)) - {type(None), *self.text_types}
+        # Bytes that are no text begin like this, and so may a text.
+        if not others and not pc.any(pc.starts_with(array, HEXADECIMAL)).as_py():
+            return 0
+        return sum(type(value) in others or not _is_text(value) for value in values)
+
     def _one_by_one(self, values: Sequence[Any]) -> pa.Array:
         convert = self.text or next(
             convert for applies, convert in _CONVERSIONS if applies(self.field.type)
@@ -88,6 +107,13 @@ class RowColumn:
             raise SourceRejected(
                 f"Column {self.field.name!r} holds a value that does not fit its declared type."
             ) from None
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        return not isinstance(value, bytes) or value.decode() is not None
+    except UnicodeDecodeError:
+        return False
 
 
 def _raw(value: Any) -> bytes:
@@ -147,12 +173,16 @@ _CONVERSIONS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], Any]], 
 
 
 def batches(
-    fetch: Callable[[int], Sequence[Row]], columns: Sequence[RowColumn]
+    fetch: Callable[[int], Sequence[Row]],
+    columns: Sequence[RowColumn],
+    made_text: Counter[int] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Batches of at most `MAX_ROWS` rows, closed when they have taken about `MAX_BYTES`.
 
-    ``fetch(n)`` returns up to `n` more rows, and nothing at the end.
+    ``fetch(n)`` returns up to `n` more rows, and nothing at the end. `made_text` is told of values
+    that `RowColumn.made_text` counts, by the column's position.
     """
+    made_text = Counter() if made_text is None else made_text
     schema = pa.schema([column.field for column in columns])
     fixed_bytes = sum(column.fixed_bytes for column in columns)
     wide = [
@@ -169,15 +199,19 @@ def batches(
         size += fetched_bytes
         step = 1 if fetched_bytes > _LARGE_BYTES else min(2 * step, _MAX_STEP)
         if len(rows) >= MAX_ROWS or size >= MAX_BYTES:
-            yield _batch(rows, columns, schema)
+            yield _batch(rows, columns, schema, made_text)
             rows, size = [], 0
     if rows:
-        yield _batch(rows, columns, schema)
+        yield _batch(rows, columns, schema, made_text)
 
 
-def _batch(rows: list[Row], columns: Sequence[RowColumn], schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [
-        column.array(values)
-        for column, values in zip(columns, zip(*rows, strict=True), strict=True)
-    ]
+def _batch(
+    rows: list[Row], columns: Sequence[RowColumn], schema: pa.Schema, made_text: Counter[int]
+) -> pa.RecordBatch:
+    arrays = []
+    for position, (column, values) in enumerate(zip(columns, zip(*rows, strict=True), strict=True)):
+        array = column.array(values)
+        if found := column.made_text(values, array):
+            made_text[position] += found
+        arrays.append(array)
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

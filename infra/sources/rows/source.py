@@ -7,7 +7,8 @@ begins with nulls and goes on with text; `sqlite` looks at all values instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -84,6 +85,7 @@ class RowsStream:
         self._snapshot_at: datetime | None = None
         self._planned: ReadPlan | None = None
         self._names_chance = False
+        self._made_text: Counter[int] = Counter()
 
     def begin(self) -> None:
         """Connect, and fix the snapshot."""
@@ -115,6 +117,11 @@ class RowsStream:
         """
         plan = self._plan
         return None if self._names_chance and plan.instead is None else plan.rows
+
+    @property
+    def read_as_text(self) -> Mapping[int, int]:
+        """How many values were made text because of what else is in their column."""
+        return self._made_text
 
     def count_rows(self) -> int:
         """The rows, without a look at their types: less work than `rows_expected`."""
@@ -148,7 +155,8 @@ class RowsStream:
             query = self._query if plan.instead is None else plan.instead
             self._result = stream(connection, query)
         rows = 0
-        for batch in sealed(batches(partial(self._fetch, self._result), plan.columns)):
+        fetch = partial(self._fetch, self._result)
+        for batch in sealed(batches(fetch, plan.columns, self._made_text)):
             rows += batch.num_rows
             yield batch
         with self._calls.call():

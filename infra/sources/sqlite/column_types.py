@@ -23,6 +23,11 @@ from waybill.infra.sources.sqlite.declared_types import declared_type
 
 _Column = sa.ColumnElement[Any]
 
+
+class StoredText(bytes):
+    """What SQLite stores as text, where a column has bytes as well: those are plain `bytes`."""
+
+
 #: Integers up to here, and decimals of as many units, are exact in a double (IEEE 754).
 _EXACT_IN_DOUBLE = 2**53
 
@@ -36,6 +41,10 @@ _SECONDS = [
 _CLOCKS = [_MINUTE + seconds for seconds in (*_SECONDS, "")]
 #: Makes SQLite's functions calculate, and so turn 30 February into 1 March.
 _NORMALISE = "+0 seconds"
+
+#: Bytes come after all text, and comparing is quicker than asking for the storage class.
+#: (https://sqlite.org/datatype3.html#sort_order)
+_LEAST_BLOB: sa.ColumnElement[Any] = sa.literal_column("x''")
 
 #: The classes that reflection makes of declared types: no more than SQLite itself knows.
 _REFLECTED = frozenset(ischema_names.values())
@@ -77,7 +86,8 @@ class DeclaredColumn:
             return RowColumn(pa.field(name, pa.string(), metadata=DECIMAL_TEXT))
         if first == last == "blob":
             return RowColumn(pa.field(name, pa.binary()))
-        return RowColumn(pa.field(name, pa.string()))
+        types = () if first == last == "text" else (StoredText,)
+        return RowColumn(pa.field(name, pa.string()), text_types=types)
 
 
 def declared_column(
@@ -100,7 +110,12 @@ def declared_column(
         return DeclaredColumn(undeclared, value, _class(value).is_not(None))
     kind = field.type
     if pa.types.is_string(kind):
-        return DeclaredColumn(RowColumn(field), value)
+        if declared_kind(field) is not None:
+            return DeclaredColumn(RowColumn(field), value)
+        # In SQLite, digits in a column of text may be numbers; they are the same as text.
+        among_bytes = RowColumn(field, text_types=(StoredText, int, float))
+        texts = RowColumn(field, text_types=())
+        return DeclaredColumn(texts, value, value >= _LEAST_BLOB, among_bytes)
     check = next(check for check in _CHECKS if check.applies(kind))
     plain = RowColumn(pa.field(name, kind), check.through)
     if check.kind is None:

@@ -38,6 +38,8 @@ class OpenedFile(sqlite3.Connection):
 
     #: The file and its state when it was opened; None where SQLite itself holds writers off.
     unwatched: tuple[Path, tuple[int, int, int]] | None = None
+    #: Whether texts have to be told from bytes.
+    marks_text = False
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

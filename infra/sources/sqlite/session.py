@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from waybill.exporter.datasets.dataset import Query
 from waybill.infra.sources.rows.session import ReadPlan, RowSession, described, driver_connection
-from waybill.infra.sources.sqlite.column_types import declared_column
+from waybill.infra.sources.sqlite.column_types import StoredText, declared_column
 from waybill.infra.sources.sqlite.opening import OpenedFile, SqliteFile
 from waybill.infra.sources.sqlite.query_columns import (
     asks_for_chance,
@@ -98,11 +98,15 @@ class SqliteSession(RowSession):
             else column.column
             for column, out in zip(declared, failed, strict=True)
         ]
+        driver: OpenedFile = driver_connection(connection)
+        driver.marks_text = any(StoredText in (column.text_types or ()) for column in columns)
         return ReadPlan(columns, total if count else None, instead)
 
     def before_reading(self, connection: sa.Connection) -> None:
         """Take texts as bytes: SQLite does not see to it that they are UTF-8."""
-        driver_connection(connection).text_factory = bytes
+        driver: OpenedFile = driver_connection(connection)
+        # The first is made without a call of Python's.
+        driver.text_factory = StoredText if driver.marks_text else bytes
 
     def after_reading(self, connection: sa.Connection) -> None:
         """Make sure that the rows are those of one moment, compared as the file means it."""

@@ -44,6 +44,8 @@ class Declared:
     make: Make
     #: SQL of what the client is asked for, where it would not print the value as it is.
     asked: str = "{}"
+    #: SQL that is true for values which are made text because the others are.
+    made_text: str = ""
 
 
 Columns = Mapping[str, Declared]

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from io import BytesIO, StringIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ class Made:
     url: str
     columns: Columns
     printed: list[list[str | None]]
+    #: By column, how many values are made text because of others in it.
+    made_text: Mapping[str, int]
     #: By the name of the file, what the command line made of ``--table``.
     paths: Mapping[str, Path]
     warnings: Mapping[str, Warnings]
@@ -65,7 +67,7 @@ def make(database: str, url: str, folder: Path) -> Made:
         name: by_command_line(path, url, *FILES[name], table="judged")
         for name, path in paths.items()
     }
-    return Made(url, module.COLUMNS, module.printed(url), paths, warnings)
+    return Made(url, module.COLUMNS, module.printed(url), module.made_text(url), paths, warnings)
 
 
 @contextmanager
@@ -84,10 +86,10 @@ def by_command_line(
 ) -> Warnings:
     """Run ``waybill export`` in this process; what it says of the values it changed."""
     arguments: dict[str, Any] = dict.fromkeys(_ARGUMENTS) | what
-    said = StringIO()
+    said = TextIOWrapper(BytesIO(), encoding="utf-8")
     with settings(path.parent, WAYBILL_PARQUET_PROFILE=profile), redirect_stdout(said):
         export(output=str(path), source=url, format_name=format_name, as_json=True, **arguments)
-    warnings: Warnings = json.loads(said.getvalue())["warnings"]
+    warnings: Warnings = json.loads(said.buffer.getvalue())["warnings"]
     return warnings
 
 

@@ -147,6 +147,11 @@ def client_rows(url: str, sql: str) -> Rows:
     ]
 
 
+def made_text(_: str) -> dict[str, int]:
+    """A column has values of its type only."""
+    return {}
+
+
 def printed(url: str) -> Rows:
     """All rows of ``judged`` in their order, as the client prints them."""
     # An equals sign in front tells a text that reads NULL from none.

@@ -210,6 +210,11 @@ def fill(url: str, rows: int) -> None:
             connection.execute(sql.SQL("INSERT INTO judged VALUES ({}, {})").format(row, literals))
 
 
+def made_text(_: str) -> dict[str, int]:
+    """A column has values of its type only."""
+    return {}
+
+
 def printed(url: str) -> Rows:
     """All rows of ``judged`` in their order, as psql prints them."""
     place = sa.make_url(url)

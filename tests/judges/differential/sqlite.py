@@ -34,6 +34,10 @@ _NULL = "\N{SYMBOL FOR NULL}"
 _DOUBLE = "CASE typeof({0}) WHEN 'real' THEN printf('%!.17g', {0}) ELSE {0} END"
 
 
+#: Bytes that are no text, as `fill` has them.
+_IN_HEX = "CASE hex({0}) WHEN 'FF00' THEN '\\xff00' ELSE {0} END"
+
+
 def _cents(dice: random.Random) -> float:
     return dice.randrange(-(10**9), 10**9) / 100
 
@@ -82,11 +86,12 @@ COLUMNS: Columns = {
     "DATETIME DEFAULT ''": Declared(Kind.TIMESTAMP, _or(1722000000000, moment)),
     "JSON DEFAULT ''": Declared(Kind.JSON, one_of("{", "[1]")),
     "TEXT DEFAULT ''": Declared(
-        Kind.TEXT,
-        _or(b"\xff\x00", text),
-        "CASE typeof({0}) WHEN 'blob' THEN '\\x' || lower(hex({0})) ELSE {0} END",
+        Kind.TEXT, _or(b"\xff\x00", _or(b"abc", text)), _IN_HEX, "typeof({}) = 'blob'"
     ),
-    "ANY DEFAULT 1": Declared(Kind.TEXT, one_of(1, "n/a", 2.5)),
+    "ANY DEFAULT 1": Declared(
+        Kind.TEXT, one_of(1, "n/a", 2.5), "{}", "typeof({}) NOT IN ('text', 'null')"
+    ),
+    "ANY DEFAULT 2": Declared(Kind.TEXT, one_of("a", b"\xff\x00"), _IN_HEX, "typeof({}) = 'blob'"),
 }
 
 
@@ -113,14 +118,28 @@ def fill(url: str, rows: int) -> None:
 
 def printed(url: str) -> Rows:
     """All rows of ``judged`` in their order, as the program prints them."""
-    program = shutil.which("sqlite3")
-    assert program is not None
     # Its functions make empty texts of NULL.
     asked = [
         f"CASE WHEN {name} IS NOT NULL THEN {declared.asked.format(name)} END"
         for name, declared in zip(names(), COLUMNS.values(), strict=True)
     ]
-    sql = f"SELECT {', '.join(asked)} FROM judged ORDER BY id"  # noqa: S608
+    return _client_rows(url, f"SELECT {', '.join(asked)} FROM judged ORDER BY id")  # noqa: S608
+
+
+def made_text(url: str) -> dict[str, int]:
+    """By column, how many values are other than text among texts, as the program counts them."""
+    conditions = {
+        name: f"sum({declared.made_text.format(name)})"
+        for name, declared in zip(names(), COLUMNS.values(), strict=True)
+        if declared.made_text
+    }
+    [counts] = _client_rows(url, f"SELECT {', '.join(conditions.values())} FROM judged")  # noqa: S608
+    return dict(zip(conditions, map(int, map(str, counts)), strict=True))
+
+
+def _client_rows(url: str, sql: str) -> Rows:
+    program = shutil.which("sqlite3")
+    assert program is not None
     done = subprocess.run(
         [program, "-csv", "-noheader", "-nullvalue", _NULL, str(sa.make_url(url).database), sql],
         capture_output=True,
