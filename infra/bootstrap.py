@@ -88,7 +88,7 @@ class Stack:
         """The declared datasets."""
         from waybill.infra.exports.dataset_loader import load_datasets
 
-        return load_datasets(self.settings.datasets)
+        return load_datasets(self.settings.datasets, self.settings)
 
     @cached_property
     def engine(self) -> Engine:

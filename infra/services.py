@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from sqlalchemy.engine import Engine
 
 from waybill.exporter.datasets.dataset import Registry
+from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.settings import Settings
 from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.history import TaskHistory
@@ -16,8 +17,10 @@ from waybill.infra.notifications.queries import NotificationQueries
 from waybill.infra.notifications.rules import NotificationRules
 from waybill.infra.tasks.dead_letters import DeadLetters
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.oversight import OversightReads
 from waybill.infra.tasks.queries.admin import AdminQueries
 from waybill.infra.tasks.queries.changes import TaskChanges
+from waybill.infra.tasks.queries.scope import Scope, scope_of
 from waybill.infra.tasks.refusals import Refusals
 from waybill.storage.store import ObjectStore
 
@@ -60,4 +63,9 @@ class Services:
         self.dead_letters = DeadLetters(engine)
         self.links = ShareLinks(engine)
         self.refusals = Refusals(engine)
+        self.oversight_reads = OversightReads(engine)
         self.notifications = NotificationQueries(engine)
+
+    def admin_scope(self, user: Principal) -> Scope | None:
+        """What `user` may see by admin queries; None for most people."""
+        return scope_of(user, self.settings)

@@ -1,4 +1,4 @@
-"""``/admin``: the operators' HTML pages, rendered on the server so that they need no script."""
+"""``/admin``: HTML pages for admins and operators, rendered on the server: they need no script."""
 
 from __future__ import annotations
 
@@ -12,29 +12,37 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BeforeValidator
 
 from waybill.api.admin import charts, service
+from waybill.api.admin.access import AdminCaller, admin_caller
 from waybill.api.context import ServicesDep
 from waybill.api.http.paging import MAX_ID, PageNumber, PlainText, RowId
 from waybill.api.pages.rendering import PageSetup, PageSetupDep, render
 from waybill.api.problems.errors import EarlyResponse
 from waybill.api.session.auth import PageSession, require_own_origin
-from waybill.exporter.datasets.principal import Principal
 from waybill.infra.tasks.states import TaskStatus
 
 _PAGE_SIZE = 50
 
 
-def _operator(setup: PageSetupDep, session: PageSession) -> Principal:
-    """The operator who is logged in; anybody else gets a page that says what to do."""
+def _admin(setup: PageSetupDep, session: PageSession, services: ServicesDep) -> AdminCaller:
+    """The admin or operator who is logged in; anybody else gets a page that says what to do."""
     if session is None:
         raise EarlyResponse(RedirectResponse("/", HTTPStatus.SEE_OTHER))
     user = session.principal
-    if not user.is_admin:
-        page = render(setup, "admin_forbidden.html", HTTPStatus.FORBIDDEN, **_common(setup, user))
+    caller = admin_caller(services, user)
+    if caller is None:
+        page = render(
+            setup,
+            "admin_forbidden.html",
+            HTTPStatus.FORBIDDEN,
+            texts=setup.catalogue.admin,
+            user=user,
+            sees_operations=False,
+        )
         raise EarlyResponse(page)
-    return user
+    return caller
 
 
-Operator = Annotated[Principal, Depends(_operator)]
+Admin = Annotated[AdminCaller, Depends(_admin)]
 #: An empty form field means that there is no such filter.
 _empty_is_none = BeforeValidator(lambda value: value or None)
 Filter = Annotated[PlainText | None, _empty_is_none]
@@ -43,17 +51,18 @@ router = APIRouter(prefix="/admin", include_in_schema=False)
 
 
 @router.get("")
-def overview(user: Operator, setup: PageSetupDep, services: ServicesDep) -> Response:
+def overview(caller: Admin, setup: PageSetupDep, services: ServicesDep) -> Response:
     """Queues, workers, and the last 24 hours."""
-    hours = services.admin_queries.hours()
+    scope = caller.scope
+    hours = services.admin_queries.hours(scope)
     return _page(
         setup,
         "admin_overview.html",
-        user,
+        caller,
         tab="overview",
-        queues=services.admin_queries.queues(),
-        leases=services.admin_queries.leases(),
-        open_letters=services.dead_letters.count_open(),
+        queues=services.admin_queries.queues(scope),
+        leases=service.list_leases(services, caller),
+        open_letters=services.dead_letters.count_open(scope),
         hours=hours,
         exports_chart=charts.bar_chart([(hour.succeeded, hour.failed) for hour in hours]),
         duration_chart=charts.bar_chart([(hour.average_seconds or 0,) for hour in hours]),
@@ -68,7 +77,7 @@ def overview(user: Operator, setup: PageSetupDep, services: ServicesDep) -> Resp
 
 @router.get("/exports")
 def tasks(
-    user: Operator,
+    caller: Admin,
     setup: PageSetupDep,
     services: ServicesDep,
     status: Annotated[TaskStatus | None, _empty_is_none] = None,
@@ -76,9 +85,10 @@ def tasks(
     type: Filter = None,  # noqa: A002 - the contract's name of the filter
     page: PageNumber = 1,
 ) -> Response:
-    """Tasks of all tenants."""
+    """Tasks of the own tenant, or of all for an operator."""
     found, more = service.list_tasks(
         services,
+        caller,
         statuses=[status] if status else (),
         tenant=tenant,
         task_type=type,
@@ -88,7 +98,7 @@ def tasks(
     return _page(
         setup,
         "admin_tasks.html",
-        user,
+        caller,
         tab="tasks",
         tasks=found,
         more=more,
@@ -100,7 +110,7 @@ def tasks(
 
 @router.get("/dead-letters")
 def dead_letters(
-    user: Operator,
+    caller: Admin,
     setup: PageSetupDep,
     services: ServicesDep,
     include_replayed: Annotated[bool, Query(alias="all")] = False,
@@ -110,25 +120,27 @@ def dead_letters(
     return _page(
         setup,
         "admin_dead_letters.html",
-        user,
+        caller,
         tab="dead_letters",
-        letters=services.dead_letters.list(open_only=not include_replayed, limit=2 * _PAGE_SIZE),
+        letters=service.list_dead_letters(
+            services, caller, open_only=not include_replayed, limit=2 * _PAGE_SIZE
+        ),
         include_replayed=include_replayed,
         outcome=setup.catalogue.admin.get(f"outcome_{outcome or ''}"),
     )
 
 
 @router.post("/dead-letters/{letter_id}/replay", dependencies=[Depends(require_own_origin)])
-def replay(letter_id: RowId, user: Operator, services: ServicesDep) -> Response:
+def replay(letter_id: RowId, caller: Admin, services: ServicesDep) -> Response:
     """Submit its export again, and go back to the list with the outcome."""
-    done = service.replay_dead_letter(services, user, letter_id)
+    done = service.replay_dead_letter(services, caller, letter_id)
     query = urlencode({"outcome": done.outcome})
     return RedirectResponse(f"/admin/dead-letters?{query}", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/audit-log")
 def audit_log(
-    user: Operator,
+    caller: Admin,
     setup: PageSetupDep,
     services: ServicesDep,
     task_id: Filter = None,
@@ -149,6 +161,7 @@ def audit_log(
     else:
         part = service.read_audit_log(
             services,
+            caller,
             task_id=task,
             tenant=tenant,
             actor=actor,
@@ -157,19 +170,18 @@ def audit_log(
             limit=_PAGE_SIZE,
         )
         values |= {"entries": part.items, "following": part.next, "bad_filter": False}
-    return _page(setup, "admin_audit.html", user, status=status, tab="audit", **values)
+    return _page(setup, "admin_audit.html", caller, status=status, tab="audit", **values)
 
 
 def _page(
     setup: PageSetup,
     template: str,
-    user: Principal,
+    caller: AdminCaller,
     *,
     status: HTTPStatus = HTTPStatus.OK,
     **values: Any,
 ) -> HTMLResponse:
-    return render(setup, template, status, **_common(setup, user), **values)
-
-
-def _common(setup: PageSetup, user: Principal) -> dict[str, Any]:
-    return {"texts": setup.catalogue.admin, "user": user}
+    texts = setup.catalogue.admin
+    return render(
+        setup, template, status, texts=texts, user=caller.user, sees_operations=True, **values
+    )

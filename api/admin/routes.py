@@ -1,4 +1,7 @@
-"""``/api/admin``: tasks, dead letters, the audit log, figures and deliveries of all tenants."""
+"""``/api/admin``: tasks, dead letters, the audit log, figures and deliveries in scope.
+
+The scope is the own tenant for the admin role, and all tenants for the operator role.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from waybill.api.admin import service
+from waybill.api.admin.access import AdminCaller, admin_caller
 from waybill.api.admin.schemas import (
     AdminTaskList,
     AuditList,
@@ -23,24 +27,24 @@ from waybill.api.http.timestamps import Timestamp
 from waybill.api.notices.schemas import AdminDeliveryList, WebhookSecrets, admin_delivery_body
 from waybill.api.problems.documents import problem_docs
 from waybill.api.session.auth import Caller
-from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied
 from waybill.infra.tasks.dead_letters import DeadLetter, Replay
 from waybill.infra.tasks.states import TaskStatus
 
 
-def require_admin(user: Caller) -> Principal:
-    """The caller, who must have the role `admin`.
+def require_admin(user: Caller, services: ServicesDep) -> AdminCaller:
+    """The caller, who must have the admin role or the operator role.
 
     Raises:
         PermissionDenied.
     """
-    if not user.is_admin:
-        raise PermissionDenied("This requires the admin role.")
-    return user
+    caller = admin_caller(services, user)
+    if caller is None:
+        raise PermissionDenied("This requires the admin role or the operator role.")
+    return caller
 
 
-Admin = Annotated[Principal, Depends(require_admin)]
+Admin = Annotated[AdminCaller, Depends(require_admin)]
 
 router = APIRouter(
     prefix="/api/admin",
@@ -62,9 +66,10 @@ def list_tasks(
     page: PageNumber = 1,
     page_size: Limit = 50,
 ) -> AdminTaskList:
-    """Tasks of all tenants, newest first."""
+    """Tasks of the own tenant, or of all for an operator, newest first."""
     tasks, _ = service.list_tasks(
         services,
+        admin,
         statuses=status or (),
         tenant=tenant,
         task_type=type,
@@ -83,8 +88,8 @@ def list_dead_letters(
     ] = False,
     limit: Limit = 50,
 ) -> DeadLetterList:
-    """Messages that could not be processed, newest first."""
-    found = services.dead_letters.list(open_only=not include_replayed, limit=limit)
+    """Messages that could not be processed, newest first. Those of no task are the operator's."""
+    found = service.list_dead_letters(services, admin, open_only=not include_replayed, limit=limit)
     return DeadLetterList(items=found)
 
 
@@ -93,7 +98,7 @@ def list_dead_letters(
 )
 def get_dead_letter(letter_id: RowId, admin: Admin, services: ServicesDep) -> DeadLetter:
     """One dead letter with its message."""
-    return services.dead_letters.get(letter_id)
+    return service.get_dead_letter(services, admin, letter_id)
 
 
 @router.post(
@@ -120,6 +125,7 @@ def read_audit_log(
     """Who did what, newest first. For the complete log, export the dataset `waybill-audit`."""
     return service.read_audit_log(
         services,
+        admin,
         task_id=task_id,
         tenant=tenant,
         actor=actor,
@@ -134,19 +140,19 @@ def read_audit_log(
 @router.get("/queues", response_model=QueueList)
 def list_queues(admin: Admin, services: ServicesDep) -> QueueList:
     """Waiting and running tasks by queue and type, with the age of the oldest waiting one."""
-    return QueueList(items=services.admin_queries.queues())
+    return QueueList(items=services.admin_queries.queues(admin.scope))
 
 
 @router.get("/leases", response_model=LeaseList)
 def list_leases(admin: Admin, services: ServicesDep) -> LeaseList:
     """Which worker holds which task, and until when."""
-    return LeaseList(items=services.admin_queries.leases())
+    return LeaseList(items=service.list_leases(services, admin))
 
 
 @router.get("/statistics", response_model=HourList)
 def read_statistics(admin: Admin, services: ServicesDep) -> HourList:
     """Results and durations of exports for each of the last 24 hours."""
-    return HourList(items=services.admin_queries.hours())
+    return HourList(items=services.admin_queries.hours(admin.scope))
 
 
 @router.get("/notifications", response_model=AdminDeliveryList, responses=_INVALID)
@@ -159,9 +165,9 @@ def list_deliveries(
     failed: Annotated[bool, Query(description="Given up, or failed so far.")] = False,
     limit: Limit = 50,
 ) -> AdminDeliveryList:
-    """Notification deliveries of all tenants, newest first."""
-    found = services.notifications.of_all_tenants(
-        tenant=tenant, task_id=task_id, channel=channel, failed=failed, limit=limit
+    """Notification deliveries of the own tenant, or of all for an operator, newest first."""
+    found = service.list_deliveries(
+        services, admin, tenant=tenant, task_id=task_id, channel=channel, failed=failed, limit=limit
     )
     return AdminDeliveryList(items=[admin_delivery_body(item) for item in found])
 

@@ -1,24 +1,31 @@
-"""Admin queries and replays over all tenants, for the JSON routes and the HTML pages alike."""
+"""Admin queries and replays, for the JSON routes and the HTML pages alike.
+
+Each works within the scope of its caller, and records what an operator sees of other tenants.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
+from waybill.api.admin.access import AdminCaller, note_read
 from waybill.api.admin.schemas import AdminTaskBody, AuditList
 from waybill.api.exports.view import body_of
 from waybill.api.http.paging import split_page
-from waybill.exporter.datasets.principal import Principal
+from waybill.infra.notifications.queries import Notification
 from waybill.infra.notifications.rules import BadNotificationTarget
 from waybill.infra.services import Services
-from waybill.infra.tasks.dead_letters import Replay
+from waybill.infra.tasks.dead_letters import DeadLetter, Replay
 from waybill.infra.tasks.model import Task
+from waybill.infra.tasks.queries.statistics import Lease
 from waybill.infra.tasks.states import TaskStatus
 
 
 def list_tasks(
     services: Services,
+    caller: AdminCaller,
     *,
     statuses: Sequence[TaskStatus],
     tenant: str | None,
@@ -26,15 +33,26 @@ def list_tasks(
     page: int,
     page_size: int,
 ) -> tuple[list[Task], bool]:
-    """One page of the tasks of all tenants, newest first, and whether more follow."""
+    """One page of the tasks in scope, newest first, and whether more follow."""
     found = services.admin_queries.tasks(
+        caller.scope,
         statuses=statuses,
         tenant=tenant,
         task_type=task_type,
         offset=(page - 1) * page_size,
         limit=page_size + 1,
     )
-    return split_page(found, page_size)
+    shown, more = split_page(found, page_size)
+    note_read(
+        services,
+        caller,
+        "tasks",
+        {task.tenant_id for task in shown},
+        tenant=tenant,
+        type=task_type,
+        status=",".join(statuses) or None,
+    )
+    return shown, more
 
 
 def admin_bodies(tasks: Sequence[Task]) -> list[AdminTaskBody]:
@@ -45,6 +63,7 @@ def admin_bodies(tasks: Sequence[Task]) -> list[AdminTaskBody]:
 
 def read_audit_log(
     services: Services,
+    caller: AdminCaller,
     *,
     task_id: UUID | None,
     tenant: str | None,
@@ -56,33 +75,87 @@ def read_audit_log(
     limit: int,
 ) -> AuditList:
     """One part of the audit log, newest first. `since` is included, `until` is not."""
-    found = services.admin_queries.audit(
-        task_id=task_id,
-        tenant=tenant,
-        actor=actor,
-        action=action,
-        since=since,
-        until=until,
-        before=before,
-        limit=limit + 1,
-    )
+    narrowed: dict[str, Any] = {
+        "task_id": task_id,
+        "tenant": tenant,
+        "actor": actor,
+        "action": action,
+        "since": since,
+        "until": until,
+    }
+    found = services.admin_queries.audit(caller.scope, **narrowed, before=before, limit=limit + 1)
     entries, more = split_page(found, limit)
+    note_read(services, caller, "audit log", {entry.tenant_id for entry in entries}, **narrowed)
     return AuditList(items=entries, next=entries[-1].id if more else None)
 
 
-def replay_dead_letter(services: Services, admin: Principal, letter_id: int) -> Replay:
+def list_dead_letters(
+    services: Services, caller: AdminCaller, *, open_only: bool, limit: int
+) -> list[DeadLetter]:
+    """The dead letters in scope, newest first."""
+    found = services.dead_letters.list(caller.scope, open_only=open_only, limit=limit)
+    note_read(services, caller, "dead letters", {letter.tenant for letter in found})
+    return found
+
+
+def get_dead_letter(services: Services, caller: AdminCaller, letter_id: int) -> DeadLetter:
+    """One dead letter with its message.
+
+    Raises:
+        DeadLetterNotFound: also if it belongs to a tenant out of scope.
+    """
+    letter = services.dead_letters.get(caller.scope, letter_id)
+    note_read(services, caller, "dead letters", [letter.tenant], letter=letter_id)
+    return letter
+
+
+def replay_dead_letter(services: Services, caller: AdminCaller, letter_id: int) -> Replay:
     """Submit the export of a dead letter again, in its owner's name. Repeating it is harmless.
 
     Raises:
-        DeadLetterNotFound.
+        DeadLetterNotFound: also if it belongs to a tenant out of scope.
     """
-    replay = services.dead_letters.replay(letter_id, admin.user)
+    replay = services.dead_letters.replay(caller.scope, letter_id, caller.actor)
     services.wake_relay()
     return replay
 
 
-def webhook_secrets(services: Services, admin: Principal) -> list[str]:
-    """The webhook secrets of the admin's own tenant, the one to use first. The read is audited.
+def list_leases(services: Services, caller: AdminCaller) -> list[Lease]:
+    """The leases on tasks in scope."""
+    leases = services.admin_queries.leases(caller.scope)
+    note_read(services, caller, "leases", {lease.tenant for lease in leases})
+    return leases
+
+
+def list_deliveries(
+    services: Services,
+    caller: AdminCaller,
+    *,
+    tenant: str | None,
+    task_id: UUID | None,
+    channel: str | None,
+    failed: bool,
+    limit: int,
+) -> list[Notification]:
+    """The notification deliveries in scope, newest first."""
+    found = services.notifications.in_scope(
+        caller.scope, tenant=tenant, task_id=task_id, channel=channel, failed=failed, limit=limit
+    )
+    note_read(
+        services,
+        caller,
+        "notifications",
+        {item.tenant_id for item in found},
+        tenant=tenant,
+        task_id=task_id,
+        channel=channel,
+        failed=failed or None,
+    )
+    return found
+
+
+def webhook_secrets(services: Services, caller: AdminCaller) -> list[str]:
+    """The webhook secrets of the caller's own tenant, the one to use first. The read is audited.
 
     Raises:
         BadNotificationTarget: this installation signs no webhooks.
@@ -92,8 +165,8 @@ def webhook_secrets(services: Services, admin: Principal) -> list[str]:
         raise BadNotificationTarget(
             "webhook", "This installation has no secret to sign webhooks with."
         )
-    services.notifications.audit_secrets_read(admin)
-    return signer.secrets_of(admin.tenant)
+    services.notifications.audit_secrets_read(caller.user)
+    return signer.secrets_of(caller.user.tenant)
 
 
 def _admin_body(task: Task, now: datetime) -> AdminTaskBody:

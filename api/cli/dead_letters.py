@@ -11,7 +11,9 @@ import typer
 from waybill.api.cli.console import JsonFlag, emit, help_without_command
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
+from waybill.infra.tasks.audit import Actor
 from waybill.infra.tasks.dead_letters import DeadLetter
+from waybill.infra.tasks.queries.scope import ALL_TENANTS
 
 app = typer.Typer(
     help="List, show and replay dead letters.", add_completion=False, rich_markup_mode=None
@@ -29,7 +31,7 @@ def list_dead_letters(
     """List open dead letters, newest first."""
     with Stack(load()) as stack:
         stack.check_database(tables=True)
-        found = stack.dead_letters.list(open_only=not include_replayed)
+        found = stack.dead_letters.list(ALL_TENANTS, open_only=not include_replayed)
     text = "\n".join(_line(letter) for letter in found) or "No dead letters."
     emit([asdict(letter) for letter in found], text, as_json=as_json)
 
@@ -41,7 +43,7 @@ def show_dead_letter(
     """Show one dead letter with its message."""
     with Stack(load()) as stack:
         stack.check_database(tables=True)
-        letter = stack.dead_letters.get(letter_id)
+        letter = stack.dead_letters.get(ALL_TENANTS, letter_id)
     fields = asdict(letter)
     text = "\n".join(f"{name:<15} {value}" for name, value in fields.items() if value is not None)
     emit(fields, text, as_json=as_json)
@@ -54,8 +56,10 @@ def replay_dead_letters(
     """Run the exports of these dead letters again. Doing it twice is harmless."""
     with Stack(load()) as stack:
         stack.check_database(tables=True)
-        user = getpass.getuser()
-        replays = [stack.dead_letters.replay(letter_id, user) for letter_id in letter_ids]
+        actor = Actor.command_line(getpass.getuser())
+        replays = [
+            stack.dead_letters.replay(ALL_TENANTS, letter_id, actor) for letter_id in letter_ids
+        ]
     emit(
         [asdict(item) for item in replays],
         "\n".join(f"{item.letter_id}: {item.outcome} {item.task_id or ''}" for item in replays),

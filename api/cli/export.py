@@ -24,7 +24,7 @@ from waybill.exporter.formats.registry import FORMATS
 from waybill.exporter.ports import RowStream, Sink, Source
 from waybill.exporter.run import ExportProgress, ExportResult, run_export
 from waybill.infra.bootstrap import Stack
-from waybill.infra.config.settings import load
+from waybill.infra.config.settings import Settings, load
 from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.sources import open_source
 from waybill.infra.sources.names import ROWS
@@ -35,8 +35,6 @@ from waybill.storage.store import SignedLink
 #: Opens the file or object that the stream is written to.
 OpenSink = Callable[[RowStream], AbstractContextManager[Sink]]
 
-#: The user of the command already has the database, so datasets see an administrator.
-_OPERATOR = Principal("operator", "local", frozenset({"admin"}))
 _FRAME_SECONDS = 0.1
 
 
@@ -92,7 +90,7 @@ def export(
         plan = plan_export(
             settings,
             dataset,
-            _OPERATOR,
+            _operator(settings, dataset),
             dict(_pair(item) for item in param or []),
             format_name or _format_of(output),
             filename=output.rpartition("/")[2],
@@ -119,6 +117,12 @@ def export(
         as_json=as_json,
         on_stderr=target.is_stdout,
     )
+
+
+def _operator(settings: Settings, dataset: Dataset) -> Principal:
+    """The user of the command, who has the database already: every role that `dataset` asks for."""
+    roles = frozenset(dataset.roles) | {settings.operator_role}
+    return Principal("operator", "local", roles)
 
 
 def _undeclared(url: str, table: str | None, query: str | None) -> Dataset:

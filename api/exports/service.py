@@ -10,8 +10,10 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied, UnknownDataset, WaybillError
 from waybill.infra.exports.plan import ExportPlan, csv_options, plan_export
 from waybill.infra.services import Services
+from waybill.infra.tasks.audit_dataset import AUDIT
 from waybill.infra.tasks.lifecycle.submission import Submitted
 from waybill.infra.tasks.model import NewTask, SingleFlight, Task
+from waybill.infra.tasks.queries.scope import ALL_TENANTS
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ def submit_export(
     plan = plan_request(services, user, request)
     notify = request.notify.model_dump(exclude_none=True) if request.notify else {}
     services.notification_rules.check(notify, own_address)
+    _note_audit_export(services, user, plan)
     submitted = services.requests.submit(
         user,
         NewTask(
@@ -87,6 +90,7 @@ def retry_export(services: Services, user: Principal, task_id: UUID) -> Submitte
         filename=task.filename,
         csv=csv_options(task.options),
     )
+    _note_audit_export(services, user, plan)
     submitted = services.requests.retry(
         user,
         task_id,
@@ -98,7 +102,7 @@ def retry_export(services: Services, user: Principal, task_id: UUID) -> Submitte
 
 
 def authorise_again(services: Services, user: Principal, task: Task) -> None:
-    """Check that `user` may still export what `task` exports: roles may have changed since.
+    """Check that `user` may still have what `task` exports: roles may have changed since.
 
     Raises:
         PermissionDenied.
@@ -107,7 +111,13 @@ def authorise_again(services: Services, user: Principal, task: Task) -> None:
         dataset = services.registry[task.task_type]
     except UnknownDataset:
         raise PermissionDenied("This dataset is no longer available.") from None
-    dataset.authorise(user)
+    dataset.authorise(user, maker=task.owner)
+
+
+def _note_audit_export(services: Services, user: Principal, plan: ExportPlan) -> None:
+    """Record that an operator exports the audit log of other tenants."""
+    if plan.dataset.name == AUDIT and services.admin_scope(user) == ALL_TENANTS:
+        services.oversight_reads.note_export(user, AUDIT, plan.param_values)
 
 
 def _single_flight(services: Services, plan: ExportPlan) -> SingleFlight | None:

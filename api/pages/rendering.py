@@ -77,7 +77,13 @@ def task_centre_page(setup: PageSetup, services: Services, user: Principal) -> H
         if dataset.allows(user)
     ]
     return render(
-        setup, "task_centre.html", user=user, forms=forms, formats=FORMATS, csv_profiles=PROFILES
+        setup,
+        "task_centre.html",
+        user=user,
+        sees_operations=services.admin_scope(user) is not None,
+        forms=forms,
+        formats=FORMATS,
+        csv_profiles=PROFILES,
     )
 
 

@@ -15,6 +15,7 @@ import jwt
 
 from waybill.api.problems.errors import IdentityProviderDown, Unauthenticated
 from waybill.exporter.datasets.principal import Principal
+from waybill.infra.config.admin_roles import AdminRoles
 from waybill.infra.config.settings import Settings
 
 _REQUIRED_CLAIMS = ["exp", "iat", "sub", "aud", "iss"]
@@ -44,6 +45,7 @@ class TokenVerifier:
     def __init__(self, settings: Settings) -> None:
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
+        self._roles = settings
         self._secret: str | None = None
         self._keys: jwt.PyJWKClient | None = None
         if settings.jwks_url:
@@ -61,7 +63,7 @@ class TokenVerifier:
         if len(token) > _MAX_TOKEN_CHARS:
             raise Unauthenticated
         try:
-            return _identity(self._claims(token), token)
+            return _identity(self._claims(token), token, self._roles)
         except jwt.PyJWKClientConnectionError:
             raise IdentityProviderDown from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
@@ -85,16 +87,17 @@ class TokenVerifier:
         )
 
 
-def _identity(claims: dict[str, Any], token: str) -> Identity:
-    roles = claims.get("roles", [])
-    if not isinstance(roles, list):
+def _identity(claims: dict[str, Any], token: str, admin_roles: AdminRoles) -> Identity:
+    listed = claims.get("roles", [])
+    if not isinstance(listed, list):
         raise Unauthenticated
+    tenant = _text(claims.get("tenant"))
+    roles = frozenset(_text(role) for role in listed)
+    if not admin_roles.may_operate(tenant):
+        # Here, so that nothing behind it sees a role that this tenant cannot give.
+        roles -= {admin_roles.operator_role}
     return Identity(
-        Principal(
-            user=_text(claims["sub"]),
-            tenant=_text(claims.get("tenant")),
-            roles=frozenset(_text(role) for role in roles),
-        ),
+        Principal(user=_text(claims["sub"]), tenant=tenant, roles=roles),
         expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC),
         token=token,
         email=_email(claims),

@@ -51,14 +51,20 @@ class Dataset:
     reuse_for: timedelta = timedelta(0)
     #: The name of the source it reads; an installation says which database that is.
     reads: str = DEFAULT_SOURCE
+    #: Whether a file made with the rights of the first may be given to the second, where having
+    #: one of the roles is not enough.
+    may_share: Callable[[Principal, Principal], bool] = lambda _maker, _reader: True
 
     def allows(self, user: Principal) -> bool:
-        """Whether `user` has one of the required roles, or none is required. Admins always may."""
-        return not self.roles or user.is_admin or bool(self.roles & user.roles)
+        """Whether `user` has one of the required roles, or none is required."""
+        return not self.roles or bool(self.roles & user.roles)
 
-    def authorise(self, user: Principal) -> None:
-        """Raise `PermissionDenied` unless `user` may export this dataset."""
-        if not self.allows(user):
+    def authorise(self, user: Principal, maker: Principal | None = None) -> None:
+        """Raise `PermissionDenied` unless `user` may export this dataset.
+
+        With `maker`, whose rights a file was made with: unless `user` may have that file.
+        """
+        if not self.allows(user) or (maker and not self.may_share(maker, user)):
             raise PermissionDenied(f"You may not export {self.name!r}.")
 
     def parse(self, raw: Mapping[str, Any]) -> BaseModel:

@@ -12,8 +12,3 @@ class Principal:
     user: str
     tenant: str
     roles: frozenset[str] = frozenset()
-
-    @property
-    def is_admin(self) -> bool:
-        """Whether the admin endpoints are open to this caller."""
-        return "admin" in self.roles

@@ -22,6 +22,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from waybill.infra.config.admin_roles import AdminRoles
 from waybill.infra.config.derived_keys import derived_key
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.limits import Limits
@@ -41,7 +42,7 @@ _SERVICE_LINK = re.compile(
 )
 
 
-class Settings(BaseSettings, NotificationSettings, Limits):
+class Settings(BaseSettings, NotificationSettings, Limits, AdminRoles):
     """The settings of one process. Build them with `load`, which explains what is wrong.
 
     All durations are `timedelta`. The environment gives each a name with its unit.

@@ -8,17 +8,18 @@ import sys
 from pathlib import Path
 
 from waybill.exporter.datasets.dataset import DECLARED, Registry
+from waybill.infra.config.admin_roles import AdminRoles
 from waybill.infra.config.errors import BadSettings
-from waybill.infra.tasks.audit_dataset import AUDIT
+from waybill.infra.tasks.audit_dataset import AUDIT, audit_dataset
 
 
-def load_datasets(where: str) -> Registry:
+def load_datasets(where: str, roles: AdminRoles) -> Registry:
     """Import `where` (``package.module`` or ``path/to/file.py``) and return what it declares.
 
-    The audit log of Waybill itself comes with it, as `AUDIT`.
+    The audit log of Waybill itself comes with it, for holders of the two `roles`.
 
     Raises:
-        BadSettings: it cannot be imported, declares nothing, or takes the name of `AUDIT`.
+        BadSettings: it cannot be imported, declares nothing, or takes the name of the audit log.
             The cause is chained.
     """
     try:
@@ -37,9 +38,9 @@ def load_datasets(where: str) -> Registry:
     if not DECLARED.queues:
         raise BadSettings(f"WAYBILL_DATASETS: {where} declares no dataset.")
     declared = {item.name: item for item in DECLARED}
-    if AUDIT.name in declared:
-        raise BadSettings(f"WAYBILL_DATASETS: {where} declares {AUDIT.name}, which is taken.")
-    return Registry({**declared, AUDIT.name: AUDIT})
+    if AUDIT in declared:
+        raise BadSettings(f"WAYBILL_DATASETS: {where} declares {AUDIT}, which is taken.")
+    return Registry({**declared, AUDIT: audit_dataset(roles)})
 
 
 def _import_file(path: Path) -> None:

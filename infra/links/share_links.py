@@ -19,7 +19,7 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import ExportRejected, InvalidRequest
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import export_task, share_link
-from waybill.infra.tasks.audit import audit
+from waybill.infra.tasks.audit import Actor, audit
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.queries.owned import load, owned_by
 
@@ -129,7 +129,7 @@ class ShareLinks:
                 "max_uses": max_uses,
                 "expires_at": expires_at.isoformat() if expires_at else None,
             }
-            audit(connection, now, "share", task.identity, actor=user.user, detail=detail)
+            audit(connection, now, "share", task.identity, actor=Actor.user(user), detail=detail)
             return ShareLink(**row), token
 
     def of_task(self, user: Principal, task_id: UUID) -> list[ShareLink]:
@@ -163,7 +163,7 @@ class ShareLinks:
                     now,
                     "revoke_link",
                     task.identity,
-                    actor=user.user,
+                    actor=Actor.user(user),
                     detail={"link": str(link_id)},
                 )
 
@@ -221,7 +221,7 @@ class ShareLinks:
                 now,
                 "follow_link",
                 shared.task.identity,
-                actor=caller.user,
+                actor=Actor.user(caller),
                 detail=detail,
             )
 

@@ -14,9 +14,10 @@ from sqlalchemy.engine import Connection, Engine
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import notification
-from waybill.infra.tasks.audit import audit
+from waybill.infra.tasks.audit import Actor, audit
 from waybill.infra.tasks.notifications import NOTICE
 from waybill.infra.tasks.queries.owned import load
+from waybill.infra.tasks.queries.scope import Scope
 
 _notification = notification.c
 
@@ -96,8 +97,9 @@ class NotificationQueries:
             load(connection, user, task_id)
             return _read(connection, [_notification.task_id == task_id], None)
 
-    def of_all_tenants(
+    def in_scope(
         self,
+        scope: Scope,
         *,
         tenant: str | None = None,
         task_id: UUID | None = None,
@@ -105,7 +107,7 @@ class NotificationQueries:
         failed: bool = False,
         limit: int = 50,
     ) -> list[Notification]:
-        """Notifications of all tenants, newest first, for operators.
+        """Notifications of the tenants in `scope`, newest first.
 
         `failed` keeps those that were given up or have failed so far.
         """
@@ -118,6 +120,7 @@ class NotificationQueries:
             )
             if value is not None
         ]
+        conditions += scope.limits(_notification.tenant_id)
         if failed:
             conditions += [
                 _notification.delivered_at.is_(None),
@@ -131,7 +134,7 @@ class NotificationQueries:
         no_task = {"id": None, "tenant_id": user.tenant, "fence": None}
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
-            audit(connection, now, "webhook_secrets_read", no_task, actor=user.user)
+            audit(connection, now, "webhook_secrets_read", no_task, actor=Actor.user(user))
 
     def count_by_result(self) -> dict[tuple[str, str], int]:
         """Numbers of webhooks and mails of all tenants, by channel and result."""

@@ -3,18 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.tables import audit_log
 from waybill.infra.tasks.model import TaskRow
 from waybill.infra.tasks.states import TaskStatus
 
+
+class ActorKind(StrEnum):
+    """What an actor is: names alone could be chosen so as to look like another one."""
+
+    #: A caller of the API, by a token.
+    USER = "user"
+    WORKER = "worker"
+    #: Waybill itself: no person asked for it.
+    SYSTEM = "system"
+    #: A caller who acts by the operator role, or a user of the command line, who has no tenant.
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something. Only people who call the API have a tenant."""
+
+    name: str
+    kind: ActorKind
+    tenant: str | None = None
+
+    @classmethod
+    def user(cls, user: Principal) -> Actor:
+        """A caller of the API."""
+        return cls(user.user, ActorKind.USER, user.tenant)
+
+    @classmethod
+    def worker(cls, name: str) -> Actor:
+        """A worker, by the name it has in its leases."""
+        return cls(name, ActorKind.WORKER)
+
+    @classmethod
+    def command_line(cls, name: str) -> Actor:
+        """A user of the operating system."""
+        return cls(name, ActorKind.OPERATOR)
+
+
 #: Actor of changes that no person made.
-SYSTEM = "system"
+SYSTEM = Actor("system", ActorKind.SYSTEM)
 
 #: Without RETURNING: the new id is not needed, and reading it costs time.
 _INSERT = sa.insert(audit_log).inline()
@@ -26,7 +66,7 @@ def audit(
     action: str,
     task: TaskRow,
     *,
-    actor: str = SYSTEM,
+    actor: Actor = SYSTEM,
     change: tuple[TaskStatus | None, TaskStatus] | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
@@ -39,7 +79,9 @@ def audit(
     entry = {
         "at": now,
         "tenant_id": task["tenant_id"],
-        "actor": actor,
+        "actor": actor.name,
+        "actor_tenant": actor.tenant,
+        "actor_kind": actor.kind,
         "action": action,
         "task_id": task["id"],
         "from_status": before,

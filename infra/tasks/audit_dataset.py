@@ -1,4 +1,4 @@
-"""The audit log as a dataset: exported like any other, by admins, from the task database."""
+"""The audit log as a dataset: exported like any other, from the task database."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.layout import Column
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.errors import PermissionDenied
+from waybill.infra.config.admin_roles import AdminRoles
 from waybill.infra.db.tables import audit_log
 from waybill.infra.sources.names import TASKS
 from waybill.infra.tasks.queries.admin import audit_conditions
+from waybill.infra.tasks.queries.scope import scope_of
+
+#: Its name, and that of its queue.
+AUDIT = "waybill-audit"
 
 
 class AuditParams(BaseModel, extra="forbid"):
@@ -48,35 +54,53 @@ def _hyphenated(element: _UuidText, compiler: SQLCompiler, **how: Any) -> str:
     return " || '-' || ".join(f"substr({digits}, {start}, {size})" for start, size in groups)
 
 
-def _entries(params: AuditParams, user: Principal) -> sa.Select[Any]:
-    conditions = audit_conditions(**params.model_dump())
-    columns = [
-        _UuidText(column).label("task_id") if column.name == "task_id" else column
-        for column in audit_log.c
-    ]
-    return sa.select(*columns).where(*conditions).order_by(audit_log.c.id)
+def audit_dataset(roles: AdminRoles) -> Dataset:
+    """The dataset, for holders of the two `roles`, each with the entries of their own scope.
+
+    Entries are never changed, so a range of the past gives the same bytes again.
+    """
+
+    def entries(params: AuditParams, user: Principal) -> sa.Select[Any]:
+        scope = scope_of(user, roles)
+        if scope is None:
+            raise PermissionDenied(f"You may not export {AUDIT!r}.")
+        conditions = scope.limits(audit_log.c.tenant_id) + audit_conditions(**params.model_dump())
+        columns = [
+            _UuidText(column).label("task_id") if column.name == "task_id" else column
+            for column in audit_log.c
+        ]
+        return sa.select(*columns).where(*conditions).order_by(audit_log.c.id)
+
+    def may_share(maker: Principal, reader: Principal) -> bool:
+        """An admin must not get what an operator exported, nor an operator of yesterday."""
+        held, seen = scope_of(maker, roles), scope_of(reader, roles)
+        return held is not None and seen is not None and seen.covers(held)
+
+    return Dataset(
+        AUDIT,
+        entries,
+        params=AuditParams,
+        queue=AUDIT,
+        roles=frozenset({roles.operator_role, roles.admin_role}),
+        filename="audit-{today}",
+        title="Audit log",
+        reads=TASKS,
+        may_share=may_share,
+        columns=_COLUMNS,
+    )
 
 
-#: Entries are never changed, so a range of the past gives the same bytes again.
-AUDIT = Dataset(
-    "waybill-audit",
-    _entries,
-    params=AuditParams,
-    queue="waybill-audit",
-    roles=frozenset({"admin"}),
-    filename="audit-{today}",
-    title="Audit log",
-    reads=TASKS,
-    columns={
-        "id": Column(label="ID"),
-        "at": Column(label="At"),
-        "tenant_id": Column(label="Tenant"),
-        "actor": Column(label="Actor", width=22),
-        "action": Column(label="Action"),
-        "task_id": Column(label="Export", width=38),
-        "from_status": Column(label="From"),
-        "to_status": Column(label="To"),
-        "fence": Column(label="Fence"),
-        "detail": Column(label="Detail", width=44),
-    },
-)
+_COLUMNS = {
+    "id": Column(label="ID"),
+    "at": Column(label="At"),
+    "tenant_id": Column(label="Tenant"),
+    "actor": Column(label="Actor", width=22),
+    "actor_kind": Column(label="Kind of actor"),
+    "actor_tenant": Column(label="Actor's tenant"),
+    "action": Column(label="Action"),
+    "task_id": Column(label="Export", width=38),
+    "from_status": Column(label="From"),
+    "to_status": Column(label="To"),
+    "fence": Column(label="Fence"),
+    "detail": Column(label="Detail", width=44),
+}

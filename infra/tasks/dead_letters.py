@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,9 +20,10 @@ from waybill.infra.broker.port import BadMessage, WakeUp
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.inserts import insert_ignoring
 from waybill.infra.db.tables import dead_letter, export_task
-from waybill.infra.tasks.audit import audit
+from waybill.infra.tasks.audit import Actor, audit
 from waybill.infra.tasks.lifecycle.submission import submit
 from waybill.infra.tasks.model import NewTask, Task
+from waybill.infra.tasks.queries.scope import ALL_TENANTS, Scope
 from waybill.infra.tasks.states import TaskStatus
 
 _dead_letter = dead_letter.c
@@ -46,6 +48,8 @@ class DeadLetter:
     reason: str
     body: str
     task_id: UUID | None
+    #: Whose task it is; None, as for the next two, when there is no such task (any more).
+    tenant: str | None
     task_status: TaskStatus | None
     attempt: int | None
     replayed_at: datetime | None
@@ -87,33 +91,40 @@ class DeadLetters:
             ).one_or_none()
             return row is not None
 
-    def list(self, *, open_only: bool = True, limit: int = 100) -> list[DeadLetter]:
-        """Dead letters of all tenants, newest first."""
-        query = _DEAD_LETTERS.order_by(_dead_letter.id.desc()).limit(limit)
+    def list(self, scope: Scope, *, open_only: bool = True, limit: int = 100) -> list[DeadLetter]:
+        """Dead letters of the tenants in `scope`, newest first.
+
+        Those without a task belong to no tenant, so only `ALL_TENANTS` has them.
+        """
+        query = _dead_letters(scope).order_by(_dead_letter.id.desc()).limit(limit)
         if open_only:
             query = query.where(_dead_letter.replayed_at.is_(None))
         with read_transaction(self._engine) as connection:
             return [_from_row(row) for row in connection.execute(query).mappings()]
 
-    def count_open(self) -> int:
-        """The number of dead letters not replayed yet: a figure to alert on."""
+    def count_open(self, scope: Scope = ALL_TENANTS) -> int:
+        """The number of dead letters not replayed yet: a figure to alert on, so of all tenants."""
+        open_letters = _dead_letters(scope).where(_dead_letter.replayed_at.is_(None))
         with read_transaction(self._engine) as connection:
-            query = sa.select(sa.func.count()).where(_dead_letter.replayed_at.is_(None))
-            return connection.execute(query.select_from(dead_letter)).scalar_one()
+            query = sa.select(sa.func.count()).select_from(open_letters.subquery())
+            return connection.execute(query).scalar_one()
 
-    def get(self, dead_letter_id: int) -> DeadLetter:
+    def get(self, scope: Scope, dead_letter_id: int) -> DeadLetter:
         """One dead letter, or `DeadLetterNotFound`."""
         with read_transaction(self._engine) as connection:
-            return _get(connection, dead_letter_id)
+            return _get(connection, scope, dead_letter_id)
 
-    def replay(self, dead_letter_id: int, actor: str) -> Replay:
+    def replay(self, scope: Scope, dead_letter_id: int, actor: Actor) -> Replay:
         """Submit the export of a dead letter again, in its owner's name, as a new task.
 
         Replaying twice is harmless, and so is replaying a task that has succeeded meanwhile: the
         dead letter is taken by a compare-and-set, and only a FAILED task is submitted again.
+
+        Raises:
+            DeadLetterNotFound: also if it belongs to a tenant outside of `scope`.
         """
         with write_transaction(self._engine) as connection:
-            found = _get(connection, dead_letter_id)
+            found = _get(connection, scope, dead_letter_id)
             if found.replayed_at is not None:
                 return Replay(dead_letter_id, found.replay_task_id, "already_replayed")
             row = (
@@ -126,7 +137,7 @@ class DeadLetters:
             task = Task.from_row(row)
             if task.status != TaskStatus.FAILED:
                 return Replay(dead_letter_id, task.id, "not_failed")
-            if not _take(connection, dead_letter_id, actor):
+            if not _take(connection, dead_letter_id, actor.name):
                 return Replay(dead_letter_id, None, "already_replayed")
             again = submit(
                 connection, task.owner, NewTask.retry_of(task, max_attempts=task.max_attempts)
@@ -147,24 +158,31 @@ class DeadLetters:
             return Replay(dead_letter_id, again.id, "replayed")
 
 
-_DEAD_LETTERS = sa.select(
-    _dead_letter.id,
-    _dead_letter.at,
-    _dead_letter.queue,
-    _dead_letter.reason,
-    _dead_letter.body,
-    _dead_letter.task_id,
-    export_task.c.status.label("task_status"),
-    export_task.c.attempt,
-    _dead_letter.replayed_at,
-    _dead_letter.replayed_by,
-    _dead_letter.replay_task_id,
-).select_from(dead_letter.outerjoin(export_task, export_task.c.id == _dead_letter.task_id))
+def _dead_letters(scope: Scope) -> sa.Select[Any]:
+    tasks = dead_letter.outerjoin(export_task, export_task.c.id == _dead_letter.task_id)
+    return (
+        sa.select(
+            _dead_letter.id,
+            _dead_letter.at,
+            _dead_letter.queue,
+            _dead_letter.reason,
+            _dead_letter.body,
+            _dead_letter.task_id,
+            export_task.c.tenant_id.label("tenant"),
+            export_task.c.status.label("task_status"),
+            export_task.c.attempt,
+            _dead_letter.replayed_at,
+            _dead_letter.replayed_by,
+            _dead_letter.replay_task_id,
+        )
+        .select_from(tasks)
+        .where(*scope.limits(export_task.c.tenant_id))
+    )
 
 
-def _get(connection: Connection, dead_letter_id: int) -> DeadLetter:
+def _get(connection: Connection, scope: Scope, dead_letter_id: int) -> DeadLetter:
     row = (
-        connection.execute(_DEAD_LETTERS.where(_dead_letter.id == dead_letter_id))
+        connection.execute(_dead_letters(scope).where(_dead_letter.id == dead_letter_id))
         .mappings()
         .one_or_none()
     )

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Callable
-from threading import Lock
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import export_task
-from waybill.infra.tasks.audit import audit
+from waybill.infra.tasks.audit import Actor, audit
+from waybill.infra.tasks.hourly import HourlyMemory
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +27,6 @@ _task = export_task.c
 
 #: Rows one user can cause in an hour, per process of the API; the last one says so.
 MAX_PER_HOUR = 20
-_HOUR_SECONDS = 3600
-#: Callers have valid tokens, so this many refused in one hour are an outage, not people.
-_MAX_ACTORS = 10_000
-
-_Key = tuple[str, str, UUID | None]
 
 
 class Refusals:
@@ -43,10 +37,7 @@ class Refusals:
 
     def __init__(self, engine: Engine, *, clock: Callable[[], float] = time.time) -> None:
         self._engine = engine
-        self._clock = clock
-        self._lock = Lock()
-        self._hour = 0
-        self._noted: defaultdict[tuple[str, str], set[_Key]] = defaultdict(set)
+        self._memory = HourlyMemory(per_actor=MAX_PER_HOUR, clock=clock)
 
     def note(self, user: Principal, *, code: str, route: str, task_id: UUID | None) -> None:
         """Record that `user` was refused with `code` at `route`, a template without values.
@@ -54,43 +45,18 @@ class Refusals:
         An id that no task has is not recorded: random guesses must not crowd out real findings.
         Never raises when the database is away: the response was sent already.
         """
-        key = (code, route, task_id)
-        if self._known(user, key):
+        who, key = (user.tenant, user.user), (code, route, task_id)
+        if self._memory.knows(who, key):
             return
         try:
             task = self._task(task_id)
             if task_id is not None and task is None:
                 return
-            place = self._admit(user, key)
+            place = self._memory.admit(who, key)
             if place is not None:
                 self._record(user, code, route, task, last=place == MAX_PER_HOUR)
         except SQLAlchemyError:
             log.warning("a refusal could not be recorded", extra={"code": code})
-
-    @property
-    def _this_hour(self) -> int:
-        return int(self._clock() // _HOUR_SECONDS)
-
-    def _known(self, user: Principal, key: _Key) -> bool:
-        with self._lock:
-            noted = self._noted.get((user.tenant, user.user), ())
-            return self._hour == self._this_hour and (key in noted or len(noted) >= MAX_PER_HOUR)
-
-    def _admit(self, user: Principal, key: _Key) -> int | None:
-        """The number of this refusal within the hour, or None when it is not to be recorded."""
-        with self._lock:
-            this_hour = self._this_hour
-            if self._hour != this_hour:
-                self._hour = this_hour
-                self._noted.clear()
-            who = (user.tenant, user.user)
-            if who not in self._noted and len(self._noted) >= _MAX_ACTORS:
-                return None
-            noted = self._noted[who]
-            if key in noted or len(noted) >= MAX_PER_HOUR:
-                return None
-            noted.add(key)
-            return len(noted)
 
     def _task(self, task_id: UUID | None) -> sa.RowMapping | None:
         if task_id is None:
@@ -111,6 +77,6 @@ class Refusals:
                 database_now(connection),
                 "refused",
                 task or {"id": None, "tenant_id": user.tenant, "fence": None},
-                actor=user.user,
+                actor=Actor.user(user),
                 detail=detail,
             )

@@ -8,14 +8,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tests.support.servers.task_api import SHA256, TaskApi, ask
+from tests.support.servers.task_api import OPERATOR, SHA256, TaskApi, ask
 from waybill.infra.broker.port import WakeUp
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.model import Finished, TaskProgress
 from waybill.infra.tasks.states import TaskStatus
 
 #: What the exports of the scene need besides the role that sees them.
-ROLES = ("sales", "admin")
+ROLES = ("sales", OPERATOR)
 
 
 def every_state(api: TaskApi, tenant: str) -> None:

@@ -8,9 +8,13 @@ import pytest
 
 from tests.support.task_store import ANN, LEASE, Worker, finished, new_task
 from waybill.infra.broker.port import WakeUp
+from waybill.infra.tasks.audit import Actor
 from waybill.infra.tasks.dead_letters import DeadLetterNotFound, DeadLetters
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.queries.scope import ALL_TENANTS
 from waybill.infra.tasks.states import TaskStatus
+
+OPERATOR = Actor.command_line("operator")
 
 
 def failed_task(engine):
@@ -20,7 +24,7 @@ def failed_task(engine):
     body = WakeUp(task.id, 2, "dead").encode()
     letters = DeadLetters(engine)
     assert letters.record(body, "orders", "x: y")
-    (letter,) = letters.list()
+    (letter,) = letters.list(ALL_TENANTS)
     return task, letter, letters
 
 
@@ -28,7 +32,7 @@ def test_a_letter_is_recorded_once_however_often_its_message_comes(engine):
     letters = DeadLetters(engine)
     assert letters.record(b"\x00garbage\xff", "orders", "bad_message")
     assert not letters.record(b"\x00garbage\xff", "orders", "bad_message")
-    (letter,) = letters.list()
+    (letter,) = letters.list(ALL_TENANTS)
     assert (letter.queue, letter.reason, letter.task_id) == ("orders", "bad_message", None)
     assert "garbage" in letter.body
 
@@ -40,7 +44,7 @@ def test_a_letter_shows_the_task_it_speaks_of(engine):
 
 def test_replay_asks_again_in_the_owners_name(engine):
     task, letter, letters = failed_task(engine)
-    replay = letters.replay(letter.id, "operator")
+    replay = letters.replay(ALL_TENANTS, letter.id, OPERATOR)
     again = TaskRequests(engine).get(ANN, replay.task_id)
     assert replay.outcome == "replayed"
     assert (again.parent_id, again.status, again.params) == (
@@ -48,8 +52,8 @@ def test_replay_asks_again_in_the_owners_name(engine):
         TaskStatus.PENDING,
         task.params,
     )
-    assert letters.list() == []
-    assert letters.get(letter.id).replayed_by == "operator"
+    assert letters.list(ALL_TENANTS) == []
+    assert letters.get(ALL_TENANTS, letter.id).replayed_by == "operator"
 
 
 def test_r33_replay_pressed_by_many_at_once_makes_one_task(engine):
@@ -57,7 +61,7 @@ def test_r33_replay_pressed_by_many_at_once_makes_one_task(engine):
     outcomes: list[str] = []
     people = [
         threading.Thread(
-            target=lambda: outcomes.append(letters.replay(letter.id, "operator").outcome)
+            target=lambda: outcomes.append(letters.replay(ALL_TENANTS, letter.id, OPERATOR).outcome)
         )
         for _ in range(6)
     ]
@@ -75,15 +79,15 @@ def test_r33_a_task_that_succeeded_meanwhile_is_left_alone(engine):
     letters, runs = DeadLetters(engine), Worker(engine, LEASE)
     letters.record(WakeUp(task.id, 0).encode(), "orders", "delivery_limit")
     runs.finish(runs.claim(task.id, "w"), finished("k"))
-    (letter,) = letters.list()
-    assert letters.replay(letter.id, "operator").outcome == "not_failed"
+    (letter,) = letters.list(ALL_TENANTS)
+    assert letters.replay(ALL_TENANTS, letter.id, OPERATOR).outcome == "not_failed"
     assert TaskRequests(engine).page(ANN).total == 1
 
 
 def test_garbage_cannot_be_replayed_and_an_unknown_letter_is_not_there(engine):
     letters = DeadLetters(engine)
     letters.record(b"garbage", "orders", "bad_message")
-    (letter,) = letters.list()
-    assert letters.replay(letter.id, "operator").outcome == "no_task"
+    (letter,) = letters.list(ALL_TENANTS)
+    assert letters.replay(ALL_TENANTS, letter.id, OPERATOR).outcome == "no_task"
     with pytest.raises(DeadLetterNotFound):
-        letters.replay(letter.id + 1, "operator")
+        letters.replay(ALL_TENANTS, letter.id + 1, OPERATOR)

@@ -32,6 +32,7 @@ from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.model import Task, TaskNotFound
 from waybill.infra.tasks.notifications import insert_notifications
+from waybill.infra.tasks.queries.scope import ALL_TENANTS
 from waybill.infra.tasks.states import TaskStatus
 
 
@@ -217,8 +218,8 @@ def test_figures_tell_results_apart(engine):
         ("webhook", "given_up"): 1,
         ("email", "waiting"): 1,
     }
-    failed = NotificationQueries(engine).of_all_tenants(
-        failed=True, tenant="acme", channel="webhook"
+    failed = NotificationQueries(engine).in_scope(
+        ALL_TENANTS, failed=True, tenant="acme", channel="webhook"
     )
     assert sorted(item.last_error for item in failed) == ["gone", "http_status"]
 

@@ -13,6 +13,7 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.infra.tasks import refusals as module
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.queries.admin import AdminQueries, AuditEntry
+from waybill.infra.tasks.queries.scope import ALL_TENANTS
 from waybill.infra.tasks.refusals import MAX_PER_HOUR, Refusals
 
 MALLORY = Principal("mallory", "umbrella", frozenset({"sales"}))
@@ -34,7 +35,7 @@ def note(refusals: Refusals, task_id: UUID | None, **changes: Any) -> None:
 
 
 def recorded(engine: Engine, **query: Any) -> list[AuditEntry]:
-    return AdminQueries(engine).audit(action="refused", **query)
+    return AdminQueries(engine).audit(ALL_TENANTS, action="refused", **query)
 
 
 def test_r1_an_attempt_on_somebody_elses_task_is_recorded_at_the_task(

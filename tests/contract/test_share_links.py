@@ -21,6 +21,7 @@ from waybill.infra.links.share_links import MAX_LINKS, LinkNotFound, ShareLinks,
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.model import TaskNotFound
 from waybill.infra.tasks.queries.admin import AdminQueries
+from waybill.infra.tasks.queries.scope import ALL_TENANTS
 
 STRANGER = Principal("ann", "umbrella", ANN.roles)
 
@@ -205,7 +206,7 @@ def test_sharing_following_and_revoking_are_audited_without_the_token(
     links.use(BOB, links.find(BOB, token))
     links.revoke(ANN, task_id, link.id)
 
-    entries = AdminQueries(engine).audit(task_id=task_id)
+    entries = AdminQueries(engine).audit(ALL_TENANTS, task_id=task_id)
 
     done = [(item.actor, item.action) for item in reversed(entries)][-3:]
     assert done == [("ann", "share"), ("bob", "follow_link"), ("ann", "revoke_link")]

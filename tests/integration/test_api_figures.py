@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tests.support.servers.task_api import TaskApi, ask
+from tests.support.servers.task_api import OPERATOR, TaskApi, ask
 from waybill.infra.db.tables import export_task
 
 _t = export_task.c
@@ -33,7 +33,7 @@ def test_queues_say_what_waits_since_when_and_what_runs(api: TaskApi) -> None:
     for task in (oldest, younger, later, running, joined):
         change(api, task, queue=queue)
 
-    items = api.person(roles=("admin",)).get("/api/admin/queues").json()["items"]
+    items = api.person(roles=(OPERATOR,)).get("/api/admin/queues").json()["items"]
 
     [found] = [item for item in items if item["queue"] == queue]
     assert datetime.fromisoformat(found.pop("oldest_waiting_since")) == since
@@ -53,7 +53,7 @@ def test_leases_name_the_worker_and_what_it_has_in_hand(api: TaskApi) -> None:
         assert api.runs.claim(UUID(task["id"]), f"worker-of-{tenant}")
     change(api, lost, lease_expires_at=datetime.now(UTC) - timedelta(seconds=1))
 
-    items = api.person(roles=("admin",)).get("/api/admin/leases").json()["items"]
+    items = api.person(roles=(OPERATOR,)).get("/api/admin/leases").json()["items"]
 
     mine = [item for item in items if item["tenant"] == tenant]
     assert {item["worker"] for item in mine} == {f"worker-of-{tenant}"}
@@ -65,7 +65,7 @@ def test_leases_name_the_worker_and_what_it_has_in_hand(api: TaskApi) -> None:
 
 
 def test_the_last_day_is_counted_by_the_hour_of_the_end(api: TaskApi) -> None:
-    admin = api.person(roles=("admin",))
+    admin = api.person(roles=(OPERATOR,))
 
     def hours() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = admin.get("/api/admin/statistics").json()["items"]

@@ -119,7 +119,7 @@ def test_the_delivery_log_shows_how_it_went_and_no_part_of_the_path(api: TaskApi
     assert hook["next_attempt_at"] is not None
     assert log["email"]["target"] == "Ana@acme.example"
     assert log["notice"]["next_attempt_at"] is None
-    admin = api.person(roles=("admin",))
+    admin = api.person(roles=("waybill-operator",))
     seen = admin.get("/api/admin/notifications", params={"tenant": tenant, "failed": True})
     [failed] = seen.json()["items"]
     assert (failed["id"], failed["tenant"], failed["user"]) == (hook["id"], tenant, "ana")

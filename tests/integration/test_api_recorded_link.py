@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 
 from tests.support.event_reader import listening
-from tests.support.servers.task_api import TASKS, TaskApi, ask
+from tests.support.servers.task_api import OPERATOR, TASKS, TaskApi, ask
 from waybill.api.app import create_app
 from waybill.infra.db.tables import audit_log
 
@@ -94,7 +94,9 @@ def answers_of(
         yield f"{method} {path}", f"{answer.headers} {answer.text}"
 
 
-@pytest.mark.parametrize("roles", [(), ("support",)], ids=["no role", "another role"])
+@pytest.mark.parametrize(
+    "roles", [(), ("admin",), (OPERATOR,)], ids=["no role", "admin", "operator"]
+)
 def test_r34_no_answer_of_any_route_shows_a_link_to_who_lost_the_role(
     api: TaskApi, roles: tuple[str, ...]
 ) -> None:

@@ -13,7 +13,7 @@ CHINESE_ADMIN: Mapping[str, str] = {
     "tab_dead_letters": "死信",
     "tab_audit": "审计日志",
     "forbidden_title": "无权访问",
-    "forbidden_lead": "此页面需要 admin 角色。",
+    "forbidden_lead": "此页面需要管理员角色或运维角色。",
     # Overview.
     "queues_title": "队列",
     "queues_none": "没有等待或运行中的任务。",

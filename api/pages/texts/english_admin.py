@@ -13,7 +13,7 @@ ENGLISH_ADMIN: Mapping[str, str] = {
     "tab_dead_letters": "Dead letters",
     "tab_audit": "Audit log",
     "forbidden_title": "Access denied",
-    "forbidden_lead": "This page requires the admin role.",
+    "forbidden_lead": "This page requires the admin role or the operator role.",
     # Overview.
     "queues_title": "Queues",
     "queues_none": "No tasks are waiting or running.",

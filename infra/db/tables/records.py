@@ -14,6 +14,9 @@ audit_log = sa.Table(
     sa.Column("at", UtcDateTime(), nullable=False),
     sa.Column("tenant_id", sa.Text(), nullable=False),
     sa.Column("actor", sa.Text(), nullable=False),
+    # Null in entries of versions that did not record it; the tenant also where there is none.
+    sa.Column("actor_kind", sa.Text()),
+    sa.Column("actor_tenant", sa.Text()),
     sa.Column("action", sa.Text(), nullable=False),
     sa.Column("task_id", sa.Uuid()),
     sa.Column("from_status", sa.Text()),

@@ -19,7 +19,7 @@ from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import export_task, in_status, outbox, share_link
 from waybill.infra.failpoints import failpoint
-from waybill.infra.tasks.audit import audit
+from waybill.infra.tasks.audit import Actor, audit
 from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.lifecycle.objects import release_object
 from waybill.infra.tasks.lifecycle.submission import Submitted, submit
@@ -128,7 +128,7 @@ class TaskRequests:
             if task.status not in LIVE:
                 raise TaskConflict(f"The export has ended: {task.status}.")
             now = database_now(connection)
-            return Task.from_row(transitions.cancel(connection, now, task, user.user))
+            return Task.from_row(transitions.cancel(connection, now, task, Actor.user(user)))
 
     def retry(
         self,
@@ -157,7 +157,7 @@ class TaskRequests:
                 database_now(connection),
                 "retry",
                 task.identity,
-                actor=user.user,
+                actor=Actor.user(user),
                 detail={"task": str(submitted.task.id)},
             )
             return submitted
@@ -173,7 +173,7 @@ class TaskRequests:
             if task.status in LIVE:
                 raise TaskConflict("The export is still running; cancel it first.")
             now = database_now(connection)
-            audit(connection, now, "delete", task.identity, actor=user.user)
+            audit(connection, now, "delete", task.identity, actor=Actor.user(user))
             if task.object_key is not None:
                 release_object(connection, task.object_key, task.id)
             connection.execute(sa.delete(share_link).where(share_link.c.task_id == task.id))
@@ -198,7 +198,7 @@ class TaskRequests:
                 now,
                 "download",
                 task.identity,
-                actor=user.user,
+                actor=Actor.user(user),
                 detail={"link_seconds": round((expires_at - now) / timedelta(seconds=1))},
             )
 
@@ -223,7 +223,7 @@ class TaskRequests:
                 now,
                 "link_shown",
                 task.identity,
-                actor=user.user,
+                actor=Actor.user(user),
                 detail={"link_expires_at": task.url_expires_at.isoformat()},
             )
             return task

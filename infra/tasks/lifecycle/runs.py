@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 
 from waybill.infra.db.engine import database_now, write_transaction
 from waybill.infra.db.tables import export_task
+from waybill.infra.tasks.audit import Actor
 from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.lifecycle.objects import reserve_object
 from waybill.infra.tasks.lifecycle.single_flight import followers_of
@@ -102,7 +103,7 @@ class TaskRuns:
                 connection,
                 database_now(connection),
                 _held(claim),
-                actor=claim.worker,
+                actor=Actor.worker(claim.worker),
                 code=code,
                 message=message,
                 retry_in=retry_in,

@@ -1,6 +1,6 @@
-"""Queries for operators: tasks of all tenants, the audit log, and figures. Read-only.
+"""Queries of admins and operators: tasks, the audit log, and figures. Read-only.
 
-They take no `Principal`: the caller must have checked the operator's role.
+Each takes the `Scope` of its caller, and returns nothing of a tenant outside of it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import audit_log, export_task, in_status
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.queries.owned import newest
+from waybill.infra.tasks.queries.scope import Scope
 from waybill.infra.tasks.queries.statistics import (
     HourFigures,
     Lease,
@@ -40,6 +41,8 @@ class AuditEntry:
     at: datetime
     tenant_id: str
     actor: str
+    actor_kind: str | None
+    actor_tenant: str | None
     action: str
     task_id: UUID | None
     from_status: str | None
@@ -49,13 +52,14 @@ class AuditEntry:
 
 
 class AdminQueries:
-    """Reads of the task store across tenants."""
+    """Reads of the task store beyond the caller's own tasks."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def tasks(
         self,
+        scope: Scope,
         *,
         statuses: Sequence[TaskStatus] = (),
         tenant: str | None = None,
@@ -63,8 +67,8 @@ class AdminQueries:
         offset: int = 0,
         limit: int = 50,
     ) -> list[Task]:
-        """Tasks of all tenants, newest first."""
-        conditions: list[sa.ColumnElement[bool]] = [sa.true()]
+        """Tasks of the tenants in `scope`, newest first."""
+        conditions = [sa.true(), *scope.limits(_task.tenant_id)]
         if statuses:
             conditions.append(in_status(*statuses))
         if tenant:
@@ -76,6 +80,7 @@ class AdminQueries:
 
     def audit(
         self,
+        scope: Scope,
         *,
         task_id: UUID | None = None,
         tenant: str | None = None,
@@ -91,7 +96,7 @@ class AdminQueries:
         `since` is included and `until` is not. `before` continues after an entry's id: entries
         are never changed or deleted, so no entry appears twice, whatever is added meanwhile.
         """
-        conditions = audit_conditions(
+        conditions = scope.limits(_entry.tenant_id) + audit_conditions(
             task_id=task_id, tenant=tenant, actor=actor, action=action, since=since, until=until
         )
         if before is not None:
@@ -100,20 +105,20 @@ class AdminQueries:
         with read_transaction(self._engine) as connection:
             return [AuditEntry(**row) for row in connection.execute(query).mappings()]
 
-    def queues(self) -> list[QueueFigures]:
+    def queues(self, scope: Scope) -> list[QueueFigures]:
         """Waiting and running tasks, by queue and type."""
         with read_transaction(self._engine) as connection:
-            return read_queues(connection)
+            return read_queues(connection, scope)
 
-    def leases(self) -> list[Lease]:
+    def leases(self, scope: Scope) -> list[Lease]:
         """The tasks of every worker."""
         with read_transaction(self._engine) as connection:
-            return read_leases(connection)
+            return read_leases(connection, scope)
 
-    def hours(self) -> list[HourFigures]:
+    def hours(self, scope: Scope) -> list[HourFigures]:
         """How the exports of the last 24 hours ended, hour by hour."""
         with read_transaction(self._engine) as connection:
-            return read_hours(connection)
+            return read_hours(connection, scope)
 
 
 def audit_conditions(

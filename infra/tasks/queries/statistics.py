@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from waybill.infra.db.engine import database_now
 from waybill.infra.db.tables import export_task, in_status
+from waybill.infra.tasks.queries.scope import Scope
 from waybill.infra.tasks.states import TaskStatus
 
 _task = export_task.c
@@ -67,26 +68,28 @@ class HourFigures:
     longest_seconds: float | None = None
 
 
-def read_queues(connection: Connection) -> list[QueueFigures]:
-    """Every queue and type with live tasks, by name."""
+def read_queues(connection: Connection, scope: Scope) -> list[QueueFigures]:
+    """Every queue and type with live tasks of `scope`, by name."""
     now = database_now(connection)
     delayed = sa.func.count(sa.case((_task.next_attempt_at > now, 1)))
     found: dict[tuple[str, str], QueueFigures] = {}
     for row in connection.execute(
-        _live_by_queue(TaskStatus.PENDING, delayed, sa.func.min(_task.created_at))
+        _live_by_queue(scope, TaskStatus.PENDING, delayed, sa.func.min(_task.created_at))
     ):
         queue, task_type, waiting, later, oldest = row
         found[queue, task_type] = QueueFigures(
             queue, task_type, waiting=waiting, delayed=later, oldest_waiting_since=oldest
         )
-    for queue, task_type, running in connection.execute(_live_by_queue(TaskStatus.PROCESSING)):
+    for queue, task_type, running in connection.execute(
+        _live_by_queue(scope, TaskStatus.PROCESSING)
+    ):
         known = found.get((queue, task_type), QueueFigures(queue, task_type))
         found[queue, task_type] = replace(known, running=running)
     return [found[key] for key in sorted(found)]
 
 
-def read_leases(connection: Connection) -> list[Lease]:
-    """The leases of each worker, those that end first at the top."""
+def read_leases(connection: Connection, scope: Scope) -> list[Lease]:
+    """The leases of each worker on tasks of `scope`, those that end first at the top."""
     now = database_now(connection)
     rows = connection.execute(
         sa.select(
@@ -103,14 +106,18 @@ def read_leases(connection: Connection) -> list[Lease]:
             _task.rows_done,
             _task.rows_total,
         )
-        .where(in_status(TaskStatus.PROCESSING), _task.lease_expires_at.is_not(None))
+        .where(
+            in_status(TaskStatus.PROCESSING),
+            _task.lease_expires_at.is_not(None),
+            *scope.limits(_task.tenant_id),
+        )
         .order_by(_task.lease_owner, _task.lease_expires_at)
         .limit(_MAX_LEASES)
     )
     return [Lease(row[0] or "", row[1], bool(row[2]), *row[3:]) for row in rows]
 
 
-def read_hours(connection: Connection, count: int = 24) -> list[HourFigures]:
+def read_hours(connection: Connection, scope: Scope, count: int = 24) -> list[HourFigures]:
     """The last `count` hours of UTC, the current one last; hours without an end are there too."""
     current = database_now(connection).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     first = current - (count - 1) * _HOUR
@@ -127,6 +134,7 @@ def read_hours(connection: Connection, count: int = 24) -> list[HourFigures]:
         # Implied by the second condition, and the one that has an index.
         .where(_task.updated_at >= first, _task.finished_at >= first)
         .where(_task.status.in_([TaskStatus.SUCCESS, TaskStatus.EXPIRED, TaskStatus.FAILED]))
+        .where(*scope.limits(_task.tenant_id))
         .group_by(hour)
     )
     hours = {first + step * _HOUR: HourFigures(first + step * _HOUR) for step in range(count)}
@@ -136,10 +144,12 @@ def read_hours(connection: Connection, count: int = 24) -> list[HourFigures]:
     return list(hours.values())
 
 
-def _live_by_queue(status: TaskStatus, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
+def _live_by_queue(
+    scope: Scope, status: TaskStatus, *more: sa.ColumnElement[Any]
+) -> sa.Select[Any]:
     return (
         sa.select(_task.queue, _task.task_type, sa.func.count(), *more)
-        .where(in_status(status), _task.joined_id.is_(None))
+        .where(in_status(status), _task.joined_id.is_(None), *scope.limits(_task.tenant_id))
         .group_by(_task.queue, _task.task_type)
     )
 

@@ -41,6 +41,8 @@ from waybill.storage.store import ObjectStore
 
 SECRET = "a secret of the tests, long enough for HS256"
 TASKS = "/api/export-tasks"
+#: The role that sees all tenants, by its default name.
+OPERATOR = "waybill-operator"
 #: Never used over plain HTTP, but every client would load the system's certificates anew.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"

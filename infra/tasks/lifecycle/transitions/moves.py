@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from waybill.infra.db.inserts import insert_ignoring
 from waybill.infra.db.tables import export_task, in_status
-from waybill.infra.tasks.audit import SYSTEM, audit
+from waybill.infra.tasks.audit import SYSTEM, Actor, ActorKind, audit
 from waybill.infra.tasks.model import TaskRow
 from waybill.infra.tasks.states import TRANSITIONS, TaskStatus
 
@@ -78,7 +78,7 @@ def insert_task(
         now,
         move.action,
         row,
-        actor=row["created_by"],
+        actor=Actor(row["created_by"], ActorKind.USER, row["tenant_id"]),
         change=(None, status),
         detail={"shares": str(row["joined_id"])} if row["joined_id"] else None,
     )
@@ -91,7 +91,7 @@ def move_tasks(
     move: Move,
     conditions: Conditions,
     *,
-    actor: str = SYSTEM,
+    actor: Actor = SYSTEM,
     detail: Callable[[sa.RowMapping], dict[str, Any]] = lambda _: {},
     status: sa.ColumnElement[str] | None = None,
     **values: Any,

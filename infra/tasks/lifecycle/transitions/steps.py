@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from waybill.infra.broker.port import WakeUp
 from waybill.infra.db.tables import export_task
-from waybill.infra.tasks.audit import audit
+from waybill.infra.tasks.audit import Actor, audit
 from waybill.infra.tasks.lifecycle.objects import mark_stored, release_object
 from waybill.infra.tasks.lifecycle.single_flight import shared_columns
 from waybill.infra.tasks.lifecycle.transitions.completion import complete
@@ -97,7 +97,7 @@ def claim(
             _task.cancel_requested_at.is_(None),
             is_due(_task, now, hint),
         ),
-        actor=worker,
+        actor=Actor.worker(worker),
         detail=lambda row: {"attempt": row["attempt"]},
         fence=_task.fence + 1,
         attempt=_task.attempt + 1,
@@ -135,7 +135,7 @@ def finish(
         now,
         FINISH,
         (*held, _task.cancel_requested_at.is_(None)),
-        actor=worker,
+        actor=Actor.worker(worker),
         detail=lambda _: {"rows": done.rows_written, "bytes": done.size_bytes},
         object_key=done.object_key,
         etag=done.etag,
@@ -169,7 +169,7 @@ def fail(
     now: datetime,
     held: Conditions,
     *,
-    actor: str,
+    actor: Actor,
     code: str,
     message: str,
     retry_in: timedelta | None,
@@ -226,7 +226,7 @@ def release(connection: Connection, now: datetime, held: Conditions, worker: str
         now,
         RELEASE,
         held,
-        actor=worker,
+        actor=Actor.worker(worker),
         status=sa.case((cancelled, TaskStatus.CANCELLED.value), else_=TaskStatus.PENDING.value),
         fence=_task.fence + 1,
         attempt=_task.attempt - 1,
@@ -241,7 +241,7 @@ def release(connection: Connection, now: datetime, held: Conditions, worker: str
     return True
 
 
-def cancel(connection: Connection, now: datetime, task: Task, actor: str) -> TaskRow:
+def cancel(connection: Connection, now: datetime, task: Task, actor: Actor) -> TaskRow:
     """Cancel a PENDING task, or ask the worker of a PROCESSING one to stop.
 
     The caller has locked the row and checked that it is live.
