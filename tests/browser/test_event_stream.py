@@ -40,13 +40,6 @@ def log_in_at(visit: Visit, address: str) -> None:
     visit.page.goto(address)
 
 
-def streams(api: TaskApi) -> int:
-    """The event streams that the server holds open."""
-    text = api.client().get("/metrics").text
-    [line] = [line for line in text.splitlines() if line.startswith("waybill_event_streams ")]
-    return int(float(line.split()[1]))
-
-
 def hears(visit: Visit, *pages: Page) -> None:
     """Each page shows an export that is asked for elsewhere, long before it would poll again."""
     name = f"elsewhere-{len(visit.tasks())}"
@@ -62,7 +55,7 @@ def test_fc52_a_stream_that_a_proxy_holds_back_is_not_waited_for(
     log_in_at(visit, proxy.url)
     page = visit.page
     expect(page.locator("#empty")).to_be_visible()
-    wait_for(lambda: streams(centre) == 1)
+    wait_for(lambda: centre.open_streams() == 1)
 
     page.get_by_role("button", name="Start export").click()
     expect(page.locator(".task")).to_contain_text("Queued")
@@ -81,7 +74,7 @@ def test_fc54_a_stream_that_has_gone_silent_is_opened_again(
     proxy.lose_streams()
 
     hears(visit, visit.page)
-    wait_for(lambda: streams(centre) == 1)
+    wait_for(lambda: centre.open_streams() == 1)
 
 
 @contextmanager
@@ -106,7 +99,7 @@ def test_fc53_a_tab_takes_over_from_one_that_sleeps(
     hears(visit, first)
     second.goto(centre.url)
     hears(visit, first, second)
-    assert streams(centre) == 1
+    assert centre.open_streams() == 1
 
     with asleep(visit.context, first):
         hears(visit, second)
@@ -115,7 +108,7 @@ def test_fc53_a_tab_takes_over_from_one_that_sleeps(
 
     # Awake again, it knows its successor, and the server holds one stream for both.
     expect(first.locator(".task").first).to_contain_text("Cancelled")
-    wait_for(lambda: streams(centre) == 1)
+    wait_for(lambda: centre.open_streams() == 1)
     hears(visit, first, second)
 
 
@@ -130,7 +123,7 @@ def test_when_the_listening_tab_is_closed_another_listens(visit: Visit, centre: 
     first.close()
 
     hears(visit, second)
-    wait_for(lambda: streams(centre) == 1)
+    wait_for(lambda: centre.open_streams() == 1)
 
 
 def test_fc55_over_plain_http_the_eighth_tab_loads_and_hears(
@@ -153,7 +146,7 @@ def test_fc55_over_plain_http_the_eighth_tab_loads_and_hears(
 
     for page in pages:
         expect(page.locator(".task")).to_contain_text("Queued")
-    wait_for(lambda: streams(centre) == 1)
+    wait_for(lambda: centre.open_streams() == 1)
     assert len(visit.tasks()) == 1
     client = centre.person(visit.tenant)
     client.post(f"{TASKS}/{visit.tasks()[0]['id']}/cancel")

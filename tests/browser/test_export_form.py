@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.every_kind import EveryKind
+from waybill.infra.db.tables import export_task
 
 
 @pytest.fixture
@@ -27,6 +30,16 @@ def submitted(visit: Visit) -> dict[str, Any]:
     expect(visit.page.locator(".task")).to_have_count(1)
     params: dict[str, Any] = visit.tasks()[0]["params"]
     return params
+
+
+def delimiter_of(visit: Visit) -> str | None:
+    """The delimiter that the only task is stored with; None without CSV options of its own."""
+    [task] = visit.tasks()
+    with visit.api.engine.connect() as connection:
+        stored = connection.scalar(
+            sa.select(export_task.c.options).where(export_task.c.id == UUID(task["id"]))
+        )
+    return (stored or {}).get("csv", {}).get("delimiter")
 
 
 def control(page: Page, name: str) -> Any:
@@ -122,6 +135,42 @@ def test_another_dataset_brings_another_form(visit: Visit) -> None:
     expect(page.get_by_label("At least")).to_be_visible()
     page.get_by_role("button", name="Start export").click()
     expect(page.locator(".task")).to_contain_text("Orders · Excel")
+
+
+@pytest.mark.parametrize(
+    ("format_label", "profile", "delimiter"),
+    [
+        ("CSV", "Excel in Europe: semicolon, decimal comma", ";"),
+        ("CSV (gzip)", "Programs: plain UTF-8, unchanged text", ","),
+        ("CSV (zip)", "Standard", None),
+    ],
+)
+def test_a_csv_export_has_the_profile_that_was_chosen(
+    visit: Visit, format_label: str, profile: str, delimiter: str | None
+) -> None:
+    page = visit.page
+    choice = page.get_by_label("CSV for")
+    expect(choice).to_be_hidden()
+    page.get_by_role("radio", name=format_label, exact=True).check()
+
+    choice.select_option(label=profile)
+    control(page, "name").fill("ana")
+    submitted(visit)
+
+    assert delimiter_of(visit) == delimiter
+
+
+def test_a_profile_that_was_chosen_before_is_not_sent_for_another_format(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_role("radio", name="CSV", exact=True).check()
+    page.get_by_label("CSV for").select_option(label="Programs: plain UTF-8, unchanged text")
+    page.get_by_role("radio", name="Parquet", exact=True).check()
+
+    expect(page.get_by_label("CSV for")).to_be_hidden()
+    control(page, "name").fill("ana")
+    submitted(visit)
+
+    assert delimiter_of(visit) is None
 
 
 def test_a_double_click_makes_one_task_and_says_so(visit: Visit) -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
+from tests.support.eventually import wait_for
 from tests.support.servers.task_api import TaskApi, ask
 
 OFFLINE = "No connection"
@@ -127,7 +128,7 @@ def test_events_of_another_person_in_another_tab_stay_theirs(
     """Somebody logs in as another one in a second tab; the first tab is still open."""
     visit = visits()
     visit.log_in()
-    expect(visit.page.locator("#empty")).to_be_visible()
+    wait_for(lambda: centre.open_streams() == 1)
     other = visit.context.new_page()
     visit.listen(other)
     before, visit.tenant = visit.tenant, centre.tenant()

@@ -152,6 +152,12 @@ class TaskApi:
         """A client of somebody with `roles`, in a tenant of their own unless it is named."""
         return self.client(self.token(tenant or self.tenant(), user, roles))
 
+    def open_streams(self) -> int:
+        """The event streams that the server holds open, of all users."""
+        text = self.client().get("/metrics").text
+        [line] = [item for item in text.splitlines() if item.startswith("waybill_event_streams ")]
+        return int(float(line.split()[1]))
+
     def begin(self, task: dict[str, Any], reading: TaskProgress | None = None) -> Any:
         """What a worker does first."""
         claim = self.runs.claim(UUID(task["id"]), "test-worker")
