@@ -13,6 +13,7 @@ T ?= tests
 # order of their names, long files come first and many short ones last.
 N ?= 2
 AUDIT_SERVICE ?= pypi
+BIOME := tests/lint/node_modules/.bin/biome
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,22 +49,26 @@ FAST := -p no:schemathesis --hypothesis-profile fast --disable-socket --allow-un
 test-fast: $(DEV_STAMP) ## Unit tests, and contracts in memory and on SQLite, in half a minute
 	$(BIN)/python -m pytest -q --numprocesses $(N) $(FAST)
 
-check: $(DEV_STAMP) ## Format, lint, types, import rules, dependencies, and the fast lane with its coverage
+check: $(DEV_STAMP) ## Format, lint (scripts too where there is npm), types, import rules, dependencies, and the fast lane with its coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy -p tests
 	$(BIN)/lint-imports
 	$(BIN)/deptry api exporter storage infra tests
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-js; else echo "No npm: the page's scripts are not linted here"; fi
 	$(BIN)/python -m pytest -q --numprocesses $(N) --cov --cov-report=term:skip-covered --cov-fail-under=$(FLOOR) $(FAST)
 
 coverage: $(DEV_STAMP) ## Run the whole suite, and print the branches it leaves out
 	@tests/install-servers
 	$(BIN)/python -m pytest --numprocesses $(N) --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing $(T)
 
-lint-js: $(DEV_STAMP) ## Lint the page's scripts (Node; needs npm once)
-	@cd tests/lint && { [ ! package-lock.json -nt node_modules/.package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
-	tests/lint/node_modules/.bin/biome lint --config-path=tests/lint api/pages/static
+$(BIOME): tests/lint/package-lock.json
+	cd tests/lint && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+lint-js: $(BIOME) ## Lint the page's scripts (needs npm)
+	$(BIOME) lint --config-path=tests/lint api/pages/static
 
 fix: $(DEV_STAMP) ## Format, and repair what ruff can repair
 	$(BIN)/ruff format .

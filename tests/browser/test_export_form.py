@@ -149,7 +149,7 @@ def test_a_csv_export_has_the_profile_that_was_chosen(
     visit: Visit, format_label: str, profile: str, delimiter: str | None
 ) -> None:
     page = visit.page
-    choice = page.get_by_label("CSV for")
+    choice = page.get_by_label("CSV style")
     expect(choice).to_be_hidden()
     page.get_by_role("radio", name=format_label, exact=True).check()
 
@@ -163,10 +163,10 @@ def test_a_csv_export_has_the_profile_that_was_chosen(
 def test_a_profile_that_was_chosen_before_is_not_sent_for_another_format(visit: Visit) -> None:
     page = visit.page
     page.get_by_role("radio", name="CSV", exact=True).check()
-    page.get_by_label("CSV for").select_option(label="Programs: plain UTF-8, unchanged text")
+    page.get_by_label("CSV style").select_option(label="Programs: plain UTF-8, unchanged text")
     page.get_by_role("radio", name="Parquet", exact=True).check()
 
-    expect(page.get_by_label("CSV for")).to_be_hidden()
+    expect(page.get_by_label("CSV style")).to_be_hidden()
     control(page, "name").fill("ana")
     submitted(visit)
 

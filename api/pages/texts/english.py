@@ -25,7 +25,7 @@ ENGLISH: Mapping[str, str] = {
     "new_title": "New export",
     "dataset_label": "Dataset",
     "format_label": "Format",
-    "csv_label": "CSV for",
+    "csv_label": "CSV style",
     "csv_default": "Standard",
     "csv_excel": "Excel: comma, decimal point",
     "csv_excel-semicolon": "Excel in Europe: semicolon, decimal comma",
