@@ -190,8 +190,9 @@ class Stack:
         wake_relay: Callable[[], None] = lambda: None,
         stopping: asyncio.Event | None = None,
         checks: Mapping[str, Callable[[], None]] | None = None,
+        broker: Broker | None = None,
     ) -> Services:
-        """What the API works with; see `Services`."""
+        """What the API works with; see `Services`. With a `broker`, its access is checked, too."""
         from waybill.infra.services import Services
 
         return Services(
@@ -205,6 +206,7 @@ class Stack:
             checks={
                 "database": partial(self.check_database, tables=True),
                 "storage": self.check_storage,
+                **({"broker": broker.check_access} if broker else {}),
             }
             if checks is None
             else checks,

@@ -17,9 +17,12 @@ import uvicorn
 from waybill.api.app import create_app
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.bootstrap import Stack
+from waybill.infra.broker.port import Broker, BrokerUnavailable
 from waybill.infra.config.logs import configure_logging
 from waybill.infra.config.settings import load
 from waybill.infra.config.weak_secrets import refuse_weak_secrets
+
+log = logging.getLogger(__name__)
 
 #: A client that acknowledges nothing for this long is gone. Two heartbeats of a stream.
 _SILENT_CLIENT = timedelta(seconds=30)
@@ -99,7 +102,7 @@ async def run_server(
     stop = stop_on_signals()
     broker = stack.broker()
     relay = stack.relay(broker)
-    app = create_app(stack.services(relay.wake, stop))
+    app = create_app(stack.services(relay.wake, stop, broker=broker))
     server = _Server(
         uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
     )
@@ -109,6 +112,7 @@ async def run_server(
         jobs.append(asyncio.create_task(service.run(stop), name="worker"))
     else:
         jobs.append(asyncio.create_task(_relay_until(stop, relay.run()), name="relay"))
+    connecting = asyncio.create_task(_connect(broker), name="connect")
     try:
         ready(stop)
         stopping = asyncio.create_task(stop.wait())
@@ -118,7 +122,16 @@ async def run_server(
         stop.set()
         server.should_exit = True
         await _join(jobs)
+        connecting.cancel()
         await broker.close()
+
+
+async def _connect(broker: Broker) -> None:
+    """Find out at the start whether the broker lets us in; the API works without it meanwhile."""
+    try:
+        await broker.connect()
+    except BrokerUnavailable as error:
+        log.warning("no broker yet", extra={"why": error.message})
 
 
 async def _run_worker(stack: Stack, queues: tuple[str, ...]) -> None:

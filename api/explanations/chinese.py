@@ -41,6 +41,11 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "某项设置的值无效，或该设置不存在。",
         "请修改消息中指出的设置。全部设置见 docs/settings.md。",
     ),
+    "broker_refused": (
+        "RabbitMQ 不允许我们的用户执行所需操作。",
+        "请为 WAYBILL_AMQP_URL 的用户授予提示中所说的权限。"
+        "若不授予配置权限，请用拥有该权限的用户运行 `waybill topology`。",
+    ),
     "broker_unavailable": (
         "RabbitMQ 没有响应。",
         "请确认它正在运行，且 WAYBILL_AMQP_URL 指向它。任务不会丢失。",

@@ -82,6 +82,7 @@ COMMAND_CODES: Mapping[str, bool] = {
     "bad_broker_url": False,
     "bad_message": False,
     "bad_settings": False,
+    "broker_refused": False,
     "broker_unavailable": True,
     "broker_unsupported": False,
     "clock_skew": False,

@@ -43,6 +43,11 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "A setting has an invalid value, or does not exist.",
         "Correct the setting named in the message. docs/settings.md lists all settings.",
     ),
+    "broker_refused": (
+        "RabbitMQ does not let our user do what it has to do.",
+        "Give the user of WAYBILL_AMQP_URL the right that the message names. Without the configure"
+        " right, run `waybill topology` as a user who has it.",
+    ),
     "broker_unavailable": (
         "RabbitMQ does not answer.",
         "Check that it is running and that WAYBILL_AMQP_URL points to it. No tasks are lost.",

@@ -109,6 +109,12 @@ class MemoryBroker:
             )
         )
 
+    async def connect(self) -> None:
+        """There is nothing to connect to."""
+
+    def check_access(self) -> None:
+        """Nothing is refused."""
+
     async def close(self) -> None:
         """Refuse further messages. Leave every consuming context first."""
         self._closed = True

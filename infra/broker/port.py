@@ -135,6 +135,21 @@ class Broker(Protocol):
         """Deliver every dead letter once to `handler` while the context is open."""
         ...
 
+    async def connect(self) -> None:
+        """Connect now and not at the first use, so that `check_access` has something to tell.
+
+        Raises:
+            BrokerUnavailable: not reached, or not let in.
+        """
+        ...
+
+    def check_access(self) -> None:
+        """Raise the error that the broker refused this process with when it was last asked.
+
+        Asks nothing itself, so any thread may call it. A broker that is away is no refusal.
+        """
+        ...
+
     async def close(self) -> None:
         """End connections. Safe to call twice."""
         ...

@@ -8,7 +8,7 @@ from waybill.infra.bootstrap import Stack
 
 
 def check_broker(stack: Stack) -> str:
-    """Its version, and how many messages lie in its dead-letter queue."""
+    """Its version and the size of its dead-letter queue, if we may read and write there."""
     if stack.settings.amqp_url is None:
         return "inside the process"
     return asyncio.run(_ask(stack))
@@ -21,4 +21,4 @@ async def _ask(stack: Stack) -> str:
         report = await broker.check()
     finally:
         await broker.close()
-    return f"RabbitMQ {report.version}, {report.dead_letters} dead letters"
+    return f"{report.server}, {report.dead_letters} dead letters"

@@ -25,9 +25,10 @@ from waybill.infra.broker.rabbitmq.connection import (
     DECLARE_SECONDS,
     answered,
     parse_broker_url,
-    server_version,
+    server_name,
 )
 from waybill.infra.broker.rabbitmq.consumer import RabbitConsumer, WatchdogSettings
+from waybill.infra.broker.rabbitmq.declaring import check_rights
 from waybill.infra.broker.rabbitmq.delivery import FAILURE_HEADER
 from waybill.infra.broker.rabbitmq.publisher import Publisher
 from waybill.infra.broker.rabbitmq.topology import DEAD_EXCHANGE, DEAD_QUEUE, Topology, work_queue
@@ -39,7 +40,8 @@ _APP_ID = "waybill"
 class BrokerReport:
     """What `RabbitBroker.check` found."""
 
-    version: str
+    #: Its product and version.
+    server: str
     #: Messages ready for delivery, by work queue.
     waiting: dict[str, int]
     #: Dead letters that have not been taken yet.
@@ -142,13 +144,22 @@ class RabbitBroker:
             )
         )
 
+    async def connect(self) -> None:
+        """Connect, and declare what is missing. See `Broker.connect`."""
+        await self._publisher.connection()
+
+    def check_access(self) -> None:
+        """Raise the last `BrokerRefused`, if nothing worked since. See `Broker.check_access`."""
+        if self._publisher.refusal is not None:
+            raise self._publisher.refusal
+
     async def declare_topology(self) -> None:
         """Make every exchange and queue that is missing. Idempotent.
 
         Raises:
             BrokerUnavailable: not reached, or one of them exists with other arguments.
         """
-        async with self._channel(DECLARE_SECONDS) as channel:
+        async with self._channel(DECLARE_SECONDS, "configure") as channel:
             await self._topology.declare(channel)
 
     async def check(self) -> BrokerReport:
@@ -156,20 +167,25 @@ class RabbitBroker:
 
         Raises:
             BrokerUnavailable: not reached, no answer, or an exchange or queue is missing.
+            BrokerRefused: our user may not write to an exchange, or not read a queue.
         """
         async with self._channel(ANSWER_SECONDS) as channel:
             counts = await self._topology.inspect(channel)
+        connection = await self._publisher.connection()
+        await check_rights(connection, self._topology)
         return BrokerReport(
-            version=server_version(await self._publisher.connection()),
+            server=server_name(connection),
             waiting={queue: counts[work_queue(queue)] for queue in self._topology.queues},
             dead_letters=counts[DEAD_QUEUE],
         )
 
     @asynccontextmanager
-    async def _channel(self, within_seconds: float) -> AsyncIterator[AbstractChannel]:
+    async def _channel(
+        self, within_seconds: float, right: str = ""
+    ) -> AsyncIterator[AbstractChannel]:
         """A channel for a few questions. A question that fails closes it by itself."""
         connection = await self._publisher.connection()
-        async with answered(within_seconds):
+        async with answered(within_seconds, right):
             channel = connection.channel(publisher_confirms=False)
             await channel.initialize()
             yield channel

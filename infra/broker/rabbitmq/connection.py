@@ -7,6 +7,7 @@ consume, drop old deliveries) is ours to decide, and two recoveries at once woul
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -35,11 +36,6 @@ _HEARTBEAT_SECONDS = 30
 #: the cause: they hold addresses and protocol terms.
 _TEXTS: tuple[tuple[type[BaseException], str], ...] = (
     (TimeoutError, "The message broker did not answer in time."),
-    (amqp.AuthenticationError, "The message broker refused the login."),
-    (amqp.ProbableAuthenticationError, "The message broker refused the login."),
-    # While connecting, aio-pika reports a refused vhost as an answer it did not expect.
-    (amqp.InvalidFrameError, "The message broker has no such vhost, or we may not use it."),
-    (ChannelAccessRefused, "We lack a right in the message broker."),
     (amqp.ChannelNotFoundEntity, "An exchange or a queue is missing in the message broker."),
     (
         amqp.ChannelPreconditionFailed,
@@ -48,7 +44,22 @@ _TEXTS: tuple[tuple[type[BaseException], str], ...] = (
     (amqp.PublishError, "The message was returned: no queue takes it."),
     (amqp.DeliveryError, "The message was refused: its queue is full."),
 )
+#: The same where somebody has to act, since the broker will say no again.
+_REFUSALS: tuple[tuple[type[BaseException], str], ...] = (
+    (amqp.AuthenticationError, "The message broker refused the login."),
+    (amqp.ProbableAuthenticationError, "The message broker refused the login."),
+    # While connecting, aio-pika reports a refused vhost as an answer it did not expect.
+    (amqp.InvalidFrameError, "The message broker has no such vhost, or we may not use it."),
+)
+#: What RabbitMQ says of a right that is missing. Later versions name the right, too.
+_ACCESS = re.compile(
+    r"(?:(?P<right>configure|read|write) )?access to"
+    r" (?P<kind>exchange|queue|topic) '(?P<name>[^']*)'"
+)
 _OTHERWISE = "The message broker cannot be reached."
+
+#: Of what a server says of itself.
+_MAX_PROPERTY_CHARS = 40
 
 #: Connections on their way out. The event loop refers to tasks only weakly.
 _closing: set[asyncio.Task[None]] = set()
@@ -58,6 +69,13 @@ class BrokerUnsupported(BrokerUnavailable):
     """The message broker is older than RabbitMQ 3.10."""
 
     code = "broker_unsupported"
+    retry = False
+
+
+class BrokerRefused(BrokerUnavailable):
+    """The message broker does not let our user do what it has to do."""
+
+    code = "broker_refused"
     retry = False
 
 
@@ -85,8 +103,10 @@ def parse_broker_url(url: str) -> URL:
 
 
 @asynccontextmanager
-async def answered(within_seconds: float) -> AsyncIterator[None]:
+async def answered(within_seconds: float, right: str = "") -> AsyncIterator[None]:
     """A context for one question to the broker: any failure inside is `BrokerUnavailable`.
+
+    `right` is the right that the question needs: ``configure``, ``write`` or ``read``.
 
     When a connection is lost, aio-pika ends pending calls with `CancelledError`. Here that is
     a failure like any other, unless this task itself was cancelled.
@@ -103,12 +123,23 @@ async def answered(within_seconds: float) -> AsyncIterator[None]:
             raise
         raise BrokerUnavailable(_OTHERWISE) from error
     except Exception as error:
-        raise BrokerUnavailable(_describe(error)) from error
+        raise _described(error, right) from error
 
 
-def _describe(error: Exception) -> str:
-    return next(
-        (text for error_class, text in _TEXTS if isinstance(error, error_class)), _OTHERWISE
+def _described(error: Exception, right: str) -> BrokerUnavailable:
+    if isinstance(error, ChannelAccessRefused):
+        said = _ACCESS.search(str(error))
+        if said is None:
+            return BrokerRefused("We lack a right in the message broker.")
+        return BrokerRefused(
+            f"Our user lacks the {said['right'] or right} right for the {said['kind']}"
+            f" {said['name']} in the message broker."
+        )
+    for error_class, text in _REFUSALS:
+        if isinstance(error, error_class):
+            return BrokerRefused(text)
+    return BrokerUnavailable(
+        next((text for error_class, text in _TEXTS if isinstance(error, error_class)), _OTHERWISE)
     )
 
 
@@ -144,19 +175,26 @@ async def _close(connection: AbstractConnection) -> None:
         await connection.close()
 
 
-def server_version(connection: AbstractConnection) -> str:
-    """The version the server says it is."""
+def server_name(connection: AbstractConnection) -> str:
+    """The product and the version that the server says it is, such as ``RabbitMQ 3.13.7``."""
+    return f"{_property(connection, 'product', 'RabbitMQ')} {_property(connection, 'version')}"
+
+
+def _property(connection: AbstractConnection, name: str, default: str = "unknown") -> str:
     if connection.transport is None:
         raise BrokerUnavailable()
-    return str(connection.transport.connection.server_properties.get("version", "unknown"))
+    text = connection.transport.connection.server_properties.get(name) or default
+    return "".join(filter(str.isprintable, str(text)))[:_MAX_PROPERTY_CHARS]
 
 
 def _check_version(connection: AbstractConnection) -> None:
-    version = server_version(connection)
+    version = _property(connection, "version")
     try:
         major, minor = (int(part) for part in version.split(".")[:2])
     except ValueError:
         major, minor = 0, 0
     if (major, minor) < MINIMUM_VERSION:
         needed = ".".join(str(part) for part in MINIMUM_VERSION)
-        raise BrokerUnsupported(f"RabbitMQ {needed} or newer is needed; this is {version}.")
+        raise BrokerUnsupported(
+            f"RabbitMQ {needed} or newer is needed; this is {server_name(connection)}."
+        )

@@ -21,12 +21,11 @@ from waybill.infra.broker.concurrency import RunningDeliveries, wait_for_event
 from waybill.infra.broker.delivery import Delivery
 from waybill.infra.broker.port import BrokerUnavailable
 from waybill.infra.broker.rabbitmq.connection import (
-    DECLARE_SECONDS,
     BrokerUnsupported,
-    answered,
     close_connection,
     open_connection,
 )
+from waybill.infra.broker.rabbitmq.declaring import prepare_topology
 from waybill.infra.broker.rabbitmq.publisher import Publisher
 from waybill.infra.broker.rabbitmq.queue_poller import QueuePoller
 from waybill.infra.broker.rabbitmq.topology import Topology
@@ -158,11 +157,7 @@ class RabbitConsumer:
         connection = await open_connection(self._url, "consume")
         try:
             if self._topology is not None:
-                async with answered(DECLARE_SECONDS):
-                    channel = connection.channel(publisher_confirms=False)
-                    await channel.initialize()
-                    await self._topology.declare(channel)
-                    await channel.close()
+                await prepare_topology(connection, self._topology)
         except BaseException:
             await close_connection(connection)
             raise

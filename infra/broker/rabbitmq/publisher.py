@@ -14,11 +14,13 @@ from yarl import URL
 
 from waybill.infra.broker.port import BrokerUnavailable
 from waybill.infra.broker.rabbitmq.connection import (
-    DECLARE_SECONDS,
+    ANSWER_SECONDS,
+    BrokerRefused,
     answered,
     close_connection,
     open_connection,
 )
+from waybill.infra.broker.rabbitmq.declaring import prepare_topology
 from waybill.infra.broker.rabbitmq.topology import Topology
 
 
@@ -44,6 +46,12 @@ class Publisher:
         self._attempt: asyncio.Task[_ConfirmChannel] | None = None
         self._dropped: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._refusal: BrokerRefused | None = None
+
+    @property
+    def refusal(self) -> BrokerRefused | None:
+        """Why the broker refused us when it was last asked; None if it did not."""
+        return self._refusal
 
     async def publish(self, exchange: str, routing_key: str, message: Message) -> None:
         """Publish one message and wait for the confirm. Many calls may run at once.
@@ -54,13 +62,15 @@ class Publisher:
         """
         opened = await self._open()
         try:
-            async with answered(self._timeout_seconds):
+            async with answered(self._timeout_seconds, "write"):
                 target = await opened.channel.get_exchange(exchange, ensure=False)
                 result = await target.publish(message, routing_key, mandatory=True)
             if not isinstance(result, spec.Basic.Ack):
                 raise BrokerUnavailable()
+            self._refusal = None
         except BrokerUnavailable as error:
-            if not _is_refusal(error):
+            self._refusal = error if isinstance(error, BrokerRefused) else None
+            if not _refused_message(error):
                 self._drop(opened)
             raise
 
@@ -97,17 +107,21 @@ class Publisher:
 
     def _attempted(self, attempt: asyncio.Task[_ConfirmChannel]) -> None:
         self._attempt = None
-        if not attempt.cancelled() and attempt.exception() is None:
+        if attempt.cancelled():
+            return
+        error = attempt.exception()
+        self._refusal = error if isinstance(error, BrokerRefused) else None
+        if error is None:
             self._open_channel = attempt.result()
 
     async def _connect(self) -> _ConfirmChannel:
         connection = await open_connection(self._url, "publish")
         try:
-            async with answered(DECLARE_SECONDS):
+            if self._topology is not None:
+                await prepare_topology(connection, self._topology)
+            async with answered(ANSWER_SECONDS):
                 channel = connection.channel(publisher_confirms=True, on_return_raises=True)
                 await channel.initialize()
-                if self._topology is not None:
-                    await self._topology.declare(channel)
         except BaseException:
             await close_connection(connection)
             raise
@@ -122,7 +136,7 @@ class Publisher:
             closing.add_done_callback(self._dropped.discard)
 
 
-def _is_refusal(error: BaseException) -> bool:
+def _refused_message(error: BaseException) -> bool:
     """Whether the broker refused just this message: its queue is full, and the channel works.
 
     An unroutable message is not counted here: something was deleted or unbound, and the next

@@ -101,7 +101,7 @@ class QueuePoller:
             subscription = self._subscriptions[0]
             # The queue served last is asked last: none holds up the others.
             self._subscriptions.rotate(-1)
-            async with answered(ANSWER_SECONDS):
+            async with answered(ANSWER_SECONDS, "read"):
                 message = await subscription.queue.get(fail=False, timeout=None)
             if message is not None:
                 return RabbitDelivery(message, self._publisher)
@@ -111,7 +111,7 @@ class QueuePoller:
     async def _listen(self) -> None:
         self._listening = True
         for subscription in self._subscriptions:
-            async with answered(ANSWER_SECONDS):
+            async with answered(ANSWER_SECONDS, "read"):
                 subscription.tag = await subscription.queue.consume(
                     partial(self._arrive, subscription)
                 )

@@ -183,11 +183,14 @@ class RabbitServer:
     def add_vhost(self, name: str) -> None:
         """Add an empty vhost with all rights for the user, in one command instead of two."""
         self.rabbitmqctl(
-            "eval",
-            f'ok = rabbit_vhost:add(<<"{name}">>, <<"tests">>), '
-            f"ok = rabbit_auth_backend_internal:set_permissions("
-            f'<<"{USER}">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, <<"tests">>).',
+            "eval", f'ok = rabbit_vhost:add(<<"{name}">>, <<"tests">>), {_rights(name)}.'
         )
+
+    def set_rights(
+        self, vhost: str, *, configure: str = ".*", write: str = ".*", read: str = ".*"
+    ) -> None:
+        """Let the user do just this, each right being a pattern of names."""
+        self.rabbitmqctl("eval", f"{_rights(vhost, configure, write, read)}.")
 
     def url(self, vhost: str = "/", *, port: int | None = None) -> str:
         """The URL of `vhost`; with `port`, by way of a proxy that listens there."""
@@ -195,6 +198,14 @@ class RabbitServer:
             f"amqp://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{port or self.port}"
             f"/{quote(vhost, safe='')}"
         )
+
+
+def _rights(vhost: str, configure: str = ".*", write: str = ".*", read: str = ".*") -> str:
+    """Erlang for the rights of the user in `vhost`."""
+    return (
+        "ok = rabbit_auth_backend_internal:set_permissions("
+        f'<<"{USER}">>, <<"{vhost}">>, <<"{configure}">>, <<"{write}">>, <<"{read}">>, <<"tests">>)'
+    )
 
 
 @pytest.fixture(scope="session")
