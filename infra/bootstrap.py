@@ -311,6 +311,9 @@ def _s3_config(settings: Settings) -> S3Config:
             public_endpoint_url=settings.s3_public_endpoint_url,
             bucket=settings.s3_bucket,
             region=settings.s3_region,
+            addressing=settings.s3_addressing,
+            encryption=settings.s3_sse,
+            kms_key_id=settings.s3_sse_kms_key_id,
             access_key_id=settings.s3_access_key_id,
             secret_access_key=secret.get_secret_value() if secret else None,
         )

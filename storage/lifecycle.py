@@ -37,21 +37,38 @@ def ensure_lifecycle(
         required = _our_rules(retention_days)
         if not bucket_is_new and _may_hold_foreign_objects(connection, existing):
             del required[EXPIRE_OBJECTS]
-        rules: list[LifecycleRuleTypeDef | LifecycleRuleOutputTypeDef] = [
-            *(rule for rule in existing if rule.get("ID") not in required),
-            *required.values(),
-        ]
-        if any(rule not in existing for rule in required.values()):
-            connection.call(
-                lambda client: client.put_bucket_lifecycle_configuration(
-                    Bucket=connection.bucket, LifecycleConfiguration={"Rules": rules}
-                )
-            )
+        try:
+            _set(connection, existing, required)
+        except StorageUnavailable:
+            raise
+        except StorageError:
+            # Not every store knows versions, and so a rule for them.
+            for rule in required.values():
+                rule.pop("NoncurrentVersionExpiration", None)
+            _set(connection, existing, required)
     except StorageUnavailable:
         raise
     except StorageError:
         return EXPIRE_OBJECTS, ABORT_UPLOADS
     return tuple(name for name in (EXPIRE_OBJECTS, ABORT_UPLOADS) if name not in required)
+
+
+def _set(
+    connection: S3Connection,
+    existing: list[LifecycleRuleOutputTypeDef],
+    required: dict[str, LifecycleRuleTypeDef],
+) -> None:
+    """Put `required` beside the rules of others, unless they are there already."""
+    rules: list[LifecycleRuleTypeDef | LifecycleRuleOutputTypeDef] = [
+        *(rule for rule in existing if rule.get("ID") not in required),
+        *required.values(),
+    ]
+    if any(rule not in existing for rule in required.values()):
+        connection.call(
+            lambda client: client.put_bucket_lifecycle_configuration(
+                Bucket=connection.bucket, LifecycleConfiguration={"Rules": rules}
+            )
+        )
 
 
 def _our_rules(retention_days: int) -> dict[str, LifecycleRuleTypeDef]:
@@ -62,6 +79,8 @@ def _our_rules(retention_days: int) -> dict[str, LifecycleRuleTypeDef]:
             "Filter": {"Prefix": ""},
             # A day later than promised: some stores count from the start of the upload.
             "Expiration": {"Days": retention_days + 1},
+            # A bucket that keeps versions keeps the bytes of what has expired, too.
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
         },
         ABORT_UPLOADS: {
             "ID": ABORT_UPLOADS,

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from waybill.storage.connection import S3Connection
 from waybill.storage.errors import ChecksumMismatch, StorageError, UploadConflict, UploadTooLarge
-from waybill.storage.objects import delete_object, head_object
+from waybill.storage.objects import abort_upload, delete_object, head_object
+from waybill.storage.optional_headers import md5_of
 from waybill.storage.part_sender import PartSender
 from waybill.storage.parts import (
     MAX_PARTS,
@@ -21,7 +22,6 @@ from waybill.storage.parts import (
     composite_crc32,
     composite_etag,
     crc32_of,
-    md5_of,
 )
 from waybill.storage.store import StoredObject
 from waybill.storage.upload import PartUpload
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import (
         CompletedPartTypeDef,
+        CreateMultipartUploadRequestTypeDef,
         UploadPartOutputTypeDef,
         UploadPartRequestTypeDef,
     )
@@ -66,14 +67,18 @@ class MultipartUpload(PartUpload):
         return self._sender.bytes_confirmed
 
     def _open(self) -> str:
-        answer = self._connection.call(
-            lambda client: client.create_multipart_upload(
-                Bucket=self._connection.bucket,
-                Key=self.key,
-                ContentType=self._content_type,
-                ChecksumAlgorithm="CRC32",
-            )
-        )
+        config = self._connection.config
+        request: CreateMultipartUploadRequestTypeDef = {
+            "Bucket": config.bucket,
+            "Key": self.key,
+            "ContentType": self._content_type,
+            "ChecksumAlgorithm": "CRC32",
+        }
+        if config.encryption is not None:
+            request["ServerSideEncryption"] = config.encryption
+        if config.kms_key_id is not None:
+            request["SSEKMSKeyId"] = config.kms_key_id
+        answer = self._connection.call(lambda client: client.create_multipart_upload(**request))
         return answer["UploadId"]
 
     def _append(self, data: bytes) -> None:
@@ -91,21 +96,23 @@ class MultipartUpload(PartUpload):
         return self._sender.finish()
 
     def _upload_verified(self, number: int, body: bytes) -> Part:
-        crc32, with_md5 = crc32_of(body), self._sends_md5
-        answer = self._upload_part(number, body, crc32, with_md5=with_md5)
+        crc32 = crc32_of(body)
+        answer, with_md5 = self._upload_part(number, body, crc32)
         if "ChecksumCRC32" not in answer and not with_md5:
             # The store knows no CRC-32 and has compared nothing. An MD5 it has to compare.
             self._sends_md5 = True
-            answer = self._upload_part(number, body, crc32, with_md5=True)
+            answer, _ = self._upload_part(number, body, crc32)
         confirmed = answer.get("ChecksumCRC32")
         if confirmed not in {None, crc32}:
             raise ChecksumMismatch
         return Part(number, len(body), answer["ETag"].strip('"'), crc32, confirmed is not None)
 
     def _upload_part(
-        self, number: int, body: bytes, crc32: str, *, with_md5: bool
-    ) -> UploadPartOutputTypeDef:
-        def request(client: S3Client) -> UploadPartOutputTypeDef:
+        self, number: int, body: bytes, crc32: str
+    ) -> tuple[UploadPartOutputTypeDef, bool]:
+        """Send a part; the answer, and whether its MD5 went along."""
+
+        def request(client: S3Client) -> tuple[UploadPartOutputTypeDef, bool]:
             part: UploadPartRequestTypeDef = {
                 "Bucket": self._connection.bucket,
                 "Key": self.key,
@@ -118,9 +125,10 @@ class MultipartUpload(PartUpload):
                 # which MinIO's older code and Swift refuse.
                 "ChecksumCRC32": crc32,
             }
+            with_md5 = self._sends_md5 or self._connection.is_plain(client)
             if with_md5:
                 part["ContentMD5"] = md5_of(body)
-            return client.upload_part(**part)
+            return client.upload_part(**part), with_md5
 
         return self._connection.call(request)
 
@@ -175,14 +183,7 @@ class MultipartUpload(PartUpload):
 
     def _discard(self) -> None:
         self._sender.stop()
-        self._attempt("abort", self._request_abort)
-
-    def _request_abort(self) -> None:
-        self._connection.call(
-            lambda client: client.abort_multipart_upload(
-                Bucket=self._connection.bucket, Key=self.key, UploadId=self.upload_id
-            )
-        )
+        self._attempt("abort", lambda: abort_upload(self._connection, self.key, self.upload_id))
 
     def _attempt(self, name: str, request: Callable[[], None]) -> None:
         """Clean up without hiding the error that made it necessary."""

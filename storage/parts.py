@@ -63,11 +63,6 @@ def crc32_of(data: bytes) -> str:
     return base64.b64encode(int(isal_zlib.crc32(data)).to_bytes(4, "big")).decode()
 
 
-def md5_of(data: bytes) -> str:
-    """MD5 as the Content-MD5 header wants it."""
-    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-
-
 def composite_crc32(parts: Iterable[Part]) -> str:
     """The checksum S3 gives the whole object: that of the parts' checksums, and a count."""
     sums = [base64.b64decode(part.crc32) for part in parts]

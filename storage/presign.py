@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
+from waybill.storage.bucket import region_for_links
 from waybill.storage.connection import S3Connection
 from waybill.storage.disposition import content_disposition
 from waybill.storage.errors import StorageUnavailable
@@ -31,7 +32,7 @@ def sign_download(
 ) -> SignedLink:
     """Sign a GET of `key` for the public endpoint; see `ObjectStore.presign`."""
     disposition = content_disposition(filename)
-    client, credentials_expire_at = connection.signer()
+    client, credentials_expire_at = connection.signer(region_for_links(connection))
     limit = connection.config.max_link_ttl
     if credentials_expire_at is not None:
         # A link dies with the temporary credentials that signed it, whatever it says.

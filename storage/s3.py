@@ -6,21 +6,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from waybill.storage.config import DEFAULT_REGION, S3Config
+from waybill.storage.bucket import create_if_missing, reach_bucket
+from waybill.storage.config import S3Config
 from waybill.storage.connection import S3Connection
 from waybill.storage.errors import UploadConflict
 from waybill.storage.lifecycle import ensure_lifecycle
 from waybill.storage.multipart import MultipartUpload
-from waybill.storage.objects import delete_object, head_object
+from waybill.storage.objects import abort_upload, delete_object, head_object
 from waybill.storage.parts import check_part_bytes, plan_part_bytes
 from waybill.storage.presign import sign_download
-from waybill.storage.s3_errors import NOT_FOUND, clock_skew, error_code
+from waybill.storage.s3_errors import clock_skew
 from waybill.storage.store import OpenUpload, SignedLink, StoredObject
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ListMultipartUploadsOutputTypeDef
 
 
@@ -34,7 +32,7 @@ class S3Store:
 
     def ensure_bucket(self, retention_days: int) -> tuple[str, ...]:
         """Create the bucket if missing, and set its clean-up rules."""
-        is_new = self.connection.call(self._create_if_missing)
+        is_new = create_if_missing(self.connection)
         return ensure_lifecycle(self.connection, retention_days, bucket_is_new=is_new)
 
     def open_upload(
@@ -84,34 +82,11 @@ class S3Store:
 
     def check(self) -> timedelta:
         """Reach the bucket, and return how far the store's clock is ahead of ours."""
-        answer = self.connection.call(lambda client: client.head_bucket(Bucket=self._bucket))
-        return clock_skew(answer) or timedelta(0)
+        return clock_skew(reach_bucket(self.connection)) or timedelta(0)
 
     def close(self) -> None:
         """End connections. Safe to call twice."""
         self.connection.close()
-
-    def _create_if_missing(self, client: S3Client) -> bool:
-        try:
-            client.head_bucket(Bucket=self._bucket)
-        except ClientError as error:
-            if error_code(error) not in NOT_FOUND | {"NoSuchBucket"}:
-                raise
-        else:
-            return False
-        region = client.meta.region_name
-        try:
-            if region == DEFAULT_REGION:
-                client.create_bucket(Bucket=self._bucket)
-            else:
-                client.create_bucket(
-                    Bucket=self._bucket,
-                    CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]  # any region
-                )
-        except client.exceptions.BucketAlreadyOwnedByYou:
-            # Another process was faster.
-            return False
-        return True
 
     def _page_of_uploads(
         self, prefix: str, key_marker: str, upload_id_marker: str
@@ -127,11 +102,7 @@ class S3Store:
 
     def _abort(self, key: str, upload_id: str) -> bool:
         try:
-            self.connection.call(
-                lambda client: client.abort_multipart_upload(
-                    Bucket=self._bucket, Key=key, UploadId=upload_id
-                )
-            )
+            abort_upload(self.connection, key, upload_id)
         except UploadConflict:
             return False
         return True

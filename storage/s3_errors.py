@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
+from waybill.storage import tls_errors
 from waybill.storage.errors import (
     ChecksumMismatch,
     StorageError,
@@ -31,7 +33,8 @@ NOT_FOUND = frozenset({"NoSuchKey", "NotFound", "404"})
 #: S3 refuses requests whose clock is off by more. (AWS, "RequestTimeTooSkewed".)
 _MAX_SKEW = timedelta(minutes=15)
 
-_CHECKSUM = frozenset(
+#: The bytes that arrived are not those that were announced.
+CHECKSUM = frozenset(
     {"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"}
 )
 _BUSY = frozenset(
@@ -65,10 +68,19 @@ _NO_ANSWER = (
     boto.ConnectionError,
     boto.IncompleteReadError,
     boto.CredentialRetrievalError,
-    # A page of HTML, most likely: some gateway answered in the store's place.
-    ResponseParserError,
 )
 
+#: What a store answers that serves no bucket by its path. (Alibaba Cloud, Tencent Cloud and
+#: Volcengine, in their lists of error codes.)
+BUCKET_IN_HOST = frozenset(
+    {"SecondLevelDomainForbidden", "PathStyleDomainForbidden", "InvalidPathAccess"}
+)
+#: In a store's sentence: addresses, the names of our principal, keys and signatures.
+_PRIVATE = re.compile(
+    r"\w+://\S+|arn:[\w-]*:(?:iam|sts):\S+|\b(?:AKIA|ASIA)\w+|[\w+/=-]{40,}|\d{12}"
+)
+#: Longest sentence of a store that is passed on, in characters.
+_MAX_SENTENCE = 300
 #: How botocore's RefreshableCredentials words it. (botocore/credentials.py, 1.44.)
 _STILL_EXPIRED = "Credentials were refreshed"
 
@@ -95,6 +107,13 @@ def translate(
         return _translate_answer(error)
     if isinstance(error, _NO_CREDENTIALS):
         return StorageRejected("The object store's credentials, region or bucket are not set up.")
+    if isinstance(error, boto.SSLError):
+        return tls_errors.explain(error)
+    if isinstance(error, ResponseParserError):
+        return StorageUnavailable(
+            "What answers at the object store's address does not speak S3; trying again later may "
+            "work."
+        )
     if isinstance(error, _NO_ANSWER):
         return StorageUnavailable()
     return StorageError(f"The object store could not be used ({type(error).__name__}).")
@@ -107,7 +126,7 @@ def error_code(error: boto.ClientError) -> str:
 
 def clock_skew(response: Mapping[str, Any]) -> timedelta | None:
     """How far the store's clock is ahead of ours, by the Date header of its answer."""
-    date = _headers(response).get("date")
+    date = headers_of(response).get("date")
     try:
         return parsedate_to_datetime(date) - datetime.now(UTC) if date else None
     except (ValueError, TypeError):
@@ -119,7 +138,7 @@ def _translate_answer(error: boto.ClientError) -> StorageError:
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in EXPIRED:
         return StorageUnavailable("The object store's credentials have expired.")
-    if code in _CHECKSUM:
+    if code in CHECKSUM:
         return ChecksumMismatch()
     if code in _GONE:
         return UploadConflict()
@@ -127,12 +146,14 @@ def _translate_answer(error: boto.ClientError) -> StorageError:
         return UploadTooLarge()
     if code == "NotImplemented":
         # A 501, which asking again does not change.
-        return StorageRejected("The object store does not know this operation.")
+        return StorageRejected(f"The object store does not know this operation.{_said(error)}")
     if code in _BUSY or status >= 500 or status in {408, 429}:
         return StorageUnavailable(retry_after=_retry_after(error.response))
-    if code in _SETTINGS | _NO_BUCKET or status in {301, 307, 401, 403}:
+    if code in _SETTINGS | _NO_BUCKET | BUCKET_IN_HOST or status in {301, 307, 401, 403}:
         return StorageRejected(_why_refused(error, code))
-    return StorageError(f"The object store did not accept the request ({code or status}).")
+    return StorageError(
+        f"The object store did not accept the request ({code or status}).{_said(error)}"
+    )
 
 
 def _why_refused(error: boto.ClientError, code: str) -> str:
@@ -141,14 +162,34 @@ def _why_refused(error: boto.ClientError, code: str) -> str:
         return "The clocks of this machine and of the object store disagree too much."
     if code in _NO_BUCKET:
         return f"The bucket does not exist or is not ours ({code})."
-    return f"The object store refuses our credentials, region or rights ({code})."
+    if code in BUCKET_IN_HOST:
+        return (
+            f"The object store wants the bucket in its host name ({code}); set "
+            "WAYBILL_S3_ADDRESSING=virtual."
+        )
+    return f"The object store refuses our credentials, region or rights ({code}).{_said(error)}"
+
+
+def _said(error: boto.ClientError) -> str:
+    """The store's own sentence, or nothing."""
+    text = str(error.response.get("Error", {}).get("Message", ""))
+    # An answer without a body has the name of its HTTP status there, as the code has its number.
+    return f" It says: {shown(text)}." if text and not error_code(error).isdecimal() else ""
+
+
+def shown(sentence: str) -> str:
+    """A sentence of a store's, in one line and without what is nobody's business."""
+    text = _PRIVATE.sub("…", " ".join(sentence.split()))
+    text = text if len(text) <= _MAX_SENTENCE else text[:_MAX_SENTENCE] + "…"
+    return text.rstrip(".")
 
 
 def _retry_after(response: Mapping[str, Any]) -> timedelta | None:
-    seconds = _headers(response).get("retry-after", "")
+    seconds = headers_of(response).get("retry-after", "")
     return timedelta(seconds=int(seconds)) if seconds.isdecimal() and len(seconds) < 6 else None
 
 
-def _headers(response: Mapping[str, Any]) -> Mapping[str, str]:
+def headers_of(response: Mapping[str, Any]) -> Mapping[str, str]:
+    """The headers of an answer of botocore's, their names in lower case."""
     headers: Mapping[str, str] = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     return headers

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from waybill.storage.config import S3Config
+from waybill.storage.config import DEFAULT_REGION, S3Config
 from waybill.storage.errors import EmbeddedServerError
 
 #: Below the range that systems take ports of outgoing connections from, one of which could
@@ -93,6 +93,7 @@ class ServerIdentity:
         return S3Config(
             bucket=bucket,
             endpoint_url=f"http://127.0.0.1:{self.ports['s3']}",
+            region=DEFAULT_REGION,
             access_key_id=self.access_key_id,
             secret_access_key=self.secret_access_key,
         )

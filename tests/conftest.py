@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.support.servers.pgbouncer",
     "tests.support.servers.postgres",
     "tests.support.servers.rabbitmq",
+    "tests.support.servers.s3_gate",
     "tests.support.servers.s3_stub",
     "tests.support.servers.seaweedfs",
     "tests.support.servers.task_api",

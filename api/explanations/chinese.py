@@ -207,6 +207,10 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "读取在最后一行之前已停止。",
         "请重试。",
     ),
+    "rights_missing": (
+        "当前凭证缺少对存储桶的某项权限，消息中已指明。",
+        "请授予 docs/stores.md 中列出的权限。",
+    ),
     "source_error": (
         "无法从数据库读取数据。",
         "请重试。如再次失败，请通知数据库负责人。",
@@ -290,5 +294,9 @@ CHINESE: Mapping[str, tuple[str, str]] = {
     "worker_stopping": (
         "工作进程正在关闭。",
         "无需处理，另一个工作进程会重新开始任务。",
+    ),
+    "wrong_region": (
+        "存储桶所在的区域与链接签名使用的区域不一致。",
+        "请将 WAYBILL_S3_REGION 设为存储桶所在的区域，或删除该设置。",
     ),
 }

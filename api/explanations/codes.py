@@ -94,9 +94,11 @@ COMMAND_CODES: Mapping[str, bool] = {
     "insecure_installation": False,
     "lease_lost": True,
     "link_unreachable": False,
+    "rights_missing": False,
     "stopped": True,
     "try_later": True,
     "worker_stopping": True,
+    "wrong_region": False,
 }
 
 #: Whether trying again may help, by code. Where a code occurs in several places, tasks decide.

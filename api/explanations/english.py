@@ -213,6 +213,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "Reading from the database was stopped before the last row.",
         "Try again.",
     ),
+    "rights_missing": (
+        "The credentials lack a right to the bucket. The message names it.",
+        "Grant the rights listed in docs/stores.md.",
+    ),
     "source_error": (
         "The data could not be read from the database.",
         "Try again. If it fails again, tell the owner of the database.",
@@ -297,5 +301,9 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
     "worker_stopping": (
         "The worker is shutting down.",
         "Nothing needs to be done. Another worker starts the task again.",
+    ),
+    "wrong_region": (
+        "The bucket is in another region than the one that links are signed for.",
+        "Set WAYBILL_S3_REGION to the region of the bucket, or remove it.",
     ),
 }

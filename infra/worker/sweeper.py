@@ -14,7 +14,7 @@ from datetime import timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
-from waybill.storage.errors import StorageError
+from waybill.storage.errors import StorageError, StorageRejected, StorageUnavailable
 from waybill.storage.store import ObjectStore
 from waybill.timing import every
 
@@ -44,6 +44,9 @@ class Sweeper:
         self._interval = min(_INTERVAL, lease / 2).total_seconds()
         self._retry_in = retry_in
         self._keep_notices = keep_notices
+        #: The last key that the scan before could not delete.
+        self._passed = ""
+        self._reported: set[tuple[str, str | None]] = set()
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -88,10 +91,41 @@ class Sweeper:
             self._maintenance.mark_expired(task_id)
 
     def _collect_orphans(self) -> None:
-        for key in self._maintenance.orphaned_objects():
+        """Delete a batch of files that no task refers to.
+
+        A file that may not be deleted stops no other one: the next scan goes on behind it, and
+        comes back to it when all have had their turn.
+        """
+        keys = self._maintenance.orphaned_objects(after=self._passed)
+        if self._passed and not keys:
+            keys = self._maintenance.orphaned_objects()
+        self._passed = ""
+        for key in keys:
+            try:
+                self._abort_uploads(key)
+                self._store.delete(key)
+            except StorageUnavailable:
+                self._passed = key
+                raise
+            except StorageError as error:
+                self._passed = key
+                self._report("file not deleted", key, error)
+            else:
+                self._maintenance.forget_object(key)
+
+    def _abort_uploads(self, key: str) -> None:
+        """Abort what an attempt left open; where that is refused, the bucket's rule does it."""
+        try:
             self._store.abort_uploads(key)
-            self._store.delete(key)
-            self._maintenance.forget_object(key)
+        except StorageRejected as error:
+            self._report("open uploads not looked for", None, error)
+
+    def _report(self, what: str, key: str | None, error: StorageError) -> None:
+        """Log what the store refuses, once in the life of this process."""
+        if (what, key) not in self._reported:
+            self._reported.add((what, key))
+            extra = {"error": type(error).__name__, "reason": error.message}
+            log.warning(what, extra=extra if key is None else {**extra, "key": key})
 
     def _prune_notifications(self) -> None:
         self._maintenance.prune_notifications(self._keep_notices)

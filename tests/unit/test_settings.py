@@ -6,7 +6,7 @@ import pytest
 
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.limits import Limits
-from waybill.infra.config.settings import load
+from waybill.infra.config.settings import Settings, environment_name, load
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +32,18 @@ def _clean(monkeypatch, tmp_path):
         ("WAYBILL_NOTICE_DAYS", "99999999999", "WAYBILL_NOTICE_DAYS: must be a whole number"),
         ("WAYBILL_SMTP_FROM", "exports", "WAYBILL_SMTP_FROM: must be a plain address"),
         ("WAYBILL_RETRY_DELAYS", "8,2", "WAYBILL_RETRY_DELAYS: must be growing"),
+        (
+            "WAYBILL_S3_ENDPOINT_URL",
+            "https://host?x=1",
+            "WAYBILL_S3_ENDPOINT_URL: not the address of an S3 server: it has a query",
+        ),
+        (
+            "WAYBILL_S3_PUBLIC_ENDPOINT_URL",
+            "files.example.com",
+            "WAYBILL_S3_PUBLIC_ENDPOINT_URL: not the address of an S3 server: it does not begin",
+        ),
+        ("WAYBILL_S3_ADDRESSING", "host", "WAYBILL_S3_ADDRESSING: Input should be 'auto', 'path'"),
+        ("WAYBILL_S3_SSE_KMS_KEY_ID", "key", "WAYBILL_S3_SSE_KMS_KEY_ID: needs WAYBILL_S3_SSE"),
         ("WAYBILL_TIMEZONE", "Mars/Olympus", "WAYBILL_TIMEZONE: must be the name of a time zone"),
     ],
 )
@@ -102,3 +114,25 @@ def test_only_the_limits_that_are_named_apply():
     limits = Limits.only(max_backlog=3)
     assert limits.max_backlog == 3
     assert limits.max_queued_per_user > 2**60
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(environment_name(name), raising=False)
+    plain = load()
+    for name in Settings.model_fields:
+        monkeypatch.setenv(environment_name(name), "")
+    assert load() == plain
+
+
+def test_the_address_of_a_store_may_have_a_path(monkeypatch):
+    monkeypatch.setenv("WAYBILL_S3_ENDPOINT_URL", "https://x.example.com/storage/v1/s3/")
+    assert load().s3_endpoint_url == "https://x.example.com/storage/v1/s3"
+
+
+def test_virtual_addressing_needs_an_endpoint_with_a_name(monkeypatch):
+    monkeypatch.setenv("WAYBILL_S3_ADDRESSING", "virtual")
+    assert load().s3_addressing == "virtual"
+    monkeypatch.setenv("WAYBILL_S3_ENDPOINT_URL", "http://127.0.0.1:9000")
+    with pytest.raises(BadSettings, match="WAYBILL_S3_ADDRESSING: virtual addressing needs"):
+        load()

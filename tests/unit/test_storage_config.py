@@ -15,7 +15,8 @@ from waybill.storage.errors import StorageRejected, StorageUnavailable
 from waybill.storage.s3 import S3Store
 
 SECRET = "canary-secret"
-LOCAL = S3Config("bucket", "http://127.0.0.1:9", access_key_id="key", secret_access_key=SECRET)
+KEYS = {"region": "us-east-1", "access_key_id": "key", "secret_access_key": SECRET}
+LOCAL = S3Config("bucket", "http://127.0.0.1:9", **KEYS)
 
 
 def link_query(store: S3Store, ttl: timedelta = timedelta(minutes=15)) -> dict[str, str]:
@@ -26,7 +27,7 @@ def link_query(store: S3Store, ttl: timedelta = timedelta(minutes=15)) -> dict[s
 
 @pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:9", "https://s3.example.com"])
 def test_links_are_always_signed_with_sigv4(endpoint: str | None) -> None:
-    config = S3Config("bucket", endpoint, access_key_id="key", secret_access_key=SECRET)
+    config = S3Config("bucket", endpoint, **KEYS)
     query = link_query(S3Store(config))
     assert query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
     assert query["X-Amz-Expires"] == "900"
@@ -34,11 +35,29 @@ def test_links_are_always_signed_with_sigv4(endpoint: str | None) -> None:
     assert query["response-content-disposition"].startswith("attachment")
 
 
-def test_other_stores_are_addressed_by_path() -> None:
-    url = (
-        S3Store(LOCAL).presign("a/b", filename="a", content_type="b", ttl=timedelta(minutes=1)).url
-    )
-    assert url.startswith("http://127.0.0.1:9/bucket/a/b?")
+@pytest.mark.parametrize(
+    ("endpoint", "addressing", "begins"),
+    [
+        ("http://127.0.0.1:9", "auto", "http://127.0.0.1:9/bucket/a/b?"),
+        ("https://s3.example.com", "path", "https://s3.example.com/bucket/a/b?"),
+        ("https://s3.example.com", "virtual", "https://bucket.s3.example.com/a/b?"),
+        (None, "auto", "https://bucket.s3.amazonaws.com/a/b?"),
+        (None, "path", "https://s3.amazonaws.com/bucket/a/b?"),
+        ("https://x.example/storage/v1/s3", "auto", "https://x.example/storage/v1/s3/bucket/a/b?"),
+        ("https://x.example/s3/", "auto", "https://x.example/s3/bucket/a/b?"),
+        ("https://x.example/s3", "virtual", "https://bucket.x.example/s3/a/b?"),
+    ],
+)
+@pytest.mark.parametrize("public", [False, True])
+def test_the_bucket_of_a_link_stands_where_the_store_expects_it(
+    endpoint: str | None, addressing: str, begins: str, public: bool
+) -> None:
+    named = {"endpoint_url": "http://inside:9", "public_endpoint_url": endpoint}
+    endpoints = named if public and endpoint else {"endpoint_url": endpoint}
+    store = S3Store(S3Config("bucket", addressing=addressing, **endpoints, **KEYS))
+    link = store.presign("a/b", filename="a", content_type="b", ttl=timedelta(minutes=1))
+    store.close()
+    assert link.url.startswith(begins)
 
 
 def test_a_secret_is_not_shown() -> None:
@@ -46,22 +65,46 @@ def test_a_secret_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "part"),
     [
-        "127.0.0.1:9000",
-        "ftp://host",
-        "http://",
-        "http://user:password@host",
-        "https://host/bucket",
-        "https://host?x=1",
-        "http://host:port",
+        ("127.0.0.1:9000", "http:// or https://"),
+        ("ftp://host", "http:// or https://"),
+        ("http://", "no host"),
+        ("http://user:password@host", "user name"),
+        ("https://host?x=1", "query"),
+        ("https://host/path#x", "fragment"),
+        ("http://host:port", "port"),
+        ("http://host:0", "port"),
+        ("http://[::1", "host"),
     ],
 )
 @pytest.mark.parametrize("setting", ["endpoint_url", "public_endpoint_url"])
-def test_an_endpoint_is_a_scheme_and_a_host(setting: str, url: str) -> None:
-    with pytest.raises(ValueError, match="endpoint") as caught:
+def test_the_part_of_an_endpoint_that_is_wrong_is_named(setting: str, url: str, part: str) -> None:
+    with pytest.raises(ValueError, match=part) as caught:
         S3Config("bucket", **{setting: url})
     assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"bucket": "bucket.with.dots", "endpoint_url": "https://s3.example.com"},
+        {"bucket": "Bucket", "endpoint_url": "https://s3.example.com"},
+        {"bucket": "bucket", "endpoint_url": "http://127.0.0.1:9000"},
+        {"bucket": "bucket", "endpoint_url": "http://[::1]:9000"},
+        {"bucket": "bucket", "public_endpoint_url": "https://203.0.113.7"},
+    ],
+)
+def test_virtual_addressing_needs_two_names(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="virtual addressing"):
+        S3Config(**wrong, addressing="virtual")
+
+
+def test_a_key_for_encryption_needs_the_encryption_it_is_for() -> None:
+    S3Config("bucket", encryption="aws:kms:dsse", kms_key_id="key")
+    for encryption in (None, "AES256"):
+        with pytest.raises(ValueError, match="aws:kms"):
+            S3Config("bucket", encryption=encryption, kms_key_id="key")
 
 
 def test_half_a_key_pair_is_refused() -> None:
@@ -91,13 +134,13 @@ def role(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         }
         program = tmp_path / "credentials.py"
         program.write_text(f"print({json.dumps(answer)!r})")
-        profile = f"[default]\nregion = eu-west-1\ncredential_process = {sys.executable} {program}"
+        profile = f"[default]\ncredential_process = {sys.executable} {program}"
         (tmp_path / "config").write_text(profile)
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-        return S3Store(S3Config("bucket"))
+        return S3Store(S3Config("bucket", region="eu-west-1"))
 
     return with_life_left
 

@@ -76,6 +76,31 @@ def test_each_answer_means_one_thing_to_do_and_shows_no_url(
 
 
 @pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("Access Denied", " It says: Access Denied."),
+        ("with an  explicit\n deny.", " It says: with an explicit deny."),
+        (
+            "User: arn:aws:sts::123456789012:assumed-role/x/i-0 is not authorized",
+            " It says: User: … is not authorized.",
+        ),
+        ("The key AKIAIOSFODNN7EXAMPLE is gone", " It says: The key … is gone."),
+        (f"got {'0a' * 32} for it", " It says: got … for it."),
+        ("word " * 100, f" It says: {'word ' * 60}…."),
+        ("", ""),
+    ],
+)
+def test_the_stores_sentence_is_passed_on_in_one_line_without_names_and_keys(
+    sentence: str, said: str
+) -> None:
+    error = answer(403, "AccessDenied")
+    error.response["Error"]["Message"] = sentence
+    assert translate(error).message == (
+        f"The object store refuses our credentials, region or rights (AccessDenied).{said}"
+    )
+
+
+@pytest.mark.parametrize(
     ("header", "wait"),
     [("7", timedelta(seconds=7)), ("soon", None), ("", None), ("-1", None), ("9" * 30, None)],
 )

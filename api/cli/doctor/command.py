@@ -12,7 +12,7 @@ from waybill.api.cli.doctor.broker import check_broker
 from waybill.api.cli.doctor.database import check_database
 from waybill.api.cli.doctor.secrets import check_secrets
 from waybill.api.cli.doctor.source import check_datasets
-from waybill.api.cli.doctor.store import check_signing_host, check_storage
+from waybill.api.cli.doctor.store import check_rights, check_signing_host, check_storage
 from waybill.exporter.errors import WaybillError
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import Settings, load
@@ -24,6 +24,7 @@ _CHECKS: dict[str, Callable[[Stack], str]] = {
     "database": check_database,
     "broker": check_broker,
     "storage": check_storage,
+    "storage rights": check_rights,
     "signing host": check_signing_host,
     "secrets": check_secrets,
 }

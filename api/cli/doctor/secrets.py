@@ -7,13 +7,13 @@ from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-import urllib3
-
 from waybill.exporter.errors import WaybillError
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.addresses import leaves_machine
 from waybill.infra.config.settings import Settings
 from waybill.infra.config.weak_secrets import weak_secrets
+from waybill.storage.errors import StorageError
+from waybill.storage.probes import fetch
 
 #: As if the API listened for other machines: secrets fit for loopback alone are named.
 _ANYWHERE = "0.0.0.0"  # noqa: S104 - nothing listens here
@@ -49,10 +49,10 @@ def _ask_without_signature(stack: Stack) -> None:
         )
         file = urlsplit(link.url)._replace(query="").geturl()
         for url in (file, file.removesuffix(key)):
-            answer = urllib3.request("GET", url, timeout=10, retries=False)
-            if answer.status == HTTPStatus.OK:
+            status, _, _ = fetch(url)
+            if status == HTTPStatus.OK:
                 raise InsecureInstallation("The bucket answers without a signature: close it.")
-    except urllib3.exceptions.HTTPError:
+    except StorageError:
         # The check of the signing host says that it cannot be reached.
         return
     finally:

@@ -5,20 +5,48 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 from http import HTTPStatus
-
-import urllib3
+from typing import cast
+from urllib.parse import urlsplit
 
 from waybill.exporter.errors import WaybillError
 from waybill.infra.bootstrap import Stack
+from waybill.storage.endpoints import is_loopback
+from waybill.storage.errors import StorageError
+from waybill.storage.probes import fetch, keeps_versions, refused_rights
+from waybill.storage.s3 import S3Store
 
 #: More than this makes signed links die early or live too long. (S3 itself refuses 15 min.)
 _MAX_SKEW_SECONDS = 60
+#: What follows from a right that is missing, where its name does not say so.
+_CONSEQUENCES = {
+    "s3:ListBucketMultipartUploads": "what a killed worker has uploaded stays for two days",
+    "s3:AbortMultipartUpload": "what a failed export has uploaded stays for two days",
+    "s3:PutObject": "no export can be stored; if the bucket demands encryption, WAYBILL_S3_SSE "
+    "names it",
+    "s3:GetObject": "no link can be followed",
+    "s3:DeleteObject": "no file is ever deleted",
+    "s3:ListBucketVersions and s3:DeleteObjectVersion": "no file is ever deleted",
+}
 
 
 class ClockSkew(WaybillError):
     """The clocks of this machine and of the object store disagree."""
 
     code = "clock_skew"
+    retry = False
+
+
+class WrongRegion(WaybillError):
+    """The bucket is in another region than the one that links are signed for."""
+
+    code = "wrong_region"
+    retry = False
+
+
+class RightsMissing(WaybillError):
+    """The credentials lack rights to the bucket."""
+
+    code = "rights_missing"
     retry = False
 
 
@@ -30,20 +58,41 @@ class LinkUnreachable(WaybillError):
 
 
 def check_storage(stack: Stack) -> str:
-    """Reach the bucket, set its rules and compare the clocks."""
-    settings = stack.settings
-    not_set = stack.store.ensure_bucket(settings.retention.days)
-    skew = abs(stack.store.check().total_seconds())
+    """Reach the bucket, set its rules and compare region and clocks."""
+    store, settings = _s3(stack), stack.settings
+    not_set = store.ensure_bucket(settings.retention.days)
+    skew = abs(store.check().total_seconds())
     if skew > _MAX_SKEW_SECONDS:
         raise ClockSkew(f"The store's clock and ours are {skew:.0f} s apart.")
+    region, configured = store.connection.bucket_region, store.connection.config.region
+    if configured and region and region != configured:
+        raise WrongRegion(
+            f"The bucket is in the region {region}, and links are signed for {configured}: "
+            "WAYBILL_S3_REGION has to be the bucket's."
+        )
+    kept = "; it keeps versions, and a deletion deletes them all" if keeps_versions(store) else ""
     rules = f"; lifecycle rules not set: {', '.join(not_set)}" if not_set else ""
-    return f"bucket {settings.s3_bucket}, clocks {skew:.0f} s apart{rules}"
+    return f"bucket {settings.s3_bucket} in {region}, clocks {skew:.0f} s apart{kept}{rules}"
+
+
+def check_rights(stack: Stack) -> str:
+    """Use every right that exports and the sweeper need, on an object of our own."""
+    store = _s3(stack)
+    store.ensure_bucket(stack.settings.retention.days)
+    refused = refused_rights(store, _probe_key())
+    if refused:
+        raise RightsMissing(
+            " ".join(
+                f"{right} is missing ({_CONSEQUENCES[right]}). {said}"
+                for right, said in refused.items()
+            )
+        )
+    return "write, read, list and delete"
 
 
 def check_signing_host(stack: Stack) -> str:
     """Fetch a probe by a signed link, the way a browser would: through the public host."""
-    key = f"probe/{secrets.token_hex(8)}"
-    store = stack.store
+    key, store = _probe_key(), _s3(stack)
     store.ensure_bucket(stack.settings.retention.days)
     with store.open_upload(key, content_type="text/plain") as upload:
         upload.write(b"waybill")
@@ -51,11 +100,42 @@ def check_signing_host(stack: Stack) -> str:
         link = store.presign(
             key, filename="probe.txt", content_type="text/plain", ttl=timedelta(minutes=1)
         )
-        answer = urllib3.request("GET", link.url, timeout=10, retries=False)
-    except urllib3.exceptions.HTTPError:
-        raise LinkUnreachable() from None
+        _check_for_browsers(stack.settings.public_url, link.url)
+        status, data, said = fetch(link.url)
+    except StorageError as error:
+        raise LinkUnreachable(f"{LinkUnreachable.__doc__} {error.message}") from None
     finally:
         store.delete(key)
-    if answer.status != HTTPStatus.OK or answer.data != b"waybill":
-        raise LinkUnreachable(f"The host signed into links answered {answer.status}.")
+    if status != HTTPStatus.OK or data != b"waybill":
+        reason = f" It says: {said}." if said else ""
+        raise LinkUnreachable(f"The host signed into links answered {status}.{reason}")
     return "a signed link was fetched through it"
+
+
+def _check_for_browsers(page: str | None, link: str) -> None:
+    """Whether a browser on the page at `page` would follow a link to `link`.
+
+    Raises:
+        LinkUnreachable: it would not.
+    """
+    if page is None or (is_loopback(page) and is_loopback(link)):
+        return
+    host = urlsplit(link).hostname
+    if page.startswith("https:") and link.startswith("http:"):
+        raise LinkUnreachable(
+            f"WAYBILL_PUBLIC_URL is https and the links begin with http://{host}: browsers block "
+            "such downloads as mixed content. WAYBILL_S3_PUBLIC_ENDPOINT_URL has to be https too."
+        )
+    if is_loopback(link):
+        raise LinkUnreachable(
+            f"The links name {host}, which leads other people to their own machines. "
+            "WAYBILL_S3_PUBLIC_ENDPOINT_URL has to be a host that they reach."
+        )
+
+
+def _probe_key() -> str:
+    return f"probe/{secrets.token_hex(8)}"
+
+
+def _s3(stack: Stack) -> S3Store:
+    return cast(S3Store, stack.store)

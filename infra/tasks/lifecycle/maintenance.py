@@ -33,14 +33,17 @@ _SLOWDOWN = 10
 _KEEP_PUBLISHED = timedelta(days=1)
 #: A quota needs one day; a week lets people ask who used it up.
 _KEEP_USAGE = timedelta(days=7)
+#: Tasks, messages or objects that one step of one scan takes.
 _BATCH = 100
 
 
 class Maintenance:
     """Finds and repairs tasks, messages and objects that lost their worker or their owner."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, batch: int = _BATCH) -> None:
         self._engine = engine
+        #: The most that one query returns.
+        self._batch = batch
 
     def rescue_expired_leases(self, retry_in: timedelta) -> int:
         """Requeue tasks whose worker is silent; without attempts left they become FAILED.
@@ -55,7 +58,7 @@ class Maintenance:
                     in_status(TaskStatus.PROCESSING),
                     _task.lease_expires_at < database_now(connection),
                 )
-                .limit(_BATCH)
+                .limit(self._batch)
             ).all()
         rescued = 0
         for task_id, fence in silent:
@@ -107,7 +110,7 @@ class Maintenance:
                         due <= now - after,
                         ~woken,
                     )
-                    .limit(_BATCH)
+                    .limit(self._batch)
                 )
                 .mappings()
                 .all()
@@ -121,7 +124,7 @@ class Maintenance:
     def promote_orphaned_followers(self) -> int:
         """Promote a follower of each leader that is no longer live; returns how many groups."""
         with read_transaction(self._engine) as connection:
-            leaders = followers_without_leader(connection, _BATCH)
+            leaders = followers_without_leader(connection, self._batch)
         promoted = 0
         for leader_id in leaders:
             with write_transaction(self._engine) as connection:
@@ -135,7 +138,7 @@ class Maintenance:
             rows = connection.execute(
                 sa.select(_task.id)
                 .where(in_status(TaskStatus.SUCCESS), _task.expires_at < database_now(connection))
-                .limit(_BATCH)
+                .limit(self._batch)
             )
             return list(rows.scalars())
 
@@ -144,10 +147,14 @@ class Maintenance:
         with write_transaction(self._engine) as connection:
             transitions.expire(connection, database_now(connection), task_id)
 
-    def orphaned_objects(self) -> list[str]:
-        """Recorded keys that no task refers to and no live claim is writing, at most a batch."""
+    def orphaned_objects(self, after: str = "") -> list[str]:
+        """Recorded keys that no task refers to and no live claim is writing, at most a batch.
+
+        They are in order and begin behind `after`, so that keys which cannot be collected do not
+        keep the others from their turn.
+        """
         with read_transaction(self._engine) as connection:
-            return orphaned_keys(connection, _BATCH)
+            return orphaned_keys(connection, self._batch, after)
 
     def forget_object(self, key: str) -> None:
         """Remove a key from the record, once the store holds nothing under it."""

@@ -44,8 +44,8 @@ def release_object(connection: Connection, key: str, task_id: UUID) -> None:
     )
 
 
-def orphaned_keys(connection: Connection, limit: int) -> list[str]:
-    """Keys that no task refers to and no live claim is writing."""
+def orphaned_keys(connection: Connection, limit: int, after: str = "") -> list[str]:
+    """Keys behind `after`, in order, that no task refers to and no live claim is writing."""
     being_written = sa.exists().where(
         _task.id == _object.task_id,
         _task.fence == _object.fence,
@@ -53,7 +53,8 @@ def orphaned_keys(connection: Connection, limit: int) -> list[str]:
     )
     query = (
         sa.select(_object.key)
-        .where(_object.state == "OPEN", ~being_written, ~_referred_to())
+        .where(_object.state == "OPEN", _object.key > after, ~being_written, ~_referred_to())
+        .order_by(_object.key)
         .limit(limit)
     )
     return list(connection.execute(query).scalars())

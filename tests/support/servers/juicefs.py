@@ -24,6 +24,8 @@ from waybill.storage.s3 import S3Store
 
 _PROGRAM = Path(sysconfig.get_path("scripts")) / "juicefs"
 _STOP_SECONDS = 10.0
+#: A host name of its own, which nothing resolves.
+DOMAIN = "s3.test"
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +67,8 @@ def juicefs_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Confi
                 **os.environ,
                 "MINIO_ROOT_USER": str(config.access_key_id),
                 "MINIO_ROOT_PASSWORD": str(config.secret_access_key),
+                # `waybill-tests.s3.test` is the bucket, for a client that uses it as its proxy.
+                "MINIO_DOMAIN": DOMAIN,
                 # Without a region, it takes links signed for any.
                 "MINIO_REGION_NAME": "us-east-1",
                 "MINIO_SITE_REGION": "us-east-1",

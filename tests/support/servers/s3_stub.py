@@ -226,6 +226,8 @@ def _operation(method: str, key: str, query: dict[str, str]) -> str:
         return "AbortMultipartUpload" if "uploadId" in query else "DeleteObject"
     if method == "HEAD":
         return "HeadObject" if key else "HeadBucket"
+    if method == "GET" and not key:
+        return "ListObjectsV2"
     raise NotImplementedError(f"{method} {key} {query}")
 
 

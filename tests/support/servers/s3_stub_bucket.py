@@ -128,6 +128,9 @@ class StrictBucket:
     def _HeadBucket(self, request: Request, _: bytes) -> Answer:
         return Answer(200)
 
+    def _ListObjectsV2(self, request: Request, _: bytes) -> Answer:
+        return Answer(200, b"<ListBucketResult></ListBucketResult>")
+
     def _parts(self, request: Request) -> dict[int, bytes]:
         try:
             return self.uploads[request.query["uploadId"]]
