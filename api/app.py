@@ -68,8 +68,10 @@ class _Application(FastAPI):
         return document
 
 
-def create_app(services: Services) -> FastAPI:
+def create_app(services: Services, *, most_streams: int | None = None) -> FastAPI:
     """Build the application around `services`. Opens no connections.
+
+    `most_streams` bounds the event streams of all users together.
 
     Raises:
         BadSettings: the path of `WAYBILL_PUBLIC_URL` begins like one of our own addresses.
@@ -97,7 +99,7 @@ def create_app(services: Services) -> FastAPI:
         verifier=TokenVerifier(services.settings),
         cursors=Cursors(services.settings.derived_key("cursors").hex()),
         readiness=Readiness(services.checks),
-        events=EventHub(services.changes, services.stopping),
+        events=EventHub(services.changes, services.stopping, most_streams=most_streams),
         static_address=mount_static(app),
     )
     handle_errors(app)

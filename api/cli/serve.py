@@ -6,15 +6,16 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
-import uvicorn
 
 from waybill.api.app import create_app
+from waybill.api.cli.http_server import BACKLOG, Bounds, QuietServer, server_config
+from waybill.api.cli.open_files import raise_open_files_limit
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.bootstrap import Stack
 from waybill.infra.broker.port import Broker, BrokerUnavailable
@@ -73,7 +74,7 @@ def listen(host: str, port: int, *, silent_client: timedelta = _SILENT_CLIENT) -
     A client that acknowledges nothing for `silent_client` is disconnected.
     """
     try:
-        listener = socket.create_server((host, port))
+        listener = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as error:
         raise AddressInUse(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
     # asyncio does this only for sockets it makes itself; without it an answer waits 40 ms for
@@ -102,10 +103,10 @@ async def run_server(
     stop = stop_on_signals()
     broker = stack.broker()
     relay = stack.relay(broker)
-    app = create_app(stack.services(relay.wake, stop, broker=broker))
-    server = _Server(
-        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
-    )
+    bounds = Bounds.within(raise_open_files_limit())
+    services = stack.services(relay.wake, stop, broker=broker)
+    app = create_app(services, most_streams=bounds.streams)
+    server = QuietServer(server_config(app, bounds))
     jobs = [asyncio.create_task(server.serve(sockets=[listener]), name="http")]
     if embedded_worker:
         service = stack.worker(broker, relay)
@@ -135,26 +136,13 @@ async def _connect(broker: Broker) -> None:
 
 
 async def _run_worker(stack: Stack, queues: tuple[str, ...]) -> None:
+    raise_open_files_limit()
     stop = stop_on_signals()
     broker = stack.broker()
     try:
         await stack.worker(broker, stack.relay(broker), queues).run(stop)
     finally:
         await broker.close()
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to `stop_on_signals`.
-
-    uvicorn raises the signals it caught again when it has ended. `stop_on_signals` would take
-    that for a second signal, and the process would die with exports running and its S3 server
-    left behind.
-    """
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
 
 
 def stop_on_signals() -> asyncio.Event:

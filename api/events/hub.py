@@ -38,9 +38,13 @@ _BEGIN_AT_ONCE = 20
 class EventHub:
     """The open streams of this process and their poller. Belongs to one event loop."""
 
-    def __init__(self, changes: TaskChanges, stopping: asyncio.Event) -> None:
+    def __init__(
+        self, changes: TaskChanges, stopping: asyncio.Event, *, most_streams: int | None = None
+    ) -> None:
+        """`most_streams` bounds the streams of all users together; None for no bound."""
         self._changes = changes
         self._stopping = stopping
+        self._most_streams = most_streams
         self._streams: dict[Owner, list[Stream]] = {}
         self._beginning: deque[Stream] = deque()
         self._arrival = asyncio.Event()
@@ -57,8 +61,11 @@ class EventHub:
         """Feed `stream` while the block runs.
 
         Raises:
-            TooManyStreams: its owner already has `MAX_STREAMS_PER_USER` in this process.
+            TooManyStreams: its owner already has `MAX_STREAMS_PER_USER` in this process, or all
+                users together have as many as it bears.
         """
+        if self._most_streams is not None and self.open_streams >= self._most_streams:
+            raise TooManyStreams("This server has too many open event streams. Try again later.")
         mine = self._streams.setdefault(stream.owner, [])
         if len(mine) >= MAX_STREAMS_PER_USER:
             raise TooManyStreams

@@ -207,6 +207,10 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "读取在最后一行之前已停止。",
         "请重试。",
     ),
+    "request_timeout": (
+        "请求未能在规定时间内到达。",
+        "请重新发送。如果仍然很慢，请检查网络以及沿途的代理。",
+    ),
     "rights_missing": (
         "当前凭证缺少对存储桶的某项权限，消息中已指明。",
         "请授予 docs/stores.md 中列出的权限。",

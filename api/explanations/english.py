@@ -213,6 +213,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "Reading from the database was stopped before the last row.",
         "Try again.",
     ),
+    "request_timeout": (
+        "The request took too long to arrive.",
+        "Send it again. If that is slow, too, check the network and the proxies on the way.",
+    ),
     "rights_missing": (
         "The credentials lack a right to the bucket. The message names it.",
         "Grant the rights listed in docs/stores.md.",

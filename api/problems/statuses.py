@@ -94,6 +94,9 @@ OTHER_PROBLEMS: Mapping[str, OtherProblem] = {
     "method_not_allowed": OtherProblem(
         HTTPStatus.METHOD_NOT_ALLOWED, "This address does not support this method."
     ),
+    "request_timeout": OtherProblem(
+        HTTPStatus.REQUEST_TIMEOUT, "The request took too long to arrive.", retry=True
+    ),
     "content_too_large": OtherProblem(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large."
     ),

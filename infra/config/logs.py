@@ -6,6 +6,8 @@ import json
 import logging
 from datetime import UTC, datetime
 
+from waybill.infra.config.log_floods import FloodFilter
+
 #: Their logs hold signed headers, links, and connection strings with passwords.
 _NOISY = (
     "aio_pika",
@@ -45,6 +47,7 @@ def configure_logging(level: int = logging.INFO) -> None:
     """Send logs to stderr as JSON lines, once per process."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
+    handler.addFilter(FloodFilter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)

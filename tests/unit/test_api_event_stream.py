@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from tests.support.servers.ports import free_ports
 from waybill.api.events import stream as events_stream
+from waybill.api.events.hub import EventHub
 from waybill.api.events.stream import Message, Permission, Stream, position_in, position_text
 from waybill.api.languages import LANGUAGES, Language
-from waybill.api.problems.errors import IdentityProviderDown
+from waybill.api.problems.errors import IdentityProviderDown, TooManyStreams
 from waybill.api.session.development_tokens import mint
 from waybill.api.session.tokens import TokenVerifier
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.settings import load
-from waybill.infra.tasks.queries.changes import State, StateQuery
+from waybill.infra.tasks.queries.changes import State, StateQuery, TaskChanges
 
 SECRET = "a secret of the tests, long enough for HS256"
 ANA = Principal("ana", "acme", frozenset({"sales"}))
@@ -176,3 +179,15 @@ def test_a_position_survives_the_way_through_an_id():
     moment = datetime(2026, 3, 1, 12, 0, 0, 123457, tzinfo=UTC)
     assert position_in(position_text(moment)) == moment
     assert position_text(NOON) == NOON_ID
+
+
+def test_r38_all_users_together_hold_so_many_streams() -> None:
+    stopping = asyncio.Event()
+    # A process that is about to end: it polls for nobody.
+    stopping.set()
+    hub = EventHub(TaskChanges(sa.create_engine("sqlite://")), stopping, most_streams=2)
+    users = [Stream(StateQuery(replace(ANA, user=name)), permission()) for name in "abc"]
+    with hub.opened(users[0]), hub.opened(users[1]), pytest.raises(TooManyStreams, match="server"):
+        hub.opened(users[2]).__enter__()
+    with hub.opened(users[2]):
+        assert hub.open_streams == 1

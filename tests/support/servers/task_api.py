@@ -21,13 +21,13 @@ from uuid import UUID
 import httpx2
 import pytest
 import sqlalchemy as sa
-import uvicorn
 from pydantic import BaseModel, Field, model_validator
 from sqlalchemy.engine import Engine
 from starlette.types import ASGIApp
 
 from tests.support.task_store import Worker
 from waybill.api.app import create_app
+from waybill.api.cli.http_server import Bounds, QuietServer, server_config
 from waybill.api.session.development_tokens import mint
 from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.warning_rules import WarningRule
@@ -94,15 +94,13 @@ def sample_registry() -> Registry:
 
 
 @contextmanager
-def serve(app: ASGIApp) -> Iterator[str]:
-    """Run `app` in a real server; its address. The socket queues requests from the start."""
+def serve(app: ASGIApp, bounds: Bounds | None = None) -> Iterator[str]:
+    """Run `app` in the product's server; its address. The socket queues requests from the start."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     # asyncio sets this on sockets it makes itself only; without it every answer waits 40 ms
     # for an acknowledgement. Accepted connections inherit it.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="on")
-    )
+    server = QuietServer(server_config(app, bounds or Bounds()))
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="api")
     thread.start()
     try:
