@@ -50,7 +50,7 @@ def submit_export(
     """
     plan = plan_request(services, user, request)
     notify = request.notify.model_dump(exclude_none=True) if request.notify else {}
-    services.notification_rules.check(notify, own_address)
+    services.notification_rules.check(user.tenant, notify, own_address)
     _note_audit_export(services, user, plan)
     submitted = services.requests.submit(
         user,

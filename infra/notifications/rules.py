@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -11,20 +12,18 @@ from waybill.exporter.errors import InvalidRequest
 from waybill.infra.config.notifications import DeniedHosts, parse_secrets
 from waybill.infra.config.settings import Settings
 from waybill.infra.config.value_types import comma_separated, mail_domain
+from waybill.infra.notifications.lookups import Lookups
 from waybill.infra.notifications.signing import Signer
 from waybill.infra.notifications.stored_targets import StoredTargets
 from waybill.infra.notifications.webhook_targets import (
     BadWebhookUrl,
     Resolve,
     TargetRules,
+    is_literal,
     system_resolve,
 )
 
 Channel = Literal["webhook", "email"]
-
-#: Deadline of a look-up. Users choose the host, and a slow name server would hold up the request.
-_LOOKUP_SECONDS = 3.0
-_MAX_LOOKUPS = 4
 
 
 class BadNotificationTarget(InvalidRequest):
@@ -69,24 +68,30 @@ def target_rules(settings: Settings) -> TargetRules:
 class NotificationRules:
     """Checks the `notify` of a request when its task is stored."""
 
-    def __init__(self, settings: Settings, resolve: Resolve = system_resolve) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        resolve: Resolve = system_resolve,
+        lookups: Lookups | None = None,
+    ) -> None:
         self.signer = build_signer(settings)
         self._targets = target_rules(settings)
         self._resolve = resolve
-        self._lookups = ThreadPoolExecutor(_MAX_LOOKUPS, thread_name_prefix="lookup")
+        self._lookups = lookups or Lookups()
         self._sends_mail = settings.smtp_url is not None and settings.smtp_from is not None
         self._mail_domains = frozenset(comma_separated(settings.mail_domains))
 
-    def check(self, notify: Mapping[str, str], own_address: str | None) -> None:
-        """Check the target of each channel; looks up the host of a webhook.
+    def check(self, tenant: str, notify: Mapping[str, str], own_address: str | None) -> None:
+        """Check the target of each channel. `own_address` is that of the caller's token.
 
-        `own_address` is the mail address in the caller's token.
+        The host of a webhook is looked up, so that a wrong one is refused at once. When its name
+        server does not answer in time, the check is left to each attempt to deliver.
 
         Raises:
             BadNotificationTarget: with the channel and what is wrong with it.
         """
         if "webhook" in notify:
-            self._check_webhook(notify["webhook"])
+            self._check_webhook(tenant, notify["webhook"])
         if "email" in notify:
             self._check_email(notify["email"], own_address)
 
@@ -96,20 +101,23 @@ class NotificationRules:
             return dict(notify)
         return StoredTargets(self.signer.master_keys).seal(notify)
 
-    def _check_webhook(self, url: str) -> None:
+    def _check_webhook(self, tenant: str, url: str) -> None:
         if self.signer is None:
             raise BadNotificationTarget(
                 "webhook", "This installation has no secret to sign webhooks with."
             )
         try:
             target = self._targets.parse(url)
-            self._lookups.submit(self._targets.addresses, target, self._resolve).result(
-                _LOOKUP_SECONDS
-            )
+            if is_literal(target.host):
+                self._targets.addresses(target, lambda host, _port: [host])
+            else:
+                self._lookups.run(tenant, partial(self._targets.addresses, target, self._resolve))
         except BadWebhookUrl as error:
             raise BadNotificationTarget("webhook", str(error)) from None
-        # Includes `TimeoutError`: a host that takes too long counts as not found.
-        except OSError:
+        except OSError as error:
+            if error.errno == socket.EAI_AGAIN:
+                # The name server's own trouble, now.
+                return
             raise BadNotificationTarget(
                 "webhook", "The host of the webhook cannot be found."
             ) from None

@@ -138,6 +138,15 @@ class TargetRules:
         return any(host == name or host.endswith(f".{name}") for name in self.denied.names)
 
 
+def is_literal(host: str) -> bool:
+    """Whether `host` is an address already, and no name to look up."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_public(address: str) -> bool:
     """Whether `address` is a public unicast address. Unreadable text is not."""
     try:

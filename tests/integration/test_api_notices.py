@@ -252,9 +252,9 @@ def test_without_mail_server_and_shared_secret_both_are_refused_in_words(
     monkeypatch.chdir(tmp_path)
     rules = NotificationRules(load(home=tmp_path, jwks_url="https://id.example/keys"), resolve)
     with pytest.raises(BadNotificationTarget, match="sends no mail"):
-        rules.check({"email": "ana@acme.example"}, "ana@acme.example")
+        rules.check("acme", {"email": "ana@acme.example"}, "ana@acme.example")
     with pytest.raises(BadNotificationTarget, match="no secret"):
-        rules.check({"webhook": HOOK}, None)
+        rules.check("acme", {"webhook": HOOK}, None)
 
 
 def test_a_task_nobody_has_has_no_log(api: TaskApi) -> None:
