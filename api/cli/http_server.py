@@ -49,7 +49,7 @@ class Bounds:
 
     @classmethod
     def within(cls, descriptors: int) -> Bounds:
-        """Bounds for a process that may have so many files and sockets open.
+        """Bounds for a process that may have this number of files and sockets open.
 
         One turn may accept `BACKLOG` connections more, before the first of them is closed again.
         """

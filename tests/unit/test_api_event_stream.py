@@ -181,7 +181,7 @@ def test_a_position_survives_the_way_through_an_id():
     assert position_text(NOON) == NOON_ID
 
 
-def test_r38_all_users_together_hold_so_many_streams() -> None:
+def test_r38_the_streams_of_all_users_together_are_bounded() -> None:
     stopping = asyncio.Event()
     # A process that is about to end: it polls for nobody.
     stopping.set()
