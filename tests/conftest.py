@@ -14,6 +14,7 @@ settings.load_profile("waybill")
 pytest.register_assert_rewrite("tests.support")
 
 pytest_plugins = [
+    "tests.support.servers.identity_provider",
     "tests.support.servers.juicefs",
     "tests.support.servers.mariadb",
     "tests.support.servers.moto",
@@ -32,6 +33,7 @@ _SERVERS = {
     "mariadb_server",
     "pgbouncer_url",
     "postgres_server",
+    "provider",
     "rabbitmq_server",
     "s3_config",
     "shared_api",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -26,8 +27,18 @@ class Readiness:
         self._checks = checks
         self._timeout = timeout
         self._threads = ThreadPoolExecutor(max(1, len(checks)), thread_name_prefix="ready")
+        # A thread of its own waits for them: those of requests may all be busy.
+        self._waiting = ThreadPoolExecutor(1, thread_name_prefix="readiness")
+        self._answer: asyncio.Future[dict[str, str]] | None = None
         self._lock = threading.Lock()
         self._running: dict[str, Future[None]] = {}
+
+    async def ask(self) -> dict[str, str]:
+        """`failures`, without blocking; all who ask at one time share an answer."""
+        if self._answer is None or self._answer.done():
+            loop = asyncio.get_running_loop()
+            self._answer = loop.run_in_executor(self._waiting, self.failures)
+        return await asyncio.shield(self._answer)
 
     def failures(self) -> dict[str, str]:
         """The checks that failed, by name, each with a one-line reason. Empty if all passed."""
@@ -42,7 +53,8 @@ class Readiness:
 
     def close(self) -> None:
         """Start no further checks."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._waiting, self._threads):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _reason(name: str, future: Future[None]) -> str | None:

@@ -27,9 +27,9 @@ async def live() -> Health:
     response_model=Health,
     responses={503: {"model": Health, "description": "Lists what is not ready."}},
 )
-def ready(context: ContextDep, response: Response) -> Health:
+async def ready(context: ContextDep, response: Response) -> Health:
     """Readiness: this process can do its work."""
-    failures = context.readiness.failures()
+    failures = await context.readiness.ask()
     if failures:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return Health(status="unavailable" if failures else "ok", failures=failures)

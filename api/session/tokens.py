@@ -13,9 +13,9 @@ from typing import Any
 
 import jwt
 
-from waybill.api.problems.errors import IdentityProviderDown, Unauthenticated
+from waybill.api.problems.errors import Unauthenticated
+from waybill.api.session.provider_keys import ProviderKeys
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.config.admin_roles import AdminRoles
 from waybill.infra.config.settings import Settings
 
 _REQUIRED_CLAIMS = ["exp", "iat", "sub", "aud", "iss"]
@@ -23,7 +23,6 @@ _REQUIRED_CLAIMS = ["exp", "iat", "sub", "aud", "iss"]
 _LEEWAY = timedelta(seconds=30)
 #: Larger than any identity provider's token. Longer ones are refused before they are parsed.
 _MAX_TOKEN_CHARS = 8192
-_KEYS_TIMEOUT_SECONDS = 5
 _PLAIN_TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 
 
@@ -42,30 +41,39 @@ class Identity:
 class TokenVerifier:
     """Checks tokens: HS256 with the shared secret, or RS256 and ES256 with a JWKS."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, keys: ProviderKeys | None = None) -> None:
+        """`keys` replace those of the settings' identity provider."""
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
-        self._roles = settings
+        self._settings = settings
         self._secret: str | None = None
-        self._keys: jwt.PyJWKClient | None = None
+        self._keys = keys
         if settings.jwks_url:
-            self._keys = jwt.PyJWKClient(settings.jwks_url, timeout=_KEYS_TIMEOUT_SECONDS)
+            self._keys = keys or ProviderKeys(settings.jwks_url)
         else:
             self._secret = settings.signing_secret()
 
+    def start(self) -> None:
+        """Fetch the keys of the identity provider, if there is one, and keep them fresh."""
+        if self._keys:
+            self._keys.start()
+
+    def close(self) -> None:
+        """Fetch no more keys."""
+        if self._keys:
+            self._keys.close()
+
     def verify(self, token: str) -> Identity:
-        """The identity in `token`. May fetch keys over HTTP, so never call it in the event loop.
+        """The identity in `token`. Waits for no network once `start` has returned.
 
         Raises:
             Unauthenticated: for any reason; a forger learns nothing from the answer.
-            IdentityProviderDown: its keys are needed and cannot be fetched.
+            IdentityProviderDown: its keys are needed and have not been fetched.
         """
         if len(token) > _MAX_TOKEN_CHARS:
             raise Unauthenticated
         try:
-            return _identity(self._claims(token), token, self._roles)
-        except jwt.PyJWKClientConnectionError:
-            raise IdentityProviderDown from None
+            return _identity(self._claims(token), token, self._settings)
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             # Hostile tokens also break parsers: deep nesting, unexpected types, huge times.
             raise Unauthenticated from None
@@ -73,7 +81,8 @@ class TokenVerifier:
     def _claims(self, token: str) -> dict[str, Any]:
         if self._keys is None:
             return self._decode(token, self._secret or "", ["HS256"])
-        return self._decode(token, self._keys.get_signing_key_from_jwt(token), ["RS256", "ES256"])
+        key = self._keys.find(jwt.get_unverified_header(token).get("kid"))
+        return self._decode(token, key, ["RS256", "ES256"])
 
     def _decode(self, token: str, key: str | jwt.PyJWK, algorithms: list[str]) -> dict[str, Any]:
         return jwt.decode(
@@ -87,29 +96,33 @@ class TokenVerifier:
         )
 
 
-def _identity(claims: dict[str, Any], token: str, admin_roles: AdminRoles) -> Identity:
+def _identity(claims: dict[str, Any], token: str, settings: Settings) -> Identity:
     listed = claims.get("roles", [])
     if not isinstance(listed, list):
         raise Unauthenticated
     tenant = _text(claims.get("tenant"))
     roles = frozenset(_text(role) for role in listed)
-    if not admin_roles.may_operate(tenant):
+    if not settings.may_operate(tenant):
         # Here, so that nothing behind it sees a role that this tenant cannot give.
-        roles -= {admin_roles.operator_role}
+        roles -= {settings.operator_role}
     return Identity(
         Principal(user=_text(claims["sub"]), tenant=tenant, roles=roles),
         expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC),
         token=token,
-        email=_email(claims),
+        email=_email(claims, settings.trust_email_claim),
     )
 
 
-def _email(claims: dict[str, Any]) -> str | None:
-    """The `email` claim, unless the provider marks it as unverified."""
-    email = claims.get("email")
-    if not isinstance(email, str) or claims.get("email_verified", True) is not True:
-        return None
-    return email
+def _email(claims: dict[str, Any], trusted: bool) -> str | None:
+    """The `email` claim, if the provider states that it has verified it.
+
+    Some providers let users choose an address and state nothing; some verify all and state nothing
+    either, so for these an operator may have it `trusted`.
+    """
+    email, verified = claims.get("email"), claims.get("email_verified")
+    if isinstance(email, str) and (verified is True or (verified is None and trusted)):
+        return email
+    return None
 
 
 def _text(claim: object) -> str:

@@ -23,6 +23,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from waybill.infra.config.admin_roles import AdminRoles
+from waybill.infra.config.addresses import is_loopback
 from waybill.infra.config.derived_keys import derived_key
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.limits import Limits
@@ -172,6 +173,11 @@ class Settings(BaseSettings, NotificationSettings, Limits, AdminRoles):
     )
     jwt_audience: str = Field("waybill", description="Expected `aud`.")
     jwt_issuer: str = Field("waybill", description="Expected `iss`.")
+    trust_email_claim: bool = Field(
+        False,
+        description="Accept `email` of a token that has no `email_verified`. Only for identity "
+        "providers that verify every address: elsewhere users choose whom Waybill sends mails to.",
+    )
 
     @field_validator("s3_endpoint_url")
     @classmethod
@@ -206,6 +212,16 @@ class Settings(BaseSettings, NotificationSettings, Limits, AdminRoles):
     def _secret_is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
             raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes")
+        return value
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _keys_come_over_tls(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "https://none")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be https:// and the address of a key set")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("must be https://: over http:// anybody on the way chooses the keys")
         return value
 
     @field_validator("public_url")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from waybill.api.health.readiness import Readiness
@@ -42,3 +44,20 @@ def test_a_check_that_works_again_is_ready_again() -> None:
         assert readiness.failures() == {}
     finally:
         readiness.close()
+
+
+async def test_r48_probes_are_answered_while_every_thread_is_busy() -> None:
+    release = threading.Event()
+    loop = asyncio.get_running_loop()
+    busy = ThreadPoolExecutor(1)
+    loop.set_default_executor(busy)
+    # Whatever holds up the threads of requests: a provider, a database.
+    hanging = loop.run_in_executor(None, release.wait, 30)
+    readiness = Readiness({"fine": lambda: None})
+    try:
+        answers = await asyncio.gather(*[readiness.ask() for _ in range(20)])
+    finally:
+        release.set()
+        await hanging
+        readiness.close()
+    assert answers == [{}] * 20

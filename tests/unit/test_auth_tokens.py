@@ -71,6 +71,31 @@ def test_a_minted_token_is_a_good_one(settings: Settings) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("verified", "trusting", "kept"),
+    [
+        ({"email_verified": True}, False, True),
+        ({}, False, False),
+        ({}, True, True),
+        ({"email_verified": False}, True, False),
+        ({"email_verified": "true"}, True, False),
+        ({"email_verified": 1}, True, False),
+    ],
+)
+def test_r45_only_an_address_that_the_provider_verified_is_the_callers_own(
+    tmp_path: Path, verified: dict[str, object], trusting: bool, kept: bool
+) -> None:
+    settings = load(home=tmp_path, jwt_secret=SECRET, trust_email_claim=trusting)
+    token = signed(email="victim@stranger.example", **verified)
+    email = TokenVerifier(settings).verify(token).email
+    assert email == ("victim@stranger.example" if kept else None)
+
+
+def test_a_minted_token_has_a_verified_address(settings: Settings) -> None:
+    token = mint(settings, "ana", "acme", frozenset(), email="ana@acme.example")
+    assert TokenVerifier(settings).verify(token).email == "ana@acme.example"
+
+
 def test_no_token_is_minted_beside_an_identity_provider(tmp_path: Path) -> None:
     settings = load(home=tmp_path, jwks_url="https://id.example/keys")
 

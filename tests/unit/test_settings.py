@@ -56,6 +56,26 @@ def test_a_wrong_setting_is_one_line_that_names_it(monkeypatch, name, value, say
 
 
 @pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://id.example/keys", "must be https://: over http://"),
+        ("http://localhost.example/keys", "must be https://: over http://"),
+        ("foo", "must be https:// and the address"),
+        ("file:///etc/passwd", "must be https:// and the address"),
+        ("https:///keys", "must be https:// and the address"),
+    ],
+)
+def test_r46_keys_of_an_identity_provider_come_over_tls(url, says):
+    with pytest.raises(BadSettings, match=f"^WAYBILL_JWKS_URL: {says}"):
+        load(jwks_url=url)
+
+
+@pytest.mark.parametrize("url", ["https://id.example/keys", "http://127.0.0.1:8080/keys", ""])
+def test_or_from_this_machine(url):
+    assert load(jwks_url=url).jwks_url == (url or None)
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "WAYBILL_SERVICE_HOST",

@@ -1,0 +1,144 @@
+"""The keys of the identity provider: fetched in the background, so that no request waits for them.
+
+A provider that hangs takes one thread, which nobody waits for. The last good set is used for an
+hour after it was fetched.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from waybill.api.problems.errors import IdentityProviderDown, Unauthenticated
+
+log = logging.getLogger(__name__)
+
+_FETCH_SECONDS = 5
+_REFRESH = timedelta(minutes=5)
+#: After a failure.
+_RETRY = timedelta(seconds=10)
+#: Between two fetches that unknown key ids ask for: anybody can make them up.
+_COOLDOWN = timedelta(seconds=30)
+_KEEP = timedelta(hours=1)
+#: NIST SP 800-131A: shorter RSA keys must not be used.
+_MIN_RSA_BITS = 2048
+
+
+class ProviderKeys:
+    """The usable keys of a JWKS, by their id. Safe to use from any thread."""
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=_FETCH_SECONDS)
+        self._clock = clock
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched_at: float | None = None
+        self._tried_at: float | None = None
+        self._fetching = False
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        #: Set when a fetch is wanted before its time, and when the thread has to end.
+        self._wake = threading.Event()
+        self._closed = False
+        #: Set when the first fetch has ended, well or not, or is not waited for any more.
+        self._begun = threading.Event()
+
+    def start(self, seconds: float = _FETCH_SECONDS) -> None:
+        """Begin to fetch, and wait for the first set of keys, but no longer than `seconds`."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="identity provider", daemon=True
+                )
+                self._thread.start()
+        self._begun.wait(seconds)
+        self._begun.set()
+
+    def close(self) -> None:
+        """Fetch no more."""
+        self._closed = True
+        self._wake.set()
+
+    def find(self, key_id: object) -> jwt.PyJWK:
+        """The key of that id. Waits for nothing once `start` has returned.
+
+        Raises:
+            Unauthenticated: there is none.
+            IdentityProviderDown: the keys, or newer ones, are being fetched.
+        """
+        if not self._begun.is_set():
+            self.start()
+        if self._fetched_at is None or self._is_past(self._fetched_at, _KEEP):
+            raise IdentityProviderDown
+        if not isinstance(key_id, str):
+            raise Unauthenticated
+        if key := self._keys.get(key_id):
+            return key
+        # It may be a new one. A client is told to come back, instead of being signed out.
+        if self._tried_at is not None and self._is_past(self._tried_at, _COOLDOWN):
+            self._wake.set()
+        if self._fetching or self._wake.is_set():
+            raise IdentityProviderDown
+        raise Unauthenticated
+
+    def _is_past(self, moment: float, after: timedelta) -> bool:
+        return self._clock() - moment > after.total_seconds()
+
+    def _run(self) -> None:
+        failing = False
+        while not self._closed:
+            self._fetching = True
+            self._wake.clear()
+            try:
+                self._keys = _usable(self._client.fetch_data())
+                self._fetched_at = self._clock()
+                failing = False
+            # Whatever a provider sends: the next set may be good, and the last one is still there.
+            except Exception as error:
+                if not failing:
+                    log.warning(
+                        "keys of the identity provider cannot be fetched",
+                        extra={"why": type(error).__name__},
+                    )
+                failing = True
+            self._tried_at = self._clock()
+            self._fetching = False
+            self._begun.set()
+            self._wake.wait((_RETRY if failing else _REFRESH).total_seconds())
+
+
+def _usable(document: Any) -> dict[str, jwt.PyJWK]:
+    """The keys of a key set that may verify tokens, by id.
+
+    Raises:
+        ValueError: there is none.
+    """
+    keys = {}
+    for entry in document.get("keys", []):
+        if (
+            not isinstance(entry, dict)
+            or entry.get("kty") not in ("RSA", "EC")
+            or entry.get("use", "sig") != "sig"
+        ):
+            continue
+        try:
+            key = jwt.PyJWK.from_dict(entry)
+        except jwt.PyJWTError:
+            continue
+        if isinstance(key.key, RSAPublicKey) and key.key.key_size < _MIN_RSA_BITS:
+            log.warning(
+                "a key of the identity provider is too short",
+                extra={"key": key.key_id, "bits": key.key.key_size},
+            )
+            continue
+        if isinstance(key.key_id, str):
+            keys[key.key_id] = key
+    if not keys:
+        raise ValueError("no usable key")
+    return keys
