@@ -11,6 +11,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from waybill.api.cli.terminal_text import visible
 from waybill.storage.errors import FileNotWritten
 
 _STDERR = 2
@@ -24,7 +25,8 @@ def emit(
 ) -> None:
     """Print one result: `data` as JSON for programs, or `text` for people.
 
-    JSON is UTF-8 in every locale; in a text, characters that the locale lacks are escaped.
+    JSON is UTF-8 in every locale; in a text, characters that the locale lacks are escaped. In
+    both, no character is a command to a terminal.
     `on_stderr` is for a command whose standard output is the file itself.
 
     Raises:
@@ -36,12 +38,12 @@ def emit(
         raise FileNotWritten("Cannot write the result: the output is closed.")
     try:
         if as_json:
-            line = json.dumps(data, ensure_ascii=False, default=str)
+            line = visible(json.dumps(data, ensure_ascii=False, default=str))
             stream.flush()
             # A lone surrogate stands for a byte of a name that is no UTF-8: JSON can escape it.
             stream.buffer.write(line.encode("utf-8", "backslashreplace") + b"\n")
         else:
-            stream.write(text + "\n")
+            stream.write(visible(text) + "\n")
         stream.flush()
     except BrokenPipeError:
         raise
@@ -84,5 +86,5 @@ def note(text: str) -> None:
     """Print a line for people, on stderr: stdout is for results, which may be piped."""
     # None, or no longer read: then there is nobody to tell.
     with suppress(OSError, AttributeError):
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(visible(text) + "\n")
         sys.stderr.flush()

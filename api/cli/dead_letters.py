@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from waybill.api.cli.console import JsonFlag, emit, help_without_command
+from waybill.api.cli.terminal_text import one_line
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
 from waybill.infra.tasks.audit import Actor
@@ -45,7 +46,9 @@ def show_dead_letter(
         stack.check_database(tables=True)
         letter = stack.dead_letters.get(ALL_TENANTS, letter_id)
     fields = asdict(letter)
-    text = "\n".join(f"{name:<15} {value}" for name, value in fields.items() if value is not None)
+    text = "\n".join(
+        f"{name:<15} {one_line(value)}" for name, value in fields.items() if value is not None
+    )
     emit(fields, text, as_json=as_json)
 
 
@@ -68,5 +71,5 @@ def replay_dead_letters(
 
 
 def _line(letter: DeadLetter) -> str:
-    at = letter.at.isoformat(timespec="seconds")
-    return f"{letter.id:>6}  {at}  {letter.queue:<12} {letter.task_id or '-'}  {letter.reason}"
+    at, reason = letter.at.isoformat(timespec="seconds"), one_line(letter.reason)
+    return f"{letter.id:>6}  {at}  {one_line(letter.queue):<12} {letter.task_id or '-'}  {reason}"
