@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -32,6 +33,7 @@ from waybill.api.problems.answers import answer_problem
 from waybill.api.problems.documents import document_caller_problems, problem_schemas
 from waybill.api.problems.handler import handle_errors
 from waybill.api.session import routes as session
+from waybill.api.session.auth import identify
 from waybill.api.session.tokens import TokenVerifier
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.services import Services
@@ -105,6 +107,7 @@ def create_app(services: Services, *, most_streams: int | None = None) -> FastAP
         events=EventHub(services.changes, services.stopping, most_streams=most_streams),
         static_address=mount_static(app),
     )
+    app.state.authenticate = partial(identify, context=context)
     handle_errors(app)
     for module in _ROUTES:
         app.include_router(module.router)

@@ -14,7 +14,7 @@ from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -80,6 +80,9 @@ class Envelope:
 
         try:
             await self._app(scope, receive, send_enveloped)
+        except ClientDisconnect:
+            # The client is gone before its body was read: there is nobody to tell, and no fault.
+            return
         except Exception:
             log.exception(
                 "request failed",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
 from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 
 from waybill.api.problems.errors import BadJson, NotJson
@@ -47,7 +48,11 @@ def parse_json(body: bytes) -> Any:
 
 
 class StrictRoute(APIRoute):
-    """A route that parses its body, if it has one, with `parse_json`."""
+    """A route that parses its body, if it has one, with `parse_json`, for callers who are known.
+
+    The application's state has the function that finds out who calls, as `authenticate`: nothing of
+    a body is read for a stranger, or said of it.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the framework's handler."""
@@ -57,6 +62,7 @@ class StrictRoute(APIRoute):
         async def handle_strictly(request: Request) -> Response:
             if not takes_body:
                 return await handle(request)
+            await run_in_threadpool(request.app.state.authenticate, request)
             strict = _StrictRequest(request.scope, request.receive)
             await strict.read()
             return await handle(strict)

@@ -6,7 +6,7 @@ on the cookie must come from our own origin. A token in an address is refused: a
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import Depends, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
@@ -40,6 +40,9 @@ def identify(
     Raises:
         Unauthenticated, TokenInQuery, ForeignOrigin, IdentityProviderDown.
     """
+    # `StrictRoute` has asked before it read the body.
+    if known := getattr(request.state, "identity", None):
+        return cast("Identity", known)
     if _TOKEN_PARAMETERS & {name.lower() for name in request.query_params}:
         raise TokenInQuery
     bearer = _bearer_token(request)
@@ -52,6 +55,7 @@ def identify(
         require_own_origin(request, context)
     identity = context.verifier.verify(bearer or session or "")
     request.state.caller = identity.principal
+    request.state.identity = identity
     return identity
 
 
