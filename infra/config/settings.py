@@ -22,8 +22,8 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from waybill.infra.config.admin_roles import AdminRoles
 from waybill.infra.config.addresses import is_loopback
+from waybill.infra.config.admin_roles import AdminRoles
 from waybill.infra.config.derived_keys import derived_key
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.limits import Limits
