@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from waybill.infra.notifications.rules import NotificationRules
     from waybill.infra.services import Services
     from waybill.infra.sources import Sources
+    from waybill.infra.tasks.audit_chain import AuditChain
     from waybill.infra.tasks.dead_letters import DeadLetters
     from waybill.infra.worker.attempt import WorkerDependencies
     from waybill.infra.worker.relay import Relay
@@ -185,6 +186,13 @@ class Stack:
 
         return DeadLetters(self.engine)
 
+    @cached_property
+    def audit_chain(self) -> AuditChain:
+        """The checkpoints of the audit log."""
+        from waybill.infra.tasks.audit_chain import AuditChain
+
+        return AuditChain(self.engine)
+
     def services(
         self,
         wake_relay: Callable[[], None] = lambda: None,
@@ -260,6 +268,7 @@ class Stack:
                 lease=settings.lease,
                 retry_in=settings.retry_delays[0],
                 keep_notices=settings.notification_retention,
+                audit_chain=self.audit_chain,
             ),
             Deliverer(
                 NotificationQueue(self.engine, settings.notify_retry_delays),

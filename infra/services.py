@@ -22,6 +22,7 @@ from waybill.infra.tasks.queries.admin import AdminQueries
 from waybill.infra.tasks.queries.changes import TaskChanges
 from waybill.infra.tasks.queries.scope import Scope, scope_of
 from waybill.infra.tasks.refusals import Refusals
+from waybill.infra.tasks.session_log import SessionLog
 from waybill.storage.store import ObjectStore
 
 
@@ -64,6 +65,7 @@ class Services:
         self.links = ShareLinks(engine)
         self.refusals = Refusals(engine)
         self.oversight_reads = OversightReads(engine)
+        self.session_log = SessionLog(engine)
         self.notifications = NotificationQueries(engine)
 
     def admin_scope(self, user: Principal) -> Scope | None:

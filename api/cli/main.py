@@ -65,6 +65,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "app",
         "List, show and replay dead letters.",
     ),
+    "audit-log": (
+        "waybill.api.cli.audit_log",
+        "app",
+        "Verify that nobody has rewritten the audit log.",
+    ),
     "doctor": (
         "waybill.api.cli.doctor.command",
         "doctor",

@@ -13,6 +13,10 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "消息代理长时间不可用，暂不接受新的导出。",
         "已接受的导出不会丢失。请在 `Retry-After` 指定的时间后重试，并通知运维人员。",
     ),
+    "audit_log_changed": (
+        "审计日志与其校验点不一致，或其触发器缺失。",
+        "请查明是谁改动了它：与备份以及 worker 日志中的校验值进行比对。",
+    ),
     "bad_broker_url": (
         "消息代理的地址无效。",
         "请将 WAYBILL_AMQP_URL 设为 amqp://用户:密码@主机/虚拟主机 的形式。",

@@ -79,6 +79,7 @@ PROBLEM_CODES: Mapping[str, tuple[HTTPStatus, bool]] = {
 #: because commands are above this package; a test compares them with the error classes.
 COMMAND_CODES: Mapping[str, bool] = {
     "address_in_use": False,
+    "audit_log_changed": False,
     "bad_broker_url": False,
     "bad_message": False,
     "bad_settings": False,

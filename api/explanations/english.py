@@ -14,6 +14,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "Accepted exports are not lost. Try again after the time in `Retry-After`, and "
         "tell an operator.",
     ),
+    "audit_log_changed": (
+        "The audit log is not what its checkpoints say, or its triggers are missing.",
+        "Find out who changed it: compare it with a backup, and with the heads in logs of workers.",
+    ),
     "bad_broker_url": (
         "The address of the message broker is invalid.",
         "Set WAYBILL_AMQP_URL to a URL like amqp://user:password@host/vhost.",

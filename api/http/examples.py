@@ -90,6 +90,8 @@ _AUDIT_ENTRY = {
     "to_status": "CANCELLED",
     "fence": 1,
     "detail": {},
+    "request_id": "5f2c9c1e0d4b7a68",
+    "address": "203.0.113.7",
 }
 _LINK = {
     "id": _OTHER_ID,

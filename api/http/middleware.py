@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from waybill.api.problems.statuses import OTHER_PROBLEMS
+from waybill.request_origin import RequestOrigin, request_origin
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,9 @@ class Envelope:
             return
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
+        client = scope.get("client")
+        # Threads and background tasks of the request inherit it.
+        request_origin.set(RequestOrigin(request_id, client[0] if client else None))
         started = False
 
         async def send_enveloped(message: Message) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.background import BackgroundTask
 
 from waybill.api.context import ContextDep
 from waybill.api.links.pages import continue_page, file_address
@@ -40,13 +41,20 @@ def begin(
     """Log in with a token, and continue to the file that asked for it, if one did."""
     token = token.strip()
     after = file_address(after)
-    if len(token) > _MAX_COOKIE_CHARS:
-        return sign_in_page(setup, problem="token_too_long", after=after)
+    session_log = context.services.session_log
+    problem = "token_too_long" if len(token) > _MAX_COOKIE_CHARS else "token_refused"
     try:
+        if problem == "token_too_long":
+            raise Unauthenticated
         identity = context.verifier.verify(token)
     except Unauthenticated:
-        return sign_in_page(setup, problem="token_refused", after=after)
+        page = sign_in_page(setup, problem=problem, after=after)
+        # An empty form is a mistake, and no attempt.
+        if token:
+            page.background = BackgroundTask(session_log.refused, problem)
+        return page
     response = _continue_to(setup, after)
+    response.background = BackgroundTask(session_log.begun, identity.principal)
     response.set_cookie(
         SESSION_COOKIE,
         token,

@@ -15,6 +15,7 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.tables import audit_log
 from waybill.infra.tasks.model import TaskRow
 from waybill.infra.tasks.states import TaskStatus
+from waybill.request_origin import request_origin
 
 
 class ActorKind(StrEnum):
@@ -76,6 +77,7 @@ def audit(
     `waybill.infra.tasks.lifecycle.transitions` pass one.
     """
     before, after = change or (None, None)
+    origin = request_origin.get()
     entry = {
         "at": now,
         "tenant_id": task["tenant_id"],
@@ -88,5 +90,7 @@ def audit(
         "to_status": after,
         "fence": task["fence"],
         "detail": dict(detail or {}),
+        "request_id": origin.request_id if origin else None,
+        "address": origin.address if origin else None,
     }
     connection.execute(_INSERT, entry)

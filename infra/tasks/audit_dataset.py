@@ -103,4 +103,6 @@ _COLUMNS = {
     "to_status": Column(label="To"),
     "fence": Column(label="Fence"),
     "detail": Column(label="Detail", width=44),
+    "request_id": Column(label="Request", width=18),
+    "address": Column(label="Address", width=18),
 }

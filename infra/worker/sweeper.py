@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from waybill.infra.tasks.audit_chain import AuditChain
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.storage.errors import StorageError, StorageRejected, StorageUnavailable
 from waybill.storage.store import ObjectStore
@@ -37,7 +38,9 @@ class Sweeper:
         lease: timedelta,
         retry_in: timedelta,
         keep_notices: timedelta = timedelta(days=30),
+        audit_chain: AuditChain | None = None,
     ) -> None:
+        """Without an `audit_chain`, no checkpoints are added to the audit log."""
         self._maintenance = maintenance
         self._store = store
         self._lease = lease
@@ -47,6 +50,7 @@ class Sweeper:
         #: The last key that the scan before could not delete.
         self._passed = ""
         self._reported: set[tuple[str, str | None]] = set()
+        self._audit_chain = audit_chain
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -64,6 +68,7 @@ class Sweeper:
             self._maintenance.prune_outbox,
             self._prune_notifications,
             self._maintenance.prune_usage,
+            self._extend_audit_chain,
         )
         for step in steps:
             try:
@@ -85,6 +90,10 @@ class Sweeper:
     def _promote(self) -> None:
         if count := self._maintenance.promote_orphaned_followers():
             log.warning("followers of ended tasks promoted", extra={"count": count})
+
+    def _extend_audit_chain(self) -> None:
+        if self._audit_chain is not None:
+            self._audit_chain.extend_when_due()
 
     def _expire(self) -> None:
         for task_id in self._maintenance.expired():

@@ -17,9 +17,12 @@ import yaml
 from dotenv import dotenv_values
 from sqlalchemy import make_url
 
+from tests.support.eventually import wait_for
 from tests.support.processes import api, ended, environment, process, run
 from waybill.infra.config.settings import PREFIX, Settings
 from waybill.infra.config.weak_secrets import is_guessable
+from waybill.infra.db.engine import create_engine
+from waybill.infra.tasks.audit_chain import AuditChain
 
 DEPLOY = Path(__file__).parents[2] / "infra" / "deploy"
 TEXT = (DEPLOY / "compose.yaml").read_text()
@@ -182,13 +185,25 @@ def test_r37_the_files_work_on_real_servers_with_the_least_accounts(
     assert run(env, "topology").returncode == 0
     after = run(env, "doctor")
     assert after.returncode == 0, after.stdout
+    assert "this account may only add to it" in after.stdout
     with api(env, installation.log) as client, process(env, installation.log, "worker"):
         body = {"type": "orders", "format": "xlsx", "params": {}}
         task = ended(client, client.post("/api/export-tasks", json=body).json()["id"])
     assert (task["status"], task["rows"]) == ("SUCCESS", 500)
+    engine = create_engine(other)
+    made = wait_for(AuditChain(engine).extend)
+    engine.dispose()
+    verified = run(env, "audit-log", "verify", "--head", made.head, "--json")
+    assert verified.returncode == 0, verified.stderr
+    found = json.loads(verified.stdout)
+    assert (found["head"], found["uncovered"]) == (made.head, 0)
+    assert found["entries"] >= 4
     with psycopg.connect(other, autocommit=True) as connection:
         for statement in (
             "TRUNCATE audit_log",
+            "UPDATE audit_log SET actor = 'eve'",
+            "DELETE FROM audit_log",
+            "DELETE FROM audit_checkpoint",
             "ALTER TABLE audit_log DISABLE TRIGGER ALL",
             "DROP TABLE audit_log",
         ):

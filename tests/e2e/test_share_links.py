@@ -59,6 +59,8 @@ def test_a_colleague_gets_the_file_and_the_secrets_stay_out_of_log_and_audit(
     assert [(item["Actor"], item["Action"]) for item in entries if item["Action"] != "claim"] == [
         ("ann", "submit"),
         (entries[1]["Actor"], "finish"),
+        # Polling until the end shows it.
+        ("ann", "link_shown"),
         ("ann", "share"),
         ("bob", "follow_link"),
         ("root", "submit"),

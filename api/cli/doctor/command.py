@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from waybill.api.cli.console import emit
+from waybill.api.cli.doctor.audit_log import check_audit_log
 from waybill.api.cli.doctor.broker import check_broker
 from waybill.api.cli.doctor.database import check_database
 from waybill.api.cli.doctor.secrets import check_secrets
@@ -27,6 +28,7 @@ _CHECKS: dict[str, Callable[[Stack], str]] = {
     "storage rights": check_rights,
     "signing host": check_signing_host,
     "secrets": check_secrets,
+    "audit log": check_audit_log,
 }
 
 

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from waybill.infra.db.tables.base import UtcDateTime, metadata, partial_index
 from waybill.infra.db.tables.messages import dead_letter, notification, outbox
-from waybill.infra.db.tables.records import audit_log, row_usage, throttled_queue
+from waybill.infra.db.tables.records import (
+    audit_checkpoint,
+    audit_log,
+    row_usage,
+    throttled_queue,
+)
 from waybill.infra.db.tables.tasks import (
     LIVE,
     TaskStatus,
@@ -21,6 +26,7 @@ __all__ = [
     "LIVE",
     "TaskStatus",
     "UtcDateTime",
+    "audit_checkpoint",
     "audit_log",
     "dead_letter",
     "export_task",

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from waybill.infra.db.tables.base import IDENTITY, JSON, UtcDateTime, metadata
 
-# Append-only: triggers in the migration refuse UPDATE and DELETE on both databases.
+# Append-only: triggers in the migrations refuse every other change on both databases.
 audit_log = sa.Table(
     "audit_log",
     metadata,
@@ -23,10 +23,25 @@ audit_log = sa.Table(
     sa.Column("to_status", sa.Text()),
     sa.Column("fence", sa.BigInteger()),
     sa.Column("detail", JSON),
+    # Of the request that caused it; null for what workers, sweepers and commands do.
+    sa.Column("request_id", sa.Text()),
+    sa.Column("address", sa.Text()),
     sa.Index("ix_audit_log_task", "task_id", "id"),
     sa.Index("ix_audit_log_tenant", "tenant_id", "id"),
     sa.Index("ix_audit_log_actor", "actor", "id"),
     sa.Index("ix_audit_log_at", "at"),
+)
+
+# Hashes over runs of audit entries, each over the one before it as well; append-only, too.
+audit_checkpoint = sa.Table(
+    "audit_checkpoint",
+    metadata,
+    sa.Column("number", IDENTITY, primary_key=True, autoincrement=False),
+    sa.Column("at", UtcDateTime(), nullable=False),
+    # The run begins after the last entry of the checkpoint before.
+    sa.Column("last_id", sa.BigInteger(), nullable=False),
+    sa.Column("entries", sa.BigInteger(), nullable=False),
+    sa.Column("hash", sa.Text(), nullable=False),
 )
 
 # Rows exported per user and day. The key serves both questions: a tenant's day, a user's day.

@@ -49,6 +49,8 @@ class AuditEntry:
     to_status: str | None
     fence: int | None
     detail: dict[str, Any] | None
+    request_id: str | None
+    address: str | None
 
 
 class AdminQueries:

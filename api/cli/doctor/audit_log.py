@@ -1,0 +1,27 @@
+"""What `waybill doctor` says of the audit log: who could rewrite it, and whether anybody has."""
+
+from __future__ import annotations
+
+from waybill.infra.bootstrap import Stack
+from waybill.infra.tasks.audit_chain import AuditLogChanged
+
+#: Checkpoints of the last day; `waybill audit-log verify` checks all of them.
+_NEWEST = 24
+
+
+def check_audit_log(stack: Stack) -> str:
+    """Its triggers, the rights of this account, and its newest checkpoints."""
+    protection = stack.audit_chain.protection()
+    if protection is None:
+        return "not made yet"
+    if protection.missing:
+        raise AuditLogChanged(
+            f"Triggers of the audit log are missing or disabled: {', '.join(protection.missing)}."
+        )
+    found = stack.audit_chain.verify(newest=_NEWEST)
+    rights = "this account may only add to it"
+    if protection.may_rewrite:
+        rights = "this account owns it: give processes another one than `waybill migrate`"
+    if stack.engine.dialect.name == "sqlite":
+        rights = "who may write the file may rewrite it"
+    return f"{found.entries:,} entries of {found.checkpoints} checkpoints are unchanged; {rights}"

@@ -1,0 +1,243 @@
+"""The chain of checkpoints over the audit log: what triggers cannot stop, it shows.
+
+A checkpoint holds a hash over a run of entries and over the checkpoint before it, so one hash
+stands for everything up to it. Each worker logs the newest one every hour: who owns the database
+can rewrite entries and checkpoints, but not the logs that were collected elsewhere.
+
+An entry that was inserted late must not look like a forged one: on PostgreSQL ids are drawn
+before transactions commit, so a run ends only at an id below which no entry can appear any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from waybill.exporter.errors import WaybillError
+from waybill.infra.db.audit_protection import Protection, protection_of
+from waybill.infra.db.engine import database_now, read_transaction, write_transaction
+from waybill.infra.db.inserts import insert_ignoring
+from waybill.infra.db.tables import audit_checkpoint, audit_log
+
+log = logging.getLogger(__name__)
+
+_entry = audit_log.c
+_checkpoint = audit_checkpoint.c
+
+#: Entries read at once.
+_BATCH = 1_000
+_PERIOD = timedelta(hours=1)
+
+
+class AuditLogChanged(WaybillError):
+    """The audit log is not what its checkpoints say, or is not protected."""
+
+    code = "audit_log_changed"
+    retry = False
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One link of the chain: the hash over all entries up to `last_id`."""
+
+    number: int
+    at: datetime
+    last_id: int
+    entries: int
+    hash: str
+
+    @property
+    def head(self) -> str:
+        """How the log and people name it: number and hash."""
+        return f"{self.number}:{self.hash}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was checked, and how many entries no checkpoint covers yet."""
+
+    checkpoints: int
+    entries: int
+    uncovered: int
+    head: str | None
+
+
+#: Below every id, forged ones included.
+_BEFORE_ALL = -(2**63)
+#: Before the first checkpoint.
+_NOTHING = Checkpoint(0, datetime.min.replace(tzinfo=UTC), _BEFORE_ALL, 0, "")
+
+
+class AuditChain:
+    """Extends the chain once in each `period`, and verifies it. For one thread at a time."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        period: timedelta = _PERIOD,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` returns seconds."""
+        self._engine = engine
+        self._period = period.total_seconds()
+        self._clock = clock
+        self._due = clock()
+        #: The last id of a run, and the transaction before which all have to have ended.
+        self._run: tuple[int, int] | None = None
+
+    def extend_when_due(self) -> None:
+        """Extend the chain and log its head, if a period has passed since the last time."""
+        if self._clock() < self._due:
+            return
+        head = self.extend()
+        if head is None:
+            return
+        self._due = self._clock() + self._period
+        log.info(
+            "audit log checkpoint",
+            extra={"head": head.head, "last_id": head.last_id, "entries": head.entries},
+        )
+
+    def extend(self) -> Checkpoint | None:
+        """Add a checkpoint over the new entries; returns the newest one.
+
+        None if there is none at all, or if a transaction is still under way that may add entries
+        among the new ones: try again later.
+        """
+        with read_transaction(self._engine) as connection:
+            last_id = self._settled(connection)
+            if last_id is None:
+                return None
+            newest = _newest(connection)
+            if last_id <= newest.last_id:
+                return newest if newest.number else None
+            digest, entries = _digest(connection, newest, last_id)
+        with write_transaction(self._engine) as connection:
+            # Of two sweepers at once, one makes it.
+            if (now_newest := _newest(connection)) != newest:
+                return now_newest
+            made = Checkpoint(newest.number + 1, database_now(connection), last_id, entries, digest)
+            statement = insert_ignoring(connection, audit_checkpoint).values(
+                number=made.number,
+                at=made.at,
+                last_id=made.last_id,
+                entries=made.entries,
+                hash=made.hash,
+            )
+            kept = connection.execute(statement.returning(_checkpoint.number)).one_or_none()
+            return made if kept else _newest(connection)
+
+    def verify(self, *, newest: int | None = None, head: str | None = None) -> Verified:
+        """Compute the chain again, or its last `newest` checkpoints.
+
+        Raises:
+            AuditLogChanged: entries or checkpoints were changed, removed or inserted, or `head`,
+                as a log printed it, is not part of the chain.
+        """
+        heads: set[str] = set()
+        checked = entries = 0
+        with read_transaction(self._engine) as connection:
+            chain = _chain(connection, newest)
+            before = next(chain, _NOTHING)
+            for checkpoint in chain:
+                _check(connection, before, checkpoint)
+                heads.add(checkpoint.head)
+                checked, entries, before = checked + 1, entries + checkpoint.entries, checkpoint
+            if head is not None and head not in heads:
+                raise AuditLogChanged(
+                    f"The head {head} is not part of the chain: the audit log was replaced or cut."
+                )
+            uncovered = connection.execute(
+                sa.select(sa.func.count()).where(_entry.id > before.last_id)
+            ).scalar_one()
+        return Verified(checked, entries, uncovered, before.head if before.number else None)
+
+    def protection(self) -> Protection | None:
+        """How the database protects the audit log; None before there are tables."""
+        with read_transaction(self._engine) as connection:
+            if not sa.inspect(connection).has_table(audit_checkpoint.name):
+                return None
+            return protection_of(connection)
+
+    def _settled(self, connection: Connection) -> int | None:
+        """The last id of a run to which no entry can be added any more; None: not yet."""
+        newest_id = sa.select(sa.func.coalesce(sa.func.max(_entry.id), _BEFORE_ALL))
+        if connection.dialect.name != "postgresql":
+            # One writer at a time: what is visible is in the order of its ids.
+            return int(connection.execute(newest_id).scalar_one())
+        if self._run is None:
+            started = sa.func.txid_snapshot_xmax(sa.func.txid_current_snapshot())
+            last_id, next_transaction = connection.execute(
+                sa.select(newest_id.scalar_subquery(), started)
+            ).one()
+            self._run = (last_id, next_transaction)
+        last_id, next_transaction = self._run
+        oldest = sa.func.txid_snapshot_xmin(sa.func.txid_current_snapshot())
+        if connection.execute(sa.select(oldest)).scalar_one() < next_transaction:
+            return None
+        self._run = None
+        return last_id
+
+
+def _newest(connection: Connection) -> Checkpoint:
+    query = sa.select(audit_checkpoint).order_by(_checkpoint.number.desc()).limit(1)
+    row = connection.execute(query).mappings().first()
+    return Checkpoint(**row) if row else _NOTHING
+
+
+def _chain(connection: Connection, newest: int | None) -> Iterator[Checkpoint]:
+    """The checkpoint before the first one to check, and then those to check, oldest first."""
+    first = 1
+    if newest is not None:
+        first = max(1, _newest(connection).number - newest + 1)
+    if first == 1:
+        yield _NOTHING
+    query = sa.select(audit_checkpoint).where(_checkpoint.number >= max(1, first - 1))
+    rows = connection.execute(query.order_by(_checkpoint.number)).mappings().all()
+    yield from (Checkpoint(**row) for row in rows)
+
+
+def _check(connection: Connection, before: Checkpoint, checkpoint: Checkpoint) -> None:
+    if checkpoint.number != before.number + 1:
+        raise AuditLogChanged(f"Checkpoint {before.number + 1} of the audit log is missing.")
+    if (checkpoint.hash, checkpoint.entries) != _digest(connection, before, checkpoint.last_id):
+        raise AuditLogChanged(
+            f"Checkpoint {checkpoint.number} of {checkpoint.at.isoformat(timespec='seconds')} does"
+            f" not match: of the audit log's entries up to {checkpoint.last_id}, some were changed,"
+            " removed or inserted since the checkpoint before."
+        )
+
+
+def _digest(connection: Connection, before: Checkpoint, last_id: int) -> tuple[str, int]:
+    """The hash over the entries after `before` up to `last_id`, and their number."""
+    digest = hashlib.sha256(before.hash.encode())
+    count, after = 0, before.last_id
+    query = sa.select(audit_log).order_by(_entry.id).limit(_BATCH)
+    while (
+        rows := connection.execute(query.where(_entry.id > after, _entry.id <= last_id))
+        .mappings()
+        .all()
+    ):
+        for row in rows:
+            digest.update(_line(row))
+        count, after = count + len(rows), rows[-1]["id"]
+    return digest.hexdigest(), count
+
+
+def _line(row: sa.RowMapping) -> bytes:
+    """An entry as bytes, the same on both databases. What is null is left out, so that columns
+    which later versions add change no hash."""
+    values: dict[str, Any] = {name: value for name, value in row.items() if value is not None}
+    values["at"] = values["at"].astimezone(UTC).isoformat(timespec="microseconds")
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=str)
+    return text.encode() + b"\n"
