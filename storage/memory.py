@@ -25,7 +25,7 @@ from waybill.storage.parts import (
     plan_part_bytes,
 )
 from waybill.storage.presign import bounded_ttl
-from waybill.storage.store import OpenUpload, SignedLink, StoredObject
+from waybill.storage.store import LinkMethod, OpenUpload, SignedLink, StoredObject
 from waybill.storage.upload import PartUpload
 
 
@@ -105,12 +105,21 @@ class MemoryStore:
             uploads = [item.upload for item in self._pending.values()]
         yield from (item for item in uploads if item.key.startswith(prefix))
 
-    def presign(self, key: str, *, filename: str, content_type: str, ttl: timedelta) -> SignedLink:
+    def presign(
+        self,
+        key: str,
+        *,
+        filename: str,
+        content_type: str,
+        ttl: timedelta,
+        method: LinkMethod = "GET",
+    ) -> SignedLink:
         """A ``memory:`` link that leads nowhere, with the bounds and the end of a real one."""
         lifetime = bounded_ttl(ttl, MAX_LINK_TTL)
         query = {
+            "method": method,
             "expires": int(lifetime.total_seconds()),
-            "response-content-disposition": content_disposition(filename),
+            "response-content-disposition": content_disposition(filename, key),
             "response-content-type": content_type,
         }
         url = f"memory:///{quote(key)}?{urlencode(query)}"

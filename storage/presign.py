@@ -10,7 +10,7 @@ from waybill.storage.connection import S3Connection
 from waybill.storage.disposition import content_disposition
 from waybill.storage.errors import StorageUnavailable
 from waybill.storage.s3_errors import storage_errors
-from waybill.storage.store import SignedLink
+from waybill.storage.store import LinkMethod, SignedLink
 
 #: X-Amz-Expires counts whole seconds, and botocore signs 0 and -5 without complaint.
 MIN_LINK_TTL = timedelta(seconds=1)
@@ -28,10 +28,16 @@ def bounded_ttl(ttl: timedelta, limit: timedelta) -> timedelta:
 
 
 def sign_download(
-    connection: S3Connection, key: str, *, filename: str, content_type: str, ttl: timedelta
+    connection: S3Connection,
+    key: str,
+    *,
+    filename: str,
+    content_type: str,
+    ttl: timedelta,
+    method: LinkMethod = "GET",
 ) -> SignedLink:
-    """Sign a GET of `key` for the public endpoint; see `ObjectStore.presign`."""
-    disposition = content_disposition(filename)
+    """Sign a GET or a HEAD of `key` for the public endpoint; see `ObjectStore.presign`."""
+    disposition = content_disposition(filename, key)
     client, credentials_expire_at = connection.signer(region_for_links(connection))
     limit = connection.config.max_link_ttl
     if credentials_expire_at is not None:
@@ -42,7 +48,7 @@ def sign_download(
     seconds = int(bounded_ttl(ttl, limit).total_seconds())
     with storage_errors():
         url = client.generate_presigned_url(
-            "get_object",
+            "get_object" if method == "GET" else "head_object",
             Params={
                 "Bucket": connection.bucket,
                 "Key": key,

@@ -16,7 +16,7 @@ from waybill.storage.objects import abort_upload, delete_object, head_object
 from waybill.storage.parts import check_part_bytes, plan_part_bytes
 from waybill.storage.presign import sign_download
 from waybill.storage.s3_errors import clock_skew
-from waybill.storage.store import OpenUpload, SignedLink, StoredObject
+from waybill.storage.store import LinkMethod, OpenUpload, SignedLink, StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListMultipartUploadsOutputTypeDef
@@ -74,10 +74,23 @@ class S3Store:
             key_marker = page["NextKeyMarker"]
             upload_id_marker = page.get("NextUploadIdMarker", "")
 
-    def presign(self, key: str, *, filename: str, content_type: str, ttl: timedelta) -> SignedLink:
-        """A link that downloads the object as `filename`."""
+    def presign(
+        self,
+        key: str,
+        *,
+        filename: str,
+        content_type: str,
+        ttl: timedelta,
+        method: LinkMethod = "GET",
+    ) -> SignedLink:
+        """A link that downloads the object as `filename`, or describes it."""
         return sign_download(
-            self.connection, key, filename=filename, content_type=content_type, ttl=ttl
+            self.connection,
+            key,
+            filename=filename,
+            content_type=content_type,
+            ttl=ttl,
+            method=method,
         )
 
     def check(self) -> timedelta:

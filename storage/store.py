@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,10 @@ class OpenUpload:
     key: str
     upload_id: str
     started_at: datetime
+
+
+#: What a signed link is good for: the bytes, or size and name alone.
+LinkMethod = Literal["GET", "HEAD"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +147,18 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def presign(self, key: str, *, filename: str, content_type: str, ttl: timedelta) -> SignedLink:
-        """A link that downloads the object as `filename`, without asking the store.
+    def presign(
+        self,
+        key: str,
+        *,
+        filename: str,
+        content_type: str,
+        ttl: timedelta,
+        method: LinkMethod = "GET",
+    ) -> SignedLink:
+        """A link that downloads the object as `filename`, or with HEAD one that describes it.
+
+        The store is asked for the bucket's region at most, and once.
 
         It lives for `ttl` or less: no longer than the store's limit or the credentials it
         is signed with. `SignedLink.expires_at` is the real end.

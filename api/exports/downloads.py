@@ -14,7 +14,7 @@ from waybill.exporter.formats.registry import format_named
 from waybill.infra.services import Services
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.states import LIVE, TaskStatus
-from waybill.storage.store import SignedLink
+from waybill.storage.store import LinkMethod, SignedLink
 
 #: A link with less time left expires before the browser follows it.
 _MIN_LIFETIME = timedelta(seconds=1)
@@ -35,6 +35,17 @@ def sign_link(services: Services, user: Principal, task_id: UUID) -> SignedLink:
     return link
 
 
+def describing_link(services: Services, user: Principal, task_id: UUID) -> SignedLink:
+    """A link that a HEAD may use, for size and name of the file. It is good for no byte of it.
+
+    Raises:
+        TaskNotFound, PermissionDenied, FileNotReady, FileExpired: as `sign_link`.
+    """
+    task = services.requests.get(user, task_id)
+    authorise_again(services, user, task)
+    return presigned(services, task, services.settings.link_ttl, method="HEAD")
+
+
 def task_with_link(services: Services, user: Principal, task: Task, now: datetime) -> Task | None:
     """`task` as it is now, if its recorded link may be shown to `user`; audited at the first time.
 
@@ -49,7 +60,9 @@ def task_with_link(services: Services, user: Principal, task: Task, now: datetim
     return task if task.link_shown_at else services.requests.show_link(user, task.id)
 
 
-def presigned(services: Services, task: Task, ttl: timedelta) -> SignedLink:
+def presigned(
+    services: Services, task: Task, ttl: timedelta, *, method: LinkMethod = "GET"
+) -> SignedLink:
     """A link to the file of `task`, valid for `ttl` or until the file expires. Not audited here.
 
     Raises:
@@ -61,6 +74,7 @@ def presigned(services: Services, task: Task, ttl: timedelta) -> SignedLink:
         filename=task.filename,
         content_type=format_named(task.format).media_type,
         ttl=life,
+        method=method,
     )
 
 

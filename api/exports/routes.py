@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from waybill.api.context import ContextDep, ServicesDep
-from waybill.api.exports.downloads import sign_link, task_with_link
+from waybill.api.exports.downloads import describing_link, sign_link, task_with_link
 from waybill.api.exports.lists import read_list
 from waybill.api.exports.schemas import (
     DownloadLink,
@@ -126,15 +126,24 @@ def download(
     services: ServicesDep,
     request: Request,
 ) -> Response:
-    """A link to the file. The object store serves the bytes.
+    """A link to the file. The object store serves the bytes, and answers `Range`.
 
     The answer is a redirect to the link, or the link as JSON for a client whose `Accept` asks for
-    JSON and nothing else.
+    JSON and nothing else. A program does best to take the link by JSON and to fetch it bare: some
+    clients send their `Authorization` to the object store too, which refuses two kinds of
+    credentials. `HEAD` redirects to a link that is signed for `HEAD`: size and name, and no byte.
     """
     link = sign_link(services, user, task_id)
     if accepts_only_json(request.headers):
         body = DownloadLink(url=link.url, expires_at=link.expires_at)
         return Response(body.model_dump_json(), media_type="application/json")
+    return RedirectResponse(link.url, HTTPStatus.TEMPORARY_REDIRECT)
+
+
+@router.head("/{task_id:uuid}/download", include_in_schema=False)
+def describe(task_id: UUID, user: Caller, services: ServicesDep) -> RedirectResponse:
+    """Redirect to a link that is signed for HEAD."""
+    link = describing_link(services, user, task_id)
     return RedirectResponse(link.url, HTTPStatus.TEMPORARY_REDIRECT)
 
 

@@ -16,12 +16,14 @@ from waybill.api.health.schemas import Health
 router = APIRouter(tags=["operations"])
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", response_model=Health)
 async def live() -> Health:
     """Liveness: this process answers."""
     return Health(status="ok")
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz",
     response_model=Health,
@@ -35,6 +37,7 @@ async def ready(context: ContextDep, response: Response) -> Health:
     return Health(status="unavailable" if failures else "ok", failures=failures)
 
 
+@router.head("/metrics", include_in_schema=False)
 @router.get("/metrics", response_class=Response)
 def metrics(context: ContextDep) -> Response:
     """Metrics in the Prometheus text format, read from the database on each request."""

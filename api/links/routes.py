@@ -15,7 +15,7 @@ from waybill.api.http.prefix import prefix_in
 from waybill.api.http.strict_json import StrictRoute
 from waybill.api.links.pages import link_sign_in_page, no_file_page
 from waybill.api.links.schemas import LinkList, LinkRequest, NewLinkBody
-from waybill.api.links.service import create_link, follow, list_links, run_again
+from waybill.api.links.service import create_link, describe, follow, list_links, run_again
 from waybill.api.pages.rendering import PageSetupDep
 from waybill.api.problems.audit import refusal_record
 from waybill.api.problems.documents import problem_docs
@@ -79,7 +79,10 @@ def _refuse_prefetch(request: Request) -> None:
 def follow_link(
     token: str, request: Request, caller: OptionalCaller, context: ContextDep, setup: PageSetupDep
 ) -> Response:
-    """Check rights, count the use, and redirect to the file in the object store."""
+    """Check rights, count the use, and redirect to the file in the object store.
+
+    `HEAD` checks the same rights and redirects to a link that is signed for `HEAD`; it is no use.
+    """
     if caller is None:
         return link_sign_in_page(setup, token)
     try:
@@ -91,6 +94,12 @@ def follow_link(
         page.background = refusal_record(request, error)
         return page
     return RedirectResponse(link.url, HTTPStatus.FOUND)
+
+
+@router.head("/d/{token}", include_in_schema=False, dependencies=[Depends(_refuse_prefetch)])
+def describe_link(token: str, user: Caller, services: ServicesDep) -> RedirectResponse:
+    """Redirect to a link that is signed for HEAD. It is no use of the shared link."""
+    return RedirectResponse(describe(services, user, token).url, HTTPStatus.FOUND)
 
 
 @router.post(

@@ -92,6 +92,16 @@ def follow(services: Services, caller: Principal, token: str) -> SignedLink:
     return link
 
 
+def describe(services: Services, caller: Principal, token: str) -> SignedLink:
+    """A link for a HEAD of the shared file: size and name. No use, so neither counted nor audited.
+
+    Raises:
+        LinkNotFound, PermissionDenied, FileExpired: as `follow`.
+    """
+    shared = _authorised(services, caller, token)
+    return presigned(services, shared.task, CLICK_TTL, method="HEAD")
+
+
 def run_again(services: Services, caller: Principal, token: str) -> Submitted:
     """Submit a shared export again in the caller's name, after its file has expired.
 

@@ -39,6 +39,28 @@ def test_a_download_is_a_redirect_to_a_signed_link_under_the_file_s_name(api: Ta
     assert answer.content == b""
 
 
+def test_fc43_a_head_leads_to_a_link_for_head_and_records_no_link(api: TaskApi) -> None:
+    client = api.person()
+    task = ask(client)
+    path = f"{TASKS}/{task['id']}/download"
+    assert client.head(path).status_code == 409
+    api.finish(task)
+
+    answer = client.head(path)
+
+    assert answer.status_code == 307
+    assert httpx2.URL(answer.headers["location"]).params["method"] == "HEAD"
+    assert api.client().head(path).status_code == 401
+    assert api.person().head(path.replace(task["id"], str(UUID(int=0)))).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_fc43_health_and_metrics_answer_head_as_get_without_a_body(api: TaskApi, path: str) -> None:
+    get, head = api.client().get(path), api.client().head(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
 def test_a_program_gets_the_link_as_json(api: TaskApi) -> None:
     client = api.person()
     task = ask(client)

@@ -16,7 +16,7 @@ from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
 from waybill.api.session.auth import SESSION_COOKIE
 from waybill.storage.errors import StorageError, StorageRejected, StorageUnavailable
 from waybill.storage.memory import MemoryStore
-from waybill.storage.store import SignedLink
+from waybill.storage.store import LinkMethod, SignedLink
 
 BROWSER = {"Accept": "text/html,*/*;q=0.8"}
 CANARY = "SELECT * FROM t -- postgresql://u:hunter2@db/x bucket-7 AKIACANARY"
@@ -27,7 +27,15 @@ class BrokenStore(MemoryStore):
 
     error: Exception = RuntimeError(CANARY)
 
-    def presign(self, key: str, *, filename: str, content_type: str, ttl: timedelta) -> SignedLink:
+    def presign(
+        self,
+        key: str,
+        *,
+        filename: str,
+        content_type: str,
+        ttl: timedelta,
+        method: LinkMethod = "GET",
+    ) -> SignedLink:
         raise self.error
 
 

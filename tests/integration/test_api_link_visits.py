@@ -26,7 +26,8 @@ def test_looking_ahead_is_no_use(api: TaskApi, headers: dict[str, str]) -> None:
     head = client.head(shared.path)
 
     assert (ahead.status_code, ahead.json()["code"]) == (503, "prefetch_refused")
-    assert head.status_code == 405
+    assert head.status_code == 302
+    assert "method=HEAD" in head.headers["location"]
     assert shared.uses == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
@@ -47,10 +48,21 @@ def test_a_link_downloads_the_object_under_its_name(s3_store: S3Store, key: str)
     answer = httpx2.get(sign(s3_store, key, filename='导出 "quotes".csv'))
     assert (answer.status_code, answer.content) == (200, DATA)
     assert answer.headers["content-type"] == "text/csv"
-    assert answer.headers["content-disposition"] == (
-        'attachment; filename="__ _quotes_.csv"; '
-        "filename*=UTF-8''%E5%AF%BC%E5%87%BA%20%22quotes%22.csv"
+    assert re.fullmatch(
+        r'attachment; filename="__ _quotes_-[0-9a-f]{8}\.csv"; '
+        r"filename\*=UTF-8''%E5%AF%BC%E5%87%BA%20%22quotes%22\.csv",
+        answer.headers["content-disposition"],
     )
+
+
+def test_fc43_a_link_for_head_describes_the_object_and_gives_no_byte(
+    s3_store: S3Store, key: str
+) -> None:
+    link = sign(s3_store, key, method="HEAD", filename="a.csv")
+    answer = httpx2.head(link)
+    assert (answer.status_code, answer.headers["content-length"]) == (200, str(len(DATA)))
+    assert httpx2.get(link).status_code == 403
+    assert httpx2.head(sign(s3_store, key)).status_code == 403
 
 
 def test_a_download_can_be_resumed(s3_store: S3Store, key: str) -> None:
