@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from psycopg import sql
 
+from tests.support.odd_settings import POSTGRES, odd_settings
 from tests.support.servers.postgres import PASSWORD
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.values.declared_kinds import KIND_KEY
@@ -21,39 +21,7 @@ from waybill.infra.sources import open_source
 from waybill.infra.sources.errors import SourceRejected, SourceUnavailable
 from waybill.infra.sources.operator_queries import table_query, text_query
 
-#: What real servers are set to. None of it may change a value.
-ODD = {
-    "DateStyle": ["SQL, DMY", "German", "Postgres, MDY", "ISO, YMD"],
-    "IntervalStyle": ["sql_standard", "iso_8601", "postgres_verbose"],
-    "TimeZone": ["Asia/Kolkata", "America/St_Johns", "<+03>-03"],
-    "bytea_output": ["escape", "hex"],
-    "extra_float_digits": ["-15", "0", "3"],
-    "xmlbinary": ["hex"],
-    "quote_all_identifiers": ["on"],
-    "standard_conforming_strings": ["off"],
-    "backslash_quote": ["off"],
-    "default_transaction_read_only": ["on"],
-    "default_transaction_isolation": ["serializable", "read uncommitted"],
-    "default_transaction_deferrable": ["on"],
-    "idle_in_transaction_session_timeout": ["1000", "0"],
-    "lock_timeout": ["1"],
-    "statement_timeout": ["0", "600000"],
-    "client_encoding": ["LATIN1", "SQL_ASCII", "UTF8"],
-    "client_min_messages": ["debug1"],
-    "row_security": ["off"],
-    "search_path": ["public, pg_catalog", '"$user", public', "odd, public, pg_catalog"],
-    "synchronize_seqscans": ["on", "off"],
-    "jit": ["off"],
-    "lc_monetary": ["C"],
-    "lc_time": ["C"],
-    "array_nulls": ["off"],
-    "transform_null_equals": ["on"],
-    "max_parallel_workers_per_gather": ["0", "4"],
-}
-
-SETTINGS = st.dictionaries(st.sampled_from(sorted(ODD)), st.integers(0, 3), max_size=8).map(
-    lambda chosen: {name: ODD[name][n % len(ODD[name])] for name, n in chosen.items()}
-)
+SETTINGS = odd_settings(POSTGRES)
 
 TABLE = """
     CREATE TABLE public.everything (

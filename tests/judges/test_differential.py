@@ -16,7 +16,9 @@ from openpyxl.utils.escape import unescape
 from tests.judges.differential.declared import Kind
 from tests.judges.differential.files import DATABASES, FILES, WAYS, Made, content, make
 from tests.judges.differential.readers import IN_JAVASCRIPT, READERS, Rows, by_javascript
-from tests.judges.differential.values import Document, Found, find, find_loosely, is_of
+from tests.judges.differential.values import Document, Found, find, find_loosely, is_of, is_shown
+from tests.judges.libreoffice import Cell, Sheet, open_all
+from tests.judges.openxml_audit import errors
 
 pytestmark = pytest.mark.slow
 
@@ -165,6 +167,43 @@ def test_each_way_writes_the_same_bytes(
     warnings = WAYS[way](table, name, path)
     assert content(path.read_bytes()) == content(table.paths[name].read_bytes())
     assert warnings == table.warnings[name]
+
+
+@pytest.fixture(scope="module")
+def in_libreoffice(made: dict[str, Made], folder: Path) -> dict[str, Sheet]:
+    """The sheet of each workbook, by database."""
+    paths = [table.paths["xlsx"] for table in made.values()]
+    books = open_all(paths, folder)
+    return {database: next(iter(books[database].values())) for database in made}
+
+
+@each_database
+def test_libreoffice_shows_each_value_as_it_is(
+    made: dict[str, Made], in_libreoffice: dict[str, Sheet], database: str
+) -> None:
+    table, sheet = made[database], in_libreoffice[database]
+    wrong = []
+    for line, printed_row in enumerate(table.printed):
+        for number, (sql, column) in enumerate(table.columns.items()):
+            cell, printed = sheet.get((line + 1, number + 1)), printed_row[number]
+            if not _shows(column.kind, printed, cell):
+                wrong.append((sql, line, printed, cell))
+    assert wrong == []
+
+
+def _shows(kind: Kind, printed: str | None, cell: Cell | None) -> bool:
+    if cell is None or not printed:
+        # An empty text is an empty cell to OpenDocument.
+        return cell is None and not printed
+    if cell.kind == "string":
+        # A tab is lost where a text has several lines.
+        return kind is not Kind.TEXT or cell.value in {printed, printed.replace("\t", "")}
+    return is_shown(kind, printed, cell.shown)
+
+
+def test_the_validator_finds_no_error(made: dict[str, Made], tmp_path: Path) -> None:
+    books = {database: table.paths["xlsx"].read_bytes() for database, table in made.items()}
+    assert errors(books, tmp_path / "books") == ""
 
 
 @each_database

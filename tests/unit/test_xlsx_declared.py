@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import openpyxl
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -53,6 +55,15 @@ def test_long_numbers_can_be_rounded_by_choice() -> None:
     data, tally = encode(table, Layout(columns=columns))
     assert read_openpyxl(data)["Export"][2] == [1234567890123.4567, 2**62]
     assert dict(tally.warnings) == {("value", "number_rounded"): 1, ("id", "number_rounded"): 1}
+
+
+def test_fc15_a_value_with_more_places_than_declared_shows_them_all() -> None:
+    texts = ["12.10", "0.125", "3", "0.10", "1e+20", "0.5000"]
+    field = pa.field("value", pa.string(), metadata=declared_as(DeclaredKind.DECIMAL, scale=2))
+    data, _ = encode(pa.table([pa.array(texts)], schema=pa.schema([field])))
+    [sheet] = openpyxl.load_workbook(io.BytesIO(data)).worksheets
+    formats = [cell.number_format for (cell,) in sheet.iter_rows(min_row=2)]
+    assert formats == ["0.00", "0.000", "0.00", "0.00", "General", "0.00"]
 
 
 def test_only_columns_of_text_hide_that_a_number_is_text() -> None:

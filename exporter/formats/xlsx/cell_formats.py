@@ -122,8 +122,9 @@ def _decimal_format(how: _How) -> CellFormat:
 
 def _numeric_text_format(how: _How) -> CellFormat:
     formats = _decimal_formats(how.field)
-    cells = partial(numeric_text_cells, by_places=not formats, rounded=how.rounded)
-    return CellFormat(cells, formats or NUMBERS_BY_PLACES, align="right")
+    scale = declared_scale(how.field) if formats else None
+    cells = partial(numeric_text_cells, scale=scale, rounded=how.rounded)
+    return CellFormat(cells, formats + NUMBERS_BY_PLACES, align="right")
 
 
 def _decimal_formats(field: pa.Field) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ A number is shown with the places it has, whatever the rows before it had (FC15)
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import polars as pl
 import pyarrow as pa
@@ -104,31 +105,33 @@ def decimal_cells(array: pa.Array, warn: Warn, *, rounded: bool = False) -> list
     Up to `MAX_DECLARED_PLACES` they have one number format, else `NUMBERS_BY_PLACES`.
     """
     kind = array.type
-    by_places = kind.scale > MAX_DECLARED_PLACES
+    scale = kind.scale if kind.scale <= MAX_DECLARED_PLACES else None
     if kind.precision > _POLARS_DIGITS or kind.scale < 0:
         texts = [None if value is None else format(value, "f") for value in array.to_pylist()]
         return numeric_text_cells(
-            pa.array(texts, pa.large_string()), warn, by_places=by_places, rounded=rounded
+            pa.array(texts, pa.large_string()), warn, scale=scale, rounded=rounded
         )
     values = pl.Series(array)
     text = values.cast(pl.String)
-    if not by_places and (kind.precision <= MAX_DIGITS or _is_bounded(values.to_physical())):
+    if scale is not None and (kind.precision <= MAX_DIGITS or _is_bounded(values.to_physical())):
         return [Cells(CellType.NUMBER, text)]
-    return numeric_text_cells(text.to_arrow(), warn, by_places=by_places, rounded=rounded)
+    return numeric_text_cells(text.to_arrow(), warn, scale=scale, rounded=rounded)
 
 
 def numeric_text_cells(
-    array: pa.Array, warn: Warn, *, by_places: bool = True, rounded: bool = False
+    array: pa.Array, warn: Warn, *, scale: int | None = None, rounded: bool = False
 ) -> list[Cells]:
     """The same for numbers that come as text, such as PostgreSQL's ``numeric``.
 
-    What is no number as a database prints it is text: ``007``, ``n/a``, ``NaN``.
+    With a declared `scale` its number format comes first, and then `NUMBERS_BY_PLACES` for the
+    values that have more places: a column of text may hold them. What is no number as a database
+    prints it is text: ``007``, ``n/a``, ``NaN``.
     """
     text = pl.Series(array)
     plain = text.str.contains(_PLAIN)
     digits = _significant_digits(text)
     short = plain & (digits <= MAX_DIGITS)
-    shown_as = _by_places(text) if by_places else 0
+    shown_as = _by_places(text) if scale is None else _beyond(text, scale)
     if short.all():
         return [Cells(CellType.NUMBER, text, shown_as)]
     long = plain & ~short
@@ -141,7 +144,8 @@ def numeric_text_cells(
         plain = short
     scientific = keep(text, text.str.contains(_WITH_EXPONENT))
     if scientific.null_count() < len(scientific):
-        cells += float_cells(scientific.cast(pl.Float64).to_arrow(), warn)
+        floats = float_cells(scientific.cast(pl.Float64).to_arrow(), warn)
+        cells += [replace(cell, shown_as=cell.shown_as + (scale is not None)) for cell in floats]
         plain |= scientific.is_not_null()
     words = text.str.contains(_NOT_FINITE)
     warn(WarningRule.NOT_FINITE_AS_TEXT, count(words))
@@ -193,6 +197,17 @@ def _by_places(text: pl.Series) -> int | pl.Series:
         needed = _places(text.str.strip_chars_end("0"), point)
         places = pl.select(pl.when(long).then(needed).otherwise(places)).to_series()
     return pl.select(pl.when(places <= _MAX_PLACES).then(places + 1).otherwise(0)).to_series()
+
+
+def _beyond(text: pl.Series, scale: int) -> int | pl.Series:
+    """0 for each decimal of up to `scale` places; for others, `_by_places` behind that one."""
+    point = text.str.find(".", literal=True)
+    if not (_places(text, point) > scale).any():
+        return 0
+    needed = _places(text.str.strip_chars_end("0"), point)
+    return pl.select(
+        pl.when(needed <= scale).then(0).when(needed <= _MAX_PLACES).then(needed + 2).otherwise(1)
+    ).to_series()
 
 
 def _places(text: pl.Series, point: pl.Series) -> pl.Series:

@@ -96,6 +96,8 @@ class SqliteFile:
             **options,
             "uri": True,
             "isolation_level": None,
+            # Else the driver takes declared types its own way, and stops at the first odd value.
+            "detect_types": 0,
             "check_same_thread": False,
             "factory": OpenedFile,
         }

@@ -307,3 +307,22 @@ def _doubles(value: Any) -> Any:
 def is_of(kind: Kind, printed: str) -> bool:
     """Whether the client's text is a value of `kind`."""
     return not isinstance(_parsed(kind, printed), Odd)
+
+
+def is_shown(kind: Kind, printed: str, shown: str) -> bool:
+    """Whether what a person sees of a number, a date or a time is all of the value.
+
+    Excel and LibreOffice show a second's fraction to the millisecond.
+    """
+    value = _parsed(kind, printed)
+    if isinstance(value, Odd):
+        return shown == value.text
+    if kind in {Kind.INTEGER, Kind.DECIMAL}:
+        return Decimal(shown) == value
+    if kind in _DATES:
+        # It is off by one in the last digit, now and then.
+        shown_clock = dt.datetime.fromisoformat(shown)
+        return abs(shown_clock - _on_the_clock(kind, value)) <= 3 * _HALF_SHOWN
+    if kind in {Kind.TIME, Kind.INTERVAL} and not isinstance(value, Calendar):
+        return abs(_parsed(Kind.INTERVAL, shown) - _serial(kind, value)) <= 3 * _HALF_SHOWN
+    return True
