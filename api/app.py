@@ -102,7 +102,7 @@ def create_app(services: Services, *, most_streams: int | None = None) -> FastAP
     context = app.state.context = Context(
         services=services,
         verifier=TokenVerifier(services.settings),
-        cursors=Cursors(services.settings.derived_key("cursors").hex()),
+        cursors=Cursors(lambda: services.cursor_key),
         readiness=Readiness(services.checks),
         events=EventHub(services.changes, services.stopping, most_streams=most_streams),
         static_address=mount_static(app),

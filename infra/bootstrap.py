@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Self
 
 from waybill.infra.config.errors import BadSettings
+from waybill.infra.config.home import private_database, private_home
 from waybill.infra.config.settings import AWS, EMBEDDED, Settings
 from waybill.infra.sources.names import ROWS, TASKS
 
@@ -94,16 +95,19 @@ class Stack:
     @cached_property
     def engine(self) -> Engine:
         """The engine of the task tables."""
-        return self._engine(self.settings.task_database_url)
+        return self._engine(self.settings.task_database_url, own=self.settings.database_url is None)
 
     @cached_property
     def rows_engine(self) -> Engine:
         """An engine that may write to the database of the rows: only the sample shop does."""
-        return self._engine(self.settings.rows_database_url)
+        own = self.settings.source_url is None and self.settings.database_url is None
+        return self._engine(self.settings.rows_database_url, own=own)
 
-    def _engine(self, url: str) -> Engine:
+    def _engine(self, url: str, *, own: bool) -> Engine:
         from waybill.infra.db.engine import create_engine
 
+        if own:
+            private_database(self.settings.home)
         engine = create_engine(url)
         self._open.callback(engine.dispose)
         return engine
@@ -132,7 +136,7 @@ class Stack:
         if self.settings.s3_endpoint_url == EMBEDDED:
             from waybill.storage.embedded import EmbeddedS3
 
-            server = EmbeddedS3(self.settings.home, bucket=self.settings.s3_bucket)
+            server = EmbeddedS3(private_home(self.settings.home), bucket=self.settings.s3_bucket)
             config = self._open.enter_context(server)
         else:
             config = _s3_config(self.settings)

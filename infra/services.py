@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 from sqlalchemy.engine import Engine
 
 from waybill.exporter.datasets.dataset import Registry
 from waybill.exporter.datasets.principal import Principal
+from waybill.infra.config.derived_keys import derived_key
 from waybill.infra.config.settings import Settings
+from waybill.infra.db.shared_secret import shared_secret
 from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.history import TaskHistory
 from waybill.infra.links.share_links import ShareLinks
@@ -50,6 +53,7 @@ class Services:
         about to end: event streams end then.
         """
         self.settings = settings
+        self._engine = engine
         self.registry = registry
         self.store = store
         self.estimator = estimator
@@ -71,3 +75,13 @@ class Services:
     def admin_scope(self, user: Principal) -> Scope | None:
         """What `user` may see by admin queries; None for most people."""
         return scope_of(user, self.settings)
+
+    @cached_property
+    def cursor_key(self) -> bytes:
+        """The key of list cursors, the same in all API processes of the installation.
+
+        With an identity provider they share no secret but what is in the task database.
+        """
+        if self.settings.jwt_secret is not None:
+            return self.settings.derived_key("cursors")
+        return derived_key(shared_secret(self._engine, "cursors"), "cursors")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -24,10 +25,11 @@ class ListFilter:
 
 
 class Cursors:
-    """Issues and reads cursors. Servers that share the secret accept each other's cursors."""
+    """Issues and reads cursors. Servers that share the key accept each other's cursors."""
 
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
+    def __init__(self, key: Callable[[], bytes]) -> None:
+        """`key` is asked for at each use, since it may be in a database."""
+        self._key = key
 
     def write(
         self, user: Principal, narrowed: ListFilter, created_at: datetime, task_id: UUID
@@ -55,7 +57,7 @@ class Cursors:
         scope = [sorted(narrowed.statuses), narrowed.task_type, narrowed.name_part]
         salt = "waybill cursor\0" + json.dumps([user.tenant, user.user, *scope])
         return URLSafeSerializer(
-            self._secret,
+            self._key(),
             salt=salt,
             signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
         )

@@ -30,10 +30,12 @@ def mint(
             "WAYBILL_JWKS_URL is set: get a token from that identity provider instead."
         )
     now = datetime.now(UTC)
+    # Under the whole name of a path, too, where claims are looked for first.
     claims = {
         "sub": user,
-        "tenant": tenant,
-        "roles": sorted(roles),
+        settings.jwt_user_claim: user,
+        settings.jwt_tenant_claim: tenant,
+        settings.jwt_roles_claim.partition(",")[0]: sorted(roles),
         "aud": settings.jwt_audience,
         "iss": settings.jwt_issuer,
         "iat": now,

@@ -11,7 +11,9 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from json import JSONDecodeError
 from typing import Any
+from urllib.error import HTTPError, URLError
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -104,13 +106,45 @@ class ProviderKeys:
                 if not failing:
                     log.warning(
                         "keys of the identity provider cannot be fetched",
-                        extra={"why": type(error).__name__},
+                        extra={"why": _reason(error)},
                     )
                 failing = True
             self._tried_at = self._clock()
             self._fetching = False
             self._begun.set()
             self._wake.wait((_RETRY if failing else _REFRESH).total_seconds())
+
+
+def count_keys(url: str) -> int:
+    """Fetch the keys of a provider once, and count those that may verify tokens.
+
+    Raises:
+        IdentityProviderDown: there is none, for the reason in the message.
+    """
+    try:
+        return len(_usable(jwt.PyJWKClient(url, timeout=_FETCH_SECONDS).fetch_data()))
+    except Exception as error:
+        raise IdentityProviderDown(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """Why no keys came, in one line for operators, without the address."""
+    cause = error.__cause__
+    if isinstance(cause, HTTPError):
+        return f"WAYBILL_JWKS_URL answers {cause.code}."
+    if isinstance(cause, URLError):
+        why = getattr(cause.reason, "strerror", None) or type(cause.reason).__name__
+        if "certificate" in str(cause.reason).lower():
+            why = "its certificate is not trusted (SSL_CERT_FILE names other authorities)"
+        return f"WAYBILL_JWKS_URL cannot be reached: {why}."
+    if isinstance(error, jwt.PyJWKClientConnectionError):
+        return "WAYBILL_JWKS_URL does not answer in time, or not in HTTP."
+    if isinstance(error, JSONDecodeError | UnicodeDecodeError):
+        return "WAYBILL_JWKS_URL answers something else than JSON, such as a page."
+    return (
+        "WAYBILL_JWKS_URL answers JSON without a key for RS256 or ES256 that has an id (kid). An"
+        " address that ends in openid-configuration names the right one as jwks_uri."
+    )
 
 
 def _usable(document: Any) -> dict[str, jwt.PyJWK]:

@@ -6,24 +6,37 @@ Algorithms are pinned here and keys come from the settings, so nothing inside a 
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 
 from waybill.api.problems.errors import Unauthenticated
+from waybill.api.session.claims import BadClaim, email_of, missing_role_claims, principal_of
 from waybill.api.session.provider_keys import ProviderKeys
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _REQUIRED_CLAIMS = ["exp", "iat", "sub", "aud", "iss"]
 #: The clocks of two servers differ by less than this. RELIABILITY.md R16 allows a minute.
 _LEEWAY = timedelta(seconds=30)
 #: Larger than any identity provider's token. Longer ones are refused before they are parsed.
 _MAX_TOKEN_CHARS = 8192
-_PLAIN_TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
+#: Why a token is refused, by the library's error; the first that fits.
+_REASONS: Mapping[type[Exception], str] = {
+    jwt.ExpiredSignatureError: "it has expired (exp)",
+    jwt.ImmatureSignatureError: "it is not valid yet (nbf, iat)",
+    jwt.InvalidAudienceError: "claim aud is not WAYBILL_JWT_AUDIENCE",
+    jwt.InvalidIssuerError: "claim iss is not WAYBILL_JWT_ISSUER",
+    jwt.exceptions.InvalidSubjectError: "claim sub is no text",
+    jwt.InvalidSignatureError: "its signature is another's",
+    jwt.InvalidAlgorithmError: "its algorithm (alg) is not accepted",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,7 @@ class TokenVerifier:
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
         self._settings = settings
+        self._warned = False
         self._secret: str | None = None
         self._keys = keys
         if settings.jwks_url:
@@ -71,12 +85,16 @@ class TokenVerifier:
             IdentityProviderDown: its keys are needed and have not been fetched.
         """
         if len(token) > _MAX_TOKEN_CHARS:
-            raise Unauthenticated
+            raise _refused("longer than any token")
         try:
-            return _identity(self._claims(token), token, self._settings)
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+            return self._identity(self._claims(token), token)
+        except Unauthenticated:
+            raise _refused("no key of WAYBILL_JWKS_URL has its id (kid)") from None
+        except BadClaim as error:
+            raise _refused(str(error)) from None
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             # Hostile tokens also break parsers: deep nesting, unexpected types, huge times.
-            raise Unauthenticated from None
+            raise _refused(_reason(error)) from None
 
     def _claims(self, token: str) -> dict[str, Any]:
         if self._keys is None:
@@ -95,37 +113,32 @@ class TokenVerifier:
             options={"require": _REQUIRED_CLAIMS},
         )
 
-
-def _identity(claims: dict[str, Any], token: str, settings: Settings) -> Identity:
-    listed = claims.get("roles", [])
-    if not isinstance(listed, list):
-        raise Unauthenticated
-    tenant = _text(claims.get("tenant"))
-    roles = frozenset(_text(role) for role in listed)
-    if not settings.may_operate(tenant):
-        # Here, so that nothing behind it sees a role that this tenant cannot give.
-        roles -= {settings.operator_role}
-    return Identity(
-        Principal(user=_text(claims["sub"]), tenant=tenant, roles=roles),
-        expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC),
-        token=token,
-        email=_email(claims, settings.trust_email_claim),
-    )
-
-
-def _email(claims: dict[str, Any], trusted: bool) -> str | None:
-    """The `email` claim, if the provider states that it has verified it.
-
-    Some providers let users choose an address and state nothing; some verify all and state nothing
-    either, so for these an operator may have it `trusted`.
-    """
-    email, verified = claims.get("email"), claims.get("email_verified")
-    if isinstance(email, str) and (verified is True or (verified is None and trusted)):
-        return email
-    return None
+    def _identity(self, claims: dict[str, Any], token: str) -> Identity:
+        principal = principal_of(claims, self._settings)
+        if not self._settings.may_operate(principal.tenant):
+            # Here, so that nothing behind it sees a role that this tenant cannot give.
+            roles = principal.roles - {self._settings.operator_role}
+            principal = replace(principal, roles=roles)
+        if not self._warned and (missing := missing_role_claims(claims, self._settings)):
+            # Once: a token without roles is a good one, and a wrong setting shows in every token.
+            self._warned = True
+            log.warning("a token without a claim for roles", extra={"missing": missing})
+        return Identity(
+            principal,
+            expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC),
+            token=token,
+            email=email_of(claims, trusted=self._settings.trust_email_claim),
+        )
 
 
-def _text(claim: object) -> str:
-    if not isinstance(claim, str) or not _PLAIN_TEXT.fullmatch(claim):
-        raise Unauthenticated
-    return claim
+def _refused(why: str) -> Unauthenticated:
+    """For the caller without a reason, which goes into the log."""
+    log.info("token refused", extra={"why": why})
+    return Unauthenticated()
+
+
+def _reason(error: Exception) -> str:
+    """Why the library refused a token, without anything that stands in it."""
+    if isinstance(error, jwt.MissingRequiredClaimError):
+        return f"claim {error.claim} is missing"
+    return next((text for kind, text in _REASONS.items() if isinstance(error, kind)), "no JWT")

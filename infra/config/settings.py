@@ -26,6 +26,7 @@ from waybill.infra.config.addresses import is_loopback
 from waybill.infra.config.admin_roles import AdminRoles
 from waybill.infra.config.derived_keys import derived_key
 from waybill.infra.config.errors import BadSettings
+from waybill.infra.config.identity import IdentitySettings
 from waybill.infra.config.limits import Limits
 from waybill.infra.config.notifications import NotificationSettings
 from waybill.infra.config.stored_secret import MIN_SECRET_BYTES, stored_secret
@@ -44,7 +45,7 @@ _SERVICE_LINK = re.compile(
 )
 
 
-class Settings(BaseSettings, NotificationSettings, Limits, AdminRoles):
+class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, AdminRoles):
     """The settings of one process. Build them with `load`, which explains what is wrong.
 
     All durations are `timedelta`. The environment gives each a name with its unit.
@@ -169,7 +170,9 @@ class Settings(BaseSettings, NotificationSettings, Limits, AdminRoles):
         None, description="Shared HS256 secret. Default: a random one kept in WAYBILL_HOME."
     )
     jwks_url: OptionalText = Field(
-        None, description="JWKS of the identity provider (RS256, ES256)."
+        None,
+        description="JWKS of the identity provider (RS256, ES256): the `jwks_uri` of its discovery "
+        "document.",
     )
     jwt_audience: str = Field("waybill", description="Expected `aud`.")
     jwt_issuer: str = Field("waybill", description="Expected `iss`.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
 
 from waybill.infra.config.errors import BadSettings
+from waybill.infra.config.home import private_file, private_home
 
 #: RFC 7518 §3.2: a key of the size of the hash, or larger.
 MIN_SECRET_BYTES = 32
@@ -20,13 +22,17 @@ def stored_secret(path: Path) -> str:
     a link makes it the secret, once.
 
     Raises:
-        BadSettings: the file holds fewer than 32 bytes, which anybody could try out.
-        OSError: it cannot be written or read.
+        BadSettings: the file holds fewer than 32 bytes, which anybody could try out; or it cannot
+            be written or read.
     """
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _draw(path)
-    secret = path.read_text()
+    try:
+        if not path.exists():
+            private_home(path.parent)
+            _draw(path)
+        secret = private_file(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise BadSettings(f"{path} cannot be used: {reason}.") from None
     if len(secret.strip().encode()) < MIN_SECRET_BYTES:
         raise BadSettings(
             f"{path} holds fewer than {MIN_SECRET_BYTES} bytes. Remove it, and restart every"
@@ -42,8 +48,24 @@ def _draw(path: Path) -> None:
             file.write(secrets.token_urlsafe(48))
             file.flush()
             os.fsync(file.fileno())
-        # Another process may have been first; then its secret is everybody's.
-        with suppress(FileExistsError):
-            os.link(draft, path)
+        _publish(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _publish(draft: Path, path: Path) -> None:
+    """Make `draft` the secret, unless another process was first: then its secret is everybody's."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    except OSError:
+        # A file system without links. The folder's lock has the processes take turns.
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            with suppress(OSError):
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            if not path.exists():
+                draft.rename(path)
+        finally:
+            os.close(folder)

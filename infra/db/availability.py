@@ -3,79 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
 
+from waybill.infra.config.database_refusals import refusal_reason
 from waybill.infra.config.errors import DatabaseReadOnly, DatabaseUnavailable, TablesMissing
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import export_task
 
-#: What PostgreSQL and its client say when there is no connection, and the sentence for it. They
-#: state no SQLSTATE then. The first match counts; anybody may read the sentence at ``/readyz``, so
-#: that it repeats no name, address or value.
-_REFUSALS = tuple(
-    (re.compile(pattern, re.IGNORECASE), sentence)
-    for pattern, sentence in (
-        (
-            r"password authentication failed|no password supplied|role .* does not exist"
-            r"|authentication failed|is not permitted to log in|no such user",
-            "The task database refuses the user or the password of WAYBILL_DATABASE_URL.",
-        ),
-        (
-            r"no pg_hba\.conf entry|pg_hba\.conf rejects",
-            "The task database lets nobody in from this address, or not unencrypted: see its"
-            " pg_hba.conf.",
-        ),
-        (
-            r"database .* does not exist|no such database",
-            "WAYBILL_DATABASE_URL names a database that does not exist.",
-        ),
-        (
-            r"permission denied for database",
-            "The user of WAYBILL_DATABASE_URL may not connect to this database.",
-        ),
-        (
-            r"server does not support SSL",
-            "The task database has no TLS, which WAYBILL_DATABASE_URL demands (sslmode).",
-        ),
-        (
-            r"certificate|SSL error",
-            "The certificate of the task database is not trusted, or is for another name: see"
-            " sslmode and sslrootcert in WAYBILL_DATABASE_URL.",
-        ),
-        (
-            r"configuration parameter|invalid value for parameter|startup parameter",
-            "The task database refuses an option of WAYBILL_DATABASE_URL.",
-        ),
-        (
-            r"hot standby mode|session is read-only|session is not read-only|server is not primary",
-            "No host of WAYBILL_DATABASE_URL is of the kind that its target_session_attrs demands.",
-        ),
-        (
-            r"too many (clients|connections)|connection slots|no more connections",
-            "The task database has no free connection.",
-        ),
-        (
-            r"system is (starting up|shutting down)|in recovery mode|not yet accepting",
-            "The task database is starting or shutting down.",
-        ),
-        (
-            r"resolve host|translate host name|parse network address",
-            "The host of the task database is not known by that name.",
-        ),
-        (
-            r"Connection refused|No such file or directory",
-            "Nothing listens at the address of the task database.",
-        ),
-        (r"timeout expired|timed out", "The task database does not answer in time."),
-    )
-)
-
-#: The same for SQLite, by the beginning of its result code.
+#: What is wrong with an SQLite file, by the beginning of the result code.
 _SQLITE_REFUSALS = {
     "SQLITE_CANTOPEN": "The SQLite file of the task tables cannot be opened or made.",
     "SQLITE_NOTADB": "The file of the task tables is no SQLite database.",
@@ -115,9 +54,8 @@ def reason_of(error: SQLAlchemyError) -> str:
             (text for start, text in _SQLITE_REFUSALS.items() if code.startswith(start)),
             f"SQLite cannot open the task tables ({code}).",
         )
-    said = str(cause)
-    default = str(DatabaseUnavailable())
-    return next((text for pattern, text in _REFUSALS if pattern.search(said)), default)
+    known = refusal_reason(str(cause), database="The task database", url="WAYBILL_DATABASE_URL")
+    return known or DatabaseUnavailable().message
 
 
 def _check_writable(connection: Connection) -> None:

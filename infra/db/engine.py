@@ -8,9 +8,10 @@ timeout (measured). `read_transaction` never takes it. Both roll back unless the
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,7 @@ def _sqlite_engine(url: sa.URL) -> Engine:
         engine = sa.create_engine(url, hide_parameters=True)
     except ArgumentError:
         raise BadSettings("WAYBILL_DATABASE_URL: a SQLite URL is sqlite:/// and a path.") from None
+    event.listen(engine, "do_connect", _make_private)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -182,6 +184,19 @@ def advisory_lock(connection: Connection, *name: str, shared: bool = False) -> N
     number = sa.literal(int.from_bytes(digest[:8], "big", signed=True), sa.BigInteger())
     lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
     connection.execute(sa.select(lock(number)))
+
+
+def _make_private(_dialect: Any, _record: Any, args: list[Any], _options: Any) -> None:
+    """Make a new file readable for its owner only: it will hold signed links.
+
+    One that is there keeps the rights that somebody gave it.
+    """
+    path = Path(str(args[0])) if args else Path(":memory:")
+    if path.name == ":memory:" or str(path).startswith("file:"):
+        return
+    # What is wrong with the path, SQLite says itself.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

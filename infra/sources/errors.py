@@ -16,10 +16,12 @@ The SQLSTATE or the driver's own code is kept, since that is enough to look the 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import sqlalchemy.exc as sa_exc
 
 from waybill.exporter.errors import ExportRejected, WaybillError
+from waybill.infra.config.database_refusals import refusal_reason
 
 
 class SourceError(WaybillError):
@@ -105,10 +107,29 @@ _SQLITE_MISSING_TEXTS = {
 _PEP249_REFUSED = frozenset({"DataError", "NotSupportedError", "ProgrammingError"})
 
 
+#: What MySQL and its client say of a connection, by number.
+_MYSQL_UNAVAILABLE = {
+    1040: "The source database has no free connection.",
+    1044: "The user of the source URL may not use this database.",
+    1045: "The database refuses the account of the source URL, or its password.",
+    1049: "The source URL names a database that does not exist.",
+    2003: "Nothing listens at the address of the source URL, or its host is not known.",
+    2013: "The connection to the source database was lost.",
+}
+
+
+def no_connection(said: str) -> SourceError:
+    """The error for what PostgreSQL's client said of a connection that it could not open."""
+    known = refusal_reason(said, database="The source database", url="the source URL")
+    # Some sentences begin with the URL.
+    sentence = known and known[0].upper() + known[1:]
+    return SourceUnavailable(sentence or "The connection to the source database failed.")
+
+
 def by_sqlstate(state: str | None) -> SourceError:
     """The error for an SQLSTATE; without one the connection itself is what failed."""
     if state is None:
-        return SourceUnavailable("The connection to the source database failed.")
+        return no_connection("")
     if state in _UNAVAILABLE:
         return SourceUnavailable(_UNAVAILABLE[state])
     if state[:2] in _REFUSED_CLASSES:
@@ -138,9 +159,11 @@ def by_driver(error: Exception) -> SourceError:
     return _by_code(number, refused=bool(class_names & _PEP249_REFUSED))
 
 
-def _by_code(code: object, *, refused: bool) -> SourceError:
+def _by_code(code: Any, *, refused: bool) -> SourceError:
     """A text with the driver's code when it is one, never with the driver's own words."""
     known = f" ({code})" if isinstance(code, int) or str(code).startswith("SQLITE_") else ""
+    if code in _MYSQL_UNAVAILABLE:
+        return SourceUnavailable(_MYSQL_UNAVAILABLE[code])
     if refused:
         return SourceRejected(f"The database refuses this query.{known}")
     return SourceUnavailable(f"The database could not answer.{known}")

@@ -20,6 +20,7 @@ from tests.support.servers.identity_provider import (
 )
 from waybill.api.problems.errors import IdentityProviderDown, Unauthenticated
 from waybill.api.session.tokens import TokenVerifier
+from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.settings import load
 
 
@@ -105,3 +106,9 @@ def test_a_provider_that_is_away_is_not_the_caller_s_fault(tmp_path: Path) -> No
     with pytest.raises(IdentityProviderDown):
         verifier.verify(provider_token(RSA_KEY, "RS256", kid="rsa-1"))
     verifier.close()
+
+
+@pytest.mark.parametrize("url", ["foo", "file:///etc/passwd", "https://", "id.example/keys"])
+def test_a_setting_that_is_no_address_is_one_line(url: str, tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="WAYBILL_JWKS_URL: must be https:// and the address"):
+        load(home=tmp_path, jwks_url=url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from waybill.api.session.development_tokens import mint
 from waybill.api.session.tokens import TokenVerifier
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.errors import BadSettings
+from waybill.infra.config.logs import JsonLines
 from waybill.infra.config.settings import Settings, load
 
 SECRET = "a secret of the tests, long enough for HS256"
@@ -142,11 +144,13 @@ R16_TOKENS = {
     "no iss": lambda: signed(iss=None),
     "no tenant": lambda: signed(tenant=None),
     "tenant is a list": lambda: signed(tenant=["acme"]),
+    "tenant is a boolean": lambda: signed(tenant=True),
     "tenant is empty": lambda: signed(tenant=""),
     "tenant holds NUL": lambda: signed(tenant="ac\0me"),
     "user holds a line break": lambda: signed(sub="ana\r\nroot"),
     "user is 300 characters": lambda: signed(sub="a" * 300),
-    "roles is a text": lambda: signed(roles="admin"),
+    "roles is a number": lambda: signed(roles=7),
+    "roles is an object": lambda: signed(roles={"admin": True}),
     "a role is a number": lambda: signed(roles=[1]),
     "exp is a text": lambda: signed(exp="tomorrow"),
     "exp is huge": lambda: signed(exp=10**30),
@@ -181,3 +185,109 @@ def test_r16_a_header_that_names_a_place_for_keys_is_not_followed(
     assert TokenVerifier(settings).verify(signed(headers=address)).principal.user == "ana"
     with pytest.raises(Unauthenticated):
         TokenVerifier(settings).verify(signed(headers=address, secret=OTHER_SECRET))
+
+
+CLAIMS = {
+    "roles as one text": ({}, {"roles": "sales"}, ("ana", "acme", {"sales"})),
+    "a role with a space is one role": ({}, {"roles": "no admin"}, ("ana", "acme", {"no admin"})),
+    "scopes": ({"roles": "scope"}, {"scope": "sales admin"}, ("ana", "acme", {"sales", "admin"})),
+    "a path": (
+        {"roles": "realm_access.roles"},
+        {"realm_access": {"roles": ["sales"]}},
+        ("ana", "acme", {"sales"}),
+    ),
+    "a path through a name with dots": (
+        {"roles": "resource_access.my.app.roles"},
+        {"resource_access": {"my.app": {"roles": ["sales"]}}},
+        ("ana", "acme", {"sales"}),
+    ),
+    "a name with dots": (
+        {"roles": "https://exports.example.com/roles"},
+        {"https://exports.example.com/roles": ["sales"]},
+        ("ana", "acme", {"sales"}),
+    ),
+    "two claims": (
+        {"roles": "groups,realm_access.roles"},
+        {"groups": ["sales"], "realm_access": {"roles": "admin"}},
+        ("ana", "acme", {"sales", "admin"}),
+    ),
+    "a path that leads nowhere": (
+        {"roles": "realm_access.roles"},
+        {"realm_access": "none"},
+        ("ana", "acme", set()),
+    ),
+    "another tenant": ({"tenant": "org.id"}, {"org": {"id": 42}}, ("ana", "42", {"sales"})),
+    "the issuer as tenant": ({"tenant": "iss"}, {}, ("ana", "waybill", {"sales"})),
+    "another user": (
+        {"user": "preferred_username"},
+        {"preferred_username": "ana@acme"},
+        ("ana@acme", "acme", {"sales"}),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CLAIMS)
+def test_claims_are_those_that_the_settings_name(case: str, tmp_path: Path) -> None:
+    names, changes, (user, tenant, roles) = CLAIMS[case]
+    settings = load(
+        home=tmp_path,
+        jwt_secret=SECRET,
+        **{f"jwt_{kind}_claim": name for kind, name in names.items()},
+    )
+    assert TokenVerifier(settings).verify(signed(**changes)).principal == Principal(
+        user, tenant, frozenset(roles)
+    )
+
+
+def test_a_minted_token_has_the_claims_that_the_settings_name(tmp_path: Path) -> None:
+    settings = load(
+        home=tmp_path,
+        jwt_secret=SECRET,
+        jwt_user_claim="preferred_username",
+        jwt_tenant_claim="org.id",
+        jwt_roles_claim="realm_access.roles,groups",
+    )
+    minted = mint(settings, "bob", "acme", frozenset({"sales"}))
+    assert TokenVerifier(settings).verify(minted).principal == Principal(
+        "bob", "acme", frozenset({"sales"})
+    )
+
+
+@pytest.mark.parametrize(
+    ("token", "why"),
+    [
+        (lambda: signed(tenant=None), "claim tenant is missing"),
+        (lambda: signed(sub=None), "claim sub is missing"),
+        (lambda: signed(tenant=["acme"]), "claim tenant holds something else"),
+        (lambda: signed(roles={"admin": 1}), "claim roles is neither a list nor a text"),
+        (lambda: signed(exp=minutes(-2)), "it has expired"),
+        (lambda: signed(aud="canary-7c1f"), "claim aud is not WAYBILL_JWT_AUDIENCE"),
+        (lambda: signed(iss="canary-7c1f"), "claim iss is not WAYBILL_JWT_ISSUER"),
+        (lambda: signed(secret=OTHER_SECRET), "its signature is another's"),
+        (lambda: "canary-7c1f", "no JWT"),
+    ],
+)
+def test_the_log_says_why_a_token_was_refused_and_repeats_nothing_of_it(
+    settings: Settings, caplog: pytest.LogCaptureFixture, token: Any, why: str
+) -> None:
+    with (
+        caplog.at_level(logging.INFO, "waybill.api.session"),
+        pytest.raises(Unauthenticated) as caught,
+    ):
+        TokenVerifier(settings).verify(token())
+
+    [record] = caplog.records
+    assert record.why.startswith(why)  # type: ignore[attr-defined]
+    assert "canary" not in JsonLines().format(record)
+    assert why not in caught.value.message
+
+
+def test_tokens_without_roles_are_mentioned_once(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    verifier = TokenVerifier(settings)
+    for _ in range(3):
+        verifier.verify(signed(roles=None))
+
+    [record] = caplog.records
+    assert record.missing == ["roles"]  # type: ignore[attr-defined]

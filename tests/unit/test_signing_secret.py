@@ -56,9 +56,38 @@ def test_r42_a_disk_without_room_leaves_nothing_behind(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(BadSettings, match="No space left"):
         stored_secret(tmp_path / "jwt.secret")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("made_first", [True, False])
+def test_r42_a_file_system_without_links_holds_a_secret(tmp_path, monkeypatch, made_first):
+    def refuse(_draft: Path, path: Path) -> None:
+        if made_first:
+            path.write_text("s" * 48)
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    drawn = stored_secret(tmp_path / "jwt.secret")
+    assert (drawn == "s" * 48) is made_first
+    assert stored_secret(tmp_path / "jwt.secret") == drawn
+    assert [path.name for path in tmp_path.iterdir()] == ["jwt.secret"]
+
+
+def test_a_secret_that_others_could_read_is_closed_to_them(tmp_path):
+    (tmp_path / "jwt.secret").write_text("s" * 48)
+    (tmp_path / "jwt.secret").chmod(0o644)
+    assert stored_secret(tmp_path / "jwt.secret") == "s" * 48
+    assert stat.S_IMODE((tmp_path / "jwt.secret").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("content", [b"\xff" * 48, None])
+def test_a_secret_that_cannot_be_read_is_one_line(tmp_path, content):
+    path = tmp_path / "jwt.secret"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(BadSettings, match=r"jwt\.secret cannot be used: (Is a dir|it is no text)"):
+        load(home=tmp_path).signing_secret()
 
 
 def test_each_purpose_has_a_key_of_its_own():

@@ -11,8 +11,9 @@ from waybill.api.cli.console import emit
 from waybill.api.cli.doctor.audit_log import check_audit_log
 from waybill.api.cli.doctor.broker import check_broker
 from waybill.api.cli.doctor.database import check_database
+from waybill.api.cli.doctor.identity_provider import check_identity_provider
 from waybill.api.cli.doctor.secrets import check_secrets
-from waybill.api.cli.doctor.source import check_datasets
+from waybill.api.cli.doctor.source import check_datasets, check_source
 from waybill.api.cli.doctor.store import check_rights, check_signing_host, check_storage
 from waybill.exporter.errors import WaybillError
 from waybill.infra.bootstrap import Stack
@@ -23,12 +24,14 @@ from waybill.storage.errors import StorageError
 _CHECKS: dict[str, Callable[[Stack], str]] = {
     "datasets": check_datasets,
     "database": check_database,
+    "source": check_source,
     "broker": check_broker,
     "storage": check_storage,
     "storage rights": check_rights,
     "signing host": check_signing_host,
     "secrets": check_secrets,
     "audit log": check_audit_log,
+    "identity provider": check_identity_provider,
 }
 
 
@@ -53,3 +56,6 @@ def _run(name: str, check: Callable[[Stack], str], settings: Settings) -> dict[s
             return {"check": name, "ok": True, "detail": check(stack)}
     except (WaybillError, StorageError) as error:
         return {"check": name, "ok": False, "detail": error.message}
+    except OSError as error:
+        detail = f"{error.filename or 'System error'}: {error.strerror or error}."
+        return {"check": name, "ok": False, "detail": detail}

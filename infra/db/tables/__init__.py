@@ -11,6 +11,7 @@ from waybill.infra.db.tables.records import (
     audit_checkpoint,
     audit_log,
     row_usage,
+    shared_secret,
     throttled_queue,
 )
 from waybill.infra.db.tables.tasks import (
@@ -37,6 +38,7 @@ __all__ = [
     "partial_index",
     "row_usage",
     "share_link",
+    "shared_secret",
     "storage_object",
     "throttled_queue",
 ]

@@ -1,4 +1,4 @@
-"""Tables kept beside the tasks: the audit log, rows counted for quotas, throttled queues."""
+"""Tables beside the tasks: the audit log, rows counted for quotas, throttled queues, secrets."""
 
 from __future__ import annotations
 
@@ -63,4 +63,12 @@ throttled_queue = sa.Table(
     sa.Column("tenant_id", sa.Text(), primary_key=True),
     sa.Column("queue", sa.Text(), primary_key=True),
     sa.Column("at", UtcDateTime(), nullable=False),
+)
+
+# Drawn by whichever process needs one first: `waybill.infra.db.shared_secret`.
+shared_secret = sa.Table(
+    "shared_secret",
+    metadata,
+    sa.Column("name", sa.Text(), primary_key=True),
+    sa.Column("secret", sa.Text(), nullable=False),
 )

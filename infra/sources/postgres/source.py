@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.ports import RowCount
-from waybill.infra.sources.errors import by_sqlstate
+from waybill.infra.sources.errors import by_sqlstate, no_connection
 from waybill.infra.sources.postgres.count import count_rows
 from waybill.infra.sources.postgres.literal_sql import render_with_literals
 from waybill.infra.sources.postgres.stream import PostgresStream
@@ -77,6 +77,8 @@ class PostgresSource:
                     connection, self._conninfo
                 )
         except psycopg.Error as error:
+            if error.sqlstate is None:
+                raise no_connection(str(error)) from None
             raise by_sqlstate(error.sqlstate) from None
 
 
