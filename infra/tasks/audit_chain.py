@@ -35,6 +35,8 @@ _checkpoint = audit_checkpoint.c
 
 #: Entries read at once.
 _BATCH = 1_000
+#: Entries under one checkpoint, so that the first one of a long log holds up no other work.
+_MOST_ENTRIES = 100_000
 _PERIOD = timedelta(hours=1)
 
 
@@ -85,24 +87,30 @@ class AuditChain:
         engine: Engine,
         *,
         period: timedelta = _PERIOD,
+        most_entries: int = _MOST_ENTRIES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`clock` returns seconds."""
         self._engine = engine
         self._period = period.total_seconds()
+        self._most_entries = most_entries
         self._clock = clock
         self._due = clock()
         #: The last id of a run, and the transaction before which all have to have ended.
         self._run: tuple[int, int] | None = None
 
     def extend_when_due(self) -> None:
-        """Extend the chain and log its head, if a period has passed since the last time."""
+        """Extend the chain and log its head, if a period has passed since the last time.
+
+        Or at once, if the last time left entries over.
+        """
         if self._clock() < self._due:
             return
         head = self.extend()
         if head is None:
             return
-        self._due = self._clock() + self._period
+        if head.entries < self._most_entries:
+            self._due = self._clock() + self._period
         log.info(
             "audit log checkpoint",
             extra={"head": head.head, "last_id": head.last_id, "entries": head.entries},
@@ -121,6 +129,7 @@ class AuditChain:
             newest = _newest(connection)
             if last_id <= newest.last_id:
                 return newest if newest.number else None
+            last_id = self._shortened(connection, newest, last_id)
             digest, entries = _digest(connection, newest, last_id)
         with write_transaction(self._engine) as connection:
             # Of two sweepers at once, one makes it.
@@ -168,6 +177,12 @@ class AuditChain:
             if not sa.inspect(connection).has_table(audit_checkpoint.name):
                 return None
             return protection_of(connection)
+
+    def _shortened(self, connection: Connection, newest: Checkpoint, last_id: int) -> int:
+        """The last id of a run that holds no more entries than one checkpoint may."""
+        after = sa.select(_entry.id).where(_entry.id > newest.last_id).order_by(_entry.id)
+        full = connection.execute(after.offset(self._most_entries - 1).limit(1)).scalar()
+        return last_id if full is None else min(last_id, full)
 
     def _settled(self, connection: Connection) -> int | None:
         """The last id of a run to which no entry can be added any more; None: not yet."""

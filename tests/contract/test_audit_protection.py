@@ -209,6 +209,20 @@ def test_the_head_is_logged_once_an_hour(log: Engine, caplog: pytest.LogCaptureF
     assert heads == [chain.verify().head] * 2
 
 
+def test_a_long_log_gets_its_first_checkpoints_one_by_one(
+    log: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with write_transaction(log) as connection:
+        add(connection, 7)
+    chain = AuditChain(log, most_entries=3, clock=lambda: 5.0)
+    with caplog.at_level(logging.INFO, logger="waybill.infra.tasks.audit_chain"):
+        for _ in range(5):
+            chain.extend_when_due()
+
+    assert [record.__dict__["entries"] for record in caplog.records] == [3, 3, 1]
+    assert chain.verify().entries == 1_513
+
+
 def test_of_sweepers_that_race_one_makes_each_checkpoint(log: Engine) -> None:
     with write_transaction(log) as connection:
         add(connection, 5)

@@ -19,16 +19,23 @@ from sqlalchemy.engine import Engine
 from tests.support import fault_lab as lab
 from tests.support.eventually import eventually
 from tests.support.guarded import (
+    admin_sees_own_tenant_only,
     claim_waits_for_its_database,
+    foreign_tenants_operate_nothing,
+    lost_role_sees_no_link,
     missing_confirm_is_an_error,
     only_confirms_mark,
     unroutable_is_an_error,
     zombie_writes_nothing,
 )
+from tests.support.servers.task_api import running_api
 from tests.support.task_tables import DATABASES, task_tables
+from waybill.api.exports import downloads
 from waybill.infra.broker.rabbitmq import publisher
+from waybill.infra.config.admin_roles import AdminRoles
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.lifecycle import runs
+from waybill.infra.tasks.queries.scope import Scope
 from waybill.infra.tasks.states import TaskStatus
 from waybill.infra.worker.relay import Relay
 from waybill.infra.worker.service import WorkerService
@@ -110,3 +117,27 @@ async def test_a_claim_that_does_not_wait_for_its_database_is_noticed(
     monkeypatch.setattr(lab, "eventually", partial(eventually, within_seconds=4))
     with pytest.raises(RED):
         await claim_waits_for_its_database(outage_lab, database_proxy, monkeypatch)
+
+
+def test_r35_a_scope_that_limits_nothing_is_noticed(engine, monkeypatch):
+    admin_sees_own_tenant_only(engine)
+    monkeypatch.setattr(Scope, "limits", lambda self, column: [])
+    with pytest.raises(RED):
+        admin_sees_own_tenant_only(engine)
+
+
+def test_r34_a_link_that_is_shown_without_asking_again_is_noticed(tmp_path, monkeypatch):
+    with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path) as api:
+        lost_role_sees_no_link(api)
+        monkeypatch.setattr(downloads, "authorise_again", lambda *_: None)
+        with pytest.raises(RED):
+            lost_role_sees_no_link(api)
+
+
+def test_r35_a_verifier_that_keeps_every_role_is_noticed(tmp_path, monkeypatch):
+    settings = {"operator_tenants": "ops"}
+    with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path, **settings) as api:
+        foreign_tenants_operate_nothing(api)
+        monkeypatch.setattr(AdminRoles, "may_operate", lambda self, tenant: True)
+        with pytest.raises(RED):
+            foreign_tenants_operate_nothing(api)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from tests.support.amqp_probe import bare_channel
 from tests.support.eventually import eventually
+from tests.support.servers.task_api import OPERATOR, TASKS, ask
 from tests.support.servers.tcp_proxy import Direction
 from tests.support.task_store import (
     ANN,
@@ -34,6 +35,8 @@ from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import Pulse
 from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
 from waybill.infra.tasks.outbox import Outbox
+from waybill.infra.tasks.queries.admin import AdminQueries
+from waybill.infra.tasks.queries.scope import Scope
 from waybill.infra.worker.relay import Relay
 
 
@@ -148,3 +151,26 @@ def zombie_writes_nothing(engine):
     assert not runs.release(zombie)
     assert runs.finish(heir, finished("good"))
     assert store.get(ANN, task.id).object_key == "good"
+
+
+def admin_sees_own_tenant_only(engine):
+    """The scope of an admin keeps queries to the own tenant."""
+    TaskRequests(engine).submit(ANN, new_task())
+    queries, foreign = AdminQueries(engine), Scope("umbrella")
+    assert queries.tasks(foreign) == []
+    assert queries.audit(foreign) == []
+    assert queries.queues(foreign) == []
+
+
+def lost_role_sees_no_link(api):
+    """The recorded link of a task is shown with the rights of today."""
+    tenant = api.tenant()
+    task = ask(api.person(tenant))
+    api.finish(task)
+    body = api.person(tenant, roles=()).get(f"{TASKS}/{task['id']}").json()
+    assert (body["status"], body["download_url"]) == ("SUCCESS", None)
+
+
+def foreign_tenants_operate_nothing(api):
+    """The operator role counts in tokens of the named tenants only."""
+    assert api.person(roles=(OPERATOR,)).get("/api/admin/queues").status_code == 403

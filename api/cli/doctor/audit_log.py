@@ -11,6 +11,7 @@ _NEWEST = 24
 
 def check_audit_log(stack: Stack) -> str:
     """Its triggers, the rights of this account, and its newest checkpoints."""
+    stack.check_database()
     protection = stack.audit_chain.protection()
     if protection is None:
         return "not made yet"
@@ -21,7 +22,7 @@ def check_audit_log(stack: Stack) -> str:
     found = stack.audit_chain.verify(newest=_NEWEST)
     rights = "this account may only add to it"
     if protection.may_rewrite:
-        rights = "this account owns it: give processes another one than `waybill migrate`"
+        rights = "this account may rewrite it: give processes one that may only add to it"
     if stack.engine.dialect.name == "sqlite":
         rights = "who may write the file may rewrite it"
     return f"{found.entries:,} entries of {found.checkpoints} checkpoints are unchanged; {rights}"
