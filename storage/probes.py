@@ -43,11 +43,14 @@ def refused_rights(store: S3Store, key: str) -> dict[str, str]:
             refused[right] = error.message
 
     attempt("s3:ListBucketMultipartUploads", lambda: list(store.list_uploads(key)))
+    attempt("s3:GetObject", lambda: store.head(key))
+    if "s3:GetObject" in refused:
+        # Every upload ends with a look at what is stored.
+        return refused
     attempt("s3:PutObject", lambda: _write(store, key))
     if "s3:PutObject" in refused:
         return refused
     attempt("s3:AbortMultipartUpload", lambda: _begin_and_abort(store, key))
-    attempt("s3:GetObject", lambda: store.head(key))
     try:
         store.delete(key)
     except StorageRejected as error:

@@ -76,6 +76,11 @@ def method(name: str, *query: str) -> Callable[[GateRequest], bool]:
             "no file is ever deleted",
         ),
         ("s3:PutObject", method("POST", "uploads"), "WAYBILL_S3_SSE"),
+        (
+            "s3:GetObject",
+            lambda request: request.method == "HEAD" and "/probe/" in request.path,
+            "no link can be followed",
+        ),
     ],
 )
 def test_o39_a_right_that_is_missing_is_named_with_its_consequence(
@@ -86,7 +91,8 @@ def test_o39_a_right_that_is_missing_is_named_with_its_consequence(
         check_rights(stack)
     assert caught.value.message.startswith(f"{right} is missing")
     assert consequence in caught.value.message
-    assert "explicit deny" in caught.value.message
+    # A HEAD is refused without a word.
+    assert ("explicit deny" in caught.value.message) is (right != "s3:GetObject")
 
 
 def test_fc39_versions_are_said_and_the_probes_leave_none(bucket: S3Config) -> None:

@@ -11,6 +11,9 @@ import pytest
 
 from tests.support.servers.juicefs import DOMAIN
 from tests.support.servers.s3_gate import GateRequest, Refusal, S3Gate, refuse
+from tests.support.servers.s3_stub import S3Stub
+from waybill.infra.bootstrap import Stack
+from waybill.infra.config.settings import load
 from waybill.storage.config import S3Config
 from waybill.storage.errors import StorageRejected
 from waybill.storage.parts import MIN_PART_BYTES
@@ -157,6 +160,41 @@ def test_fc38_the_stores_own_sentence_is_in_the_error_without_names_of_ours(
     assert "s3:PutObject" in caught.value.message
     assert "explicit deny in a resource-based policy" in caught.value.message
     assert "user/exports" not in caught.value.message
+
+
+def test_fc38_a_store_that_demands_encryption_gets_it(gate: S3Gate, key_prefix: str) -> None:
+    def unencrypted(request: GateRequest) -> bool:
+        wanted = request.headers.get("x-amz-server-side-encryption")
+        return request.method == "POST" and "uploads" in request.query and wanted != "AES256"
+
+    gate.rules.append(refuse(DENIED, unencrypted))
+    key = f"{key_prefix}key"
+    with closing(S3Store(gate.config(encryption="AES256"))) as store:
+        put(store, key, DATA)
+        assert httpx2.get(link_to(store, key)).content == DATA
+        answer = store.connection.call(
+            lambda client: client.head_object(Bucket=store.connection.bucket, Key=key)
+        )
+    assert answer["ServerSideEncryption"] == "AES256"
+
+
+def test_fc38_a_key_of_ones_own_is_named(stub: S3Stub, monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = stub.config()
+    settings = load(
+        s3_endpoint_url=config.endpoint_url,
+        s3_bucket=config.bucket,
+        s3_access_key_id=config.access_key_id,
+        s3_secret_access_key=config.secret_access_key,
+        s3_addressing="path",
+        s3_sse="aws:kms",
+        s3_sse_kms_key_id="arn:aws:kms:eu-west-1:1:key/k",
+    )
+    with Stack(settings) as stack, stack.store.open_upload("key", content_type="a/b"):
+        pass
+    (create,) = stub.seen("CreateMultipartUpload")
+    assert create.headers["x-amz-server-side-encryption"] == "aws:kms"
+    assert create.headers["x-amz-server-side-encryption-aws-kms-key-id"].endswith("key/k")
 
 
 def only_in(region: str) -> Callable[[GateRequest], Refusal | None]:
