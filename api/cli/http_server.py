@@ -26,8 +26,11 @@ from waybill.api.problems.statuses import OTHER_PROBLEMS
 
 log = logging.getLogger(__name__)
 
-#: Connections that the kernel holds until they are accepted; asyncio accepts as many in one turn.
+#: Connections that the kernel holds until they are accepted.
 BACKLOG = 128
+#: asyncio accepts a backlog in one turn, and a connection that is too many is closed three turns
+#: after that: one to make its transport, one to hear of it, one to close it.
+_TURNS = 4
 #: More idle connections than one process can serve well, however many descriptors it has.
 _MOST_CONNECTIONS = 10_000
 #: For the database, the store, the broker, webhooks and files.
@@ -39,6 +42,7 @@ class Bounds:
     """What one process accepts. Seconds are those in which a header, and then a body, arrives."""
 
     connections: int = _MOST_CONNECTIONS
+    backlog: int = BACKLOG
     header_seconds: float = 10.0
     body_seconds: float = 30.0
 
@@ -51,10 +55,11 @@ class Bounds:
     def within(cls, descriptors: int) -> Bounds:
         """Bounds for a process that may have this number of files and sockets open.
 
-        One turn may accept `BACKLOG` connections more, before the first of them is closed again.
+        What has been accepted and not been closed again is taken off: several backlogs.
         """
-        room = max(descriptors - BACKLOG - _OTHER_DESCRIPTORS, descriptors // 4)
-        return cls(connections=min(room, _MOST_CONNECTIONS))
+        backlog = min(BACKLOG, descriptors // (4 * _TURNS))
+        room = max(descriptors - _TURNS * backlog - _OTHER_DESCRIPTORS, descriptors // 4)
+        return cls(connections=min(room, _MOST_CONNECTIONS), backlog=backlog)
 
 
 def server_config(app: ASGIApp, bounds: Bounds) -> uvicorn.Config:
@@ -66,7 +71,7 @@ def server_config(app: ASGIApp, bounds: Bounds) -> uvicorn.Config:
         lifespan="on",
         log_config=None,
         access_log=False,
-        backlog=BACKLOG,
+        backlog=bounds.backlog,
         timeout_graceful_shutdown=5,
     )
 

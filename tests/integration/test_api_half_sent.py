@@ -171,6 +171,14 @@ def test_a_connection_in_use_is_never_closed_to_make_room():
         assert all(b"ended" in rest_of(connection) for connection in busy)
 
 
+@pytest.mark.parametrize("descriptors", [64, 256, 1024, 4096, 20_000, 1_048_576])
+def test_r38_connections_and_those_about_to_be_closed_leave_descriptors_for_the_rest(descriptors):
+    bounds = Bounds.within(descriptors)
+    accepted = bounds.connections + 4 * bounds.backlog
+    assert descriptors - accepted >= min(200, descriptors // 2)
+    assert 0 < bounds.streams < bounds.connections
+
+
 def test_r38_a_flood_leaves_one_line_a_minute():
     now = [0.0]
     floods, lines = FloodFilter(clock=lambda: now[0]), []
