@@ -11,6 +11,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from waybill.api.http.accept import weighted
+from waybill.api.http.cookies import cookie_of
 
 Language = Literal["en", "zh"]
 
@@ -33,7 +34,7 @@ def preferred_language(accept_language: str) -> Language:
 
 def language_of(request: Request) -> Language:
     """The language to answer `request` in."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    chosen = cookie_of(request, LANGUAGE_COOKIE) or ""
     if _is_supported(chosen):
         return chosen
     return preferred_language(request.headers.get("accept-language", ""))

@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from waybill.api.context import ContextDep
 from waybill.api.http.accept import prefers_html
+from waybill.api.http.cookies import cookie_of
 from waybill.api.problems.errors import ForeignOrigin, TokenInQuery, Unauthenticated
 from waybill.api.session.origins import is_own_origin
 from waybill.api.session.tokens import Identity
@@ -46,7 +47,7 @@ def identify(
     if _TOKEN_PARAMETERS & {name.lower() for name in request.query_params}:
         raise TokenInQuery
     bearer = _bearer_token(request)
-    session = request.cookies.get(SESSION_COOKIE)
+    session = cookie_of(request, SESSION_COOKIE)
     if bearer is None and session is None:
         raise Unauthenticated
     if bearer and session and bearer != session:
@@ -108,7 +109,7 @@ CallerEmail = Annotated[str | None, Depends(_email_of_caller)]
 def session_identity(request: Request, context: ContextDep) -> Identity | None:
     """The identity in the session cookie, or None without a valid one."""
     try:
-        return context.verifier.verify(request.cookies.get(SESSION_COOKIE, ""))
+        return context.verifier.verify(cookie_of(request, SESSION_COOKIE) or "")
     except Unauthenticated:
         return None
 

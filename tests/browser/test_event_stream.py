@@ -48,6 +48,17 @@ def hears(visit: Visit, *pages: Page) -> None:
         expect(page.locator(".task h3").first).to_have_text(f"{name}.xlsx")
 
 
+def two_tabs(visit: Visit) -> tuple[Page, Page]:
+    """The tab that listens to the server, and one that it forwards events to."""
+    first, second = visit.page, visit.context.new_page()
+    visit.listen(second)
+    visit.log_in()
+    hears(visit, first)
+    second.goto(visit.api.url)
+    hears(visit, second)
+    return first, second
+
+
 def test_fc52_a_stream_that_a_proxy_holds_back_is_not_waited_for(
     proxy: HttpProxy, visit: Visit, centre: TaskApi
 ) -> None:
@@ -93,11 +104,7 @@ def asleep(context: BrowserContext, page: Page) -> Iterator[None]:
 def test_fc53_a_tab_takes_over_from_one_that_sleeps(
     visit: Visit, centre: TaskApi, fast_heartbeats: None
 ) -> None:
-    first, second = visit.page, visit.context.new_page()
-    visit.listen(second)
-    visit.log_in()
-    hears(visit, first)
-    second.goto(centre.url)
+    first, second = two_tabs(visit)
     hears(visit, first, second)
     assert centre.open_streams() == 1
 
@@ -112,13 +119,23 @@ def test_fc53_a_tab_takes_over_from_one_that_sleeps(
     hears(visit, first, second)
 
 
+def test_fc53_what_a_person_does_beside_a_sleeping_tab_is_seen_at_once(
+    visit: Visit, centre: TaskApi
+) -> None:
+    """Long before two heartbeats are over: 33 s, and an expectation ends after 30 s."""
+    first, second = two_tabs(visit)
+
+    with asleep(visit.context, first):
+        second.get_by_role("button", name="Start export").click()
+        expect(second.locator(".task")).to_have_count(3)
+        # The equal exports share the run of the first one.
+        [*_, task] = visit.tasks()
+        centre.finish(task)
+        expect(second.locator(".task").first).to_contain_text("Ready")
+
+
 def test_when_the_listening_tab_is_closed_another_listens(visit: Visit, centre: TaskApi) -> None:
-    first, second = visit.page, visit.context.new_page()
-    visit.listen(second)
-    visit.log_in()
-    hears(visit, first)
-    second.goto(centre.url)
-    hears(visit, second)
+    first, second = two_tabs(visit)
 
     first.close()
 

@@ -73,6 +73,18 @@ def test_redirects_locations_links_and_cookies_are_under_the_prefix(
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, POST")
 
 
+def test_the_cookie_of_another_installation_on_the_host_is_passed_over(prefixed: TaskApi) -> None:
+    """Browsers send the cookie with the longest path first."""
+    token = prefixed.token(prefixed.tenant())
+    mine, other = f"waybill_session={token}", "waybill_session=of-the-whole-host"
+    languages = "waybill_language=zh; waybill_language=en"
+    client = prefixed.client(headers={"Cookie": f"{mine}; {languages}; {other}"})
+
+    assert client.get(f"/waybill{TASKS}").status_code == 200
+    assert client.get("/waybill/").headers["content-language"] == "zh-CN"
+    assert "我的导出" in client.get("/waybill/").text
+
+
 def test_the_openapi_document_names_the_prefix(prefixed: TaskApi, api: TaskApi) -> None:
     assert prefixed.client().get("/openapi.json").json()["servers"] == [{"url": "/waybill"}]
     assert "servers" not in api.client().get("/openapi.json").json()

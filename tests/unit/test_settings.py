@@ -45,6 +45,16 @@ def _clean(monkeypatch, tmp_path):
         ("WAYBILL_S3_ADDRESSING", "host", "WAYBILL_S3_ADDRESSING: Input should be 'auto', 'path'"),
         ("WAYBILL_S3_SSE_KMS_KEY_ID", "key", "WAYBILL_S3_SSE_KMS_KEY_ID: needs WAYBILL_S3_SSE"),
         ("WAYBILL_TIMEZONE", "Mars/Olympus", "WAYBILL_TIMEZONE: must be the name of a time zone"),
+        (
+            "WAYBILL_PUBLIC_URL",
+            "exports.example",
+            "WAYBILL_PUBLIC_URL: must be http:// or https://",
+        ),
+        ("WAYBILL_PUBLIC_URL", "https://x/?q=1", "WAYBILL_PUBLIC_URL: must be http:// or https://"),
+        ("WAYBILL_PUBLIC_URL", "https://x/a b", "WAYBILL_PUBLIC_URL: its path may have letters"),
+        ("WAYBILL_PUBLIC_URL", "https://x/a//b", "WAYBILL_PUBLIC_URL: its path may have letters"),
+        ("WAYBILL_PUBLIC_URL", "https://x/../b", "WAYBILL_PUBLIC_URL: its path may have letters"),
+        ("WAYBILL_PUBLIC_URL", "https://x/%61", "WAYBILL_PUBLIC_URL: its path may have letters"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(monkeypatch, name, value, says):
@@ -73,6 +83,20 @@ def test_r46_keys_of_an_identity_provider_come_over_tls(url, says):
 @pytest.mark.parametrize("url", ["https://id.example/keys", "http://127.0.0.1:8080/keys", ""])
 def test_or_from_this_machine(url):
     assert load(jwks_url=url).jwks_url == (url or None)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("https://x", "https://x"),
+        ("https://x:8443/", "https://x:8443"),
+        ("http://x/waybill/", "http://x/waybill"),
+        ("https://x/team.a/way_bill~1", "https://x/team.a/way_bill~1"),
+    ],
+)
+def test_a_public_address_may_have_a_path(monkeypatch, value, kept):
+    monkeypatch.setenv("WAYBILL_PUBLIC_URL", value)
+    assert load().public_url == kept
 
 
 @pytest.mark.parametrize(
