@@ -126,6 +126,9 @@ def test_r34_with_the_role_only_the_task_itself_and_the_routes_for_links_show_on
         f"GET {TASKS}/{{task_id}}",
         f"GET {TASKS}/{{task_id}}/download",
         "GET /d/{token}",
+        # Signed for HEAD, and good for no byte of the file.
+        f"HEAD {TASKS}/{{task_id}}/download",
+        "HEAD /d/{token}",
     }
 
 
