@@ -14,7 +14,7 @@
 
 `infra` and `api` derive theirs from these, each beside the code that raises it. `storage`
 depends on no other package and has a tree of its own (`storage/errors.py`). Every class of both
-trees states its `code` and `retry`; ``docs/errors.md`` lists all codes.
+trees states its `code`, `retry` and `fault`; ``docs/errors.md`` lists all codes.
 
 An error that `infra/worker/failures.py` does not know is unexpected: it is retried, and after the
 last attempt the task ends as FAILED with the code ``internal_error``.
@@ -25,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from waybill.faults import Fault
+
 
 class WaybillError(Exception):
     """Something went wrong while exporting."""
@@ -34,6 +36,8 @@ class WaybillError(Exception):
     #: Whether doing the same again later may succeed. Stated here and nowhere else: workers and
     #: the documented error codes read it.
     retry: ClassVar[bool] = True
+    #: Whose fault it is, and therefore what it costs a task; see `Fault`.
+    fault: ClassVar[Fault] = Fault.UNKNOWN
 
     def __init__(self, message: str | None = None) -> None:
         """Without a message, the class's docstring is the message: no error is silent."""
@@ -50,6 +54,7 @@ class ExportRejected(WaybillError):
 
     code = "export_rejected"
     retry = False
+    fault = Fault.TASK
 
 
 class UnknownDataset(ExportRejected, KeyError):

@@ -254,11 +254,12 @@ class Stack:
         from waybill.infra.notifications.delivery import Deliverer, build_senders
         from waybill.infra.notifications.queue import NotificationQueue
         from waybill.infra.tasks.lifecycle.maintenance import Maintenance
+        from waybill.infra.tasks.lifecycle.outages import TaskOutages
         from waybill.infra.worker.service import WorkerService
         from waybill.infra.worker.sweeper import Sweeper
 
         settings = self.settings
-        maintenance = Maintenance(self.engine)
+        maintenance, outages = Maintenance(self.engine), TaskOutages(self.engine)
         if isinstance(broker, MemoryBroker):
             # What an earlier process held in memory is gone; the rows say what it was.
             maintenance.republish_overdue(after=timedelta(0))
@@ -271,6 +272,8 @@ class Stack:
                 self.store,
                 lease=settings.lease,
                 retry_in=settings.retry_delays[0],
+                outages=outages,
+                give_up_after=settings.give_up_after,
                 keep_notices=settings.notification_retention,
                 audit_chain=self.audit_chain,
             ),
@@ -280,6 +283,7 @@ class Stack:
             ),
             self.dead_letters,
             queues=queues or self.registry.queues,
+            outages=outages,
         )
 
     def check_database(self, *, tables: bool = False) -> None:

@@ -5,7 +5,8 @@
     StorageError
     ├── StorageUnavailable      worth retrying: network, 5xx, throttling, expired credentials
     │   └── ChecksumMismatch    the store holds, or received, other bytes than were sent
-    ├── StorageRejected         an operator has to act: credentials, bucket, region, clock
+    ├── StorageRejected         an operator has to act: credentials, bucket, region
+    │   └── ClockRejected       its clock and ours disagree too much
     ├── UploadTooLarge          final: this file does not fit into one object
     ├── UploadConflict          another process ended this upload, or owns this key
     ├── InvalidFilename         (also ValueError)
@@ -20,6 +21,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
+from waybill.faults import Fault
+
 
 class StorageError(Exception):
     """The object store did not accept the request."""
@@ -31,6 +34,8 @@ class StorageError(Exception):
     code: ClassVar[str] = "storage_error"
     #: Whether doing the same again later may succeed.
     retry: ClassVar[bool] = True
+    #: Whose fault it is, and therefore what it costs a task; see `Fault`.
+    fault: ClassVar[Fault] = Fault.UNKNOWN
 
     def __init__(self, message: str | None = None) -> None:
         """Without a message, the class's docstring is the message: no error is silent."""
@@ -46,6 +51,7 @@ class StorageUnavailable(StorageError):
     """The object store cannot be reached or is overloaded; trying again later may work."""
 
     code = "storage_unavailable"
+    fault = Fault.STORAGE
 
     def __init__(self, message: str | None = None, *, retry_after: timedelta | None = None) -> None:
         """`retry_after` is what the store's Retry-After header asks for, if it sent one."""
@@ -57,6 +63,7 @@ class ChecksumMismatch(StorageUnavailable):
     """The bytes changed on their way to the object store."""
 
     code = "checksum_mismatch"
+    fault = Fault.UNKNOWN
 
 
 class StorageRejected(StorageError):
@@ -64,6 +71,13 @@ class StorageRejected(StorageError):
 
     code = "storage_config"
     retry = False
+    fault = Fault.STORAGE
+
+
+class ClockRejected(StorageRejected):
+    """The clocks of this machine and of the object store disagree too much."""
+
+    code = "storage_clock"
 
 
 class UploadTooLarge(StorageError):
@@ -71,6 +85,7 @@ class UploadTooLarge(StorageError):
 
     code = "upload_too_large"
     retry = False
+    fault = Fault.TASK
 
 
 class UploadConflict(StorageError):
@@ -84,6 +99,7 @@ class InvalidFilename(StorageError, ValueError):
 
     code = "invalid_filename"
     retry = False
+    fault = Fault.TASK
 
 
 class FileNotWritten(StorageError, OSError):

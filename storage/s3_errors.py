@@ -15,6 +15,7 @@ from botocore.parsers import ResponseParserError
 from waybill.storage import tls_errors
 from waybill.storage.errors import (
     ChecksumMismatch,
+    ClockRejected,
     StorageError,
     StorageRejected,
     StorageUnavailable,
@@ -150,24 +151,26 @@ def _translate_answer(error: boto.ClientError) -> StorageError:
     if code in _BUSY or status >= 500 or status in {408, 429}:
         return StorageUnavailable(retry_after=_retry_after(error.response))
     if code in _SETTINGS | _NO_BUCKET | BUCKET_IN_HOST or status in {301, 307, 401, 403}:
-        return StorageRejected(_why_refused(error, code))
+        return _refusal(error, code)
     return StorageError(
         f"The object store did not accept the request ({code or status}).{_said(error)}"
     )
 
 
-def _why_refused(error: boto.ClientError, code: str) -> str:
+def _refusal(error: boto.ClientError, code: str) -> StorageRejected:
     skew = clock_skew(error.response)
     if code == "RequestTimeTooSkewed" or (skew is not None and abs(skew) > _MAX_SKEW):
-        return "The clocks of this machine and of the object store disagree too much."
+        return ClockRejected()
     if code in _NO_BUCKET:
-        return f"The bucket does not exist or is not ours ({code})."
+        return StorageRejected(f"The bucket does not exist or is not ours ({code}).")
     if code in BUCKET_IN_HOST:
-        return (
+        return StorageRejected(
             f"The object store wants the bucket in its host name ({code}); set "
             "WAYBILL_S3_ADDRESSING=virtual."
         )
-    return f"The object store refuses our credentials, region or rights ({code}).{_said(error)}"
+    return StorageRejected(
+        f"The object store refuses our credentials, region or rights ({code}).{_said(error)}"
+    )
 
 
 def _said(error: boto.ClientError) -> str:

@@ -36,6 +36,13 @@ class LastError(Answer):
     retry_helps: bool | None = None
 
 
+class Waiting(Answer):
+    """A part of the installation that a task waits for: `storage` or `source`."""
+
+    component: str
+    since: datetime
+
+
 class Completeness(Answer):
     """The proof that nothing is missing from the file."""
 
@@ -70,6 +77,8 @@ class ExportTask(Answer):
     updated_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    #: None unless a part of the installation is away.
+    waiting: Waiting | None = None
     #: True in the result of `submit` or `retry` if the task existed already.
     deduplicated: bool = False
 

@@ -23,12 +23,15 @@ from waybill.exporter.errors import (
 )
 from waybill.infra.sources.errors import (
     ReadCancelled,
+    ReadConflict,
+    SourceAway,
     SourceError,
     SourceRejected,
     SourceUnavailable,
 )
 from waybill.storage.errors import (
     ChecksumMismatch,
+    ClockRejected,
     InvalidFilename,
     StorageError,
     StorageRejected,
@@ -39,6 +42,7 @@ from waybill.storage.errors import (
 
 _TASK_ERRORS: tuple[type[WaybillError | StorageError], ...] = (
     ChecksumMismatch,
+    ClockRejected,
     ExportCancelled,
     ExportRejected,
     IncompleteExport,
@@ -47,6 +51,8 @@ _TASK_ERRORS: tuple[type[WaybillError | StorageError], ...] = (
     LimitExceeded,
     PermissionDenied,
     ReadCancelled,
+    ReadConflict,
+    SourceAway,
     SourceError,
     SourceRejected,
     SourceUnavailable,
@@ -87,6 +93,7 @@ COMMAND_CODES: Mapping[str, bool] = {
     "broker_unavailable": True,
     "broker_unsupported": False,
     "clock_skew": False,
+    "clock_wrong": False,
     "consumers_lost": True,
     "demo_failed": True,
     "demo_not_installed": False,
@@ -96,6 +103,7 @@ COMMAND_CODES: Mapping[str, bool] = {
     "lease_lost": True,
     "link_unreachable": False,
     "rights_missing": False,
+    "runs_alone": True,
     "stopped": True,
     "try_later": True,
     "worker_stopping": True,

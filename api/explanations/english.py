@@ -73,6 +73,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "The clocks of this machine and the object store disagree.",
         "Synchronise both with a time server. Signed links depend on the time.",
     ),
+    "clock_wrong": (
+        "The clock of a worker is wrong, and the object store refuses its requests.",
+        "Set the clock of that machine, then start the worker again. Other workers go on.",
+    ),
     "consumers_lost": (
         "RabbitMQ closed the consumers of a worker.",
         "The worker reconnects by itself. If it does not, check the broker's log.",
@@ -213,6 +217,11 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "The browser tried to prefetch a share link, but each visit counts as a use.",
         "Click the link.",
     ),
+    "read_conflict": (
+        "The database ended the read because the rows changed meanwhile.",
+        "Try again when fewer changes are made. On a standby, an operator can raise "
+        "max_standby_streaming_delay or set hot_standby_feedback.",
+    ),
     "read_cancelled": (
         "Reading from the database was stopped before the last row.",
         "Try again.",
@@ -225,9 +234,17 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "The credentials lack a right to the bucket. The message names it.",
         "Grant the rights listed in docs/stores.md.",
     ),
+    "source_away": (
+        "No connection to the source database can be made.",
+        "Try again later. If the problem persists, tell the owner of the database.",
+    ),
     "source_error": (
         "The data could not be read from the database.",
         "Try again. If it fails again, tell the owner of the database.",
+    ),
+    "runs_alone": (
+        "The next export needs a worker to itself, because its last worker was lost.",
+        "Nothing needs to be done. It starts when the worker's other exports have ended.",
     ),
     "source_rejected": (
         "The database refused the query of this dataset.",
@@ -244,6 +261,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
     "stopped": (
         "The attempt was stopped before the file was complete.",
         "Nothing needs to be done. The task continues by itself.",
+    ),
+    "storage_clock": (
+        "The object store refuses requests because the clocks disagree too much.",
+        "Tell an operator: the object store or Waybill's machines need a time server.",
     ),
     "storage_config": (
         "The object store refused Waybill's credentials, or the bucket does not exist.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -108,6 +108,15 @@ class LastError(BaseModel):
     )
 
 
+class Waiting(BaseModel):
+    """A part of the installation that a task waits for. The wait costs no attempt."""
+
+    component: Literal["storage", "source"] = Field(
+        description="`storage`: the object store; `source`: the database the rows are read from."
+    )
+    since: datetime
+
+
 class Completeness(BaseModel):
     """The proof that nothing is missing from the file.
 
@@ -142,6 +151,9 @@ class TaskBody(BaseModel):
     max_attempts: int
     retry_count: int
     last_error: LastError | None
+    waiting: Waiting | None = Field(
+        description="What a `PENDING` task waits for while a part of the installation is away."
+    )
     filename: str
     size_bytes: int | None
     sha256: str | None

@@ -15,6 +15,7 @@ from waybill.api.exports.schemas import (
     Progress,
     SubmittedTask,
     TaskBody,
+    Waiting,
 )
 from waybill.api.languages import Language
 from waybill.infra.tasks.lifecycle.submission import Submitted
@@ -52,6 +53,7 @@ def body_of(
         max_attempts=task.max_attempts,
         retry_count=task.retry_count,
         last_error=_last_error(task, language),
+        waiting=_waiting(task),
         filename=task.filename,
         size_bytes=task.size_bytes,
         sha256=task.sha256,
@@ -124,6 +126,12 @@ def _last_error(task: Task, language: Language) -> LastError | None:
         remedy=explanation.remedy,
         retry_helps=explanation.retry_helps,
     )
+
+
+def _waiting(task: Task) -> Waiting | None:
+    if task.status != TaskStatus.PENDING or task.waiting_since is None:
+        return None
+    return Waiting(component=task.waiting_for, since=task.waiting_since)
 
 
 def _wait_seconds(age: timedelta) -> int:

@@ -34,6 +34,7 @@ _TASK = {
     "max_attempts": 3,
     "retry_count": 0,
     "last_error": None,
+    "waiting": None,
     "filename": "orders-2026-03-01.xlsx",
     "size_bytes": 65536,
     "sha256": _DIGEST,

@@ -143,6 +143,13 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
         tuple(timedelta(seconds=n) for n in (2, 8, 30, 120)),
         description="Seconds before the second, third … attempt; the last one repeats.",
     )
+    give_up_after: Seconds = Field(
+        timedelta(days=1),
+        ge=timedelta(seconds=1),
+        le=timedelta(days=30),
+        description="Seconds that a task waits for an object store or a source database that is "
+        "away. The wait costs no attempt; after it the task is FAILED.",
+    )
     concurrency: int = Field(
         2, ge=1, le=64, description="Exports that one worker runs at once, for each queue."
     )

@@ -4,7 +4,9 @@
 
     WaybillError
     └── SourceError
-        ├── SourceUnavailable   retried: no connection, a lock, a time limit, a restart
+        ├── SourceUnavailable   retried: a lock, a time limit, a connection lost while reading
+        │   ├── SourceAway      no connection can be made, whatever the query is
+        │   └── ReadConflict    the rows changed under the read, on a standby most often
         ├── SourceRejected      (also ExportRejected) never retried: the query itself is bad
         └── ReadCancelled       `RowStream.cancel` was called
 
@@ -16,11 +18,14 @@ The SQLSTATE or the driver's own code is kept, since that is enough to look the 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy.exc as sa_exc
 
 from waybill.exporter.errors import ExportRejected, WaybillError
+from waybill.faults import Fault
 from waybill.infra.config.database_refusals import refusal_reason
 
 
@@ -36,10 +41,24 @@ class SourceUnavailable(SourceError):
     code = "source_unavailable"
 
 
+class SourceAway(SourceUnavailable):
+    """No connection to the source database can be made."""
+
+    code = "source_away"
+    fault = Fault.SOURCE
+
+
+class ReadConflict(SourceUnavailable):
+    """The database ended the read because the rows changed meanwhile; a new try may pass."""
+
+    code = "read_conflict"
+
+
 class SourceRejected(SourceError, ExportRejected):
     """The database refuses this query, and would refuse it again."""
 
     code = "source_rejected"
+    fault = Fault.TASK
 
 
 class ReadCancelled(SourceError):
@@ -66,11 +85,14 @@ _UNAVAILABLE = {
     "28000": "The database refuses the account of the source URL, or its password.",
     "28P01": "The database refuses the password of the source URL.",
     "3D000": "The source URL names a database that does not exist.",
-    "40001": "The database had to end the read because of a conflict; a new try may pass.",
     "55P03": "A table of this query is locked by another session.",
     "57014": "The database ended the query at its time limit.",
     "57P01": "The database is shutting down, or ended the connection.",
 }
+
+#: Serialization failure: also what a standby answers when it has to apply a change to rows that
+#: an export still reads. (PostgreSQL manual, 26.4.2 "Handling Query Conflicts".)
+_CONFLICT = "40001"
 
 #: Classes that name a fault of the query (SQLSTATE, PostgreSQL manual, appendix A): feature
 #: not supported, cardinality, bad data, a constraint, transaction state, routine exceptions,
@@ -130,6 +152,8 @@ def by_sqlstate(state: str | None) -> SourceError:
     """The error for an SQLSTATE; without one the connection itself is what failed."""
     if state is None:
         return no_connection("")
+    if state == _CONFLICT:
+        return ReadConflict()
     if state in _UNAVAILABLE:
         return SourceUnavailable(_UNAVAILABLE[state])
     if state[:2] in _REFUSED_CLASSES:
@@ -157,6 +181,22 @@ def by_driver(error: Exception) -> SourceError:
     number = cause.args[0] if cause.args else None
     class_names = {base.__name__ for base in type(cause).__mro__}
     return _by_code(number, refused=bool(class_names & _PEP249_REFUSED))
+
+
+@contextmanager
+def connecting() -> Iterator[None]:
+    """Around what comes before the query: no query can be at fault when that fails.
+
+    While a query runs it may be: one that kills the server's process looks like a network that
+    was cut.
+
+    Raises:
+        SourceAway: in place of any other `SourceUnavailable`.
+    """
+    try:
+        yield
+    except SourceUnavailable as error:
+        raise SourceAway(error.message) from None
 
 
 def _by_code(code: Any, *, refused: bool) -> SourceError:

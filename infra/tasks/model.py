@@ -90,6 +90,11 @@ class Task:
     predicted_rows: int | None = None
     predicted_bytes: int | None = None
     predicted_seconds: float | None = None
+    #: The part of the installation it waits for (a `Fault`), and since when.
+    waiting_for: str | None = None
+    waiting_since: datetime | None = None
+    #: No other export may run beside it in the same worker.
+    run_alone: bool = False
 
     @property
     def owner(self) -> Principal:

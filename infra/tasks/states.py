@@ -16,6 +16,8 @@ TRANSITIONS: frozenset[tuple[TaskStatus, TaskStatus]] = frozenset(
     {
         (TaskStatus.PENDING, TaskStatus.PROCESSING),
         (TaskStatus.PENDING, TaskStatus.CANCELLED),
+        # What it waited for did not come back in time.
+        (TaskStatus.PENDING, TaskStatus.FAILED),
         # A follower gets the file of its leader.
         (TaskStatus.PENDING, TaskStatus.SUCCESS),
         (TaskStatus.PROCESSING, TaskStatus.SUCCESS),

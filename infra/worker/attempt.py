@@ -73,8 +73,11 @@ class Attempt:
     progress: ExportProgress = field(default_factory=ExportProgress)
     _upload: Upload | None = None
 
-    async def run(self) -> None:
-        """Export, and record the end. Never raises for a failed export."""
+    async def run(self) -> FailureDecision | None:
+        """Export, and record the end. Never raises for a failed export.
+
+        Returns why the attempt failed, None when it did not.
+        """
         heartbeat = asyncio.create_task(
             self._keep_alive().run(), name=f"lease-{self.claim.task.id}"
         )
@@ -91,10 +94,12 @@ class Attempt:
                 extra={**self._identity, "code": decision.code},
             )
             await self._record_failure(decision)
+            return decision
         finally:
             heartbeat.cancel()
             with suppress(asyncio.CancelledError):
                 await heartbeat
+        return None
 
     async def _export_in_a_thread(self) -> Finished:
         """The event loop's own threads are few, and heartbeats need them: exports that took them
@@ -209,14 +214,26 @@ class Attempt:
             await self._record_failure(FailureDecision(reason.code, reason.message, retry=False))
 
     async def _record_failure(self, decision: FailureDecision) -> None:
+        task, runs = self.claim.task, self.dependencies.runs
         delays = self.dependencies.settings.retry_delays
-        delay = delays[min(self.claim.task.attempt - 1, len(delays) - 1)]
+        if decision.fault.of_installation:
+            await self._record(
+                lambda: runs.postpone(
+                    self.claim,
+                    waiting_for=decision.fault,
+                    code=decision.code,
+                    message=decision.message,
+                    delays=(delays[0], delays[-1]),
+                )
+            )
+            return
         await self._record(
-            lambda: self.dependencies.runs.fail(
+            lambda: runs.fail(
                 self.claim,
                 code=decision.code,
                 message=decision.message,
-                retry_in=delay if decision.retry else None,
+                retry_in=decision.delay(delays, task.attempt, task.max_attempts),
+                run_alone=decision.run_alone,
             )
         )
 

@@ -19,8 +19,13 @@ from waybill.infra.broker.port import Broker, Handler, TryLater, WakeUp, Work
 from waybill.infra.failpoints import failpoint
 from waybill.infra.notifications.delivery import Deliverer
 from waybill.infra.tasks.dead_letters import DeadLetters
+from waybill.infra.tasks.lifecycle.outages import TaskOutages
+from waybill.infra.tasks.lifecycle.scheduler import RunsAlone
 from waybill.infra.tasks.model import Claim
 from waybill.infra.worker.attempt import Attempt, WorkerDependencies
+from waybill.infra.worker.failures import FailureDecision
+from waybill.infra.worker.outages import ClockWrong, Outages
+from waybill.infra.worker.probes import probes_of
 from waybill.infra.worker.relay import Relay
 from waybill.infra.worker.stops import WorkerStopping
 from waybill.infra.worker.sweeper import Sweeper
@@ -49,6 +54,7 @@ class WorkerService:
         dead_letters: DeadLetters,
         *,
         queues: Sequence[str],
+        outages: TaskOutages,
     ) -> None:
         self._dependencies = dependencies
         self._broker = broker
@@ -63,6 +69,15 @@ class WorkerService:
         self._running: set[Attempt] = set()
         self._leave = asyncio.Event()
         self._grace_is_over = False
+        self._outages = Outages(
+            probes_of(dependencies.store, dependencies.sources), outages, queues, self._name
+        )
+        #: Held for one claim at a time, and for as long as a task runs that has to run alone.
+        self._claiming = asyncio.Lock()
+        self._claims_held = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._ill: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish or release what runs, and return.
@@ -72,6 +87,7 @@ class WorkerService:
 
         Raises:
             ConsumersLost: the broker was away for too long.
+            ClockWrong: no export can succeed in this process, but may in another one.
         """
         # Before the first claim: a lease should not run while libraries are loaded.
         await asyncio.to_thread(load_encoders)
@@ -81,6 +97,7 @@ class WorkerService:
             asyncio.create_task(self._sweeper.run(), name="sweeper"),
             asyncio.create_task(self._deliverer.run(), name="deliverer"),
             asyncio.create_task(stop.wait(), name="stop"),
+            asyncio.create_task(self._illness(), name="illness"),
         ]
         # A context for each queue: what runs of one takes no slot from another.
         contexts = [
@@ -128,12 +145,30 @@ class WorkerService:
                 attempt.stop.request(WorkerStopping())
             self._running.add(attempt)
             try:
-                await attempt.run()
-                following = await self._next(queue, following)
+                failure = await attempt.run()
             finally:
                 self._running.discard(attempt)
+                self._end_claim(following)
                 # A failed attempt or a release has put a wake-up into the outbox.
                 self._relay.wake()
+            if failure is not None:
+                await self._report(failure)
+            following = await self._next(queue, following)
+
+    async def _report(self, failure: FailureDecision) -> None:
+        try:
+            await self._outages.report(failure)
+        except ClockWrong as error:
+            log.error(
+                "worker ends", extra={"alert": True, "worker": self._name, "why": error.message}
+            )
+            self._leave.set()
+            if not self._ill.done():
+                self._ill.set_exception(error)
+
+    async def _illness(self) -> None:
+        """Ends with an error when this worker is of no use any more."""
+        await self._ill
 
     async def _next(self, queue: str, ended: Claim) -> Claim | None:
         try:
@@ -147,21 +182,51 @@ class WorkerService:
         return None
 
     async def _claim_with_retries(self, queue: str, hint: WakeUp | None = None) -> Claim | None:
-        """Claim a task, and wait out an outage of the database: the message is not at fault."""
+        """Claim a task, and wait out an outage: the message is not at fault.
+
+        One claim at a time. A task that has to run alone is claimed once nothing else runs, and
+        holds up further claims until `_end_claim`.
+        """
         failpoint("w.before_claim")
+        await self._claiming.acquire()
+        claim = None
+        try:
+            claim = await self._claim_when_possible(queue, hint)
+        finally:
+            if claim is not None:
+                self._claims_held += 1
+                self._idle.clear()
+            if claim is None or not claim.task.run_alone:
+                self._claiming.release()
+        if claim is not None:
+            failpoint("w.after_claim")
+        return claim
+
+    async def _claim_when_possible(self, queue: str, hint: WakeUp | None) -> Claim | None:
+        scheduler, is_away = self._dependencies.scheduler, False
         while True:
+            await self._outages.wait_until_over(self._leave)
+            blocked = self._leave
             try:
-                scheduler = self._dependencies.scheduler
-                claim = await asyncio.to_thread(scheduler.claim_next, queue, self._name, hint)
+                return await asyncio.to_thread(
+                    scheduler.claim_next, queue, self._name, hint, alone=self._claims_held == 0
+                )
+            except RunsAlone:
+                blocked = self._idle
             except SQLAlchemyError:
-                log.warning("a claim waits for the database", extra={"worker": self._name})
-            else:
-                if claim is not None:
-                    failpoint("w.after_claim")
-                return claim
-            await wait_for_event(self._leave, _CLAIM_PAUSE_SECONDS)
+                if not is_away:
+                    log.warning("claims wait for the database", extra={"worker": self._name})
+                is_away = True
+            await wait_for_event(blocked, _CLAIM_PAUSE_SECONDS)
             if self._leave.is_set():
                 raise TryLater
+
+    def _end_claim(self, claim: Claim) -> None:
+        self._claims_held -= 1
+        if not self._claims_held:
+            self._idle.set()
+        if claim.task.run_alone:
+            self._claiming.release()
 
     async def _record(self, body: bytes, queue: str, reason: str) -> None:
         """Record a dead letter for operators, and raise the alert once."""

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from waybill.infra.tasks.audit_chain import AuditChain
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
+from waybill.infra.tasks.lifecycle.outages import TaskOutages
 from waybill.storage.errors import StorageError, StorageRejected, StorageUnavailable
 from waybill.storage.store import ObjectStore
 from waybill.timing import every
@@ -37,6 +38,8 @@ class Sweeper:
         *,
         lease: timedelta,
         retry_in: timedelta,
+        outages: TaskOutages | None = None,
+        give_up_after: timedelta = timedelta(days=1),
         keep_notices: timedelta = timedelta(days=30),
         audit_chain: AuditChain | None = None,
     ) -> None:
@@ -46,6 +49,8 @@ class Sweeper:
         self._lease = lease
         self._interval = min(_INTERVAL, lease / 2).total_seconds()
         self._retry_in = retry_in
+        self._outages = outages
+        self._give_up_after = give_up_after
         self._keep_notices = keep_notices
         #: The last key that the scan before could not delete.
         self._passed = ""
@@ -61,6 +66,7 @@ class Sweeper:
         """One scan. A step that fails is logged and does not keep the others from running."""
         steps: tuple[Callable[[], object], ...] = (
             self._rescue,
+            self._give_up,
             self._promote,
             self._republish,
             self._expire,
@@ -82,6 +88,10 @@ class Sweeper:
     def _rescue(self) -> None:
         if count := self._maintenance.rescue_expired_leases(self._retry_in):
             log.warning("tasks of silent workers rescued", extra={"count": count})
+
+    def _give_up(self) -> None:
+        if self._outages and (count := self._outages.give_up(self._give_up_after)):
+            log.error("tasks waited too long", extra={"alert": True, "count": count})
 
     def _republish(self) -> None:
         # A message that was lost costs as much time as a worker that was.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Visit, open_visit
 from tests.support.servers.task_api import TaskApi, ask, running_api
+from waybill.faults import Fault
+from waybill.infra.tasks.lifecycle.outages import TaskOutages
 from waybill.infra.tasks.model import TaskProgress
 from waybill.storage.s3 import S3Store
 
@@ -110,6 +113,17 @@ def test_a_task_between_two_attempts_says_that_it_will_go_on(visit: Visit, centr
     expect(visit.page.locator(".task")).to_contain_text(
         "The source database is currently unavailable."
     )
+
+
+def test_a_task_says_what_it_waits_for_and_since_when(visit: Visit, centre: TaskApi) -> None:
+    ask(centre.person(visit.tenant))
+    TaskOutages(centre.engine).mark(Fault.STORAGE, ["orders"])
+    visit.log_in()
+
+    task = visit.page.locator(".task")
+    expect(task).to_contain_text("Waiting")
+    expect(task).to_contain_text(re.compile(r"Waiting for storage since .*\d+:\d\d"))
+    expect(task).to_contain_text("It continues automatically. No attempt is used up.")
 
 
 def test_a_task_is_cancelled_and_deleted_after_a_second_thought(

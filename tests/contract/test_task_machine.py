@@ -1,4 +1,4 @@
-"""Any interleaving of claim, heartbeat, rescue, cancel, finish, fail, release and expiry (G16).
+"""Any order of claim, heartbeat, rescue, cancel, finish, fail, release, postpone, expiry (G16).
 
 Three users ask for the same file, so their tasks lead and follow each other. A small model says
 what each call must answer; hypothesis looks for a sequence where the store disagrees, on both
@@ -28,6 +28,7 @@ from sqlalchemy.engine import Engine
 from tests.support.examples import examples
 from tests.support.task_store import Worker, expire_lease, finished, new_task, progress_of
 from waybill.exporter.datasets.principal import Principal
+from waybill.faults import Fault
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import audit_log, export_task
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
@@ -178,16 +179,24 @@ class TaskMachine(RuleBasedStateMachine):
         delay = timedelta(0) if retry else None
         assert self.runs.fail(claim, code="c", message="m", retry_in=delay) == wanted
 
-    @rule(claim=consumes(claims))
-    def release(self, claim):
+    @rule(claim=consumes(claims), postponed=st.booleans())
+    def release(self, claim, postponed):
         task = self.of(claim)
-        assert self.runs.release(claim) == (task is not None)
+        assert self.give_back(claim, postponed) == (task is not None)
         if task:
             task.status = TaskStatus.CANCELLED if task.cancelled else TaskStatus.PENDING
             task.fence += 1
             task.attempt -= 1
             if not task.live:
                 self.hand_over(task)
+
+    def give_back(self, claim, postponed):
+        if not postponed:
+            return self.runs.release(claim)
+        now = timedelta(0)
+        return self.runs.postpone(
+            claim, waiting_for=Fault.STORAGE, code="c", message="m", delays=(now, now)
+        )
 
     @rule(user=users)
     def cancel(self, user):

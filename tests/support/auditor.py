@@ -126,11 +126,14 @@ class Auditor:
                     if edge[0] != status or (status and edge not in TRANSITIONS):
                         yield f"A3 {task['id']} went from {status} by {edge}"
                     status = entry["to_status"]
-                rises = entry["action"] in ("claim", "attempt_failed", "release")
+                rises = entry["action"] in (
+                    *("claim", "attempt_failed", "release"),
+                    *("postpone", "give_up"),
+                )
                 if entry["fence"] < fence or (rises and entry["fence"] == fence):
                     yield f"A4 {entry['action']} of {task['id']} has fence {entry['fence']}"
                 fence = entry["fence"]
-                claims += {"claim": 1, "release": -1}.get(entry["action"], 0)
+                claims += {"claim": 1, "release": -1, "postpone": -1}.get(entry["action"], 0)
             if (status, fence, claims) != (task["status"], task["fence"], task["attempt"]):
                 yield f"A3 {task['id']} is not what its history says"
             if task["attempt"] > task["max_attempts"]:

@@ -57,6 +57,16 @@ def test_the_same_version_is_the_same_body_whenever_it_is_asked_for() -> None:
     assert headers_of(RUNNING, NOON)["ETag"] == headers_of(RUNNING, later)["ETag"]
 
 
+@pytest.mark.parametrize("status", list(TaskStatus))
+def test_only_a_task_in_its_queue_says_what_it_waits_for(status: TaskStatus) -> None:
+    task = replace(RUNNING, status=status, waiting_for="storage", waiting_since=NOON)
+
+    waiting = body_of(task, NOON).waiting
+
+    assert (waiting is not None) == (status == TaskStatus.PENDING)
+    assert waiting is None or (waiting.component, waiting.since) == ("storage", NOON)
+
+
 def test_a_link_that_dies_changes_body_and_tag_together() -> None:
     done = replace(
         RUNNING,

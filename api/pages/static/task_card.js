@@ -61,6 +61,7 @@ function fillActions(card, download, task) {
 }
 
 function shownStatus(task) {
+  if (task.waiting) return "WAITING";
   return task.status === "PENDING" && task.last_error ? "RETRYING" : task.status;
 }
 
@@ -88,10 +89,17 @@ function fillProgress(slot, task) {
 
 function fillProblem(slot, task) {
   const error = ["PENDING", "PROCESSING", "FAILED"].includes(task.status) ? task.last_error : null;
-  slot("problem").hidden = !error;
+  const { waiting } = task;
+  slot("problem").hidden = !error && !waiting;
+  slot("problem-code").textContent = error?.code ?? "";
+  if (waiting) {
+    const time = momentOrClock(waiting.since);
+    slot("problem-text").textContent = text(`waiting_for_${waiting.component}`, { time });
+    slot("problem-remedy").textContent = text("will_continue");
+    return;
+  }
   if (!error) return;
   slot("problem-text").textContent = error.cause;
-  slot("problem-code").textContent = error.code;
   const remedy = isLive(task) ? text("will_retry") : error.remedy;
   const futile = isLive(task) || error.retry_helps ? "" : text("retry_is_futile");
   slot("problem-remedy").textContent = `${remedy} ${futile}`.trim();

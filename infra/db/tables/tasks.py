@@ -62,6 +62,12 @@ export_task = sa.Table(
     sa.Column("lease_owner", sa.Text()),
     sa.Column("lease_expires_at", UtcDateTime()),
     sa.Column("next_attempt_at", UtcDateTime()),
+    # The part of the installation that a PENDING task waits for, and since when: a fault of it
+    # costs no attempt, and this time ends the wait.
+    sa.Column("waiting_for", sa.Text()),
+    sa.Column("waiting_since", UtcDateTime()),
+    # Its last worker was lost or ran out of memory: no other export may run beside it.
+    sa.Column("run_alone", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Column("cancel_requested_at", UtcDateTime()),
     sa.Column("rows_done", sa.BigInteger(), nullable=False, server_default="0"),
     sa.Column("rows_total", sa.BigInteger()),

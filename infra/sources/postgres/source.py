@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.ports import RowCount
-from waybill.infra.sources.errors import by_sqlstate, no_connection
+from waybill.infra.sources.errors import by_sqlstate, connecting, no_connection
 from waybill.infra.sources.postgres.count import count_rows
 from waybill.infra.sources.postgres.literal_sql import render_with_literals
 from waybill.infra.sources.postgres.stream import PostgresStream
@@ -54,7 +54,8 @@ class PostgresSource:
         type cannot hold, such as ``infinity`` in a date, is not read as text but an error.
 
         Raises:
-            SourceUnavailable: no connection, a lock held for too long, a restart.
+            SourceAway: no connection.
+            SourceUnavailable: a lock held for too long, a restart.
             SourceRejected: a table or column is missing, no right to read it, bad syntax.
         """
         statement, conninfo = self._render(query)
@@ -71,15 +72,16 @@ class PostgresSource:
 
     def _render(self, query: Query) -> tuple[sql.SQL, str]:
         """The statement, and the connection string for the session that reads it."""
-        try:
-            with psycopg.connect(self._conninfo, autocommit=True) as connection:
-                return render_with_literals(query, connection), _readable(
-                    connection, self._conninfo
-                )
-        except psycopg.Error as error:
-            if error.sqlstate is None:
-                raise no_connection(str(error)) from None
-            raise by_sqlstate(error.sqlstate) from None
+        with connecting():
+            try:
+                with psycopg.connect(self._conninfo, autocommit=True) as connection:
+                    return render_with_literals(query, connection), _readable(
+                        connection, self._conninfo
+                    )
+            except psycopg.Error as error:
+                if error.sqlstate is None:
+                    raise no_connection(str(error)) from None
+                raise by_sqlstate(error.sqlstate) from None
 
 
 def _readable(connection: psycopg.Connection[Any], conninfo: str) -> str:

@@ -24,7 +24,7 @@ from waybill.exporter.rows.seals import sealed
 from waybill.infra.sources.batches import MAX_BYTES, slices
 from waybill.infra.sources.counts import check_count
 from waybill.infra.sources.driver_calls import DriverCalls
-from waybill.infra.sources.errors import by_sqlstate
+from waybill.infra.sources.errors import by_sqlstate, connecting
 from waybill.infra.sources.postgres.columns import (
     PostgresColumn,
     arrays_query,
@@ -103,7 +103,7 @@ class PostgresStream:
 
     def begin(self) -> None:
         """Connect, fix the snapshot, and lock the columns of the query's tables."""
-        with self._calls.call():
+        with connecting(), self._calls.call():
             self._connection = dbapi.connect(self._conninfo, autocommit=True)
             with self._connection.cursor() as cursor:
                 cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -24,7 +24,7 @@ from waybill.exporter.rows.seals import sealed
 from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.counts import check_count, names_chance
 from waybill.infra.sources.driver_calls import DriverCalls
-from waybill.infra.sources.errors import ReadCancelled, by_driver
+from waybill.infra.sources.errors import ReadCancelled, by_driver, connecting
 from waybill.infra.sources.rows.columns import batches
 from waybill.infra.sources.rows.session import ReadPlan, RowSession, driver_connection, stream
 
@@ -40,7 +40,8 @@ class RowsSource:
         """One snapshot with one query in it; see `Source.open`.
 
         Raises:
-            SourceUnavailable: no connection, a lock, a restart.
+            SourceAway: no connection.
+            SourceUnavailable: a lock, a restart.
             SourceRejected: the database refuses the query.
         """
         stream = RowsStream(self._session, query, count=count)
@@ -89,7 +90,7 @@ class RowsStream:
 
     def begin(self) -> None:
         """Connect, and fix the snapshot."""
-        with self._calls.call():
+        with connecting(), self._calls.call():
             self._connection = self._session.connect()
             self._driver = driver_connection(self._connection)
             self._snapshot_at = self._session.begin(self._connection)

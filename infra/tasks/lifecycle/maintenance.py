@@ -49,6 +49,8 @@ class Maintenance:
         """Requeue tasks whose worker is silent; without attempts left they become FAILED.
 
         Judged by the lease, never by age: a slow export that renews its lease is left alone.
+        What takes its process down takes the exports beside it down as well, so a rescued task
+        has a worker to itself from then on.
         Returns how many were rescued, at most a batch.
         """
         with read_transaction(self._engine) as connection:
@@ -78,6 +80,7 @@ class Maintenance:
                         code="worker_lost",
                         message="The worker stopped answering.",
                         retry_in=retry_in,
+                        run_alone=True,
                     )
                 )
         return rescued

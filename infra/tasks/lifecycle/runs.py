@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from sqlalchemy.engine import Engine
 
+from waybill.faults import Fault
 from waybill.infra.db.engine import database_now, write_transaction
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.audit import Actor
@@ -22,6 +23,9 @@ from waybill.infra.tasks.model import Claim, Finished, TaskProgress
 from waybill.infra.tasks.states import TaskStatus
 
 _task = export_task.c
+
+#: The shortest and the longest pause of something that is tried again.
+Delays = tuple[timedelta, timedelta]
 
 
 class Pulse(StrEnum):
@@ -91,12 +95,19 @@ class TaskRuns:
             return transitions.finish(connection, now, _held(claim), claim.worker, done)
 
     def fail(
-        self, claim: Claim, *, code: str, message: str, retry_in: timedelta | None
+        self,
+        claim: Claim,
+        *,
+        code: str,
+        message: str,
+        retry_in: timedelta | None,
+        run_alone: bool = False,
     ) -> TaskStatus | None:
         """End an attempt that went wrong; returns the new status, None when the claim is lost.
 
         With `retry_in` and attempts left, the task waits for another attempt; otherwise it is
-        FAILED. A task whose cancellation was requested becomes CANCELLED instead.
+        FAILED. A task whose cancellation was requested becomes CANCELLED instead. With `run_alone`
+        its further attempts have a worker to themselves.
         """
         with write_transaction(self._engine) as connection:
             return transitions.fail(
@@ -107,6 +118,30 @@ class TaskRuns:
                 code=code,
                 message=message,
                 retry_in=retry_in,
+                run_alone=run_alone,
+            )
+
+    def postpone(
+        self, claim: Claim, *, waiting_for: Fault, code: str, message: str, delays: Delays
+    ) -> bool:
+        """Return a task to its queue for a fault of the installation; the attempt is not counted.
+
+        The pause before it may be claimed again grows with the time it has waited, within
+        `delays`. False when the claim is lost.
+        """
+        first, longest = delays
+        with write_transaction(self._engine) as connection:
+            now = database_now(connection)
+            waited = now - (claim.task.waiting_since or now)
+            return transitions.postpone(
+                connection,
+                now,
+                _held(claim),
+                claim.worker,
+                waiting_for=waiting_for,
+                code=code,
+                message=message,
+                delay=min(longest, max(first, waited / 2)),
             )
 
     def release(self, claim: Claim) -> bool:

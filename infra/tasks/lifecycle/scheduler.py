@@ -25,6 +25,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from waybill.exporter.errors import WaybillError
 from waybill.infra.broker.port import WakeUp
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import (
@@ -45,6 +46,13 @@ _waiting = _waiting_task.c
 _running_task = export_task.alias("running_task")
 _running = _running_task.c
 _throttled = throttled_queue.c
+_task = export_task.c
+
+
+class RunsAlone(WaybillError):
+    """The next task has to run alone, after its last worker was lost."""
+
+    code = "runs_alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +63,21 @@ class FairScheduler:
     lease: timedelta
     limits: Limits
 
-    def claim_next(self, queue: str, worker: str, hint: WakeUp | None = None) -> Claim | None:
+    def claim_next(
+        self, queue: str, worker: str, hint: WakeUp | None = None, *, alone: bool = True
+    ) -> Claim | None:
         """Claim the next task of `queue`; None when there is none to claim now.
 
-        `hint` is the delivered message: its task may be claimed a moment before it is due.
+        `hint` is the delivered message: its task may be claimed a moment before it is due. Pass
+        ``alone=False`` while the worker runs other exports.
+
+        Raises:
+            RunsAlone: the next task has to run alone, and `alone` is false.
         """
-        claim = self._claim(queue, worker, hint)
+        claim = self._claim(queue, worker, hint, alone)
         if claim is None and self.record_throttled(queue, hint):
             # The run that reached the cap may have ended before there was a note to find.
-            claim = self._claim(queue, worker, hint)
+            claim = self._claim(queue, worker, hint, alone)
         return claim
 
     def record_throttled(self, queue: str, hint: WakeUp | None = None) -> bool:
@@ -102,7 +116,7 @@ class FairScheduler:
             for queue, at in connection.execute(notes).all():
                 _wake_throttled(connection, now, ended, queue, at)
 
-    def _claim(self, queue: str, worker: str, hint: WakeUp | None) -> Claim | None:
+    def _claim(self, queue: str, worker: str, hint: WakeUp | None, alone: bool) -> Claim | None:
         with read_transaction(self.engine) as connection:
             tenants = _tenants_in_order(connection, queue, self.limits, hint)
         # A task that is locked is passed over in the first round. The lock may be that of a
@@ -113,8 +127,16 @@ class FairScheduler:
                 advisory_lock(connection, "claim", tenant)
                 now = database_now(connection)
                 which = _next_of(tenant, queue, now, self.limits, hint, skip_locked=skip_locked)
-                if claim := transitions.claim(connection, now, worker, self.lease, which, hint):
+                if claim := transitions.claim(
+                    connection, now, worker, self.lease, which, hint, alone=alone
+                ):
                     return claim
+                if (
+                    not alone
+                    and connection.execute(sa.select(_task.run_alone).where(which)).scalar()
+                ):
+                    # It keeps its turn: passed over, it would wait for as long as others come.
+                    raise RunsAlone()
         return None
 
 

@@ -6,15 +6,17 @@
                   │                       │
                   ▼       share           ▼  expire
         ┌──────PENDING──────────────►SUCCESS────────►EXPIRED
-        │       │   ▲                     ▲
-        │ claim │   │ fail, rescue,       │
-        │       ▼   │ release             │
+        │     │ │   ▲                     ▲
+        │     │ │   │ fail, rescue,       │
+        │claim│ │   │ release, postpone   │
+        │     ▼ │   │                     │
         │    PROCESSING───────────────────┘
-        │       │   │       finish
-        │cancel │   └────────────────►FAILED
-        ▼       │   fail, rescue: no attempt left
-     CANCELLED◄─┘
-             fail, rescue, release: cancellation was requested
+        │     │ │ │         finish
+        │     │ │ └──────────────────►FAILED
+        │     │ │ fail, rescue: no attempt left
+        │     │ └─── give_up ────────►FAILED
+        ▼     │
+     CANCELLED◄ cancel; fail, rescue, release, postpone: cancellation was requested
 
 =========  ================================  =====================  ==========================
 move       from → to                         made for               wake-up
@@ -28,6 +30,10 @@ fail       PROCESSING → PENDING, FAILED,     a worker               ``retry``,
            CANCELLED                                                a dead letter
 rescue     as fail                           the sweeper            as fail
 release    PROCESSING → PENDING, CANCELLED   a worker that stops    ``release``
+postpone   PROCESSING → PENDING, CANCELLED   a worker; the          ``postpone``, later
+                                             installation is ill
+give_up    PENDING → FAILED                  the sweeper: it came   ``dead``: a dead letter
+                                             back too late
 cancel     PENDING → CANCELLED               a user                 none
 share      PENDING → SUCCESS                 a follower             none
 expire     SUCCESS → EXPIRED                 the sweeper            none
@@ -53,8 +59,10 @@ from waybill.infra.tasks.lifecycle.transitions.steps import (
     expire,
     fail,
     finish,
+    give_up,
     is_due,
     join,
+    postpone,
     release,
     reuse,
     submit,
@@ -67,8 +75,10 @@ __all__ = [
     "expire",
     "fail",
     "finish",
+    "give_up",
     "is_due",
     "join",
+    "postpone",
     "promote_follower",
     "release",
     "reuse",

@@ -73,6 +73,8 @@ def complete_followers(
         (*followers, _task.flight_key == leader["flight_key"]),
         detail=lambda _: {"leader": str(leader["id"])},
         finished_at=now,
+        waiting_for=None,
+        waiting_since=None,
         **shared_columns(leader, leader["filename"]) | link,
     )
     alone = {"joined_id": None, "flight_key": None, **_NO_PROGRESS}

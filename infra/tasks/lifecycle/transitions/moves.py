@@ -52,6 +52,8 @@ FAIL = Move(
     TaskStatus.PROCESSING,
     (TaskStatus.PENDING, TaskStatus.FAILED, TaskStatus.CANCELLED),
 )
+POSTPONE = Move("postpone", TaskStatus.PROCESSING, (TaskStatus.PENDING, TaskStatus.CANCELLED))
+GIVE_UP = Move("give_up", TaskStatus.PENDING, (TaskStatus.FAILED,))
 RELEASE = Move("release", TaskStatus.PROCESSING, (TaskStatus.PENDING, TaskStatus.CANCELLED))
 CANCEL = Move("cancel", TaskStatus.PENDING, (TaskStatus.CANCELLED,))
 SHARE = Move("share", TaskStatus.PENDING, (TaskStatus.SUCCESS,))

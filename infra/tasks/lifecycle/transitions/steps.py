@@ -13,7 +13,7 @@ from waybill.infra.broker.port import WakeUp
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.audit import Actor, audit
 from waybill.infra.tasks.lifecycle.objects import mark_stored, release_object
-from waybill.infra.tasks.lifecycle.single_flight import shared_columns
+from waybill.infra.tasks.lifecycle.single_flight import followers_of, shared_columns
 from waybill.infra.tasks.lifecycle.transitions.completion import complete
 from waybill.infra.tasks.lifecycle.transitions.moves import (
     CANCEL,
@@ -21,7 +21,9 @@ from waybill.infra.tasks.lifecycle.transitions.moves import (
     EXPIRE,
     FAIL,
     FINISH,
+    GIVE_UP,
     JOIN,
+    POSTPONE,
     RELEASE,
     REUSE,
     SUBMIT,
@@ -41,6 +43,7 @@ _task = export_task.c
 _EARLY = timedelta(seconds=1)
 
 _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}
+_NOT_WAITING: dict[str, Any] = {"waiting_for": None, "waiting_since": None}
 
 
 def submit(connection: Connection, now: datetime, values: dict[str, Any]) -> TaskRow | None:
@@ -81,10 +84,13 @@ def claim(
     lease: timedelta,
     which: sa.ColumnElement[bool],
     hint: WakeUp | None,
+    *,
+    alone: bool = True,
 ) -> Claim | None:
     """Claim the one task that `which` describes, if it still waits, is due and may be tried.
 
-    `hint` is the delivered message; see `is_due`.
+    `hint` is the delivered message; see `is_due`. Without `alone` the worker runs other exports,
+    and a task that has to run alone is not claimed.
     """
     rows = move_tasks(
         connection,
@@ -96,6 +102,7 @@ def claim(
             _task.attempt < _task.max_attempts,
             _task.cancel_requested_at.is_(None),
             is_due(_task, now, hint),
+            sa.true() if alone else ~_task.run_alone,
         ),
         actor=Actor.worker(worker),
         detail=lambda row: {"attempt": row["attempt"]},
@@ -155,6 +162,7 @@ def finish(
         error_code=None,
         error_message=None,
         flight_key=done.flight_key,
+        **_NOT_WAITING,
         **_NO_LEASE,
     )
     if not rows:
@@ -173,11 +181,13 @@ def fail(
     code: str,
     message: str,
     retry_in: timedelta | None,
+    run_alone: bool = False,
 ) -> TaskStatus | None:
     """End an attempt that went wrong; None when `held` no longer describes a running task.
 
     With `retry_in` and attempts left the task becomes PENDING, with a delayed wake-up, else
-    FAILED, with a dead letter. A task whose cancellation was requested becomes CANCELLED.
+    FAILED, with a dead letter. A task whose cancellation was requested becomes CANCELLED. With
+    `run_alone` no other export runs beside its further attempts.
     """
     used_up = sa.true() if retry_in is None else _task.attempt >= _task.max_attempts
     cancelled = _task.cancel_requested_at.is_not(None)
@@ -201,6 +211,8 @@ def fail(
         finished_at=sa.case((over, _time(now)), else_=None),
         error_code=code,
         error_message=message,
+        run_alone=sa.or_(_task.run_alone, sa.literal(run_alone)),
+        **_NOT_WAITING,
         **_NO_LEASE,
     )
     if not rows:
@@ -239,6 +251,81 @@ def release(connection: Connection, now: datetime, held: Conditions, worker: str
     if rows[0]["status"] == TaskStatus.PENDING:
         add_wake_up(connection, now, rows[0], kind="release")
     return True
+
+
+def postpone(
+    connection: Connection,
+    now: datetime,
+    held: Conditions,
+    worker: str,
+    *,
+    waiting_for: str,
+    code: str,
+    message: str,
+    delay: timedelta,
+) -> bool:
+    """Return a task to its queue until a part of the installation works again.
+
+    The attempt is not counted. The time of the first such return stays, and `give_up` ends the
+    task when it lies too far back. A task whose cancellation was requested becomes CANCELLED.
+    False when the claim is lost.
+    """
+    cancelled = _task.cancel_requested_at.is_not(None)
+    since = sa.func.coalesce(_task.waiting_since, _time(now))
+    rows = move_tasks(
+        connection,
+        now,
+        POSTPONE,
+        held,
+        actor=Actor.worker(worker),
+        detail=lambda _: {"code": code, "waiting_for": waiting_for},
+        status=sa.case((cancelled, TaskStatus.CANCELLED.value), else_=TaskStatus.PENDING.value),
+        fence=_task.fence + 1,
+        attempt=_task.attempt - 1,
+        next_attempt_at=sa.case((cancelled, None), else_=_time(now + delay)),
+        finished_at=sa.case((cancelled, _time(now)), else_=None),
+        waiting_for=waiting_for,
+        waiting_since=since,
+        error_code=code,
+        error_message=message,
+        **_NO_LEASE,
+    )
+    if not rows:
+        return False
+    row = rows[0]
+    complete(connection, now, row)
+    if row["status"] == TaskStatus.PENDING:
+        add_wake_up(connection, now, row, kind="postpone", delay=delay)
+        if row["flight_key"] is not None:
+            # Followers wait for what their leader waits for.
+            waiting = {name: row[name] for name in _NOT_WAITING}
+            update_tasks(connection, now, followers_of(row["id"]), **waiting).close()
+    return True
+
+
+def give_up(
+    connection: Connection, now: datetime, task_id: UUID, since: datetime, code: str, message: str
+) -> bool:
+    """Fail a task that has waited for the installation since `since` or longer.
+
+    False when it does not wait any more.
+    """
+    rows = move_tasks(
+        connection,
+        now,
+        GIVE_UP,
+        (_task.id == task_id, _task.waiting_since <= since),
+        detail=lambda row: {"code": code, "waiting_for": row["waiting_for"]},
+        fence=_task.fence + 1,
+        next_attempt_at=None,
+        finished_at=now,
+        error_code=code,
+        error_message=message,
+    )
+    for row in rows:
+        add_wake_up(connection, now, row, kind="dead", reason=f"{code}: {message}")
+        complete(connection, now, row)
+    return bool(rows)
 
 
 def cancel(connection: Connection, now: datetime, task: Task, actor: Actor) -> TaskRow:
