@@ -11,6 +11,7 @@ from botocore.parsers import ResponseParserError
 
 from waybill.storage.errors import (
     ChecksumMismatch,
+    ClockRejected,
     StorageError,
     StorageRejected,
     StorageUnavailable,
@@ -44,7 +45,7 @@ def answer(status: int, code: str, **headers: str) -> boto.ClientError:
         (answer(400, "XAmzContentSHA256Mismatch"), ChecksumMismatch),
         (answer(403, "AccessDenied"), StorageRejected),
         (answer(403, "InvalidAccessKeyId"), StorageRejected),
-        (answer(403, "RequestTimeTooSkewed"), StorageRejected),
+        (answer(403, "RequestTimeTooSkewed"), ClockRejected),
         (answer(400, "AuthorizationHeaderMalformed"), StorageRejected),
         (answer(404, "NoSuchBucket"), StorageRejected),
         (answer(404, "404"), StorageRejected),
