@@ -85,6 +85,7 @@ def read(path: Path, query: Any, *, count: bool = True) -> pa.Table:
         ("CLOB", ["007"], _TEXT, ["007"]),
         ("UUID", ["123e4567-e89b-12d3-a456-426614174000"], _TEXT,
          ["123e4567-e89b-12d3-a456-426614174000"]),
+        ("GUID", ["n/a"], _TEXT, ["n/a"]),
         ("STRING", ["Ann", "007"], _TEXT, ["Ann", "7"]),
         ("ENUM", ["a"], _TEXT, ["a"]),
         ("INTERVAL", ["1 day"], _TEXT, ["1 day"]),

@@ -79,6 +79,50 @@ def test_a_table_of_another_schema_is_found_by_its_qualified_name(postgres_url):
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Languages", 1),
+        ("PUBLIC.languages", 1),
+        ('"languages"', 1),
+        ('public."Countries"', 2),
+        ("{database}.public.languages", 1),
+        ('"s.x"."t.y"', 3),
+        ('"we.ird"', 4),
+        ("we.ird", 4),
+    ],
+)
+def test_a_name_is_read_as_psql_reads_it(postgres_url, name, value):
+    engine = sa.create_engine(postgres_url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql('CREATE SCHEMA "s.x"')
+        for number, table in enumerate(("languages", '"Countries"', '"s.x"."t.y"', '"we.ird"'), 1):
+            connection.exec_driver_sql(f"CREATE TABLE {table} AS SELECT {number} AS x")
+
+    query = table_query(postgres_url, name.format(database=engine.url.database))
+
+    assert read(postgres_url, query)["x"].to_pylist() == [value]
+    for near, meant in (("languge", "public.languages"), ("countries", 'public."Countries"')):
+        with pytest.raises(SourceRejected, match=f"did you mean {meant}\\?"):
+            table_query(postgres_url, near)
+
+
+@pytest.mark.parametrize("name", ["order_items", "`order_items`", "`{database}`.order_items"])
+@pytest.mark.parametrize("scheme", ["mysql", "mariadb"])
+def test_a_url_without_a_driver_and_names_in_backquotes_are_those_of_mysql(
+    mariadb_url, name, scheme
+):
+    url = sa.make_url(mariadb_url)
+    plain = url.set(drivername=scheme).render_as_string(hide_password=False)
+    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE order_items (x int)")
+        connection.exec_driver_sql("INSERT INTO order_items VALUES (7)")
+
+    assert read(plain, table_query(plain, name.format(database=url.database)))["x"].to_pylist() == [
+        7
+    ]
+
+
 def test_a_database_that_is_away_is_told_apart_from_a_table_that_is(postgres_url):
     away = sa.make_url(postgres_url).set(port=1).render_as_string(hide_password=False)
 

@@ -13,6 +13,7 @@ import pytest
     [
         ([b"export", b"--query", b"SELECT 'caf\xe9'", b"-o", b"q.csv"], "--query"),
         ([b"export", b"--query=SELECT 'caf\xe9'", b"-o", b"q.csv"], "--query"),
+        ([b"export", b"--table", b"t", b"-o", b"r\xe9sum\xe9.csv"], "-o"),
         ([b"token", b"--user", b"caf\xe9"], "--user"),
         ([b"caf\xe9"], "Argument 1"),
     ],
