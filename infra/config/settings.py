@@ -298,7 +298,11 @@ def load(**overrides: object) -> Settings:
     Raises:
         BadSettings: one line naming the setting and what is wrong, never its value.
     """
-    names = set(os.environ) | set(dotenv_values(".env"))
+    try:
+        names = set(os.environ) | set(dotenv_values(".env"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        raise BadSettings(f".env in the working directory cannot be read: {reason}.") from None
     known = {environment_name(field) for field in Settings.model_fields}
     if unknown := sorted(
         name

@@ -31,6 +31,10 @@ def load_datasets(where: str, roles: AdminRoles) -> Registry:
             if (here := str(Path.cwd())) not in sys.path:
                 sys.path.append(here)
             importlib.import_module(where)
+    except SystemExit as error:
+        raise BadSettings(
+            f"WAYBILL_DATASETS: {where} ends the process when it is imported."
+        ) from error
     except Exception as error:
         raise BadSettings(
             f"WAYBILL_DATASETS: {where} cannot be imported: {type(error).__name__}: {error}"

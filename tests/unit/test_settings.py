@@ -7,6 +7,7 @@ import pytest
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.limits import Limits
 from waybill.infra.config.settings import Settings, environment_name, load
+from waybill.infra.exports.dataset_loader import load_datasets
 
 
 @pytest.fixture(autouse=True)
@@ -180,3 +181,17 @@ def test_virtual_addressing_needs_an_endpoint_with_a_name(monkeypatch):
     monkeypatch.setenv("WAYBILL_S3_ENDPOINT_URL", "http://127.0.0.1:9000")
     with pytest.raises(BadSettings, match="WAYBILL_S3_ADDRESSING: virtual addressing needs"):
         load()
+
+
+@pytest.mark.parametrize("content", [b"WAYBILL_TIMEZONE=caf\xe9\n", b"\xff\xfeW\x00A\x00"])
+def test_a_file_of_settings_that_is_no_text_is_one_line(tmp_path, content):
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(BadSettings, match=r"\.env .* cannot be read: it is not text in UTF-8\."):
+        load()
+
+
+def test_datasets_that_end_the_process_are_one_line(tmp_path):
+    path = tmp_path / "ending.py"
+    path.write_text("import sys\nsys.exit(3)\n")
+    with pytest.raises(BadSettings, match=r"ending\.py ends the process when it is imported\."):
+        load_datasets(str(path), load())
