@@ -36,7 +36,9 @@ def _postgres_session(url: sa.URL) -> RowSession:
     # SQLAlchemy reads what the server says of itself as text, which psycopg makes of it in no
     # other encoding: not in that of an SQL_ASCII database, nor in the environment's.
     # Outside a transaction no limit on idle ones can end the session between two statements.
-    return RowSession(url, isolation_level="AUTOCOMMIT", connect_args={"client_encoding": "UTF8"})
+    # A pooler in transaction mode gives the next statement a session that prepared nothing.
+    options = {"client_encoding": "UTF8", "prepare_threshold": None}
+    return RowSession(url, isolation_level="AUTOCOMMIT", connect_args=options)
 
 
 def _mysql_session(url: sa.URL) -> RowSession:
@@ -93,6 +95,8 @@ def parse_database_url(url: str) -> sa.URL:
     except (sa.exc.ArgumentError, ValueError):
         raise InvalidRequest("The source is not a database URL.") from None
     if parsed.get_backend_name() == "postgresql":
+        # Nothing is prepared here, and only psycopg knows this option.
+        parsed = parsed.difference_update_query(["prepare_threshold"])
         return parsed.set(drivername="postgresql+psycopg")
     return parsed
 

@@ -23,6 +23,8 @@ from waybill.infra.config.errors import (
 from waybill.infra.db.availability import check_available
 from waybill.infra.db.engine import create_engine, write_transaction
 from waybill.infra.db.migrate import schema_state, upgrade
+from waybill.infra.sources import open_source
+from waybill.infra.sources.operator_queries import table_query
 
 ORDER = {"type": "orders", "format": "csv"}
 
@@ -189,3 +191,12 @@ def test_a_pooler_in_transaction_mode_holds_the_task_tables(
 
     with ThreadPoolExecutor(writers) as threads:
         assert list(threads.map(write, range(writers))) == [list(range(rounds))] * writers
+
+
+def test_a_pooler_in_transaction_mode_is_a_source(pgbouncer_url: str) -> None:
+    url = f"{pgbouncer_url}?prepare_threshold=1"
+    with open_source(url).open(sa.text("SELECT 7 AS seven")) as stream:
+        assert [row for batch in stream for row in batch.to_pylist()] == [{"seven": 7}]
+    for _ in range(3):
+        # Reflection asks the same questions again and again, each in whichever session is free.
+        assert table_query(url, "pg_catalog.pg_class") is not None
