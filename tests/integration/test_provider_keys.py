@@ -136,3 +136,14 @@ def test_a_set_without_a_usable_key_is_no_answer(provider, tmp_path, keys):
         assert refused(verifier, GOOD) is IdentityProviderDown
     finally:
         verifier.close()
+
+
+@pytest.mark.parametrize("body", [b"<html>Maintenance</html>", b"\xff", b"[]", b'{"issuer": "x"}'])
+def test_o34_a_page_in_place_of_keys_is_not_the_caller_s_fault(provider, tmp_path, body):
+    provider.body = body
+    verifier = TokenVerifier(load(home=tmp_path, jwks_url=provider.url))
+    verifier.start()
+    try:
+        assert refused(verifier, GOOD) is IdentityProviderDown
+    finally:
+        verifier.close()

@@ -27,13 +27,15 @@ class IdentityProvider:
             {**RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True), "kid": "rsa-1"},
             {**ECAlgorithm.to_jwk(EC_KEY.public_key(), as_dict=True), "kid": "ec-1"},
         ]
+        #: Answered in place of the key set: another document, or a page.
+        self.body: bytes | None = None
         self.requests: list[str] = []
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 provider.requests.append(self.path)
-                body = json.dumps({"keys": provider.keys}).encode()
+                body = provider.body or json.dumps({"keys": provider.keys}).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
