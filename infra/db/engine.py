@@ -12,7 +12,8 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ from waybill.infra.config.errors import BadSettings
 #: How long a SQLite writer waits for another one before giving up.
 _BUSY_TIMEOUT_MS = 15_000
 _READ_ONLY = "waybill_read_only"
-_READ_ONLY_TRANSACTION = "25006"
-#: It takes no writes; the tables are missing, or of another version. (SQLSTATE)
-_STATES_OF_THE_DATABASE = (_READ_ONLY_TRANSACTION, "42P01", "42703")
+_READ_ONLY_TRANSACTION, _SILENT_IN_TRANSACTION = "25006", "25P03"
+#: No writes, a silent session ended, tables missing or of another version. (SQLSTATE)
+_STATES_OF_THE_DATABASE = (_READ_ONLY_TRANSACTION, _SILENT_IN_TRANSACTION, "42P01", "42703")
 #: For psycopg, whatever the URL says.
 _POSTGRES: dict[str, Any] = {
     # A pooler in transaction mode, such as PgBouncer, gives each transaction another session, which
@@ -50,8 +51,17 @@ _POSTGRES_DEFAULTS: dict[str, Any] = {
 }
 
 
-def create_engine(url: str, *, pool_size: int = 10) -> Engine:
+#: No transaction of ours waits for anything but the database. One that is silent for this long
+#: belongs to a process that was frozen, and its row locks would stop those that rescue its task.
+_IDLE_IN_TRANSACTION = timedelta(seconds=30)
+
+
+def create_engine(
+    url: str, *, pool_size: int = 10, idle_in_transaction: timedelta = _IDLE_IN_TRANSACTION
+) -> Engine:
     """An engine for the task tables. Connects lazily.
+
+    PostgreSQL ends a session that is silent inside a transaction for `idle_in_transaction`.
 
     Raises:
         BadSettings: the URL cannot be read, or names a database that is not supported.
@@ -62,7 +72,7 @@ def create_engine(url: str, *, pool_size: int = 10) -> Engine:
         raise BadSettings("WAYBILL_DATABASE_URL is not a database URL.") from None
     backend = parsed.get_backend_name()
     if backend == "postgresql":
-        return _postgres_engine(parsed, pool_size)
+        return _postgres_engine(parsed, pool_size, idle_in_transaction)
     if backend == "sqlite":
         return _sqlite_engine(parsed)
     raise BadSettings(f"WAYBILL_DATABASE_URL: {backend} cannot hold the task tables.")
@@ -87,7 +97,7 @@ def _sqlite_engine(url: sa.URL) -> Engine:
     return engine
 
 
-def _postgres_engine(url: sa.URL, pool_size: int) -> Engine:
+def _postgres_engine(url: sa.URL, pool_size: int, idle_in_transaction: timedelta) -> Engine:
     url = url.set(drivername="postgresql+psycopg").difference_update_query(_POSTGRES)
     defaults = {k: v for k, v in _POSTGRES_DEFAULTS.items() if k not in url.query}
     try:
@@ -106,7 +116,17 @@ def _postgres_engine(url: sa.URL, pool_size: int) -> Engine:
             ' pip install "waybill-exports[postgresql]".'
         ) from None
     event.listen(engine, "handle_error", _make_operational)
+    event.listen(engine, "connect", partial(_end_silent_transactions, idle_in_transaction))
     return engine
+
+
+def _end_silent_transactions(after: timedelta, connection: Any, _record: Any) -> None:
+    # Not as a start-up option, which PgBouncer refuses; and outside a transaction, whose end
+    # could take it back.
+    connection.autocommit = True
+    milliseconds = after // timedelta(milliseconds=1)
+    connection.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
+    connection.autocommit = False
 
 
 def _check_options(engine: Engine) -> None:
@@ -134,7 +154,8 @@ def _make_operational(context: sa.engine.ExceptionContext) -> OperationalError |
     if error is None or state not in _STATES_OF_THE_DATABASE:
         return None
     # A primary that became a standby stays one: the next connection may find the new primary.
-    context.is_disconnect = context.is_disconnect or state == _READ_ONLY_TRANSACTION
+    ended = (_READ_ONLY_TRANSACTION, _SILENT_IN_TRANSACTION)
+    context.is_disconnect = context.is_disconnect or state in ended
     return OperationalError(
         context.statement,
         context.parameters,

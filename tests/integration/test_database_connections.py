@@ -1,11 +1,21 @@
-"""How connections to the task database behave when its host is no longer there."""
+"""How connections to the task database behave when a host vanishes or a process stands still."""
 
 from __future__ import annotations
 
 import socket
+from datetime import timedelta
 from typing import Any
 
-from waybill.infra.db.engine import create_engine, read_transaction
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from waybill.infra.db.engine import (
+    advisory_lock,
+    create_engine,
+    read_transaction,
+    write_transaction,
+)
 
 
 def test_a_database_host_that_vanishes_is_noticed_within_half_a_lease(postgres_url: str):
@@ -23,3 +33,23 @@ def test_a_database_host_that_vanishes_is_noticed_within_half_a_lease(postgres_u
         engine.dispose()
     assert silent + between * tries <= 30
     assert 0 < unacknowledged <= 30_000
+
+
+def test_f85_a_process_that_stands_still_in_a_transaction_holds_no_lock_for_long(
+    postgres_url: str,
+):
+    quick = timedelta(seconds=0.2)
+    frozen = create_engine(postgres_url, idle_in_transaction=quick)
+    other = create_engine(postgres_url)
+    try:
+        with frozen.connect() as silent, write_transaction(other) as connection:
+            advisory_lock(silent, "a task")
+            # Waits until the server has ended the silent session, and its lock with it.
+            advisory_lock(connection, "a task")
+            with pytest.raises(OperationalError):
+                advisory_lock(silent, "another one")
+        with frozen.connect() as again:
+            assert again.execute(sa.text("SELECT 1")).scalar_one() == 1
+    finally:
+        frozen.dispose()
+        other.dispose()
