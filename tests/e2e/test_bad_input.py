@@ -125,10 +125,10 @@ def test_http_errors_are_problem_documents_without_a_stack(env, tmp_path):
             assert "Traceback" not in answer.text
 
 
-def test_a_home_that_cannot_be_made_is_one_line_and_exit_1(env, tmp_path):
+def test_a_home_that_cannot_be_made_is_one_line_and_exit_2(env, tmp_path):
     (tmp_path / "file").touch()
     result = run(env | {"WAYBILL_HOME": str(tmp_path / "file" / "home")}, "serve", "--port", "0")
-    assert result.returncode == 1
+    assert result.returncode == 2
     (line,) = result.stderr.strip().splitlines()
     assert line.startswith("waybill: ")
     assert "Not a directory" in line

@@ -61,7 +61,7 @@ async def test_f33_a_worker_that_waits_to_claim_can_be_stopped(outage_lab, monke
     async with lab.worker():
         begun = []
 
-        def claim(*arguments):
+        def claim(*arguments, **options):
             begun.append(arguments)
             raise sa.exc.OperationalError("claim", {}, OSError("away"))
 

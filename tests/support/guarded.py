@@ -120,13 +120,13 @@ async def claim_waits_for_its_database(outage_lab, database_proxy, monkeypatch):
         # Delivered, and the claim fails: the relay has read the outbox just before the outage.
         claim, tries = FairScheduler.claim_next, []
 
-        def claim_during_an_outage(*arguments):
+        def claim_during_an_outage(*arguments, **options):
             if not tries:
                 proxy.refuse()
             tries.append(arguments)
             if len(tries) == 3:
                 proxy.heal()
-            return claim(*arguments)
+            return claim(*arguments, **options)
 
         monkeypatch.setattr(FairScheduler, "claim_next", claim_during_an_outage)
         task_id = lab.submit()
