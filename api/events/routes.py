@@ -39,7 +39,12 @@ _HEARTBEAT_EXAMPLE = 'event: heartbeat\ndata: {"interval_seconds": 15.0}\nretry:
 def _stream_docs(
     description: str, kinds: tuple[str, ...], example: str
 ) -> dict[int | str, dict[str, Any]]:
-    content = {"itemSchema": event_schema(*kinds), "example": _HEARTBEAT_EXAMPLE + example}
+    content = {
+        "schema": {"type": "string"},
+        # OpenAPI 3.2 has `itemSchema` for this; a document of 3.1 may not.
+        "x-itemSchema": event_schema(*kinds),
+        "example": _HEARTBEAT_EXAMPLE + example,
+    }
     return {200: {"description": description, "content": {EventStream.media_type: content}}}
 
 

@@ -60,7 +60,7 @@ def test_streams_are_documented_as_streams(document: dict[str, Any]) -> None:
         operation = document["paths"][path]["get"]
         [(media_type, content)] = operation["responses"]["200"]["content"].items()
         assert media_type == "text/event-stream"
-        kinds = [item["properties"]["event"]["const"] for item in content["itemSchema"]["oneOf"]]
+        kinds = [item["properties"]["event"]["const"] for item in content["x-itemSchema"]["oneOf"]]
         assert {"heartbeat", "task", "deleted"} <= set(kinds)
         assert content["example"].startswith("event: heartbeat\ndata: ")
         assert "Last-Event-ID" in [item["name"] for item in operation["parameters"]]

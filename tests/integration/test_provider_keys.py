@@ -23,7 +23,9 @@ from waybill.api.session.provider_keys import ProviderKeys
 from waybill.api.session.tokens import TokenVerifier
 from waybill.infra.config.settings import load
 
-GOOD = provider_token(RSA_KEY, "RS256", kid="rsa-1")
+
+def good() -> str:
+    return provider_token(RSA_KEY, "RS256", kid="rsa-1")
 
 
 class Clock:
@@ -68,22 +70,22 @@ def test_r48_no_request_waits_for_a_provider_that_hangs(tmp_path: Path):
         keys.start(seconds=0)
         # In one thread: were they to wait for the provider, this would take minutes.
         with ThreadPoolExecutor(1) as thread:
-            answers = list(thread.map(lambda _: refused(verifier, GOOD), range(100)))
+            answers = list(thread.map(lambda _: refused(verifier, good()), range(100)))
         verifier.close()
     assert answers == [IdentityProviderDown] * 100
 
 
 def test_r48_the_last_good_keys_are_used_for_an_hour(provider, verifier, clock):
-    assert refused(verifier, GOOD) is None
+    assert refused(verifier, good()) is None
     provider.close()
     clock.now += 3599
     # Somebody makes up a key id, so the provider is asked, in vain.
     unknown = provider_token(THIEF_KEY, "RS256", kid="rsa-9")
     assert refused(verifier, unknown) is IdentityProviderDown
     wait_for(lambda: refused(verifier, unknown) is Unauthenticated)
-    assert refused(verifier, GOOD) is None
+    assert refused(verifier, good()) is None
     clock.now += 2
-    assert refused(verifier, GOOD) is IdentityProviderDown
+    assert refused(verifier, good()) is IdentityProviderDown
 
 
 def test_r48_a_new_key_is_fetched_when_a_token_names_it(provider, verifier, clock):
@@ -95,7 +97,7 @@ def test_r48_a_new_key_is_fetched_when_a_token_names_it(provider, verifier, cloc
     # Nobody is signed out meanwhile.
     assert refused(verifier, new) is IdentityProviderDown
     wait_for(lambda: refused(verifier, new) is None)
-    assert refused(verifier, GOOD) is Unauthenticated
+    assert refused(verifier, good()) is Unauthenticated
     assert len(provider.requests) == 2
 
 
@@ -109,7 +111,7 @@ def test_r46_a_short_rsa_key_verifies_nothing(provider, tmp_path, caplog):
         with pytest.warns(match="below the minimum"):
             token = provider_token(short, "RS256", kid="short")
         assert refused(verifier, token) is Unauthenticated
-        assert refused(verifier, GOOD) is None
+        assert refused(verifier, good()) is None
     finally:
         verifier.close()
     assert "a key of the identity provider is too short" in caplog.messages
@@ -133,7 +135,7 @@ def test_a_set_without_a_usable_key_is_no_answer(provider, tmp_path, keys):
     verifier = TokenVerifier(load(home=tmp_path, jwks_url=provider.url))
     verifier.start()
     try:
-        assert refused(verifier, GOOD) is IdentityProviderDown
+        assert refused(verifier, good()) is IdentityProviderDown
     finally:
         verifier.close()
 
@@ -144,6 +146,6 @@ def test_o34_a_page_in_place_of_keys_is_not_the_caller_s_fault(provider, tmp_pat
     verifier = TokenVerifier(load(home=tmp_path, jwks_url=provider.url))
     verifier.start()
     try:
-        assert refused(verifier, GOOD) is IdentityProviderDown
+        assert refused(verifier, good()) is IdentityProviderDown
     finally:
         verifier.close()
