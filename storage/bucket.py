@@ -29,7 +29,7 @@ def reach_bucket(connection: S3Connection) -> HeadBucketOutputTypeDef:
     except StorageUnavailable:
         raise
     except StorageError as refusal:
-        # A HEAD is refused without a word; a GET is told why, and for which region to sign.
+        # The refusal of a HEAD has no body; that of a GET gives the reason and the region.
         try:
             connection.call(
                 lambda client: client.list_objects_v2(Bucket=connection.bucket, MaxKeys=1)

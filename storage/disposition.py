@@ -23,7 +23,7 @@ _TAG_CHARS = 8
 def content_disposition(filename: str, key: str) -> str:
     """``attachment`` under `filename`: exact for RFC 6266 clients, readable for the rest.
 
-    The header is ASCII whatever the name holds. Path separators become ``_``. Where the plain name
+    The header is always ASCII. Path separators become ``_``. Where the plain name
     loses letters, a tag made of `key`, the object's key, tells it from that of every other file.
 
     Raises:

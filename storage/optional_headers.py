@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Names, or their beginnings, in lower case.
 _OPTIONAL = ("x-amz-checksum-", "x-amz-sdk-checksum-", "x-amz-mp-object-size")
-#: Refusals with a 400 that are about what was sent, whatever its headers.
+#: Refusals with a 400 that are about what was sent, and not about its headers.
 _OTHER_CAUSES = (
     CHECKSUM
     | EXPIRED

@@ -179,7 +179,7 @@ def _file(output: str, plan: ExportPlan) -> _Target:
 
 
 def _is_stdout(output: str) -> bool:
-    """Whether the file goes where results are printed otherwise, by whatever name."""
+    """Whether `output` names standard output: ``-``, or the same open file."""
     if output == "-":
         return True
     try:

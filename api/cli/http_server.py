@@ -66,7 +66,7 @@ def server_config(app: ASGIApp, bounds: Bounds) -> uvicorn.Config:
     """The configuration of a server for `app` that keeps to `bounds`."""
     return uvicorn.Config(
         app,
-        http=partial(BoundedProtocol, limits=_Limits(bounds)),  # type: ignore[arg-type]
+        http=partial(BoundedProtocol, limits=_Limits(bounds)),  # type: ignore[arg-type]  # makes one
         ws="none",
         lifespan="on",
         log_config=None,
@@ -110,7 +110,9 @@ class BoundedProtocol(H11Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._awaited: type[h11.IDLE] | type[h11.SEND_BODY] | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(  # type: ignore[override]  # as in uvicorn
+        self, transport: asyncio.Transport
+    ) -> None:
         """Accept a connection."""
         super().connection_made(transport)
         self._await_rest()

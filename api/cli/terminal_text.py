@@ -1,6 +1,6 @@
 """Text for a terminal: what a stranger wrote moves no cursor, and forges no line.
 
-A dead letter is whatever somebody published. Its bytes may be commands to the terminal of the
+The body of a dead letter may hold any bytes. They may be commands to the terminal of the
 operator who reads it: a title, a colour, an answer typed in the operator's name.
 """
 

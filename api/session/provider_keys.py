@@ -82,7 +82,7 @@ class ProviderKeys:
             raise Unauthenticated
         if key := self._keys.get(key_id):
             return key
-        # It may be a new one. A client is told to come back, instead of being signed out.
+        # It may be a new one. The client gets a 503 and tries again, instead of being signed out.
         if self._tried_at is not None and self._is_past(self._tried_at, _COOLDOWN):
             self._wake.set()
         if self._fetching or self._wake.is_set():
@@ -101,7 +101,7 @@ class ProviderKeys:
                 self._keys = _usable(self._client.fetch_data())
                 self._fetched_at = self._clock()
                 failing = False
-            # Whatever a provider sends: the next set may be good, and the last one is still there.
+            # A bad answer ends nothing: the last good set is kept, and the next may be good.
             except Exception as error:
                 if not failing:
                     log.warning(

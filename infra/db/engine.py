@@ -29,9 +29,11 @@ from waybill.infra.config.errors import BadSettings
 _BUSY_TIMEOUT_MS = 15_000
 _READ_ONLY = "waybill_read_only"
 _READ_ONLY_TRANSACTION, _SILENT_IN_TRANSACTION = "25006", "25P03"
+#: After these a connection is not used again.
+_ENDS_THE_CONNECTION = (_READ_ONLY_TRANSACTION, _SILENT_IN_TRANSACTION)
 #: No writes, a silent session ended, tables missing or of another version. (SQLSTATE)
-_STATES_OF_THE_DATABASE = (_READ_ONLY_TRANSACTION, _SILENT_IN_TRANSACTION, "42P01", "42703")
-#: For psycopg, whatever the URL says.
+_STATES_OF_THE_DATABASE = (*_ENDS_THE_CONNECTION, "42P01", "42703")
+#: For psycopg; the URL cannot override it.
 _POSTGRES: dict[str, Any] = {
     # A pooler in transaction mode, such as PgBouncer, gives each transaction another session, which
     # does not know what an earlier one prepared.
@@ -154,8 +156,7 @@ def _make_operational(context: sa.engine.ExceptionContext) -> OperationalError |
     if error is None or state not in _STATES_OF_THE_DATABASE:
         return None
     # A primary that became a standby stays one: the next connection may find the new primary.
-    ended = (_READ_ONLY_TRANSACTION, _SILENT_IN_TRANSACTION)
-    context.is_disconnect = context.is_disconnect or state in ended
+    context.is_disconnect = context.is_disconnect or state in _ENDS_THE_CONNECTION
     return OperationalError(
         context.statement,
         context.parameters,

@@ -39,7 +39,7 @@ class StoredTargets:
         if WEBHOOK not in notify:
             return dict(notify)
         url = notify[WEBHOOK]
-        origin = _ORIGIN.match(url)[0]  # type: ignore[index] # every checked URL has one
+        origin = _ORIGIN.match(url)[0]  # type: ignore[index]  # every checked URL has one
         path = url.removeprefix(origin) or "/"
         sealed = self._ciphers[0].encrypt(path.encode(), [origin.encode()])
         text = base64.urlsafe_b64encode(sealed).decode()

@@ -5,7 +5,7 @@
     WaybillError
     └── SourceError
         ├── SourceUnavailable   retried: a lock, a time limit, a connection lost while reading
-        │   ├── SourceAway      no connection can be made, whatever the query is
+        │   ├── SourceAway      no connection can be made
         │   └── ReadConflict    the rows changed under the read, on a standby most often
         ├── SourceRejected      (also ExportRejected) never retried: the query itself is bad
         └── ReadCancelled       `RowStream.cancel` was called

@@ -62,7 +62,7 @@ def test_r41_no_statement_changes_or_takes_away_an_entry(log: Engine, table: str
     insert = f"INTO {table} ({columns}) VALUES ({values})"
     statements = [
         f"UPDATE {table} SET at = at",  # noqa: S608 - one of two names
-        f"DELETE FROM {table}",  # noqa: S608
+        f"DELETE FROM {table}",  # noqa: S608 - as above
         f"INSERT {insert} ON CONFLICT ({key}) DO UPDATE SET at = excluded.at",
     ]
     if log.dialect.name == "postgresql":

@@ -56,7 +56,7 @@ def engines() -> Iterator[list[Engine]]:
 def test_why_there_is_no_connection_is_said_without_names(
     postgres_url: str, engines: list[Engine], change: dict[str, object], says: str
 ) -> None:
-    url = sa.make_url(postgres_url).set(**change)  # type: ignore[arg-type]
+    url = sa.make_url(postgres_url).set(**change)  # type: ignore[arg-type]  # of several types
     engines.append(create_engine(url.render_as_string(hide_password=False)))
     with pytest.raises(DatabaseUnavailable, match=says) as caught:
         check_available(engines[0])
@@ -93,7 +93,7 @@ def test_a_database_that_takes_no_writes_is_a_503_and_not_ready(
         ask(client)
         with postgres_server.connect() as connection:
             connection.execute(
-                f'ALTER DATABASE "{name}" SET default_transaction_read_only TO on'  # type: ignore[arg-type]
+                f'ALTER DATABASE "{name}" SET default_transaction_read_only TO on'  # type: ignore[arg-type]  # no literal
             )
         api.engine.dispose()
 

@@ -66,7 +66,7 @@ def test_a_source_that_cannot_be_read_is_named(
 def test_why_a_source_lets_nobody_in_is_said(
     stack: Callable[..., Stack], postgres_url: str, change: dict[str, str], says: str
 ) -> None:
-    url = sa.make_url(postgres_url).set(**change)  # type: ignore[arg-type]
+    url = sa.make_url(postgres_url).set(**change)  # type: ignore[arg-type]  # of several types
     with pytest.raises(WaybillError, match=says) as caught:
         check_source(stack(source_url=url.render_as_string(hide_password=False)))
     assert "canary" not in caught.value.message

@@ -91,7 +91,7 @@ def test_o39_a_right_that_is_missing_is_named_with_its_consequence(
         check_rights(stack)
     assert caught.value.message.startswith(f"{right} is missing")
     assert consequence in caught.value.message
-    # A HEAD is refused without a word.
+    # The refusal of a HEAD has no body.
     assert ("explicit deny" in caught.value.message) is (right != "s3:GetObject")
 
 

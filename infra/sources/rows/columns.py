@@ -179,8 +179,8 @@ def batches(
 ) -> Iterator[pa.RecordBatch]:
     """Batches of at most `MAX_ROWS` rows, closed when they have taken about `MAX_BYTES`.
 
-    ``fetch(n)`` returns up to `n` more rows, and nothing at the end. `made_text` is told of values
-    that `RowColumn.made_text` counts, by the column's position.
+    ``fetch(n)`` returns up to `n` more rows, and nothing at the end. `made_text`
+    sums what `RowColumn.made_text` counts, by the column's position.
     """
     made_text = Counter() if made_text is None else made_text
     schema = pa.schema([column.field for column in columns])

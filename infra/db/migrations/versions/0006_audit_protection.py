@@ -61,7 +61,7 @@ def upgrade() -> None:
         else:
             # REPLACE deletes the old row without firing triggers.
             op.execute(
-                f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table}"  # noqa: S608
+                f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table}"  # noqa: S608 - constants
                 f" WHEN EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key})"
                 f" BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
             )
