@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import http.client
 import ssl
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.support.servers.loopback import LoopbackServer
 from waybill.storage.config import S3Config
 
 #: Not passed on: they concern one connection.
@@ -64,24 +64,20 @@ class S3Gate:
         #: All requests, and those that a rule refused.
         self.seen: list[GateRequest] = []
         self.refused: list[GateRequest] = []
-        self._server = _Server(("127.0.0.1", 0), _Exchange)
+        self._server = _Server(_Exchange, tls)
         self._server.gate = self
-        self._scheme = "http" if tls is None else "https"
-        if tls is not None:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
     @property
     def url(self) -> str:
         """Its own address."""
-        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
+        return self._server.url
 
     def config(self, **changes: object) -> S3Config:
         """The store behind it, reached through it."""
@@ -109,7 +105,7 @@ def gate(s3_config: S3Config) -> Iterator[S3Gate]:
         yield running
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(LoopbackServer):
     daemon_threads = True
     gate: S3Gate
 

@@ -13,12 +13,13 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
+from tests.support.servers.loopback import LoopbackServer
 from tests.support.servers.s3_stub_bucket import ACCESS_KEY, Answer, Refused, Request, StrictBucket
 from waybill.storage.config import S3Config
 from waybill.storage.s3 import S3Store
@@ -39,20 +40,16 @@ class S3Stub:
         self.released = threading.Event()
         self._script: dict[str, deque[Fault]] = defaultdict(deque)
         self._always: dict[str, Fault] = {}
-        self._server = _Server(("127.0.0.1", 0), Exchange)
+        self._server = _Server(Exchange, tls)
         self._server.stub = self
-        self._scheme = "http" if tls is None else "https"
-        if tls is not None:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.released.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
     def script(self, operation: str, *faults: Fault) -> None:
         """Let the next requests of that operation go wrong, one fault each."""
@@ -73,11 +70,10 @@ class S3Stub:
 
     def config(self, **settings: object) -> S3Config:
         """How to reach it, with little patience."""
-        port = self._server.server_address[1]
         defaults = {"read_timeout_seconds": 1.0, "connect_timeout_seconds": 2.0, "attempts": 3}
         return S3Config(
             bucket=BUCKET,
-            endpoint_url=f"{self._scheme}://127.0.0.1:{port}",
+            endpoint_url=self._server.url,
             access_key_id=ACCESS_KEY,
             secret_access_key=SECRET_KEY,
             **{**defaults, **settings},
@@ -99,7 +95,7 @@ def stub_store(stub: S3Stub) -> Iterator[S3Store]:
     store.close()
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(LoopbackServer):
     stub: S3Stub
 
     def handle_error(self, request: object, client_address: object) -> None:

@@ -7,8 +7,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
+
+from tests.support.servers.loopback import LoopbackServer
 
 
 @dataclass(frozen=True)
@@ -35,33 +37,28 @@ class Receiver:
         self.always: Answer = 204
         #: Set at the end; whoever hangs waits for it.
         self.closing = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(_Handler, tls, handshake_on_accept=False)
         self._server.receiver = self
-        self.scheme = "https" if tls else "http"
         if tls:
             tls.sni_callback = lambda _socket, name, _context: self.names.append(name)
-            self._server.socket = tls.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
 
     @property
     def port(self) -> int:
         return self._server.server_address[1]
 
     def url(self, path: str = "/hook", host: str = "127.0.0.1") -> str:
-        return f"{self.scheme}://{host}:{self.port}{path}"
+        return f"{self._server.scheme}://{host}:{self.port}{path}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(LoopbackServer):
     daemon_threads = True
     request_queue_size = 64
     receiver: Receiver
