@@ -176,8 +176,11 @@ class Claim:
     """The right to work on a task, until the lease ends or the fence moves on."""
 
     task: Task
+    #: Orders the claims of a task, within one history of the database.
     fence: int
     worker: str
+    #: Random. A standby that is promoted without this claim may give its fence to another one.
+    id: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,8 @@ class Attempt:
         if (stream.rows_expected or 0) > max_rows:
             raise LimitExceeded(f"The export has more than {max_rows} rows.")
         key = _object_key(self.claim, plan.format.extension)
-        self.dependencies.runs.reserve_object(self.claim, key)
+        if not self.dependencies.runs.reserve_object(self.claim, key):
+            raise LeaseLost()
         with self.dependencies.store.open_upload(
             key,
             content_type=plan.format.media_type,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
@@ -141,7 +141,7 @@ class TaskMachine(RuleBasedStateMachine):
         )
         assert (claim is not None) == allowed
         if claim is None:
-            return Claim(self.requests.get(self.person(user), task.id), -1, worker)
+            return Claim(self.requests.get(self.person(user), task.id), -1, worker, uuid4())
         task.status, task.fence = TaskStatus.PROCESSING, task.fence + 1
         task.attempt += 1
         assert (claim.fence, claim.task.attempt) == (task.fence, task.attempt)

@@ -22,6 +22,7 @@ from tests.support.guarded import (
     admin_sees_own_tenant_only,
     claim_waits_for_its_database,
     foreign_tenants_operate_nothing,
+    lost_claim_writes_nothing,
     lost_role_sees_no_link,
     missing_confirm_is_an_error,
     only_confirms_mark,
@@ -61,6 +62,17 @@ def without_fence(monkeypatch):
 def test_without_the_fence_a_zombie_writes(without_fence, engine):
     with pytest.raises(RED):
         zombie_writes_nothing(engine)
+
+
+def test_f94_without_the_id_of_a_claim_a_lost_one_writes(engine, monkeypatch):
+    held = runs._held
+    monkeypatch.setattr(
+        runs,
+        "_held",
+        lambda claim: [c for c in held(claim) if c.left is not export_task.c.claim_id],
+    )
+    with pytest.raises(RED):
+        lost_claim_writes_nothing(engine)
 
 
 def open_channels_with(monkeypatch, **options: Any) -> None:

@@ -23,8 +23,11 @@ from tests.support.task_store import (
     finished,
     new_task,
     progress_of,
+    put_row_back,
+    task_row,
 )
 from tests.support.wake_ups import Recorder, wake_ups
+from waybill.faults import Fault
 from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.broker.port import Broker, BrokerUnavailable, WakeUp
 from waybill.infra.broker.rabbitmq.topology import TASK_EXCHANGE, work_queue
@@ -151,6 +154,33 @@ def zombie_writes_nothing(engine):
     assert not runs.release(zombie)
     assert runs.finish(heir, finished("good"))
     assert store.get(ANN, task.id).object_key == "good"
+
+
+def lost_claim_writes_nothing(engine):
+    """A claim that a failover of the database lost, and another one with the same fence."""
+    store, runs = TaskRequests(engine), Worker(engine, LEASE)
+    task = store.submit(ANN, new_task()).task
+    known = task_row(engine, task.id)
+    lost = runs.claim(task.id, "first")
+    put_row_back(engine, known)
+    held = runs.claim(task.id, "second")
+    assert held.fence == lost.fence
+    before = task_row(engine, task.id)
+    assert runs.heartbeat(lost, progress_of(1, 1)) is Pulse.LOST
+    runs.record_estimate(lost, planned_rows=1, rows=1, size_bytes=1, seconds=1)
+    assert not runs.reserve_object(lost, "lost")
+    assert not runs.finish(lost, finished("lost"))
+    assert runs.fail(lost, code="x", message="y", retry_in=None) is None
+    now = timedelta(0)
+    assert not runs.postpone(
+        lost, waiting_for=Fault.STORAGE, code="x", message="y", delays=(now, now)
+    )
+    assert not runs.release(lost)
+    assert task_row(engine, task.id) == before
+    assert runs.heartbeat(held, progress_of(1, 1)) is Pulse.ALIVE
+    assert runs.reserve_object(held, "held")
+    assert runs.finish(held, finished("held"))
+    assert store.get(ANN, task.id).object_key == "held"
 
 
 def admin_sees_own_tenant_only(engine):

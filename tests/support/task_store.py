@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.broker.port import WakeUp
 from waybill.infra.config.limits import Limits
-from waybill.infra.db.engine import database_now, write_transaction
+from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
@@ -80,6 +80,23 @@ def finished(key: str, **change: Any) -> Finished:
         "retention": timedelta(days=7),
     }
     return Finished(**values | change)
+
+
+def task_row(engine: Engine, task_id: UUID) -> dict[str, Any]:
+    """The row of one task."""
+    with read_transaction(engine) as connection:
+        row = connection.execute(sa.select(export_task).where(export_task.c.id == task_id))
+        return dict(row.mappings().one())
+
+
+def put_row_back(engine: Engine, known: dict[str, Any]) -> None:
+    """Undo what happened to a task since its row was `known`.
+
+    The promotion of a standby does so with every commit that it had not received.
+    """
+    with write_transaction(engine) as connection:
+        which = export_task.c.id == known["id"]
+        connection.execute(sa.update(export_task).where(which).values(**known))
 
 
 def expire_lease(engine: Engine, task_id: UUID) -> None:

@@ -57,6 +57,9 @@ export_task = sa.Table(
     sa.Column("max_attempts", sa.Integer(), nullable=False),
     # Rises at each claim and each loss of a claim; every later write names its fence.
     sa.Column("fence", sa.BigInteger(), nullable=False, server_default="0"),
+    # Random, one for each claim: two histories of a database that failed over may use the same
+    # fence. NULL while there is no claim, and for a claim of a process of an older version.
+    sa.Column("claim_id", sa.Uuid()),
     # Rises at each change; the ETag.
     sa.Column("version", sa.BigInteger(), nullable=False, server_default="0"),
     sa.Column("lease_owner", sa.Text()),
@@ -192,6 +195,7 @@ storage_object = sa.Table(
     # No foreign key: an object whose task was deleted is an orphan, and must stay on record.
     sa.Column("task_id", sa.Uuid(), nullable=False),
     sa.Column("fence", sa.BigInteger(), nullable=False),
+    sa.Column("claim_id", sa.Uuid()),
     sa.Column("state", sa.Text(), nullable=False),
     sa.Column("created_at", UtcDateTime(), nullable=False),
     sa.CheckConstraint("state IN ('OPEN', 'STORED')", name="state"),

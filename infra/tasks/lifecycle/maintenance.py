@@ -55,7 +55,7 @@ class Maintenance:
         """
         with read_transaction(self._engine) as connection:
             silent = connection.execute(
-                sa.select(_task.id, _task.fence)
+                sa.select(_task.id, _task.fence, _task.claim_id)
                 .where(
                     in_status(TaskStatus.PROCESSING),
                     _task.lease_expires_at < database_now(connection),
@@ -63,12 +63,13 @@ class Maintenance:
                 .limit(self._batch)
             ).all()
         rescued = 0
-        for task_id, fence in silent:
+        for task_id, fence, claim_id in silent:
             with write_transaction(self._engine) as connection:
                 now = database_now(connection)
                 still_silent = (
                     _task.id == task_id,
                     _task.fence == fence,
+                    _task.claim_id.is_not_distinct_from(claim_id),
                     _task.lease_expires_at < now,
                 )
                 rescued += bool(

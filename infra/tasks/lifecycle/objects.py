@@ -5,6 +5,7 @@ The record is written first, so collecting what no task refers to never has to g
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -19,13 +20,27 @@ _object = storage_object.c
 _task = export_task.c
 
 
-def reserve_object(connection: Connection, now: datetime, claim: Claim, key: str) -> None:
-    """Record the key of an upload that is about to begin."""
-    connection.execute(
-        storage_object.insert().values(
-            key=key, task_id=claim.task.id, fence=claim.fence, state="OPEN", created_at=now
-        )
+def reserve_object(
+    connection: Connection,
+    now: datetime,
+    claim: Claim,
+    key: str,
+    held: Iterable[sa.ColumnElement[bool]],
+) -> bool:
+    """Record the key of an upload that is about to begin; False when `held` is no longer true."""
+    record = {
+        _object.key: key,
+        _object.task_id: claim.task.id,
+        _object.fence: claim.fence,
+        _object.claim_id: claim.id,
+        _object.state: "OPEN",
+        _object.created_at: now,
+    }
+    values = sa.select(*(sa.literal(value, column.type) for column, value in record.items()))
+    statement = storage_object.insert().from_select(
+        list(record), values.where(sa.exists().where(*held))
     )
+    return connection.execute(statement.returning(_object.key)).one_or_none() is not None
 
 
 def mark_stored(connection: Connection, key: str) -> None:
@@ -49,6 +64,8 @@ def orphaned_keys(connection: Connection, limit: int, after: str = "") -> list[s
     being_written = sa.exists().where(
         _task.id == _object.task_id,
         _task.fence == _object.fence,
+        # NULL: recorded by a process of an older version.
+        sa.or_(_object.claim_id.is_(None), _task.claim_id == _object.claim_id),
         in_status(TaskStatus.PROCESSING),
     )
     query = (

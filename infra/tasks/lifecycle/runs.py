@@ -1,7 +1,9 @@
 """Runs of tasks by workers: heartbeat, estimate, object, and how an attempt ends.
 
-Every write after a claim names the claim's fence. A worker that lost its lease, was paused, or
-is on the wrong side of a network partition changes no row: its fence is too small.
+Every write after a claim names the claim's fence and its id. A worker that lost its lease, was
+paused, or is on the wrong side of a network partition changes no row: its fence is too small. One
+whose claim a failover of the database lost changes none either: another claim may have the same
+fence, and never the same id.
 """
 
 from __future__ import annotations
@@ -79,10 +81,13 @@ class TaskRuns:
                 predicted_seconds=seconds,
             ).close()
 
-    def reserve_object(self, claim: Claim, key: str) -> None:
-        """Record the key of an upload that is about to begin, so that a crash leaves a trace."""
+    def reserve_object(self, claim: Claim, key: str) -> bool:
+        """Record the key of an upload that is about to begin, so that a crash leaves a trace.
+
+        False when the claim is lost: nothing is recorded, and nothing may be uploaded.
+        """
         with write_transaction(self._engine) as connection:
-            reserve_object(connection, database_now(connection), claim, key)
+            return reserve_object(connection, database_now(connection), claim, key, _held(claim))
 
     def finish(self, claim: Claim, done: Finished) -> bool:
         """Record SUCCESS with its object in one commit.
@@ -158,5 +163,6 @@ def _held(claim: Claim) -> transitions.Conditions:
     return (
         _task.id == claim.task.id,
         _task.fence == claim.fence,
+        _task.claim_id == claim.id,
         _task.status == TaskStatus.PROCESSING,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -42,7 +42,7 @@ _task = export_task.c
 #: arrives this early is claimed, since turning it away would leave it to the sweeper.
 _EARLY = timedelta(seconds=1)
 
-_NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}
+_NO_LEASE: dict[str, Any] = {"claim_id": None, "lease_owner": None, "lease_expires_at": None}
 _NOT_WAITING: dict[str, Any] = {"waiting_for": None, "waiting_since": None}
 
 
@@ -92,6 +92,7 @@ def claim(
     `hint` is the delivered message; see `is_due`. Without `alone` the worker runs other exports,
     and a task that has to run alone is not claimed.
     """
+    claim_id = uuid4()
     rows = move_tasks(
         connection,
         now,
@@ -107,6 +108,7 @@ def claim(
         actor=Actor.worker(worker),
         detail=lambda row: {"attempt": row["attempt"]},
         fence=_task.fence + 1,
+        claim_id=claim_id,
         attempt=_task.attempt + 1,
         lease_owner=worker,
         lease_expires_at=now + lease,
@@ -116,7 +118,7 @@ def claim(
         rows_total=None,
         bytes_uploaded=0,
     )
-    return Claim(Task.from_row(rows[0]), rows[0]["fence"], worker) if rows else None
+    return Claim(Task.from_row(rows[0]), rows[0]["fence"], worker, claim_id) if rows else None
 
 
 def is_due(columns: Any, now: datetime, hint: WakeUp | None) -> sa.ColumnElement[bool]:
