@@ -15,6 +15,7 @@ from waybill.infra.config.settings import Settings
 from waybill.infra.db.shared_secret import shared_secret
 from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.history import TaskHistory
+from waybill.infra.files.stored_files import StoredFiles
 from waybill.infra.links.share_links import ShareLinks
 from waybill.infra.notifications.queries import NotificationQueries
 from waybill.infra.notifications.rules import NotificationRules
@@ -67,6 +68,7 @@ class Services:
         self.admin_queries = AdminQueries(engine)
         self.dead_letters = DeadLetters(engine)
         self.links = ShareLinks(engine)
+        self.files = StoredFiles(engine, store)
         self.refusals = Refusals(engine)
         self.oversight_reads = OversightReads(engine)
         self.session_log = SessionLog(engine)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, Self
 
 from botocore.config import Config
 
@@ -74,6 +74,10 @@ class S3Config:
         None lets boto3 ask the AWS chain.
         """
         return self.region or (DEFAULT_REGION if self.endpoint_url else None)
+
+    def prompt(self) -> Self:
+        """The same store, asked once and not waited for: three seconds without an answer end it."""
+        return replace(self, attempts=1, connect_timeout_seconds=1.0, read_timeout_seconds=2.0)
 
     def client_config(self) -> Config:
         """Settings of a boto3 client. Signatures are always SigV4: SigV2 links can be altered."""

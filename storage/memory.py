@@ -86,6 +86,10 @@ class MemoryStore:
             found = self._objects.get(key)
         return found.stored if found else None
 
+    def find(self, key: str) -> StoredObject | None:
+        """The object of that key, or None."""
+        return self.head(key)
+
     def delete(self, key: str) -> None:
         """Remove the object, if there is one."""
         with self._lock:

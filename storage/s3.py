@@ -28,6 +28,7 @@ class S3Store:
     def __init__(self, config: S3Config) -> None:
         #: Every request of the store goes through it.
         self.connection = S3Connection(config)
+        self._prompt_connection = S3Connection(config.prompt())
         self._bucket = config.bucket
 
     def ensure_bucket(self, retention_days: int) -> tuple[str, ...]:
@@ -52,6 +53,14 @@ class S3Store:
     def head(self, key: str) -> StoredObject | None:
         """The object of that key, or None."""
         return head_object(self.connection, key)
+
+    def find(self, key: str) -> StoredObject | None:
+        """The object of that key, or None; with one try."""
+        found = head_object(self._prompt_connection, key)
+        if found is None:
+            # A HEAD is answered in the same way where the whole bucket is missing.
+            reach_bucket(self._prompt_connection)
+        return found
 
     def delete(self, key: str) -> None:
         """Remove the object, if there is one."""
@@ -100,6 +109,7 @@ class S3Store:
     def close(self) -> None:
         """End connections. Safe to call twice."""
         self.connection.close()
+        self._prompt_connection.close()
 
     def _page_of_uploads(
         self, prefix: str, key_marker: str, upload_id_marker: str

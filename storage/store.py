@@ -132,6 +132,13 @@ class ObjectStore(Protocol):
         """The object of that key, or None."""
         ...
 
+    def find(self, key: str) -> StoredObject | None:
+        """As `head`, within seconds, and None only if the bucket itself is there.
+
+        One try with short timeouts, for a caller who waits and can do without the answer.
+        """
+        ...
+
     def delete(self, key: str) -> None:
         """Remove the object. There may be none."""
         ...

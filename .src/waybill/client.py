@@ -25,6 +25,7 @@ from waybill.api.client.errors import (
     NotFound,
     ServerFailed,
     StillRunning,
+    StoreRefused,
     TooMany,
     Unreachable,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "ServerFailed",
     "Status",
     "StillRunning",
+    "StoreRefused",
     "TaskPage",
     "TooMany",
     "Unreachable",

@@ -30,6 +30,7 @@ from waybill.api.client.errors import (
     error_of,
     read,
     retry_after_of,
+    store_error_of,
 )
 from waybill.timing import backoff
 
@@ -208,6 +209,8 @@ class Waybill:
         the bytes go to a hidden file next to it, which replaces it at the end.
 
         Raises:
+            FileGone: the file was deleted.
+            StoreRefused: the object store does not send it.
             DamagedDownload: the downloaded bytes are not the file.
         """
         link = self.download_link(task_id)
@@ -230,7 +233,7 @@ class Waybill:
         try:
             with self._store.stream("GET", url) as answer, part.open("xb") as file:
                 if answer.status_code != httpx2.codes.OK:
-                    raise error_of(answer)
+                    raise store_error_of(answer)
                 for chunk in answer.iter_raw():
                     digest.update(chunk)
                     file.write(chunk)

@@ -13,11 +13,13 @@
     ├── Unreachable             no answer
     ├── ExportFailed            the export ended without a file; `code` says why
     ├── StillRunning            (also a TimeoutError) the timeout is over, the export continues
+    ├── StoreRefused            the object store does not send the file
     └── DamagedDownload         the downloaded bytes are not the file
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -25,6 +27,11 @@ import httpx2
 from pydantic import ValidationError
 
 from waybill.api.client.answers import Answer, ExportTask
+
+#: The code in a store's error document. (Amazon S3, "REST error responses".)
+_STORE_CODE = re.compile(rb"<Code>(\w{1,100})</Code>")
+#: Such a document has a few hundred bytes; a proxy's page may have more, which nobody needs.
+_MOST_BYTES_OF_AN_ERROR = 16_384
 
 Model = TypeVar("Model", bound=Answer)
 
@@ -68,7 +75,7 @@ class Conflict(ApiError):
 
 
 class FileGone(ApiError):
-    """The file was deleted at the end of its retention period."""
+    """The file was deleted: at the end of its retention period, or `file_missing`: by others."""
 
 
 class TooMany(ApiError):
@@ -84,7 +91,7 @@ class ExportFailed(ClientError):
 
     def __init__(self, task: ExportTask) -> None:
         self.task = task
-        if task.status == "FAILED" and task.last_error:
+        if task.status in ("FAILED", "EXPIRED") and task.last_error:
             self.code, message = task.last_error.code, task.last_error.message
         else:
             self.code, message = task.status.lower(), f"The export ended: {task.status}."
@@ -99,6 +106,20 @@ class StillRunning(ClientError, TimeoutError):
         super().__init__(
             f"The export {task.id} is still {task.status}; it continues on the server."
         )
+
+
+class StoreRefused(ClientError):
+    """The object store answered a download with an error instead of the file.
+
+    `code` is the store's own, such as `NoSuchKey` or `AccessDenied`; empty if it names none.
+    """
+
+    def __init__(self, status: int, code: str, retry_after: float | None) -> None:
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+        why = f" ({code})" if code else ""
+        super().__init__(f"The object store answered {status}{why} instead of the file.")
 
 
 class DamagedDownload(ClientError):
@@ -130,6 +151,18 @@ def error_of(response: httpx2.Response) -> ApiError:
     status = response.status_code
     kind = ServerFailed if status >= 500 else _KINDS.get(status, ApiError)
     return kind(status, problem if isinstance(problem, dict) else {}, retry_after_of(response))
+
+
+def store_error_of(response: httpx2.Response) -> StoreRefused:
+    """The error that an object store's answer stands for, whose body has not been read yet."""
+    start = b""
+    for chunk in response.iter_bytes():
+        start += chunk
+        if len(start) >= _MOST_BYTES_OF_AN_ERROR:
+            break
+    found = _STORE_CODE.search(start)
+    code = found[1].decode() if found else ""
+    return StoreRefused(response.status_code, code, retry_after_of(response))
 
 
 def read(model: type[Model], response: httpx2.Response) -> Model:

@@ -69,6 +69,7 @@ TASK_CODES: Mapping[str, bool] = {
     **{kind.code: kind.retry for kind in _TASK_ERRORS},
     # Outcomes that no error class of ours stands for. The worker and the sweeper record them.
     "database_unavailable": True,
+    "file_missing": True,
     "internal_error": True,
     "out_of_memory": True,
     "stalled": True,

@@ -126,6 +126,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "The file was deleted at the end of its retention period.",
         "Run the export again to get a new file with current data.",
     ),
+    "file_missing": (
+        "Something other than Waybill has deleted or replaced the file in the object store.",
+        "Run the export again to get a new file with current data.",
+    ),
     "file_not_ready": (
         "The export has no file: it is still running, or it ended without one.",
         "Wait until it is ready. If it failed, start it again.",

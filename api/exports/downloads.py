@@ -7,12 +7,12 @@ from uuid import UUID
 
 from waybill.api.exports.service import authorise_again
 from waybill.api.exports.view import link_lives
-from waybill.api.problems.errors import FileExpired, FileNotReady
+from waybill.api.problems.errors import FileExpired, FileMissing, FileNotReady
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied
 from waybill.exporter.formats.registry import format_named
 from waybill.infra.services import Services
-from waybill.infra.tasks.model import Task
+from waybill.infra.tasks.model import FILE_MISSING, Task
 from waybill.infra.tasks.states import LIVE, TaskStatus
 from waybill.storage.store import LinkMethod, SignedLink
 
@@ -26,7 +26,7 @@ def sign_link(services: Services, user: Principal, task_id: UUID) -> SignedLink:
     Raises:
         TaskNotFound: also if the task belongs to another user.
         PermissionDenied: the caller has lost the right to export this.
-        FileNotReady, FileExpired: there is no file.
+        FileNotReady, FileExpired, FileMissing: there is no file.
     """
     task = services.requests.get(user, task_id)
     authorise_again(services, user, task)
@@ -39,36 +39,46 @@ def describing_link(services: Services, user: Principal, task_id: UUID) -> Signe
     """A link that a HEAD may use, for size and name of the file. It is good for no byte of it.
 
     Raises:
-        TaskNotFound, PermissionDenied, FileNotReady, FileExpired: as `sign_link`.
+        TaskNotFound, PermissionDenied, FileNotReady, FileExpired, FileMissing: as `sign_link`.
     """
     task = services.requests.get(user, task_id)
     authorise_again(services, user, task)
     return presigned(services, task, services.settings.link_ttl, method="HEAD")
 
 
-def task_with_link(services: Services, user: Principal, task: Task, now: datetime) -> Task | None:
-    """`task` as it is now, if its recorded link may be shown to `user`; audited at the first time.
+def task_to_show(
+    services: Services, user: Principal, task: Task, now: datetime
+) -> tuple[Task, bool]:
+    """`task` as it is now, and whether its recorded link may be shown to `user`.
 
-    None if there is no valid link, or if the caller may no longer export the dataset.
+    Showing a link is audited at the first time. It may not be shown without the right to export
+    the dataset, or when the file is gone, which the task says then.
     """
     if not link_lives(task, now):
-        return None
+        return task, False
     try:
         authorise_again(services, user, task)
     except PermissionDenied:
-        return None
-    return task if task.link_shown_at else services.requests.show_link(user, task.id)
+        return task, False
+    if services.files.is_missing(task, seen_lately_is_enough=True):
+        return services.requests.get(user, task.id), False
+    return task if task.link_shown_at else services.requests.show_link(user, task.id), True
 
 
 def presigned(
-    services: Services, task: Task, ttl: timedelta, *, method: LinkMethod = "GET"
+    services: Services,
+    task: Task,
+    ttl: timedelta,
+    *,
+    method: LinkMethod = "GET",
+    seen_lately_is_enough: bool = False,
 ) -> SignedLink:
     """A link to the file of `task`, valid for `ttl` or until the file expires. Not audited here.
 
     Raises:
-        FileNotReady, FileExpired: there is no file.
+        FileNotReady, FileExpired, FileMissing: there is no file.
     """
-    key, life = file_of(task, ttl)
+    key, life = file_of(services, task, ttl, seen_lately_is_enough=seen_lately_is_enough)
     return services.store.presign(
         key,
         filename=task.filename,
@@ -78,21 +88,26 @@ def presigned(
     )
 
 
-def file_of(task: Task, ttl: timedelta) -> tuple[str, timedelta]:
+def file_of(
+    services: Services, task: Task, ttl: timedelta, *, seen_lately_is_enough: bool = False
+) -> tuple[str, timedelta]:
     """The object key of the file, and how long a link to it is valid: `ttl` at most.
 
+    The store is asked whether it still has the file, unless it had it two seconds ago and that
+    is enough.
+
     Raises:
-        FileNotReady, FileExpired: there is no file.
+        FileNotReady, FileExpired, FileMissing: there is no file.
     """
     if task.status == TaskStatus.EXPIRED:
-        raise FileExpired
+        raise FileMissing if task.error_code == FILE_MISSING else FileExpired
     if task.status in LIVE:
         raise FileNotReady("The export has not finished yet.")
     if task.status != TaskStatus.SUCCESS or task.object_key is None:
         raise FileNotReady(f"The export ended without a file: {task.status}.")
-    if task.expires_at is None:
-        return task.object_key, ttl
-    left = task.expires_at - datetime.now(UTC)
+    left = ttl if task.expires_at is None else task.expires_at - datetime.now(UTC)
     if left < _MIN_LIFETIME:
         raise FileExpired
+    if services.files.is_missing(task, seen_lately_is_enough=seen_lately_is_enough):
+        raise FileMissing
     return task.object_key, min(ttl, left)

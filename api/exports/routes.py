@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from waybill.api.context import ContextDep, ServicesDep
-from waybill.api.exports.downloads import describing_link, sign_link, task_with_link
+from waybill.api.exports.downloads import describing_link, sign_link, task_to_show
 from waybill.api.exports.lists import read_list
 from waybill.api.exports.schemas import (
     DownloadLink,
@@ -98,8 +98,7 @@ def get_task(
     log records the first time a link is shown (`link_shown`).
     """
     task, now = services.requests.get(user, task_id), datetime.now(UTC)
-    linked = task_with_link(services, user, task, now)
-    task, with_link = linked or task, linked is not None
+    task, with_link = task_to_show(services, user, task, now)
     headers = headers_of(task, now, language, with_link=with_link)
     if headers["ETag"] in _tags(if_none_match):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

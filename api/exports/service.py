@@ -52,23 +52,22 @@ def submit_export(
     notify = request.notify.model_dump(exclude_none=True) if request.notify else {}
     services.notification_rules.check(user.tenant, notify, own_address)
     _note_audit_export(services, user, plan)
-    submitted = services.requests.submit(
-        user,
-        NewTask(
-            task_type=plan.dataset.name,
-            queue=plan.dataset.queue,
-            format=plan.format.name,
-            # With every default filled in, so that equal requests become equal tasks.
-            params=plan.param_values,
-            filename=plan.filename,
-            asked_filename=request.filename or "",
-            max_attempts=services.settings.max_attempts,
-            idempotency_key=idempotency_key,
-            notify=services.notification_rules.stored(notify),
-            options=plan.options,
-            single_flight=_single_flight(services, plan),
-        ),
+    new = NewTask(
+        task_type=plan.dataset.name,
+        queue=plan.dataset.queue,
+        format=plan.format.name,
+        # With every default filled in, so that equal requests become equal tasks.
+        params=plan.param_values,
+        filename=plan.filename,
+        asked_filename=request.filename or "",
+        max_attempts=services.settings.max_attempts,
+        idempotency_key=idempotency_key,
+        notify=services.notification_rules.stored(notify),
+        options=plan.options,
+        single_flight=_single_flight(services, plan),
     )
+    _check_reusable(services, user, new)
+    submitted = services.requests.submit(user, new)
     services.wake_relay()
     return submitted
 
@@ -81,6 +80,8 @@ def retry_export(services: Services, user: Principal, task_id: UUID) -> Submitte
     """
     task = services.requests.get(user, task_id)
     authorise_again(services, user, task)
+    # One whose file is gone can be retried as well, whether or not a download has noticed it.
+    services.files.is_missing(task)
     plan = plan_export(
         services.settings,
         services.registry[task.task_type],
@@ -91,12 +92,9 @@ def retry_export(services: Services, user: Principal, task_id: UUID) -> Submitte
         csv=csv_options(task.options),
     )
     _note_audit_export(services, user, plan)
-    submitted = services.requests.retry(
-        user,
-        task_id,
-        max_attempts=services.settings.max_attempts,
-        single_flight=_single_flight(services, plan),
-    )
+    shared, most = _single_flight(services, plan), services.settings.max_attempts
+    _check_reusable(services, user, NewTask.retry_of(task, max_attempts=most, single_flight=shared))
+    submitted = services.requests.retry(user, task_id, max_attempts=most, single_flight=shared)
     services.wake_relay()
     return submitted
 
@@ -112,6 +110,13 @@ def authorise_again(services: Services, user: Principal, task: Task) -> None:
     except UnknownDataset:
         raise PermissionDenied("This dataset is no longer available.") from None
     dataset.authorise(user, maker=task.owner)
+
+
+def _check_reusable(services: Services, user: Principal, new: NewTask) -> None:
+    """Expire the tasks whose file `new` would reuse, until there is one that the store has."""
+    while task := services.requests.reusable(user, new):
+        if not services.files.is_missing(task):
+            return
 
 
 def _note_audit_export(services: Services, user: Principal, plan: ExportPlan) -> None:

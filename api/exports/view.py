@@ -34,7 +34,7 @@ def body_of(
 ) -> TaskBody:
     """The body of `task`, without the recorded link unless the caller has checked the rights.
 
-    See `waybill.api.exports.downloads.task_with_link`.
+    See `waybill.api.exports.downloads.task_to_show`.
     """
     link_shown = with_link and link_lives(task, now)
     return TaskBody(

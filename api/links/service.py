@@ -10,7 +10,7 @@ from waybill.api.exports.schemas import ExportRequest
 from waybill.api.exports.service import authorise_again, submit_export
 from waybill.api.links.pages import link_path
 from waybill.api.links.schemas import LinkBody, LinkList, LinkRequest, NewLinkBody
-from waybill.api.problems.errors import FileExpired
+from waybill.api.problems.errors import FileExpired, FileMissing
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied
 from waybill.infra.links.share_links import LinkNotFound, SharedTask, ShareLink
@@ -21,9 +21,10 @@ from waybill.storage.store import SignedLink
 
 #: How long the signed link behind one click is valid. From the API contract.
 CLICK_TTL = timedelta(seconds=60)
+_EXPIRED = "The file was deleted at the end of its retention period."
+_MISSING = "The file is no longer in the object store."
 _RUN_AGAIN = (
-    "The file was deleted at the end of its retention period. POST to the same address to run "
-    "the export again with the same parameters and your own rights."
+    "POST to the same address to run the export again with the same parameters and your own rights."
 )
 
 
@@ -35,11 +36,12 @@ def create_link(
     Its address is absolute if a public one is configured, and else begins with `prefix`.
 
     Raises:
-        TaskNotFound, PermissionDenied, FileNotReady, FileExpired, InvalidRequest, TooManyLinks.
+        TaskNotFound, PermissionDenied, FileNotReady, FileExpired, FileMissing, InvalidRequest,
+        TooManyLinks.
     """
     task = services.requests.get(user, task_id)
     authorise_again(services, user, task)
-    file_of(task, CLICK_TTL)
+    file_of(services, task, CLICK_TTL)
     link, token = services.links.create(
         user, task_id, expires_at=limits.expires_at, max_uses=limits.max_uses
     )
@@ -81,13 +83,16 @@ def follow(services: Services, caller: Principal, token: str) -> SignedLink:
     Raises:
         LinkNotFound: the link does not exist, has expired, was revoked or is used up.
         PermissionDenied: the caller may not export what the file holds.
-        FileExpired: the link is valid, but the file was deleted.
+        FileExpired, FileMissing: the link is valid, but the file was deleted.
     """
     shared = _authorised(services, caller, token)
     try:
-        link = presigned(services, shared.task, CLICK_TTL)
+        # A click has to be cheap, and many follow one link.
+        link = presigned(services, shared.task, CLICK_TTL, seen_lately_is_enough=True)
+    except FileMissing:
+        raise FileMissing(f"{_MISSING} {_RUN_AGAIN}") from None
     except FileExpired:
-        raise FileExpired(_RUN_AGAIN) from None
+        raise FileExpired(f"{_EXPIRED} {_RUN_AGAIN}") from None
     services.links.use(caller, shared)
     return link
 
@@ -96,7 +101,7 @@ def describe(services: Services, caller: Principal, token: str) -> SignedLink:
     """A link for a HEAD of the shared file: size and name. No use, so neither counted nor audited.
 
     Raises:
-        LinkNotFound, PermissionDenied, FileExpired: as `follow`.
+        LinkNotFound, PermissionDenied, FileExpired, FileMissing: as `follow`.
     """
     shared = _authorised(services, caller, token)
     return presigned(services, shared.task, CLICK_TTL, method="HEAD")
@@ -112,7 +117,7 @@ def run_again(services: Services, caller: Principal, token: str) -> Submitted:
     """
     task = _authorised(services, caller, token).task
     try:
-        file_of(task, CLICK_TTL)
+        file_of(services, task, CLICK_TTL)
     except FileExpired:
         request = ExportRequest(type=task.task_type, format=task.format, params=task.params)
         return submit_export(services, caller, request, None)

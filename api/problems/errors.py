@@ -10,6 +10,7 @@
     ├── BadCursor               a cursor is forged, or belongs to another list
     ├── FileNotReady            there is no file yet, or there will never be one
     ├── FileExpired             the file was deleted
+    │   └── FileMissing             and not by us
     ├── PrefetchRefused         a browser prefetched a link whose visits are counted
     ├── TooManyStreams          a user has too many open event streams
     └── IdentityProviderDown    the keys that verify tokens cannot be fetched
@@ -83,6 +84,14 @@ class FileExpired(WaybillError):
 
     code = "file_expired"
     retry = False
+
+
+class FileMissing(FileExpired):
+    """The file is no longer in the object store; retry the export to get a new one."""
+
+    code = "file_missing"
+    #: Of the export, not of the request for its file.
+    retry = True
 
 
 class PrefetchRefused(WaybillError):

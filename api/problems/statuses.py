@@ -55,6 +55,7 @@ STATUS: Mapping[type[WaybillError | StorageError], HTTPStatus] = {
     TooManyLinks: HTTPStatus.CONFLICT,
     errors.FileNotReady: HTTPStatus.CONFLICT,
     errors.FileExpired: HTTPStatus.GONE,
+    errors.FileMissing: HTTPStatus.GONE,
     errors.NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ExportRejected: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnknownDataset: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -17,6 +17,9 @@ from waybill.infra.tasks.states import TaskStatus
 #: A row of ``export_task``, or the columns that identify it: id, tenant_id, fence.
 TaskRow = sa.RowMapping | Mapping[str, Any]
 
+#: The code of an EXPIRED task whose file was gone before its retention ended.
+FILE_MISSING = "file_missing"
+
 
 class TaskNotFound(ExportRejected, KeyError):
     """There is no such export task."""

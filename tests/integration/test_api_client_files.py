@@ -17,7 +17,15 @@ from tests.support.client_waits import running, while_waiting
 from tests.support.servers.task_api import NO_TLS, TaskApi, running_api, serve
 from tests.support.servers.tcp_proxy import Direction, TcpProxy
 from waybill.api.app import create_app
-from waybill.client import DamagedDownload, ExportTask, Unreachable, Waybill
+from waybill.client import (
+    DamagedDownload,
+    ExportFailed,
+    ExportTask,
+    FileGone,
+    StoreRefused,
+    Unreachable,
+    Waybill,
+)
 from waybill.infra.tasks.model import TaskProgress
 from waybill.storage.config import S3Config
 from waybill.storage.s3 import S3Store
@@ -86,6 +94,30 @@ def test_a_damaged_file_replaces_nothing(api: TaskApi, waybill: Waybill, tmp_pat
         waybill.download(task.id, target)
     assert [item.name for item in tmp_path.iterdir()] == ["orders.csv"]
     assert target.read_text() == "of yesterday"
+
+
+def test_f90_a_file_that_is_gone_is_an_error_of_the_clients_own(
+    api: TaskApi, waybill: Waybill, tmp_path: Path
+) -> None:
+    task = waybill.submit("orders", format="csv")
+    store_file(api, task)
+    link = waybill.download_link(task.id)
+    api.services.store.delete(f"exports/{task.id}.csv")
+
+    with pytest.MonkeyPatch.context() as patch:
+        # It is deleted between the link and its use.
+        patch.setattr(waybill, "download_link", lambda _id: link)
+        with pytest.raises(StoreRefused) as refused:
+            waybill.download(task.id, tmp_path)
+    assert (refused.value.status, refused.value.code) == (404, "NoSuchKey")
+    with pytest.raises(FileGone) as gone:
+        waybill.download(task.id, tmp_path)
+    assert gone.value.code == "file_missing"
+    with pytest.raises(ExportFailed) as ended:
+        waybill.wait(task.id)
+    assert ended.value.code == "file_missing"
+    assert list(tmp_path.iterdir()) == []
+    assert waybill.retry(task.id).status == "PENDING"
 
 
 def test_a_download_that_breaks_off_replaces_nothing_and_takes_no_token_along(

@@ -88,7 +88,7 @@ function fillProgress(slot, task) {
 }
 
 function fillProblem(slot, task) {
-  const error = ["PENDING", "PROCESSING", "FAILED"].includes(task.status) ? task.last_error : null;
+  const error = showsError(task) ? task.last_error : null;
   const { waiting } = task;
   slot("problem").hidden = !error && !waiting;
   slot("problem-code").textContent = error?.code ?? "";
@@ -103,6 +103,11 @@ function fillProblem(slot, task) {
   const remedy = isLive(task) ? text("will_retry") : error.remedy;
   const futile = isLive(task) || error.retry_helps ? "" : text("retry_is_futile");
   slot("problem-remedy").textContent = `${remedy} ${futile}`.trim();
+}
+
+/** Of an expired task only a file that is gone before its time is an error. */
+function showsError(task) {
+  return ["PENDING", "PROCESSING", "FAILED", "EXPIRED"].includes(task.status);
 }
 
 function fillFacts(slot, task) {
@@ -123,7 +128,9 @@ function fillFacts(slot, task) {
 }
 
 function fillNote(note, task) {
-  const said = { EXPIRED: "expired_lead", CANCELLED: "cancelled_lead" }[task.status];
+  const said = task.status === "EXPIRED" && task.last_error
+    ? ""
+    : { EXPIRED: "expired_lead", CANCELLED: "cancelled_lead" }[task.status];
   note.hidden = !said;
   if (said) note.textContent = text(said, { time: day(task.expires_at ?? task.updated_at) });
 }

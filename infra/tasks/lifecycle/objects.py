@@ -59,6 +59,13 @@ def release_object(connection: Connection, key: str, task_id: UUID) -> None:
     )
 
 
+def mark_unused(connection: Connection, key: str) -> None:
+    """Record that no finished task refers to the object any more, if that is so."""
+    connection.execute(
+        sa.update(storage_object).where(_object.key == key, ~_referred_to()).values(state="OPEN")
+    )
+
+
 def orphaned_keys(connection: Connection, limit: int, after: str = "") -> list[str]:
     """Keys behind `after`, in order, that no task refers to and no live claim is writing."""
     being_written = sa.exists().where(

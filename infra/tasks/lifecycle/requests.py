@@ -22,7 +22,7 @@ from waybill.infra.failpoints import failpoint
 from waybill.infra.tasks.audit import Actor, audit
 from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.lifecycle.objects import release_object
-from waybill.infra.tasks.lifecycle.submission import Submitted, submit
+from waybill.infra.tasks.lifecycle.submission import Submitted, reusable, submit
 from waybill.infra.tasks.model import NewTask, SingleFlight, Task, TaskConflict
 from waybill.infra.tasks.notifications import delete_notices
 from waybill.infra.tasks.queries.owned import follows, load, matching, newest
@@ -63,6 +63,11 @@ class TaskRequests:
             failpoint("api.before_commit")
         failpoint("api.after_commit")
         return submitted
+
+    def reusable(self, user: Principal, new: NewTask) -> Task | None:
+        """The finished task whose file `submit` would give for `new`, if there is one."""
+        with read_transaction(self._engine) as connection:
+            return reusable(connection, user, new)
 
     def get(self, user: Principal, task_id: UUID) -> Task:
         """One of `user`'s tasks, or `TaskNotFound`."""
@@ -139,6 +144,8 @@ class TaskRequests:
         single_flight: SingleFlight | None = None,
     ) -> Submitted:
         """Submit the export of a task that failed, was cancelled or has expired as a new task.
+
+        The file that may be reused for it is the caller's to check, as for `submit`.
 
         Raises:
             TaskConflict: the task is live, or has a file.

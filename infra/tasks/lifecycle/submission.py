@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.limits import Limits
+from waybill.infra.db.engine import database_now
 from waybill.infra.db.tables import export_task, in_status
 from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.lifecycle.quotas import NotNow, measure
@@ -46,7 +47,7 @@ def submit(
         NotNow: a quota is used up, or too much waits for the broker.
     """
     limits, digest = limits or Limits.only(), _digest(new)
-    reusing = new.single_flight is not None and new.single_flight.reuse_for > timedelta(0)
+    reusing = _may_reuse(new)
     # The task that blocked an insert may end before it is found; then the next round inserts.
     for _ in range(4):
         measured = measure(connection, user, limits)
@@ -66,6 +67,19 @@ def submit(
         if created := request.join():
             return Submitted(created, deduplicated=False)
     raise TaskConflict("The same export is starting and finishing just now; ask again.")
+
+
+def reusable(connection: Connection, user: Principal, new: NewTask) -> Task | None:
+    """The finished task whose file `submit` would give for `new`, if there is one."""
+    if not _may_reuse(new):
+        return None
+    request = _Request(connection, database_now(connection), user, new, _digest(new))
+    source = request.fresh_file()
+    return Task.from_row(source) if source else None
+
+
+def _may_reuse(new: NewTask) -> bool:
+    return new.single_flight is not None and new.single_flight.reuse_for > timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +118,7 @@ class _Request:
         Raises:
             NotNow: `spent`, when there is a file but the quota of rows is used up.
         """
-        shared = self.new.single_flight
-        source = shared and fresh_file(self.connection, self.now, self.user, shared, self.digest)
+        source = self.fresh_file()
         if not source:
             return None
         if (source["created_by"], source["request_hash"]) == (self.user.user, self.digest):
@@ -114,6 +127,13 @@ class _Request:
             raise spent
         row = transitions.reuse(self.connection, self.now, self._values(), source)
         return Submitted(Task.from_row(row), deduplicated=False) if row else None
+
+    def fresh_file(self) -> sa.RowMapping | None:
+        """The finished task whose file is young enough to reuse."""
+        shared = self.new.single_flight
+        if shared is None:
+            return None
+        return fresh_file(self.connection, self.now, self.user, shared, self.digest)
 
     def _values(self) -> dict[str, Any]:
         new, user = self.new, self.user

@@ -174,13 +174,18 @@ class TaskApi:
         retention: timedelta = timedelta(days=7),
         link_life: timedelta = timedelta(minutes=15),
     ) -> None:
-        """What a worker does when all goes well."""
-        now = datetime.now(UTC)
+        """What a worker does when all goes well, if the test has not stored a file itself."""
+        now, store = datetime.now(UTC), self.services.store
+        if store.head(key) is None:
+            with store.open_upload(key, content_type="text/plain") as upload:
+                upload.write(bytes(65_536))
+        stored = store.head(key)
+        assert stored is not None
         done = Finished(
             object_key=key,
             etag="etag",
             sha256=sha256,
-            size_bytes=65_536,
+            size_bytes=stored.size_bytes,
             rows_source=rows,
             rows_written=rows,
             snapshot_at=now,

@@ -4,7 +4,7 @@
 
              submit, join               reuse
                   │                       │
-                  ▼       share           ▼  expire
+                  ▼       share           ▼  expire, lose
         ┌──────PENDING──────────────►SUCCESS────────►EXPIRED
         │     │ │   ▲                     ▲
         │     │ │   │ fail, rescue,       │
@@ -37,6 +37,8 @@ give_up    PENDING → FAILED                  the sweeper: it came   ``dead``: 
 cancel     PENDING → CANCELLED               a user                 none
 share      PENDING → SUCCESS                 a follower             none
 expire     SUCCESS → EXPIRED                 the sweeper            none
+lose       SUCCESS → EXPIRED                 who finds that the     none
+                                             file is gone
 =========  ================================  =====================  ==========================
 
 Without a change of status: cancelling a PROCESSING task asks its worker to stop, and a follower
@@ -62,6 +64,7 @@ from waybill.infra.tasks.lifecycle.transitions.steps import (
     give_up,
     is_due,
     join,
+    lose,
     postpone,
     release,
     reuse,
@@ -78,6 +81,7 @@ __all__ = [
     "give_up",
     "is_due",
     "join",
+    "lose",
     "postpone",
     "promote_follower",
     "release",

@@ -58,6 +58,7 @@ RELEASE = Move("release", TaskStatus.PROCESSING, (TaskStatus.PENDING, TaskStatus
 CANCEL = Move("cancel", TaskStatus.PENDING, (TaskStatus.CANCELLED,))
 SHARE = Move("share", TaskStatus.PENDING, (TaskStatus.SUCCESS,))
 EXPIRE = Move("expire", TaskStatus.SUCCESS, (TaskStatus.EXPIRED,))
+LOSE = Move("file_missing", TaskStatus.SUCCESS, (TaskStatus.EXPIRED,))
 
 #: What a new row holds where nothing is given: reading it back takes longer than writing it.
 _DEFAULTS: dict[str, Any] = {

@@ -11,8 +11,8 @@ from sqlalchemy.engine import Connection
 
 from waybill.infra.broker.port import WakeUp
 from waybill.infra.db.tables import export_task
-from waybill.infra.tasks.audit import Actor, audit
-from waybill.infra.tasks.lifecycle.objects import mark_stored, release_object
+from waybill.infra.tasks.audit import SYSTEM, Actor, audit
+from waybill.infra.tasks.lifecycle.objects import mark_stored, mark_unused, release_object
 from waybill.infra.tasks.lifecycle.single_flight import followers_of, shared_columns
 from waybill.infra.tasks.lifecycle.transitions.completion import complete
 from waybill.infra.tasks.lifecycle.transitions.moves import (
@@ -23,6 +23,7 @@ from waybill.infra.tasks.lifecycle.transitions.moves import (
     FINISH,
     GIVE_UP,
     JOIN,
+    LOSE,
     POSTPONE,
     RELEASE,
     REUSE,
@@ -32,7 +33,7 @@ from waybill.infra.tasks.lifecycle.transitions.moves import (
     move_tasks,
     update_tasks,
 )
-from waybill.infra.tasks.model import Claim, Finished, Task, TaskRow
+from waybill.infra.tasks.model import FILE_MISSING, Claim, Finished, Task, TaskRow
 from waybill.infra.tasks.outbox import add_wake_up
 from waybill.infra.tasks.states import TaskStatus
 
@@ -368,6 +369,27 @@ def expire(connection: Connection, now: datetime, task_id: UUID) -> bool:
     if rows:
         release_object(connection, rows[0]["object_key"], task_id)
     return bool(rows)
+
+
+def lose(connection: Connection, now: datetime, key: str, actor: Actor = SYSTEM) -> int:
+    """Take the file of every task that shares the object `key`, which the store no longer has.
+
+    Returns how many tasks there were.
+    """
+    rows = move_tasks(
+        connection,
+        now,
+        LOSE,
+        (_task.object_key == key,),
+        actor=actor,
+        download_url=None,
+        url_expires_at=None,
+        expires_at=now,
+        error_code=FILE_MISSING,
+        error_message="The file is no longer in the object store.",
+    )
+    mark_unused(connection, key)
+    return len(rows)
 
 
 def _time(value: datetime) -> sa.ColumnElement[datetime]:
