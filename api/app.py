@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from waybill.api.events import routes as events
 from waybill.api.events.hub import EventHub
 from waybill.api.exports import routes as exports
 from waybill.api.health import routes as health
+from waybill.api.health.figures import Figures
 from waybill.api.health.readiness import Readiness
 from waybill.api.http.cursors import Cursors
 from waybill.api.http.examples import add_examples
@@ -37,6 +39,7 @@ from waybill.api.session.auth import identify
 from waybill.api.session.tokens import TokenVerifier
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.services import Services
+from waybill.infra.sessions.denylist import Denylist
 
 _DESCRIPTION = """\
 Submit an export, follow its progress, and download the file through a signed link. The bytes of a
@@ -71,10 +74,18 @@ class _Application(FastAPI):
         return document
 
 
-def create_app(services: Services, *, most_streams: int | None = None) -> FastAPI:
+def create_app(
+    services: Services,
+    *,
+    most_streams: int | None = None,
+    figures_age: timedelta = timedelta(seconds=10),
+    denylist_period: timedelta = timedelta(seconds=10),
+) -> FastAPI:
     """Build the application around `services`. Opens no connections.
 
-    `most_streams` bounds the event streams of all users together.
+    `most_streams` bounds the event streams of all users together. Figures of `/metrics` that are
+    counted in the database are up to `figures_age` old, and the list of revoked tokens up to
+    `denylist_period`.
 
     Raises:
         BadSettings: the path of `WAYBILL_PUBLIC_URL` begins like one of our own addresses.
@@ -84,9 +95,10 @@ def create_app(services: Services, *, most_streams: int | None = None) -> FastAP
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(context.verifier.start)
         yield
-        context.verifier.close()
+        await asyncio.to_thread(context.verifier.close)
         await context.events.close()
         context.readiness.close()
+        context.figures.close()
 
     app = _Application(
         title="Waybill",
@@ -99,11 +111,14 @@ def create_app(services: Services, *, most_streams: int | None = None) -> FastAP
         redirect_slashes=False,
         lifespan=lifespan,
     )
+    denylist = Denylist(services.revocations, period=denylist_period)
     context = app.state.context = Context(
         services=services,
-        verifier=TokenVerifier(services.settings),
+        verifier=TokenVerifier(services.settings, denylist=denylist),
+        denylist=denylist,
         cursors=Cursors(lambda: services.cursor_key),
         readiness=Readiness(services.checks),
+        figures=Figures(services, max_age=figures_age),
         events=EventHub(services.changes, services.stopping, most_streams=most_streams),
         static_address=mount_static(app),
     )
@@ -113,7 +128,7 @@ def create_app(services: Services, *, most_streams: int | None = None) -> FastAP
         app.include_router(module.router)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, answer=answer_problem)
-    app.add_middleware(Envelope, answer=answer_problem)
+    app.add_middleware(Envelope, answer=answer_problem, public_url=services.settings.public_url)
     app.add_middleware(PathPrefix, prefix=_checked_prefix(app, services.settings.public_url))
     return app
 

@@ -9,10 +9,12 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from waybill.api.events.hub import EventHub
+from waybill.api.health.figures import Figures
 from waybill.api.health.readiness import Readiness
 from waybill.api.http.cursors import Cursors
 from waybill.api.session.tokens import TokenVerifier
 from waybill.infra.services import Services
+from waybill.infra.sessions.denylist import Denylist
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,10 @@ class Context:
 
     services: Services
     verifier: TokenVerifier
+    denylist: Denylist
     cursors: Cursors
     readiness: Readiness
+    figures: Figures
     events: EventHub
     #: The address of the pages' scripts and styles.
     static_address: str

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from waybill.infra.estimates.estimator import Estimator
     from waybill.infra.notifications.rules import NotificationRules
     from waybill.infra.services import Services
+    from waybill.infra.sessions.revocations import Revocations
     from waybill.infra.sources import Sources
     from waybill.infra.tasks.audit_chain import AuditChain
     from waybill.infra.tasks.dead_letters import DeadLetters
@@ -196,6 +197,13 @@ class Stack:
         from waybill.infra.tasks.audit_chain import AuditChain
 
         return AuditChain(self.engine)
+
+    @cached_property
+    def revocations(self) -> Revocations:
+        """The revoked tokens in the task tables."""
+        from waybill.infra.sessions.revocations import Revocations
+
+        return Revocations(self.engine)
 
     def services(
         self,

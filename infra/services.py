@@ -19,6 +19,7 @@ from waybill.infra.files.stored_files import StoredFiles
 from waybill.infra.links.share_links import ShareLinks
 from waybill.infra.notifications.queries import NotificationQueries
 from waybill.infra.notifications.rules import NotificationRules
+from waybill.infra.sessions.revocations import Revocations
 from waybill.infra.tasks.dead_letters import DeadLetters
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.oversight import OversightReads
@@ -72,6 +73,7 @@ class Services:
         self.refusals = Refusals(engine)
         self.oversight_reads = OversightReads(engine)
         self.session_log = SessionLog(engine)
+        self.revocations = Revocations(engine)
         self.notifications = NotificationQueries(engine)
 
     def admin_scope(self, user: Principal) -> Scope | None:

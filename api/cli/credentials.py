@@ -16,14 +16,21 @@ def token(
     user: Annotated[str, typer.Option(help="Subject of the token.")],
     tenant: Annotated[str, typer.Option(help="Tenant of the user.")],
     role: Annotated[list[str] | None, typer.Option(help="A role; may be repeated.")] = None,
-    hours: Annotated[float, typer.Option(min=0.01, max=24 * 30, help="Lifetime in hours.")] = 12,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=24 * 30,
+            help="Lifetime in hours, up to WAYBILL_MAX_TOKEN_LIFE. Default: 12, if it may be.",
+        ),
+    ] = None,
     email: Annotated[str | None, typer.Option(help="Mail address of the user.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Print a token for development, and nothing else."""
     from waybill.api.session.development_tokens import mint
 
-    ttl = timedelta(hours=hours)
+    ttl = None if hours is None else timedelta(hours=hours)
     text = mint(load(), user, tenant, frozenset(role or ()), ttl, email)
     emit({"token": text}, text, as_json=as_json)
 

@@ -70,6 +70,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "app",
         "Verify that nobody has rewritten the audit log.",
     ),
+    "sessions": (
+        "waybill.api.cli.sessions",
+        "app",
+        "Revoke the tokens of people before they expire.",
+    ),
     "doctor": (
         "waybill.api.cli.doctor.command",
         "doctor",

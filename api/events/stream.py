@@ -19,6 +19,7 @@ from waybill.api.exports.view import body_of
 from waybill.api.languages import DEFAULT, LANGUAGES, Language
 from waybill.api.problems.errors import IdentityProviderDown, Unauthenticated
 from waybill.api.session.tokens import Identity, TokenVerifier
+from waybill.infra.sessions.denylist import RevocationsUnread
 from waybill.infra.tasks.queries.changes import Change, Owner, State, StateQuery
 from waybill.infra.tasks.states import LIVE
 
@@ -73,7 +74,7 @@ def position_in(event_id: str | None) -> datetime | None:
 
 
 class Permission:
-    """Whether a stream may continue: until its token expires, and while the token is trusted."""
+    """Whether a stream may continue: until its token expires or is revoked, while it is trusted."""
 
     def __init__(
         self,
@@ -93,9 +94,19 @@ class Permission:
         """Seconds until the token's `exp`, without the leeway that requests get."""
         return (self._identity.expires_at - datetime.now(UTC)).total_seconds()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the token has expired or was revoked. Reads memory only."""
+        if self.seconds_left <= 0:
+            return True
+        try:
+            return self._verifier.is_revoked(self._identity)
+        except RevocationsUnread:
+            return False
+
     async def holds(self) -> bool:
         """Check again; cheap enough for every batch of events."""
-        if self.seconds_left <= 0:
+        if self.has_ended:
             return False
         if time.monotonic() - self._verified_at < self._verify_every:
             return True
@@ -104,7 +115,7 @@ class Permission:
             await run_in_threadpool(self._verifier.verify, self._identity.token)
         except Unauthenticated:
             return False
-        except IdentityProviderDown:
+        except (IdentityProviderDown, RevocationsUnread):
             # It was valid a minute ago, and it expires by itself.
             return True
         return True
@@ -162,8 +173,8 @@ class Stream:
     async def frames(self) -> AsyncIterator[bytes]:
         """The bytes of the stream.
 
-        It ends on `close`, when the token expires, when its only task has ended, or when the
-        reader disconnects (cancelled).
+        It ends on `close`, when the token expires or is revoked, when its only task has ended, or
+        when the reader disconnects (cancelled).
         """
         beat = Heartbeat(interval_seconds=HEARTBEAT.total_seconds()).model_dump_json()
         # At once, so that a client knows that nothing on the way holds the stream back.
@@ -192,7 +203,7 @@ class Stream:
             async with asyncio.timeout(min(HEARTBEAT.total_seconds(), max(0.0, left))):
                 await self._news.wait()
         except TimeoutError:
-            return self._permission.seconds_left > 0
+            return not self._permission.has_ended
         return not self._closed
 
     def _frame(self, message: Message, position: datetime | None) -> bytes:

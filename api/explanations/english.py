@@ -234,6 +234,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "The request took too long to arrive.",
         "Send it again. If that is slow, too, check the network and the proxies on the way.",
     ),
+    "revocations_unread": (
+        "The list of revoked logins could not be read from the task database yet.",
+        "Try again in a minute. If the problem persists, tell an operator.",
+    ),
     "rights_missing": (
         "The credentials lack a right to the bucket. The message names it.",
         "Grant the rights listed in docs/stores.md.",

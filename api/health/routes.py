@@ -10,8 +10,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from waybill.api.context import Context, ContextDep
+from waybill.api.context import ContextDep
+from waybill.api.health.access import ScraperOnly
 from waybill.api.health.schemas import Health
+from waybill.api.problems.documents import problem_docs
 
 router = APIRouter(tags=["operations"])
 
@@ -38,41 +40,33 @@ async def ready(context: ContextDep, response: Response) -> Health:
 
 
 @router.head("/metrics", include_in_schema=False)
-@router.get("/metrics", response_class=Response)
-def metrics(context: ContextDep) -> Response:
-    """Metrics in the Prometheus text format, read from the database on each request."""
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses=problem_docs(401, 503),
+)
+async def metrics(context: ContextDep, _scraper: ScraperOnly) -> Response:
+    """Metrics in the Prometheus text format; counts in the database are up to 10 s old.
+
+    Open to programs on the machine of the API; to others with the token of the operator's setting
+    `WAYBILL_METRICS_TOKEN`, and to nobody without it once there is one.
+    """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Metrics(context))
+    registry.register(_Families(await context.figures.ask(), context.events.open_streams))
     return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-class _Metrics(Collector):
-    """Counts over all tenants. No label holds a tenant or a user."""
+class _Families(Collector):
+    """Families that have been counted, and the figures of this process."""
 
-    def __init__(self, context: Context) -> None:
-        self._services = context.services
-        self._events = context.events
+    def __init__(self, counted: list[GaugeMetricFamily], open_streams: int) -> None:
+        self._counted = counted
+        self._open_streams = open_streams
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = GaugeMetricFamily("waybill_tasks", "Export tasks by status.", labels=["status"])
-        for status, count in self._services.requests.count_by_status().items():
-            family.add_metric([status], count)
-        yield family
-        yield GaugeMetricFamily(
-            "waybill_dead_letters",
-            "Dead letters to be handled; alert on more than 0.",
-            value=self._services.dead_letters.count_open(),
-        )
+        yield from self._counted
         yield GaugeMetricFamily(
             "waybill_event_streams",
             "Event streams open in this process.",
-            value=self._events.open_streams,
+            value=self._open_streams,
         )
-        deliveries = GaugeMetricFamily(
-            "waybill_notifications",
-            "Recorded webhook and mail deliveries by result; alert on given_up.",
-            labels=["channel", "result"],
-        )
-        for labels, count in self._services.notifications.count_by_result().items():
-            deliveries.add_metric(labels, count)
-        yield deliveries

@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Callable
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -42,6 +43,7 @@ _SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_YEAR_SECONDS = 365 * 24 * 60 * 60
 
 
 # Also for mistyped addresses around a token: `//d/…`, `/D/…`, `/d/…/`.
@@ -53,12 +55,25 @@ def loggable(path: str) -> str:
     return _SHARE_LINK.sub(r"\1…", path)
 
 
+def transport_security(public_url: str | None) -> dict[str, str]:
+    """The header that keeps browsers on HTTPS for a year, where the public address has it.
+
+    Hosts below ours are included unless it has a path: then the host belongs to others as well.
+    """
+    parts = urlsplit(public_url or "")
+    if parts.scheme != "https":
+        return {}
+    below = "" if parts.path.rstrip("/") else "; includeSubDomains"
+    return {"Strict-Transport-Security": f"max-age={_YEAR_SECONDS}{below}"}
+
+
 class Envelope:
     """Gives each request an id, each response its headers, and each unexpected error a 500."""
 
-    def __init__(self, app: ASGIApp, answer: Answer) -> None:
+    def __init__(self, app: ASGIApp, answer: Answer, public_url: str | None = None) -> None:
         self._app = app
         self._answer = answer
+        self._headers = _SECURITY_HEADERS | transport_security(public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -78,7 +93,7 @@ class Envelope:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
-                for name, value in _SECURITY_HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 

@@ -21,6 +21,7 @@ from waybill.exporter.errors import (
 )
 from waybill.infra.links.share_links import LinkNotFound, TooManyLinks
 from waybill.infra.notifications.rules import BadNotificationTarget
+from waybill.infra.sessions.denylist import RevocationsUnread
 from waybill.infra.tasks.dead_letters import DeadLetterNotFound
 from waybill.infra.tasks.lifecycle.quotas import (
     BacklogFull,
@@ -71,6 +72,7 @@ STATUS: Mapping[type[WaybillError | StorageError], HTTPStatus] = {
     BacklogFull: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PrefetchRefused: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.IdentityProviderDown: HTTPStatus.SERVICE_UNAVAILABLE,
+    RevocationsUnread: HTTPStatus.SERVICE_UNAVAILABLE,
     StorageError: HTTPStatus.SERVICE_UNAVAILABLE,
     StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     StorageRejected: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -14,20 +14,22 @@ from starlette.requests import Request
 
 from waybill.api.context import ContextDep
 from waybill.api.http.accept import prefers_html
-from waybill.api.http.cookies import cookie_of
 from waybill.api.problems.errors import ForeignOrigin, TokenInQuery, Unauthenticated
+from waybill.api.session.cookie import SESSION_COOKIE, session_token
 from waybill.api.session.origins import is_own_origin
 from waybill.api.session.tokens import Identity
 from waybill.exporter.datasets.principal import Principal
-
-SESSION_COOKIE = "waybill_session"
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN_PARAMETERS = frozenset({"token", "access_token", "api_key", "jwt", "authorization"})
 
 #: Only for the OpenAPI document: the framework accepts the first of two headers, and we refuse.
 _bearer_docs = HTTPBearer(auto_error=False, bearerFormat="JWT")
-_cookie_docs = APIKeyCookie(name=SESSION_COOKIE, auto_error=False)
+_cookie_docs = APIKeyCookie(
+    name=SESSION_COOKIE,
+    auto_error=False,
+    description="Over HTTPS the name begins with `__Host-`, or with `__Secure-` under a path.",
+)
 
 
 def identify(
@@ -39,15 +41,15 @@ def identify(
     """The caller and its token, as a route's parameter.
 
     Raises:
-        Unauthenticated, TokenInQuery, ForeignOrigin, IdentityProviderDown.
+        Unauthenticated, TokenInQuery, ForeignOrigin, IdentityProviderDown, RevocationsUnread.
     """
     # `StrictRoute` has asked before it read the body.
     if known := getattr(request.state, "identity", None):
         return cast("Identity", known)
     if _TOKEN_PARAMETERS & {name.lower() for name in request.query_params}:
         raise TokenInQuery
-    bearer = _bearer_token(request)
-    session = cookie_of(request, SESSION_COOKIE)
+    bearer = bearer_token(request)
+    session = session_token(request, context.services.settings.public_url)
     if bearer is None and session is None:
         raise Unauthenticated
     if bearer and session and bearer != session:
@@ -108,8 +110,11 @@ CallerEmail = Annotated[str | None, Depends(_email_of_caller)]
 
 def session_identity(request: Request, context: ContextDep) -> Identity | None:
     """The identity in the session cookie, or None without a valid one."""
+    token = session_token(request, context.services.settings.public_url)
+    if token is None:
+        return None
     try:
-        return context.verifier.verify(cookie_of(request, SESSION_COOKIE) or "")
+        return context.verifier.verify(token)
     except Unauthenticated:
         return None
 
@@ -132,7 +137,12 @@ def require_own_origin(request: Request, context: ContextDep) -> None:
         raise ForeignOrigin
 
 
-def _bearer_token(request: Request) -> str | None:
+def bearer_token(request: Request) -> str | None:
+    """The token in the Authorization header; None without the header.
+
+    Raises:
+        Unauthenticated: there are two, or something else is in it.
+    """
     headers = request.headers.getlist("authorization")
     if not headers:
         return None

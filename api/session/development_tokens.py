@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Set
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import jwt
 
+from waybill.exporter.errors import InvalidRequest
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.settings import Settings
+
+_DEFAULT_LIFE = timedelta(hours=12)
 
 
 def mint(
@@ -16,12 +20,13 @@ def mint(
     user: str,
     tenant: str,
     roles: Set[str],
-    ttl: timedelta = timedelta(hours=12),
+    ttl: timedelta | None = None,
     email: str | None = None,
 ) -> str:
-    """A bearer token for `user`, valid from now for `ttl`.
+    """A bearer token for `user`, valid from now for `ttl`; by default for half a day.
 
     Raises:
+        InvalidRequest: no token may be valid for so long (`WAYBILL_MAX_TOKEN_LIFE`).
         BadSettings: `WAYBILL_JWKS_URL` is set, so the API refuses tokens that are signed with the
             shared secret.
     """
@@ -29,7 +34,14 @@ def mint(
         raise BadSettings(
             "WAYBILL_JWKS_URL is set: get a token from that identity provider instead."
         )
+    longest = settings.max_token_life
+    if ttl is not None and ttl > longest:
+        raise InvalidRequest(
+            "WAYBILL_MAX_TOKEN_LIFE lets a token be valid for"
+            f" {longest.total_seconds() / 3600:g} hours at most."
+        )
     now = datetime.now(UTC)
+    ttl = min(_DEFAULT_LIFE, longest) if ttl is None else ttl
     # Under the whole name of a path, too, where claims are looked for first.
     claims = {
         "sub": user,
@@ -38,6 +50,7 @@ def mint(
         settings.jwt_roles_claim.partition(",")[0]: sorted(roles),
         "aud": settings.jwt_audience,
         "iss": settings.jwt_issuer,
+        "jti": uuid4().hex,
         "iat": now,
         "exp": now + ttl,
         **({"email": email, "email_verified": True} if email else {}),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from contextlib import suppress
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
@@ -13,21 +13,24 @@ from starlette.background import BackgroundTask
 from waybill.api.context import ContextDep
 from waybill.api.links.pages import continue_page, file_address
 from waybill.api.pages.rendering import PageSetup, PageSetupDep, sign_in_page
-from waybill.api.problems.errors import Unauthenticated
-from waybill.api.session.auth import SESSION_COOKIE, require_own_origin
-from waybill.api.session.origins import sent_over_tls
+from waybill.api.problems.errors import IdentityProviderDown, Unauthenticated
+from waybill.api.session.auth import require_own_origin, session_identity
+from waybill.api.session.cookie import (
+    MAX_TOKEN_CHARS,
+    delete_session_cookie,
+    set_session_cookie,
+)
+from waybill.infra.sessions.denylist import RevocationsUnread
 
 # Another site's page must not log a browser in as another user, or out.
 router = APIRouter(
     prefix="/session", include_in_schema=False, dependencies=[Depends(require_own_origin)]
 )
 
-#: Browsers drop cookies whose name and value exceed 4,096 bytes. (RFC 6265, 6.1.)
-_MAX_COOKIE_CHARS = 4096 - len(SESSION_COOKIE)
-
-#: Lax cookies are sent when a link in a mail or a chat is clicked. Strict ones are not, so people
-#: would have to log in again. Unsafe methods must come from our own origin anyway.
-_SAME_SITE: Literal["lax"] = "lax"
+#: Deletes what pages have stored in the browser. The whole origin is concerned, so under a path of
+#: a host that others share, nothing but cached answers. Never `cookies`: that takes those of all
+#: hosts of the domain.
+_CLEAR_ALL, _CLEAR_CACHE = '"cache", "storage"', '"cache"'
 
 
 @router.post("")
@@ -42,7 +45,7 @@ def begin(
     token = token.strip()
     after = file_address(after)
     session_log = context.services.session_log
-    problem = "token_too_long" if len(token) > _MAX_COOKIE_CHARS else "token_refused"
+    problem = "token_too_long" if len(token) > MAX_TOKEN_CHARS else "token_refused"
     try:
         if problem == "token_too_long":
             raise Unauthenticated
@@ -55,25 +58,22 @@ def begin(
         return page
     response = _continue_to(setup, after)
     response.background = BackgroundTask(session_log.begun, identity.principal)
-    response.set_cookie(
-        SESSION_COOKIE,
-        token,
-        max_age=max(0, int((identity.expires_at - datetime.now(UTC)).total_seconds())),
-        httponly=True,
-        path=setup.cookie_path,
-        samesite=_SAME_SITE,
-        secure=sent_over_tls(request.headers, context.services.settings.public_url),
+    set_session_cookie(
+        response, request, context.services.settings.public_url, token, identity.expires_at
     )
     return response
 
 
 @router.post("/end")
-def end(setup: PageSetupDep) -> Response:
-    """Log out."""
+def end(request: Request, context: ContextDep, setup: PageSetupDep) -> Response:
+    """Log out: the cookie is deleted, and its token is good for nobody any more."""
+    with suppress(IdentityProviderDown, RevocationsUnread):
+        # Without them the token cannot be verified, and the browser forgets it all the same.
+        if identity := session_identity(request, context):
+            context.denylist.end_session(identity.issued)
     response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
-    response.delete_cookie(
-        SESSION_COOKIE, path=setup.cookie_path, httponly=True, samesite=_SAME_SITE
-    )
+    delete_session_cookie(response, request)
+    response.headers["Clear-Site-Data"] = _CLEAR_CACHE if setup.base else _CLEAR_ALL
     return response
 
 

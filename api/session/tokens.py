@@ -6,6 +6,7 @@ Algorithms are pinned here and keys come from the settings, so nothing inside a 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,8 +18,11 @@ import jwt
 from waybill.api.problems.errors import Unauthenticated
 from waybill.api.session.claims import BadClaim, email_of, missing_role_claims, principal_of
 from waybill.api.session.provider_keys import ProviderKeys
+from waybill.api.session.token_purpose import other_purpose
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.settings import Settings
+from waybill.infra.sessions.denylist import Denylist
+from waybill.infra.sessions.revocations import IssuedToken
 
 log = logging.getLogger(__name__)
 
@@ -41,21 +45,39 @@ _REASONS: Mapping[type[Exception], str] = {
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The principal that a token stands for, and when the token expires."""
+    """The principal that a token stands for, and the token."""
 
     principal: Principal
-    expires_at: datetime
+    issued: IssuedToken
     #: Long-lived requests verify it again. Never shown in a repr.
     token: str = field(repr=False)
     #: The mail address, if the identity provider states one.
     email: str | None = None
 
+    @property
+    def expires_at(self) -> datetime:
+        """When the token expires."""
+        return self.issued.expires_at
+
+
+class _NoAccessToken(ValueError):
+    """A good token that lets nobody in; the message says why."""
+
 
 class TokenVerifier:
     """Checks tokens: HS256 with the shared secret, or RS256 and ES256 with a JWKS."""
 
-    def __init__(self, settings: Settings, keys: ProviderKeys | None = None) -> None:
-        """`keys` replace those of the settings' identity provider."""
+    def __init__(
+        self,
+        settings: Settings,
+        keys: ProviderKeys | None = None,
+        denylist: Denylist | None = None,
+    ) -> None:
+        """`keys` replace those of the settings' identity provider.
+
+        Without a `denylist`, no token is revoked.
+        """
+        self._denylist = denylist
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
         self._settings = settings
@@ -68,14 +90,18 @@ class TokenVerifier:
             self._secret = settings.signing_secret()
 
     def start(self) -> None:
-        """Fetch the keys of the identity provider, if there is one, and keep them fresh."""
+        """Fetch the provider's keys, if there is one, and the denylist, and keep them fresh."""
         if self._keys:
             self._keys.start()
+        if self._denylist:
+            self._denylist.start()
 
     def close(self) -> None:
-        """Fetch no more keys."""
+        """Fetch no more."""
         if self._keys:
             self._keys.close()
+        if self._denylist:
+            self._denylist.close()
 
     def verify(self, token: str) -> Identity:
         """The identity in `token`. Waits for no network once `start` has returned.
@@ -83,27 +109,48 @@ class TokenVerifier:
         Raises:
             Unauthenticated: for any reason; a forger learns nothing from the answer.
             IdentityProviderDown: its keys are needed and have not been fetched.
+            RevocationsUnread: the denylist has not been read yet.
         """
         if len(token) > _MAX_TOKEN_CHARS:
             raise _refused("longer than any token")
         try:
-            return self._identity(self._claims(token), token)
+            identity = self._identity(self._claims(token), token)
         except Unauthenticated:
             raise _refused("no key of WAYBILL_JWKS_URL has its id (kid)") from None
-        except BadClaim as error:
+        except (BadClaim, _NoAccessToken) as error:
             raise _refused(str(error)) from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             # Hostile tokens also break parsers: deep nesting, unexpected types, huge times.
             raise _refused(_reason(error)) from None
+        if self.is_revoked(identity):
+            raise _refused("it was revoked")
+        return identity
+
+    def is_revoked(self, identity: Identity) -> bool:
+        """Whether the token of `identity` was revoked. Reads memory only.
+
+        Raises:
+            RevocationsUnread: the denylist has not been read yet.
+        """
+        return self._denylist is not None and self._denylist.denies(identity.issued)
 
     def _claims(self, token: str) -> dict[str, Any]:
         if self._keys is None:
-            return self._decode(token, self._secret or "", ["HS256"])
-        key = self._keys.find(jwt.get_unverified_header(token).get("kid"))
-        return self._decode(token, key, ["RS256", "ES256"])
+            verified = self._decode(token, self._secret or "", ["HS256"])
+        else:
+            key = self._keys.find(jwt.get_unverified_header(token).get("kid"))
+            verified = self._decode(token, key, ["RS256", "ES256"])
+        claims: dict[str, Any] = verified["payload"]
+        if why := other_purpose(verified["header"], claims):
+            raise _NoAccessToken(why)
+        # Both times are the provider's: no difference of clocks enters.
+        life = timedelta(seconds=int(claims["exp"]) - int(claims["iat"]))
+        if life > self._settings.max_token_life:
+            raise _NoAccessToken("it is valid for longer than WAYBILL_MAX_TOKEN_LIFE")
+        return claims
 
     def _decode(self, token: str, key: str | jwt.PyJWK, algorithms: list[str]) -> dict[str, Any]:
-        return jwt.decode(
+        return jwt.decode_complete(
             token,
             key,
             algorithms=algorithms,
@@ -125,10 +172,23 @@ class TokenVerifier:
             log.warning("a token without a claim for roles", extra={"missing": missing})
         return Identity(
             principal,
-            expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC),
+            _issued_token(principal, claims, token),
             token=token,
             email=email_of(claims, trusted=self._settings.trust_email_claim),
         )
+
+
+def _issued_token(principal: Principal, claims: Mapping[str, Any], token: str) -> IssuedToken:
+    signed_part = token.rpartition(".")[0]
+    token_id = claims.get("jti")
+    return IssuedToken(
+        principal.tenant,
+        principal.user,
+        issued_at=datetime.fromtimestamp(int(claims["iat"]), UTC),
+        expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC),
+        fingerprint=hashlib.sha256(signed_part.encode()).hexdigest(),
+        token_id=token_id if isinstance(token_id, str) else None,
+    )
 
 
 def _refused(why: str) -> Unauthenticated:

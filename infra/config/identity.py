@@ -1,16 +1,22 @@
-"""Settings of the claims in which an identity provider states who a user is."""
+"""Settings of tokens: the claims in which a provider states who a user is, and their lifetime."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pydantic import BaseModel, Field
+
+from waybill.infra.config.value_types import Seconds
 
 #: No claim of a provider has a longer name, and the longest paths are followed in no time.
 _CLAIM = r"[^\x00-\x20,]{1,200}"
+#: No setting lets a token live longer, so that a revocation may end after this time.
+LONGEST_TOKEN_LIFE = timedelta(days=30)
 _PATH = "A path such as `realm_access.roles` leads into an object; a name with dots works, too."
 
 
 class IdentitySettings(BaseModel):
-    """The part of `Settings` that is about claims."""
+    """The part of `Settings` that is about tokens."""
 
     jwt_user_claim: str = Field(
         "sub",
@@ -29,4 +35,11 @@ class IdentitySettings(BaseModel):
         pattern=f"^{_CLAIM}(,{_CLAIM})*$",
         description="Claim with the roles, a list of texts or one text; `scope` and `scp` are "
         "lists separated by spaces. Several claims, separated by commas, are taken together.",
+    )
+    max_token_life: Seconds = Field(
+        timedelta(days=1),
+        ge=timedelta(minutes=1),
+        le=LONGEST_TOKEN_LIFE,
+        description="Seconds from `iat` to `exp` of a token at most; one that is valid for longer "
+        "is refused. At most 30 days.",
     )

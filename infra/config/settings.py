@@ -35,6 +35,8 @@ from waybill.storage.endpoints import check_endpoint, check_virtual_addressing
 
 PREFIX = "WAYBILL_"
 EMBEDDED = "embedded"
+#: What nobody guesses: 96 random bits in base 64.
+MIN_METRICS_TOKEN_CHARS = 16
 AWS = "aws"
 #: Variables that Kubernetes and Docker links set in every container next to a Service whose name
 #: begins with ``waybill``: https://kubernetes.io/docs/concepts/services-networking/service/
@@ -189,6 +191,12 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
         "providers that verify every address: elsewhere users choose whom Waybill sends mails to.",
     )
 
+    metrics_token: OptionalSecret = Field(
+        None,
+        description="Bearer token that `/metrics` asks for. Default: it is open to programs on the "
+        "same machine, and closed to requests that a proxy has passed on.",
+    )
+
     @field_validator("s3_endpoint_url")
     @classmethod
     def _endpoint_is_an_address(cls, value: str) -> str:
@@ -222,6 +230,13 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
     def _secret_is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
             raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _token_is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < MIN_METRICS_TOKEN_CHARS:
+            raise ValueError(f"must have at least {MIN_METRICS_TOKEN_CHARS} characters")
         return value
 
     @field_validator("jwks_url")

@@ -76,6 +76,8 @@ def _weak_keys(settings: Settings) -> list[str]:
         map(is_guessable, parse_secrets(settings.webhook_secrets.get_secret_value()))
     ):
         found.append("webhook_secrets")
+    if settings.metrics_token and is_guessable(settings.metrics_token.get_secret_value().encode()):
+        found.append("metrics_token")
     return found
 
 

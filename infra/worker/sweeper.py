@@ -74,6 +74,7 @@ class Sweeper:
             self._maintenance.prune_outbox,
             self._prune_notifications,
             self._maintenance.prune_usage,
+            self._maintenance.prune_revocations,
             self._extend_audit_chain,
         )
         for step in steps:

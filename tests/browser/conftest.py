@@ -21,7 +21,7 @@ from playwright.sync_api import (
 
 from tests.browser.every_kind import every_kind, many_rows
 from tests.support.servers.task_api import TaskApi, running_api, sample_registry
-from waybill.api.session.auth import SESSION_COOKIE
+from waybill.api.session.cookie import SESSION_COOKIE
 
 # The page looks again after 15 s at the latest; on a busy machine that takes a little more.
 expect.set_options(timeout=30_000)

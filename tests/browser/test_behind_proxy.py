@@ -13,7 +13,7 @@ from tests.browser.conftest import Visit, open_visit
 from tests.browser.scenes import ROLES
 from tests.support.servers.http_proxy import HttpProxy, proxied
 from tests.support.servers.task_api import running_api
-from waybill.api.session.auth import SESSION_COOKIE
+from waybill.api.session.cookie import SESSION_COOKIE
 
 
 @contextmanager

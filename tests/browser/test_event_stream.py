@@ -14,7 +14,7 @@ from tests.support.eventually import wait_for
 from tests.support.servers.http_proxy import HttpProxy, proxied
 from tests.support.servers.task_api import TASKS, TaskApi, ask
 from waybill.api.events import stream as events_stream
-from waybill.api.session.auth import SESSION_COOKIE
+from waybill.api.session.cookie import SESSION_COOKIE
 
 #: Resolved to this machine by the browser of the tests. Not a secure context: no Web Locks.
 INTRANET = "intranet.test"

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import visiting
 from tests.support.processes import api as serving
 from tests.support.processes import environment
-from waybill.api.session.auth import SESSION_COOKIE
+from waybill.api.session.cookie import SESSION_COOKIE
 from waybill.storage.config import S3Config
 
 ROWS = 1_000_000

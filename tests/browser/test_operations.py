@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Visit
 from tests.browser.scenes import ROLES, dead_letters
 from tests.support.servers.task_api import TaskApi, ask
-from waybill.api.session.auth import SESSION_COOKIE
+from waybill.api.session.cookie import SESSION_COOKIE
 
 PAGES = ("/admin", "/admin/exports", "/admin/dead-letters", "/admin/audit-log")
 

@@ -21,6 +21,7 @@ from tests.support.eventually import eventually
 from tests.support.guarded import (
     admin_sees_own_tenant_only,
     claim_waits_for_its_database,
+    ended_session_is_over,
     foreign_tenants_operate_nothing,
     lost_claim_writes_nothing,
     lost_role_sees_no_link,
@@ -35,6 +36,7 @@ from waybill.api.exports import downloads
 from waybill.infra.broker.rabbitmq import publisher
 from waybill.infra.config.admin_roles import AdminRoles
 from waybill.infra.db.tables import export_task
+from waybill.infra.sessions.denylist import Denylist
 from waybill.infra.tasks.lifecycle import runs
 from waybill.infra.tasks.queries.scope import Scope
 from waybill.infra.tasks.states import TaskStatus
@@ -153,3 +155,11 @@ def test_r35_a_verifier_that_keeps_every_role_is_noticed(tmp_path, monkeypatch):
         monkeypatch.setattr(AdminRoles, "may_operate", lambda self, tenant: True)
         with pytest.raises(RED):
             foreign_tenants_operate_nothing(api)
+
+
+def test_r51_a_denylist_that_nobody_asks_is_noticed(tmp_path, monkeypatch):
+    with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path) as api:
+        ended_session_is_over(api)
+        monkeypatch.setattr(Denylist, "denies", lambda self, token: False)
+        with pytest.raises(RED):
+            ended_session_is_over(api)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
-from waybill.api.session.auth import SESSION_COOKIE
+from waybill.api.session.cookie import SESSION_COOKIE
 from waybill.storage.errors import StorageError, StorageRejected, StorageUnavailable
 from waybill.storage.memory import MemoryStore
 from waybill.storage.store import LinkMethod, SignedLink

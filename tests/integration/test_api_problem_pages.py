@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.support.servers.task_api import TASKS, TaskApi, ask
-from waybill.api.session.auth import SESSION_COOKIE
+from waybill.api.session.cookie import SESSION_COOKIE
 
 #: What Chromium sends when a person opens an address.
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}

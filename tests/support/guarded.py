@@ -27,6 +27,7 @@ from tests.support.task_store import (
     task_row,
 )
 from tests.support.wake_ups import Recorder, wake_ups
+from waybill.api.session.cookie import SESSION_COOKIE
 from waybill.faults import Fault
 from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.broker.port import Broker, BrokerUnavailable, WakeUp
@@ -204,3 +205,12 @@ def lost_role_sees_no_link(api):
 def foreign_tenants_operate_nothing(api):
     """The operator role counts in tokens of the named tenants only."""
     assert api.person(roles=(OPERATOR,)).get("/api/admin/queues").status_code == 403
+
+
+def ended_session_is_over(api):
+    """A copy of a cookie is of no use after its owner has logged out."""
+    token = api.token("acme")
+    browser = api.client(cookies={SESSION_COOKIE: token})
+    assert browser.get(TASKS).status_code == 200
+    browser.post("/session/end", headers={"Origin": api.url})
+    assert api.client(token).get(TASKS).status_code == 401

@@ -10,6 +10,7 @@ from waybill.infra.db.tables.messages import dead_letter, notification, outbox
 from waybill.infra.db.tables.records import (
     audit_checkpoint,
     audit_log,
+    revocation,
     row_usage,
     shared_secret,
     throttled_queue,
@@ -36,6 +37,7 @@ __all__ = [
     "notification",
     "outbox",
     "partial_index",
+    "revocation",
     "row_usage",
     "share_link",
     "shared_secret",

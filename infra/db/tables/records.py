@@ -1,4 +1,4 @@
-"""Tables beside the tasks: the audit log, rows counted for quotas, throttled queues, secrets."""
+"""Tables beside the tasks: audit log, row counts, throttled queues, secrets, revocations."""
 
 from __future__ import annotations
 
@@ -63,6 +63,25 @@ throttled_queue = sa.Table(
     sa.Column("tenant_id", sa.Text(), primary_key=True),
     sa.Column("queue", sa.Text(), primary_key=True),
     sa.Column("at", UtcDateTime(), nullable=False),
+)
+
+# Tokens that are refused although they have not expired. Read by `waybill.infra.sessions`.
+revocation = sa.Table(
+    "revocation",
+    metadata,
+    sa.Column("id", IDENTITY, primary_key=True, autoincrement=True),
+    sa.Column("at", UtcDateTime(), nullable=False),
+    # When the last token that it names has expired; it is deleted then.
+    sa.Column("expires_at", UtcDateTime(), nullable=False),
+    sa.Column("kind", sa.Text(), nullable=False),
+    # Empty where the kind does not use them.
+    sa.Column("tenant_id", sa.Text(), nullable=False, server_default=""),
+    sa.Column("user_id", sa.Text(), nullable=False, server_default=""),
+    # The fingerprint of a token, which no token can be made of, or its claim `jti`.
+    sa.Column("token", sa.Text(), nullable=False, server_default=""),
+    sa.CheckConstraint("kind IN ('token', 'token_id', 'user', 'tenant', 'everybody')", name="kind"),
+    sa.Index("ix_revocation_at", "at"),
+    sa.Index("ix_revocation_expiry", "expires_at"),
 )
 
 # Drawn by whichever process needs one first: `waybill.infra.db.shared_secret`.

@@ -14,6 +14,7 @@ from waybill.infra.db.tables import (
     in_status,
     notification,
     outbox,
+    revocation,
     row_usage,
 )
 from waybill.infra.tasks.audit import SYSTEM
@@ -170,6 +171,12 @@ class Maintenance:
         with write_transaction(self._engine) as connection:
             old = database_now(connection).date() - _KEEP_USAGE
             return connection.execute(sa.delete(row_usage).where(row_usage.c.day < old)).rowcount
+
+    def prune_revocations(self) -> int:
+        """Delete revocations of tokens that have all expired."""
+        with write_transaction(self._engine) as connection:
+            expired = revocation.c.expires_at < database_now(connection)
+            return connection.execute(sa.delete(revocation).where(expired)).rowcount
 
     def prune_outbox(self) -> int:
         """Delete wake-ups that were published more than a day ago."""

@@ -234,6 +234,7 @@ def running_api(
     checks: dict[str, Callable[[], None]] | None = None,
     store: ObjectStore | None = None,
     registry: Registry | None = None,
+    figures_age: timedelta = timedelta(0),
     **settings: Any,
 ) -> Iterator[TaskApi]:
     """An API on the task tables of `database_url`, which rows come from, too."""
@@ -255,7 +256,8 @@ def running_api(
         stack.migrate()
         wake_ups: list[None] = []
         services = stack.services(lambda: wake_ups.append(None), checks=checks or {})
-        with serve(create_app(services)) as url:
+        # Figures are counted for each test, instead of being up to ten seconds old.
+        with serve(create_app(services, figures_age=figures_age)) as url:
             runs = Worker(stack.engine)
             api = TaskApi(url, stack.engine, services, runs, wake_ups)
             yield api
