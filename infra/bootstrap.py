@@ -8,6 +8,7 @@ imports what it is made of when it is built: `waybill export` loads neither a br
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from datetime import timedelta
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from waybill.infra.worker.service import WorkerService
     from waybill.storage.config import S3Config
     from waybill.storage.store import ObjectStore
+
+log = logging.getLogger(__name__)
 
 
 class Stack:
@@ -82,7 +85,8 @@ class Stack:
         """Load the datasets, and bring the task tables and the bucket up to date."""
         _ = self.registry
         self.check_database()
-        self.migrate()
+        if newer := self.migrate():
+            log.warning("the task tables are of a newer version", extra={"revision": newer})
         self.store.ensure_bucket(retention_days=self.settings.retention.days)
         _ = self.sources
 
@@ -310,7 +314,7 @@ class Stack:
         check_available(self.rows_engine)
 
     def schema_state(self) -> str:
-        """Where the task tables stand, in a few words; `BadSettings` if newer than this version."""
+        """Where the task tables stand, in a few words; `BadSettings` if they are not Waybill's."""
         from waybill.infra.db.migrate import schema_state
 
         return schema_state(self.engine)
@@ -319,11 +323,11 @@ class Stack:
         """Raise a `StorageError` unless the bucket answers."""
         self.store.check()
 
-    def migrate(self) -> None:
-        """Create or upgrade the task tables."""
+    def migrate(self) -> str | None:
+        """Create or upgrade the task tables; returns their revision if a newer version made it."""
         from waybill.infra.db.migrate import upgrade
 
-        upgrade(self.engine)
+        return upgrade(self.engine)
 
 
 def _s3_config(settings: Settings) -> S3Config:

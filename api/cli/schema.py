@@ -11,10 +11,17 @@ from waybill.infra.config.settings import load
 
 
 def migrate(as_json: JsonFlag = False) -> None:
-    """Create or upgrade the task tables. Idempotent."""
+    """Create or upgrade the task tables. Idempotent. Leaves those of a newer version alone."""
     with Stack(load()) as stack:
         stack.check_database()
-        stack.migrate()
+        newer = stack.migrate()
+    if newer is not None:
+        emit(
+            {"status": "newer", "revision": newer},
+            f"The task tables are of a newer version ({newer}), and stay as they are.",
+            as_json=as_json,
+        )
+        return
     emit({"status": "up to date"}, "The task tables are up to date.", as_json=as_json)
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from waybill.infra.db.batches import chosen_once, free_rows
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import notification
 
@@ -150,7 +151,7 @@ def _due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
 
 def _claimable(
     now: datetime, limit: int, per_tenant: int, without: Collection[str]
-) -> sa.ScalarSelect[UUID]:
+) -> sa.Select[UUID]:
     """Ids of the oldest due rows, locked; a tenant with many rows leaves room for others."""
     window = (
         sa.select(_notification.id, _notification.tenant_id, _notification.available_at)
@@ -164,12 +165,10 @@ def _claimable(
     )
     ranked = sa.select(window.c.id, place.label("place")).subquery()
     fair = sa.select(ranked.c.id).where(ranked.c.place <= per_tenant)
-    return (
+    return free_rows(
         sa.select(_notification.id)
         # Repeated, because a row may have changed since the inner query read it.
-        .where(_notification.id.in_(fair), *_due(now))
+        .where(_notification.id.in_(chosen_once(fair)), *_due(now))
         .order_by(_notification.available_at)
         .limit(limit)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
     )

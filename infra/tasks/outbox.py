@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from waybill.infra.broker.port import WakeUp
+from waybill.infra.db.batches import free_rows
 from waybill.infra.db.engine import database_now, write_transaction
 from waybill.infra.db.inserts import insert_ignoring
 from waybill.infra.db.tables import outbox
@@ -87,11 +88,10 @@ class Outbox:
                 )
                 .order_by(_message.id)
                 .limit(limit)
-                .with_for_update(skip_locked=True)
             )
             rows = connection.execute(
                 sa.update(outbox)
-                .where(_message.id.in_(due.scalar_subquery()))
+                .where(_message.id.in_(free_rows(due)))
                 .values(claimed_until=now + _CLAIM)
                 .returning(*_message)
             )

@@ -11,10 +11,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import Engine
 
+from tests.support.task_store import ANN, new_task
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.db.engine import create_engine, read_transaction, write_transaction
-from waybill.infra.db.migrate import config, upgrade
+from waybill.infra.db.migrate import config, schema_state, upgrade
 from waybill.infra.db.tables import metadata
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
 
 
 def differences(engine: Engine) -> list[object]:
@@ -34,12 +36,23 @@ def test_migrations_can_be_taken_back_and_run_again(engine: Engine):
     assert not differences(engine)
 
 
-def test_tables_of_a_newer_version_are_one_line(engine: Engine):
+def test_f88_tables_of_a_newer_version_stay_as_they_are(engine: Engine):
     with write_transaction(engine) as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(BadSettings, match="newer version of Waybill") as caught:
-        upgrade(engine)
-    assert "9999" in caught.value.message
+        connection.execute(sa.text("ALTER TABLE export_task ADD COLUMN of_tomorrow TEXT"))
+    assert upgrade(engine) == "9999"
+    assert "newer version (9999)" in schema_state(engine)
+    requests = TaskRequests(engine)
+    task = requests.submit(ANN, new_task()).task
+    assert requests.get(ANN, task.id) == task
+
+
+def test_tables_of_another_program_are_one_line(engine: Engine):
+    with write_transaction(engine) as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = 'a1b2c3d4e5f6'"))
+    for ask in (upgrade, schema_state):
+        with pytest.raises(BadSettings, match=r"not Waybill's \(a1b2c3d4e5f6\)"):
+            ask(engine)
 
 
 @pytest.mark.server

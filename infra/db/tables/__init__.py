@@ -16,6 +16,7 @@ from waybill.infra.db.tables.records import (
     throttled_queue,
 )
 from waybill.infra.db.tables.tasks import (
+    ENDED_WITHOUT_FILE,
     LIVE,
     TaskStatus,
     export_task,
@@ -25,6 +26,7 @@ from waybill.infra.db.tables.tasks import (
 )
 
 __all__ = [
+    "ENDED_WITHOUT_FILE",
     "LIVE",
     "TaskStatus",
     "UtcDateTime",

@@ -24,6 +24,7 @@ outbox = sa.Table(
     sa.Column("published_at", UtcDateTime()),
     sa.UniqueConstraint("task_id", "kind", "fence"),
     partial_index("ix_outbox_unpublished", "available_at", where="published_at IS NULL"),
+    partial_index("ix_outbox_published", "published_at", where="published_at IS NOT NULL"),
 )
 
 # One row for each channel, written in the commit that ends the task. No foreign key: a webhook
@@ -76,4 +77,5 @@ dead_letter = sa.Table(
     sa.Column("replayed_by", sa.Text()),
     sa.Column("replay_task_id", sa.Uuid()),
     sa.UniqueConstraint("message_hash"),
+    sa.Index("ix_dead_letter_at", "at"),
 )

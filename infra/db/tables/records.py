@@ -53,6 +53,7 @@ row_usage = sa.Table(
     sa.Column("day", sa.Date(), primary_key=True),
     sa.Column("user_id", sa.Text(), primary_key=True),
     sa.Column("rows", sa.BigInteger(), nullable=False),
+    sa.Index("ix_row_usage_day", "day"),
 )
 
 # Queues in which a cap made a wake-up useless. When a run of the tenant ends in another queue,
@@ -63,6 +64,7 @@ throttled_queue = sa.Table(
     sa.Column("tenant_id", sa.Text(), primary_key=True),
     sa.Column("queue", sa.Text(), primary_key=True),
     sa.Column("at", UtcDateTime(), nullable=False),
+    sa.Index("ix_held_back_at", "at"),
 )
 
 # Tokens that are refused although they have not expired. Read by `waybill.infra.sessions`.

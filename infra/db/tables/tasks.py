@@ -23,6 +23,12 @@ class TaskStatus(StrEnum):
 
 #: States in which a task still has work ahead; at most one live task per dedupe key.
 LIVE: tuple[TaskStatus, ...] = (TaskStatus.PENDING, TaskStatus.PROCESSING)
+#: States in which a task has ended and has no file.
+ENDED_WITHOUT_FILE: tuple[TaskStatus, ...] = (
+    TaskStatus.FAILED,
+    TaskStatus.CANCELLED,
+    TaskStatus.EXPIRED,
+)
 
 
 def _listed(statuses: Iterable[TaskStatus]) -> str:
@@ -142,6 +148,12 @@ export_task = sa.Table(
     sa.Index("ix_export_task_owner", "tenant_id", "created_by", "created_at", "id"),
     partial_index("ix_export_task_pending", "updated_at", where="status = 'PENDING'"),
     partial_index("ix_export_task_expiry", "expires_at", where="status = 'SUCCESS'"),
+    # Tasks whose record is deleted some time after their end.
+    partial_index(
+        "ix_export_task_ended",
+        "updated_at",
+        where=f"status IN ({_listed(ENDED_WITHOUT_FILE)})",
+    ),
     # One live leader for each single-flight key; equal requests join it.
     partial_index(
         "uq_export_task_flight",

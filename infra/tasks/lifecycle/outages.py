@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from waybill.faults import Fault
+from waybill.infra.db.batches import free_rows
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import export_task, in_status
 from waybill.infra.tasks.lifecycle import transitions
@@ -73,17 +74,9 @@ class TaskOutages:
         conditions: transitions.Conditions,
         **values: object,
     ) -> int:
-        some = (
-            sa.select(_task.id)
-            .where(in_status(TaskStatus.PENDING), *conditions)
-            .limit(_BATCH)
-            .with_for_update(skip_locked=True)
-        )
-        return len(
-            transitions.update_tasks(
-                connection, now, (_task.id.in_(some.scalar_subquery()),), **values
-            ).all()
-        )
+        some = sa.select(_task.id).where(in_status(TaskStatus.PENDING), *conditions).limit(_BATCH)
+        which = (_task.id.in_(free_rows(some)),)
+        return len(transitions.update_tasks(connection, now, which, **values).all())
 
     def give_up(self, after: timedelta) -> int:
         """Fail tasks that have waited for longer than `after`; returns how many, at most 500."""

@@ -197,14 +197,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("message_hash", name="uq_dead_letter_message_hash"),
     )
     for refused in ("UPDATE", "DELETE"):
-        op.execute(_append_only(op.get_bind().dialect.name, refused))
+        op.execute(_append_only(op.get_context().dialect.name, refused))
 
 
 def downgrade() -> None:
     """Undo the change."""
     for table in ("dead_letter", "outbox", "storage_object", "export_task", "audit_log"):
         op.drop_table(table)
-    if op.get_bind().dialect.name == "postgresql":
+    if op.get_context().dialect.name == "postgresql":
         op.execute("DROP FUNCTION waybill_refuse()")
 
 

@@ -1,4 +1,7 @@
-"""Single flight, quotas, estimates, share links, and telling people how their tasks ended."""
+"""Single flight, quotas, estimates, share links, and telling people how their tasks ended.
+
+The indexes of tables that are in use are built by 0010.
+"""
 
 from __future__ import annotations
 
@@ -24,42 +27,12 @@ _NEW_COLUMNS: dict[str, sa.types.TypeEngine[Any]] = {
     "predicted_bytes": sa.BigInteger(),
     "predicted_seconds": sa.Float(),
 }
-_LIVE = "status IN ('PENDING', 'PROCESSING')"
-_NEW_INDEXES: dict[str, tuple[list[str], str | None]] = {
-    "created": (["created_at", "id"], None),
-    "failed": (["created_at", "id"], "status = 'FAILED'"),
-    "fresh": (
-        ["tenant_id", "flight_key", "snapshot_at"],
-        "flight_key IS NOT NULL AND status = 'SUCCESS'",
-    ),
-    "history": (
-        ["tenant_id", "task_type", "format", "finished_at"],
-        "rows_written IS NOT NULL",
-    ),
-    "joined": (["joined_id"], "joined_id IS NOT NULL"),
-    "object": (["object_key"], "object_key IS NOT NULL"),
-    "queue": (["queue", "tenant_id", "created_at"], "status = 'PENDING' AND joined_id IS NULL"),
-    "running": (["tenant_id", "created_by"], "status = 'PROCESSING'"),
-    "started": (["tenant_id", "started_at"], "started_at IS NOT NULL"),
-    "updated": (["updated_at"], None),
-}
-#: What the log is filtered by.
-_AUDIT_INDEXES = {"tenant": ["tenant_id", "id"], "actor": ["actor", "id"], "at": ["at"]}
 
 
 def upgrade() -> None:
     """Apply the change."""
     for name, kind in _NEW_COLUMNS.items():
         op.add_column("export_task", sa.Column(name, kind, nullable=True))
-    for name, (columns, condition) in _NEW_INDEXES.items():
-        op.create_index(f"ix_export_task_{name}", "export_task", columns, **_where(condition))
-    op.create_index(
-        "uq_export_task_flight",
-        "export_task",
-        ["tenant_id", "flight_key"],
-        unique=True,
-        **_where(f"flight_key IS NOT NULL AND joined_id IS NULL AND {_LIVE}"),
-    )
 
     op.create_table(
         "row_usage",
@@ -98,9 +71,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_share_link_task", "share_link", ["task_id"])
     op.create_index("ix_share_link_sharer", "share_link", ["tenant_id", "created_by", "created_at"])
-
-    for name, columns in _AUDIT_INDEXES.items():
-        op.create_index(f"ix_audit_log_{name}", "audit_log", columns)
 
     op.create_table(
         "notification",
@@ -143,11 +113,6 @@ def downgrade() -> None:
     op.drop_table("share_link")
     op.drop_table("row_usage")
     op.drop_table("held_back")
-    for name in _AUDIT_INDEXES:
-        op.drop_index(f"ix_audit_log_{name}", "audit_log")
-    op.drop_index("uq_export_task_flight", "export_task")
-    for name in _NEW_INDEXES:
-        op.drop_index(f"ix_export_task_{name}", "export_task")
     for name in _NEW_COLUMNS:
         op.drop_column("export_task", name)
 

@@ -45,7 +45,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_audit_checkpoint"),
     )
-    postgres = op.get_bind().dialect.name == "postgresql"
+    postgres = op.get_context().dialect.name == "postgresql"
     if postgres:
         op.execute(_REFUSE.format("% is append-only", ", TG_TABLE_NAME"))
     for table, key in (("audit_log", "id"), ("audit_checkpoint", "number")):
@@ -70,7 +70,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Undo the change. The rights that were revoked stay revoked."""
     op.drop_table("audit_checkpoint")
-    if op.get_bind().dialect.name == "postgresql":
+    if op.get_context().dialect.name == "postgresql":
         op.execute("DROP TRIGGER audit_log_no_truncate ON audit_log")
         op.execute(_REFUSE.format("audit_log is append-only", ""))
     else:

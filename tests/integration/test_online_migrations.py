@@ -1,0 +1,135 @@
+"""F89: migrations on a PostgreSQL that is in use, beside transactions that do not end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.engine import Connection, Engine
+
+from tests.support.eventually import wait_for
+from waybill.infra.config.errors import BadSettings, DatabaseUnavailable
+from waybill.infra.db.engine import create_engine, read_transaction, write_transaction
+from waybill.infra.db.migrate import MigrationPauses, upgrade
+from waybill.infra.db.tables import metadata
+
+SHORT = MigrationPauses(
+    lock_timeout=timedelta(milliseconds=50),
+    pause=timedelta(milliseconds=20),
+    give_up_after=timedelta(minutes=2),
+)
+#: What versions since 0.1 can write, whatever the revision.
+POST = (
+    "INSERT INTO export_task (id, tenant_id, created_by, roles, task_type, queue, format, params,"
+    " filename, status, max_attempts, created_at, updated_at)"
+    " VALUES ('{}', 'acme', 'ann', '[]', 'orders', 'orders', 'csv', '{{}}', 'x', 'PENDING', 3,"
+    " now(), now())"
+)
+HEARTBEAT = "UPDATE export_task SET rows_done = rows_done + 1 WHERE id = '{}'"
+WAITING_BUILD = (
+    "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE %INDEX CONCURRENTLY%'"
+    " AND wait_event_type = 'Lock' AND datname = current_database()"
+)
+INVALID = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+
+
+@pytest.fixture
+def engine(postgres_url: str) -> Iterator[Engine]:
+    engine = create_engine(postgres_url)
+    yield engine
+    engine.dispose()
+
+
+def is_complete(engine: Engine) -> bool:
+    """Whether the tables are what the code expects, with every index usable."""
+    with read_transaction(engine) as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+    return not differences and not answer(engine, INVALID)
+
+
+def answer(engine: Engine, question: str) -> Any:
+    """The one value of a query, in a transaction of its own: statistics stay for one."""
+    with read_transaction(engine) as connection:
+        return connection.exec_driver_sql(question).scalar()
+
+
+def write(engine: Engine, task: str) -> None:
+    """A request and a heartbeat, as processes of the version before make them."""
+    with write_transaction(engine) as connection:
+        # Only so that a failing test ends.
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '20s'")
+        connection.exec_driver_sql(POST.format(uuid4()))
+        connection.exec_driver_sql(HEARTBEAT.format(task))
+
+
+def started(connection: Connection) -> str:
+    """A task, in a transaction that goes on."""
+    task = str(uuid4())
+    connection.exec_driver_sql(POST.format(task))
+    return task
+
+
+def test_f89_requests_go_on_while_a_migration_waits_for_a_long_transaction(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    upgrade(engine, "0001")
+    with write_transaction(engine) as connection:
+        task = started(connection)
+    with engine.connect() as long, ThreadPoolExecutor() as threads:
+        transaction = long.begin()
+        started(long)
+        with caplog.at_level(logging.WARNING):
+            migration = threads.submit(upgrade, engine, pauses=SHORT)
+            wait_for(lambda: "waits for a transaction" in caplog.text)
+            for _ in range(20):
+                write(engine, task)
+        assert not migration.done()
+        transaction.commit()
+        migration.result()
+
+    assert is_complete(engine)
+
+
+def test_f89_a_transaction_that_never_ends_is_named_after_a_time(engine: Engine) -> None:
+    upgrade(engine, "0001")
+    with engine.connect() as long:
+        started(long)
+        with pytest.raises(DatabaseUnavailable, match="a transaction keeps them locked"):
+            upgrade(engine, pauses=replace(SHORT, give_up_after=timedelta(0)))
+
+
+def test_f89_an_index_is_built_beside_old_snapshots_and_again_after_an_interruption(
+    engine: Engine,
+) -> None:
+    upgrade(engine, "0008")
+    with write_transaction(engine) as connection:
+        task = started(connection)
+    with engine.connect() as long, ThreadPoolExecutor() as threads:
+        transaction = long.begin()
+        started(long)
+        interrupted = threads.submit(upgrade, engine, pauses=SHORT)
+        build = wait_for(lambda: answer(engine, WAITING_BUILD))
+        answer(engine, f"SELECT pg_cancel_backend({build})")
+        with pytest.raises(BadSettings, match="canceling statement"):
+            interrupted.result()
+        assert answer(engine, INVALID) == 1
+
+        migrations = [threads.submit(upgrade, engine, pauses=SHORT) for _ in range(3)]
+        wait_for(lambda: answer(engine, WAITING_BUILD))
+        # A process of the version before starts, and waits for its lock in a statement.
+        answer(engine, "SELECT pg_advisory_xact_lock(9292455)")
+        for _ in range(20):
+            write(engine, task)
+        assert not [one for one in migrations if one.done()]
+        transaction.commit()
+        assert [one.result() for one in migrations] == [None] * 3
+
+    assert is_complete(engine)
