@@ -127,7 +127,9 @@ class _Schema:
         """
         heads = MigrationContext.configure(connection).get_current_heads()
         scripts = ScriptDirectory.from_config(config(connection))
-        schema = cls(heads[0] if heads else None, tuple(scripts.walk_revisions())[::-1])
+        schema = cls(
+            heads[0] if heads else None, tuple(scripts.iterate_revisions("head", "base"))[::-1]
+        )
         foreign = [head for head in heads if head not in schema._known and not head.isdecimal()]
         if foreign or len(heads) > 1:
             raise BadSettings(
@@ -173,8 +175,8 @@ def _upgrade(engine: Engine, revision: str, pauses: MigrationPauses) -> None:
 def _one_at_a_time(engine: Engine) -> Iterator[None]:
     """Hold the lock of migrations, in a transaction of its own that has no snapshot.
 
-    An index build waits for all older snapshots: with a process that waited for this lock in a
-    statement, it would wait for ever. A session's lock would be lost in PgBouncer.
+    An index build waits for all older snapshots: with a process whose statement waited for this
+    lock, it would wait for ever. A session's lock would be lost in PgBouncer.
     """
     with engine.connect() as connection:
         while True:

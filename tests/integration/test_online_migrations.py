@@ -109,7 +109,7 @@ def test_f89_a_transaction_that_never_ends_is_named_after_a_time(engine: Engine)
 def test_f89_an_index_is_built_beside_old_snapshots_and_again_after_an_interruption(
     engine: Engine,
 ) -> None:
-    upgrade(engine, "0008")
+    upgrade(engine, "0009")
     with write_transaction(engine) as connection:
         task = started(connection)
     with engine.connect() as long, ThreadPoolExecutor() as threads:
