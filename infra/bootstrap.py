@@ -267,6 +267,7 @@ class Stack:
         from waybill.infra.notifications.queue import NotificationQueue
         from waybill.infra.tasks.lifecycle.maintenance import Maintenance
         from waybill.infra.tasks.lifecycle.outages import TaskOutages
+        from waybill.infra.tasks.lifecycle.pruning import Pruning
         from waybill.infra.worker.service import WorkerService
         from waybill.infra.worker.sweeper import Sweeper
 
@@ -286,7 +287,11 @@ class Stack:
                 retry_in=settings.retry_delays[0],
                 outages=outages,
                 give_up_after=settings.give_up_after,
-                keep_notices=settings.notification_retention,
+                pruning=Pruning(
+                    self.engine,
+                    keep_tasks=settings.task_retention,
+                    keep_notices=settings.notification_retention,
+                ),
                 audit_chain=self.audit_chain,
             ),
             Deliverer(

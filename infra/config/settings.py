@@ -125,6 +125,14 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
         validation_alias="WAYBILL_RETENTION_DAYS",
         description="Days after which files are deleted and their tasks are EXPIRED.",
     )
+    task_retention: Days = Field(
+        timedelta(days=90),
+        ge=timedelta(days=1),
+        le=timedelta(days=3650),
+        validation_alias="WAYBILL_TASK_DAYS",
+        description="Days after which tasks that have ended and have no file are deleted, with "
+        "their share links, idempotency keys and dead letters. The audit log keeps its entries.",
+    )
     max_attempts: int = Field(3, ge=1, le=100, description="Attempts of one task.")
     lease: Seconds = Field(
         timedelta(seconds=60),

@@ -6,6 +6,7 @@ Workers deliver the rows later (`waybill.infra.notifications`).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -66,7 +67,7 @@ def insert_notifications(connection: Connection, now: datetime, task: TaskRow) -
     connection.execute(insert_ignoring(connection, notification).values(rows))
 
 
-def delete_notices(connection: Connection, task_id: UUID) -> None:
-    """Delete the notices of a deleted task. Its webhooks and mails are still sent."""
+def delete_notices(connection: Connection, task_ids: Collection[UUID]) -> None:
+    """Delete the notices of deleted tasks. Their webhooks and mails are still sent."""
     n = notification.c
-    connection.execute(sa.delete(notification).where(n.task_id == task_id, n.channel == NOTICE))
+    connection.execute(sa.delete(notification).where(n.task_id.in_(task_ids), n.channel == NOTICE))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -16,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from waybill.infra.tasks.audit_chain import AuditChain
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.outages import TaskOutages
+from waybill.infra.tasks.lifecycle.pruning import Pruning
 from waybill.storage.errors import StorageError, StorageRejected, StorageUnavailable
 from waybill.storage.store import ObjectStore
 from waybill.timing import every
@@ -40,10 +42,12 @@ class Sweeper:
         retry_in: timedelta,
         outages: TaskOutages | None = None,
         give_up_after: timedelta = timedelta(days=1),
-        keep_notices: timedelta = timedelta(days=30),
+        pruning: Pruning | None = None,
         audit_chain: AuditChain | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Without an `audit_chain`, no checkpoints are added to the audit log."""
+        """Without `pruning`, no old rows are deleted; without an `audit_chain`, no checkpoints are
+        added to the audit log. `clock` returns seconds."""
         self._maintenance = maintenance
         self._store = store
         self._lease = lease
@@ -51,7 +55,9 @@ class Sweeper:
         self._retry_in = retry_in
         self._outages = outages
         self._give_up_after = give_up_after
-        self._keep_notices = keep_notices
+        self._pruning = pruning
+        self._clock = clock
+        self._stopped = False
         #: The last key that the scan before could not delete.
         self._passed = ""
         self._reported: set[tuple[str, str | None]] = set()
@@ -59,59 +65,82 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
-        async for _ in every(self._interval, jitter=_JITTER):
-            await asyncio.to_thread(self.sweep)
+        try:
+            async for _ in every(self._interval, jitter=_JITTER):
+                while await asyncio.to_thread(self.sweep):
+                    pass
+        finally:
+            # A scan under way ends after its step.
+            self._stopped = True
 
-    def sweep(self) -> None:
-        """One scan. A step that fails is logged and does not keep the others from running."""
-        steps: tuple[Callable[[], object], ...] = (
+    def sweep(self) -> bool:
+        """One scan. A step that fails is logged and does not keep the others from running.
+
+        A step that did something has another turn after the others, until nothing is left. After
+        an interval the scan ends anyway, and returns True: silent workers come first again.
+        """
+        end = self._clock() + self._interval
+        due = self._steps()
+        while due:
+            due = [step for step in due if not self._stopped and self._run(step)]
+            if self._clock() >= end:
+                return bool(due)
+        return False
+
+    def _steps(self) -> list[Callable[[], object]]:
+        return [
             self._rescue,
             self._give_up,
             self._promote,
             self._republish,
             self._expire,
             self._collect_orphans,
-            self._maintenance.prune_outbox,
-            self._prune_notifications,
-            self._maintenance.prune_usage,
-            self._maintenance.prune_revocations,
+            *(self._pruning.steps() if self._pruning else ()),
             self._extend_audit_chain,
-        )
-        for step in steps:
-            try:
-                step()
-            except (SQLAlchemyError, StorageError) as error:
-                log.warning(
-                    "sweep step failed",
-                    extra={"step": step.__name__, "error": type(error).__name__},
-                )
+        ]
 
-    def _rescue(self) -> None:
+    def _run(self, step: Callable[[], object]) -> bool:
+        """Run a step; whether it did something."""
+        try:
+            return bool(step())
+        except (SQLAlchemyError, StorageError) as error:
+            log.warning(
+                "sweep step failed",
+                extra={"step": step.__name__, "error": type(error).__name__},
+            )
+            return False
+
+    def _rescue(self) -> int:
         if count := self._maintenance.rescue_expired_leases(self._retry_in):
             log.warning("tasks of silent workers rescued", extra={"count": count})
+        return count
 
-    def _give_up(self) -> None:
-        if self._outages and (count := self._outages.give_up(self._give_up_after)):
+    def _give_up(self) -> int:
+        count = self._outages.give_up(self._give_up_after) if self._outages else 0
+        if count:
             log.error("tasks waited too long", extra={"alert": True, "count": count})
+        return count
 
     def _republish(self) -> None:
-        # A message that was lost costs as much time as a worker that was.
+        # A message that was lost costs as much time as a worker that was. One batch is enough: the
+        # end of a run claims the next task without a message.
         self._maintenance.republish_overdue(self._lease)
 
-    def _promote(self) -> None:
+    def _promote(self) -> int:
         if count := self._maintenance.promote_orphaned_followers():
             log.warning("followers of ended tasks promoted", extra={"count": count})
+        return count
 
     def _extend_audit_chain(self) -> None:
         if self._audit_chain is not None:
             self._audit_chain.extend_when_due()
 
-    def _expire(self) -> None:
-        for task_id in self._maintenance.expired():
-            self._maintenance.mark_expired(task_id)
+    def _expire(self) -> int:
+        expired = self._maintenance.expired()
+        return sum(self._maintenance.mark_expired(task_id) for task_id in expired)
 
-    def _collect_orphans(self) -> None:
-        """Delete a batch of files that no task refers to.
+    def _collect_orphans(self) -> int:
+        """Delete a batch of files that no task refers to; returns how many.
 
         A file that may not be deleted stops no other one: the next scan goes on behind it, and
         comes back to it when all have had their turn.
@@ -120,6 +149,7 @@ class Sweeper:
         if self._passed and not keys:
             keys = self._maintenance.orphaned_objects()
         self._passed = ""
+        deleted = 0
         for key in keys:
             try:
                 self._abort_uploads(key)
@@ -132,6 +162,8 @@ class Sweeper:
                 self._report("file not deleted", key, error)
             else:
                 self._maintenance.forget_object(key)
+                deleted += 1
+        return deleted
 
     def _abort_uploads(self, key: str) -> None:
         """Abort what an attempt left open; where that is refused, the bucket's rule does it."""
@@ -146,6 +178,3 @@ class Sweeper:
             self._reported.add((what, key))
             extra = {"error": type(error).__name__, "reason": error.message}
             log.warning(what, extra=extra if key is None else {**extra, "key": key})
-
-    def _prune_notifications(self) -> None:
-        self._maintenance.prune_notifications(self._keep_notices)

@@ -29,6 +29,7 @@ from waybill.infra.db.tables import export_task, notification
 from waybill.infra.notifications.queries import NotificationQueries
 from waybill.infra.notifications.queue import DeliveryResult
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
+from waybill.infra.tasks.lifecycle.pruning import Pruning
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.model import Task, TaskNotFound
 from waybill.infra.tasks.notifications import insert_notifications
@@ -232,6 +233,6 @@ def test_old_notices_go_and_what_is_owed_stays(engine):
             .where(notification.c.task_id == old.id)
             .values(created_at=datetime.now(UTC) - timedelta(days=31))
         )
-    assert Maintenance(engine).prune_notifications(timedelta(days=30)) == 1
+    assert Pruning(engine, keep_notices=timedelta(days=30)).prune_notifications() == 1
     assert set(rows(engine, old)) == {"webhook"}
     assert [item.task_id for item in NotificationQueries(engine).newest_notices(ANN)] == [new.id]

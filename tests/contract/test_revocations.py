@@ -20,7 +20,7 @@ from waybill.infra.db.tables import revocation
 from waybill.infra.sessions.denylist import Denylist, RevocationsUnread
 from waybill.infra.sessions.revocations import IssuedToken, Revocations, subject_of
 from waybill.infra.tasks.audit import Actor
-from waybill.infra.tasks.lifecycle.maintenance import Maintenance
+from waybill.infra.tasks.lifecycle.pruning import Pruning
 from waybill.infra.tasks.queries.admin import AdminQueries
 from waybill.infra.tasks.queries.scope import ALL_TENANTS
 
@@ -122,7 +122,7 @@ def test_r51_revocations_are_deleted_when_the_tokens_they_name_have_expired(
     revocations.end_session(replace(TOKEN, fingerprint="0" * 64))
     revocations.revoke(subject_of("bob", "acme", None, everybody=False), OPERATOR)
 
-    assert Maintenance(engine).prune_revocations() == 1
+    assert Pruning(engine).prune_revocations() == 1
 
     denylist.refresh()
     assert not denied(denylist)

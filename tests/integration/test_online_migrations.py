@@ -34,8 +34,9 @@ POST = (
     " now(), now())"
 )
 HEARTBEAT = "UPDATE export_task SET rows_done = rows_done + 1 WHERE id = '{}'"
+#: A percent sign would be a placeholder of the driver.
 WAITING_BUILD = (
-    "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE %INDEX CONCURRENTLY%'"
+    "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE %%INDEX CONCURRENTLY%%'"
     " AND wait_event_type = 'Lock' AND datname = current_database()"
 )
 INVALID = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
@@ -109,7 +110,7 @@ def test_f89_a_transaction_that_never_ends_is_named_after_a_time(engine: Engine)
 def test_f89_an_index_is_built_beside_old_snapshots_and_again_after_an_interruption(
     engine: Engine,
 ) -> None:
-    upgrade(engine, "0009")
+    upgrade(engine, "0010")
     with write_transaction(engine) as connection:
         task = started(connection)
     with engine.connect() as long, ThreadPoolExecutor() as threads:

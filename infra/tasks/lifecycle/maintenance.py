@@ -9,14 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
-from waybill.infra.db.tables import (
-    export_task,
-    in_status,
-    notification,
-    outbox,
-    revocation,
-    row_usage,
-)
+from waybill.infra.db.tables import export_task, in_status, outbox
 from waybill.infra.tasks.audit import SYSTEM
 from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.lifecycle.objects import forget_object, orphaned_keys
@@ -26,14 +19,9 @@ from waybill.infra.tasks.states import TaskStatus
 
 _task = export_task.c
 _message = outbox.c
-_notification = notification.c
 
 #: A task that has waited this many intervals is republished this many times more rarely.
 _SLOWDOWN = 10
-#: Published outbox rows are kept this long for people who ask what happened.
-_KEEP_PUBLISHED = timedelta(days=1)
-#: A quota needs one day; a week lets people ask who used it up.
-_KEEP_USAGE = timedelta(days=7)
 #: Tasks, messages or objects that one step of one scan takes.
 _BATCH = 100
 
@@ -147,10 +135,13 @@ class Maintenance:
             )
             return list(rows.scalars())
 
-    def mark_expired(self, task_id: UUID) -> None:
-        """Move a task to EXPIRED; its object can be collected unless other tasks share it."""
+    def mark_expired(self, task_id: UUID) -> bool:
+        """Move a task to EXPIRED; its object can be collected unless other tasks share it.
+
+        False when another process has done it.
+        """
         with write_transaction(self._engine) as connection:
-            transitions.expire(connection, database_now(connection), task_id)
+            return transitions.expire(connection, database_now(connection), task_id)
 
     def orphaned_objects(self, after: str = "") -> list[str]:
         """Recorded keys that no task refers to and no live claim is writing, at most a batch.
@@ -165,32 +156,3 @@ class Maintenance:
         """Remove a key from the record, once the store holds nothing under it."""
         with write_transaction(self._engine) as connection:
             forget_object(connection, key)
-
-    def prune_usage(self) -> int:
-        """Delete counts of rows that no quota needs any more."""
-        with write_transaction(self._engine) as connection:
-            old = database_now(connection).date() - _KEEP_USAGE
-            return connection.execute(sa.delete(row_usage).where(row_usage.c.day < old)).rowcount
-
-    def prune_revocations(self) -> int:
-        """Delete revocations of tokens that have all expired."""
-        with write_transaction(self._engine) as connection:
-            expired = revocation.c.expires_at < database_now(connection)
-            return connection.execute(sa.delete(revocation).where(expired)).rowcount
-
-    def prune_outbox(self) -> int:
-        """Delete wake-ups that were published more than a day ago."""
-        with write_transaction(self._engine) as connection:
-            old = database_now(connection) - _KEEP_PUBLISHED
-            statement = sa.delete(outbox).where(_message.published_at < old)
-            return connection.execute(statement).rowcount
-
-    def prune_notifications(self, keep: timedelta) -> int:
-        """Delete notices and delivery logs older than `keep`, except those still to be sent."""
-        with write_transaction(self._engine) as connection:
-            old = database_now(connection) - keep
-            done = sa.or_(
-                _notification.delivered_at.is_not(None), _notification.given_up_at.is_not(None)
-            )
-            statement = sa.delete(notification).where(_notification.created_at < old, done)
-            return connection.execute(statement).rowcount

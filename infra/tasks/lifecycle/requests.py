@@ -17,14 +17,14 @@ from sqlalchemy.engine import Engine
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
-from waybill.infra.db.tables import export_task, in_status, outbox, share_link
+from waybill.infra.db.tables import export_task, in_status
 from waybill.infra.failpoints import failpoint
 from waybill.infra.tasks.audit import Actor, audit
 from waybill.infra.tasks.lifecycle import transitions
+from waybill.infra.tasks.lifecycle.deletion import delete_tasks
 from waybill.infra.tasks.lifecycle.objects import release_object
 from waybill.infra.tasks.lifecycle.submission import Submitted, reusable, submit
 from waybill.infra.tasks.model import NewTask, SingleFlight, Task, TaskConflict
-from waybill.infra.tasks.notifications import delete_notices
 from waybill.infra.tasks.queries.owned import follows, load, matching, newest
 from waybill.infra.tasks.states import LIVE, TaskStatus
 
@@ -183,10 +183,7 @@ class TaskRequests:
             audit(connection, now, "delete", task.identity, actor=Actor.user(user))
             if task.object_key is not None:
                 release_object(connection, task.object_key, task.id)
-            connection.execute(sa.delete(share_link).where(share_link.c.task_id == task.id))
-            connection.execute(sa.delete(outbox).where(outbox.c.task_id == task.id))
-            delete_notices(connection, task.id)
-            connection.execute(sa.delete(export_task).where(_task.id == task.id))
+            delete_tasks(connection, [task.id])
 
     def record_link(self, user: Principal, task: Task, url: str, expires_at: datetime) -> None:
         """Record a newly signed link on the task, and audit that it was made.

@@ -1,6 +1,6 @@
 """Single flight, quotas, estimates, share links, and telling people how their tasks ended.
 
-The indexes of tables that are in use are built by 0010.
+The indexes of tables that are in use are built by 0011.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ from alembic import op
 
 from waybill.infra.db.migrations.indexes import build_index
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 online = True
 
 _LIVE = "status IN ('PENDING', 'PROCESSING')"
