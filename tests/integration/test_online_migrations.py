@@ -36,7 +36,7 @@ POST = (
 HEARTBEAT = "UPDATE export_task SET rows_done = rows_done + 1 WHERE id = '{}'"
 #: A percent sign would be a placeholder of the driver.
 WAITING_BUILD = (
-    "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE %%INDEX CONCURRENTLY%%'"
+    "SELECT pid FROM pg_stat_activity WHERE query LIKE '%%INDEX CONCURRENTLY%%'"
     " AND wait_event_type = 'Lock' AND datname = current_database()"
 )
 INVALID = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
