@@ -19,6 +19,7 @@ from pymysql.constants import FIELD_TYPE, FLAG
 
 from waybill.exporter.values.declared_kinds import DeclaredKind, declared_as, declared_kind
 from waybill.infra.sources.arrow_types import (
+    HEXADECIMAL,
     INSTANT,
     MAX_DECIMAL_DIGITS,
     TIME,
@@ -29,7 +30,7 @@ from waybill.infra.sources.arrow_types import (
 from waybill.infra.sources.errors import SourceRejected
 from waybill.infra.sources.mysql.connection import WireField
 from waybill.infra.sources.mysql.well_known_text import well_known_text
-from waybill.infra.sources.rows.columns import RowColumn
+from waybill.infra.sources.rows.columns import RowColumn, is_text
 
 #: Digits of an unsigned 64-bit number.
 _UNSIGNED_64 = pa.decimal128(20, 0)
@@ -61,23 +62,29 @@ class MysqlColumn(RowColumn):
         """The column as it is read when some value is odd: text, with the kind declared."""
         return self if self.otherwise is None else replace(self, field=self.otherwise, odd=None)
 
-    def array(self, values: Sequence[Any]) -> pa.Array:
-        """The bytes on the wire as one array.
+    def array(self, values: pa.BinaryArray) -> pa.Array:
+        """The bytes on the wire as one array of the field's type.
 
         Raises:
             SourceRejected: a value does not fit the declared type, and must not be changed to fit.
         """
         if self.text is not None:
-            values = [None if value is None else self.text(value).encode() for value in values]
-        raw = pa.array(values, pa.binary())
+            texts = [None if value is None else self.text(value) for value in values.to_pylist()]
+            values = pa.array(texts, pa.string()).cast(pa.binary())
         for convert in _conversions(self.field):
             try:
-                return convert(raw)
+                return convert(values)
             except _REFUSED:
                 continue
         raise SourceRejected(
             f"Column {self.field.name!r} holds a value that does not fit its declared type."
         )
+
+    def made_text(self, values: pa.BinaryArray, array: pa.Array) -> int:
+        """How many of `values`, of which `array` was made, are bytes that are no text."""
+        if self.text_types is None or not pc.any(pc.starts_with(array, HEXADECIMAL)).as_py():
+            return 0
+        return sum(not is_text(value) for value in values.to_pylist())
 
 
 def _through(*types: pa.DataType) -> Callable[[pa.Array], pa.Array]:

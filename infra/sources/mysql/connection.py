@@ -86,7 +86,6 @@ class WireConnection(Connection):  # type: ignore[misc]  # PyMySQL has no types
     """PyMySQL's connection, with `WireField` for each column of a result."""
 
     _is_logging_in = False
-    decoders: dict[int, Any]
 
     def _request_authentication(self) -> None:
         self._is_logging_in = True
@@ -133,15 +132,6 @@ class WireConnection(Connection):  # type: ignore[misc]  # PyMySQL has no types
     @property
     def _product(self) -> str:
         return str(self.server_version).lower()
-
-    def send_raw_values(self) -> None:
-        """From now on values are the bytes the server sends, which is what its client prints.
-
-        The driver would make a timestamp's zero date a text among timestamps, and an error of
-        a byte that is no UTF-8.
-        """
-        self.decoders = {}
-        self.use_unicode = False
 
 
 def fields_of(cursor: Any) -> list[WireField]:

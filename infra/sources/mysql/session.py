@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import configparser
 import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
+from pymysql.cursors import SSCursor
 
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.errors import InvalidRequest
@@ -21,6 +25,8 @@ from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.mysql.columns import MysqlColumn, column
 from waybill.infra.sources.mysql.connection import WireConnection, WireField, fields_of
 from waybill.infra.sources.mysql.url_options import CHARSET, connect_arguments
+from waybill.infra.sources.mysql.wire_rows import WireRows
+from waybill.infra.sources.rows.columns import RowColumn, record_batch
 from waybill.infra.sources.rows.session import (
     ReadPlan,
     RowSession,
@@ -129,27 +135,42 @@ class MysqlSession(RowSession):
             total,
         )
 
-    def before_reading(self, connection: sa.Connection) -> None:
-        """Take values as the bytes that the server sends."""
-        driver_connection(connection).send_raw_values()
+    def run(self, connection: sa.Connection, query: Query) -> SSCursor:
+        """Run the query past SQLAlchemy, which would read the first rows."""
+        statement, values = compile_query(query, connection.dialect)
+        cursor = driver_connection(connection).cursor(SSCursor)
+        cursor.execute(statement, values)
+        return cursor
+
+    def batches(
+        self,
+        result: SSCursor,
+        columns: Sequence[RowColumn],
+        made_text: Counter[int],
+        call: Callable[[], AbstractContextManager[None]],
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of `result`, out of the bytes that the server sends."""
+        rows = WireRows(result._result)
+        schema = pa.schema([column.field for column in columns])
+        while True:
+            with call():
+                values = rows.fetch()
+            if not values:
+                return
+            yield record_batch(values, columns, schema, made_text)
 
     def interrupt(self, driver: Any) -> None:
         """End the running statement, over a connection of its own."""
         with self.connect() as other:
             other.exec_driver_sql("KILL QUERY %s", (driver.thread_id(),))
 
-    def abandon(self, driver: Any, result: sa.CursorResult[Any]) -> None:
-        """End the statement first, since closing a cursor reads all that is left of it."""
-        cursor: Any = result.cursor
-        if cursor is None:
-            return
+    def abandon(self, driver: Any, result: SSCursor) -> None:
+        """End the statement first, since one with no row to send would not notice that we left."""
+        # Closing the cursor would read all that is left, from wherever `WireRows` has stopped.
+        result._result.unbuffered_active = False
         if driver.open:
             self.interrupt(driver)
-        elif hasattr(cursor._result, "unbuffered_active"):
-            # PyMySQL would go on to read from the connection that it has just lost.
-            cursor._result.unbuffered_active = False
-        # Not through SQLAlchemy, which would log the interruption as an error.
-        cursor.close()
+        result.close()
 
 
 def _with_bit_literals(

@@ -7,7 +7,7 @@ enum is the text that is stored, JSON is its text. So every source exports the s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -93,7 +93,7 @@ class RowColumn:
         # Bytes that are no text begin like this, and so may a text.
         if not others and not pc.any(pc.starts_with(array, HEXADECIMAL)).as_py():
             return 0
-        return sum(type(value) in others or not _is_text(value) for value in values)
+        return sum(type(value) in others or not is_text(value) for value in values)
 
     def _one_by_one(self, values: Sequence[Any]) -> pa.Array:
         convert = self.text or next(
@@ -109,7 +109,8 @@ class RowColumn:
             ) from None
 
 
-def _is_text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
+    """Whether a text column may hold `value` as it is: no bytes, or bytes that are UTF-8."""
     try:
         return not isinstance(value, bytes) or value.decode() is not None
     except UnicodeDecodeError:
@@ -199,17 +200,25 @@ def batches(
         size += fetched_bytes
         step = 1 if fetched_bytes > _LARGE_BYTES else min(2 * step, _MAX_STEP)
         if len(rows) >= MAX_ROWS or size >= MAX_BYTES:
-            yield _batch(rows, columns, schema, made_text)
+            yield record_batch(zip(*rows, strict=True), columns, schema, made_text)
             rows, size = [], 0
     if rows:
-        yield _batch(rows, columns, schema, made_text)
+        yield record_batch(zip(*rows, strict=True), columns, schema, made_text)
 
 
-def _batch(
-    rows: list[Row], columns: Sequence[RowColumn], schema: pa.Schema, made_text: Counter[int]
+def record_batch(
+    values_by_column: Iterable[Sequence[Any]],
+    columns: Sequence[RowColumn],
+    schema: pa.Schema,
+    made_text: Counter[int],
 ) -> pa.RecordBatch:
+    """The values of each column as one batch; `made_text` as in `batches`.
+
+    Raises:
+        SourceRejected: a value does not fit the declared type.
+    """
     arrays = []
-    for position, (column, values) in enumerate(zip(columns, zip(*rows, strict=True), strict=True)):
+    for position, (column, values) in enumerate(zip(columns, values_by_column, strict=True)):
         array = column.array(values)
         if found := column.made_text(values, array):
             made_text[position] += found

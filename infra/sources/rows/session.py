@@ -6,19 +6,22 @@ as they are declared. SQLite and MySQL need more, and bring their own subclass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 from waybill.exporter.datasets.dataset import Query
 from waybill.infra.sources.arrow_types import declared_field, seen_field
 from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.errors import SourceRejected
-from waybill.infra.sources.rows.columns import RowColumn
+from waybill.infra.sources.rows.columns import RowColumn, batches
 
 #: The first of these that the database has is used; without any, there is no snapshot.
 _SNAPSHOTS = ("REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE")
@@ -90,6 +93,26 @@ class RowSession:
     def before_reading(self, connection: sa.Connection) -> None:
         """Called once, after the last statement of ours and before the query itself."""
 
+    def run(self, connection: sa.Connection, query: Query) -> Any:
+        """Run the query without reading a row; what it returns is for `batches` and `abandon`."""
+        return stream(connection, query)
+
+    def batches(
+        self,
+        result: Any,
+        columns: Sequence[RowColumn],
+        made_text: Counter[int],
+        call: Callable[[], AbstractContextManager[None]],
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of `result`, bounded in rows and bytes; each call to the driver in a `call`."""
+
+        def fetch(rows: int) -> Sequence[Sequence[Any]]:
+            with call():
+                fetched: Sequence[Sequence[Any]] = result.fetchmany(rows)
+                return fetched
+
+        return batches(fetch, columns, made_text)
+
     def after_reading(self, connection: sa.Connection) -> None:
         """Called once, after the last row.
 
@@ -103,7 +126,7 @@ class RowSession:
         if cancel is not None:
             cancel()
 
-    def abandon(self, driver: Any, result: sa.CursorResult[Any]) -> None:
+    def abandon(self, driver: Any, result: Any) -> None:
         """Close a result that may not be at its end, before the connection is closed."""
         result.close()
 

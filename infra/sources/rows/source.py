@@ -8,10 +8,9 @@ begins with nulls and goes on with text; `sqlite` looks at all values instead.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from functools import partial
 from threading import Timer
 from typing import Any
 
@@ -25,8 +24,7 @@ from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.counts import check_count, names_chance
 from waybill.infra.sources.driver_calls import DriverCalls
 from waybill.infra.sources.errors import ReadCancelled, by_driver, connecting
-from waybill.infra.sources.rows.columns import batches
-from waybill.infra.sources.rows.session import ReadPlan, RowSession, driver_connection, stream
+from waybill.infra.sources.rows.session import ReadPlan, RowSession, driver_connection
 
 
 class RowsSource:
@@ -82,7 +80,8 @@ class RowsStream:
         self._connection: sa.Connection | None = None
         #: The driver's own, which stays what it is when SQLAlchemy notices a lost connection.
         self._driver: Any = None
-        self._result: sa.CursorResult[Any] | None = None
+        #: What the session's `run` returned.
+        self._result: Any = None
         self._snapshot_at: datetime | None = None
         self._planned: ReadPlan | None = None
         self._names_chance = False
@@ -154,20 +153,17 @@ class RowsStream:
         with self._calls.call():
             self._session.before_reading(connection)
             query = self._query if plan.instead is None else plan.instead
-            self._result = stream(connection, query)
+            self._result = self._session.run(connection, query)
         rows = 0
-        fetch = partial(self._fetch, self._result)
-        for batch in sealed(batches(fetch, plan.columns, self._made_text)):
+        for batch in sealed(
+            self._session.batches(self._result, plan.columns, self._made_text, self._calls.call)
+        ):
             rows += batch.num_rows
             yield batch
         with self._calls.call():
             self._session.after_reading(connection)
         if plan.instead is None:
             check_count(self.rows_expected, rows, self.count_rows)
-
-    def _fetch(self, result: sa.CursorResult[Any], rows: int) -> Sequence[Sequence[Any]]:
-        with self._calls.call():
-            return result.fetchmany(rows)
 
     def cancel(self) -> None:
         """End the running statement, from any thread; reading raises `ReadCancelled` then."""
