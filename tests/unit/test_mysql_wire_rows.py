@@ -36,9 +36,7 @@ def packets(*payloads: bytes) -> bytes:
     """Packets with their headers, those that are too large in several."""
     number, stream = 0, bytearray()
     for payload in payloads:
-        pieces = [
-            payload[start : start + LARGEST] for start in range(0, len(payload) + 1, LARGEST)
-        ]
+        pieces = [payload[start : start + LARGEST] for start in range(0, len(payload) + 1, LARGEST)]
         for piece in pieces:
             stream += len(piece).to_bytes(3, "little") + bytes([number % 256]) + piece
             number += 1
