@@ -9,9 +9,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 T ?= tests
-# Test processes. Each starts its own servers, and waits for them more than it computes. In the
-# order of their names, long files come first and many short ones last.
-N ?= 2
+# Test processes. Each starts its own servers, and waits for them more than it computes: three keep
+# two cores busy. In the order of their names, long files come first and many short ones last.
+N ?= 3
 AUDIT_SERVICE ?= pypi
 BIOME := tests/lint/node_modules/.bin/biome
 

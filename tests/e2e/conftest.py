@@ -1,7 +1,9 @@
-"""One private installation per test: PostgreSQL, SeaweedFS, and Waybill's own processes."""
+"""Private installations: PostgreSQL, SeaweedFS, and Waybill's own processes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
@@ -9,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support.processes import environment
+from tests.support.servers.postgres import PostgresServer
 from waybill.storage.config import S3Config
 from waybill.storage.s3 import S3Store
 
@@ -25,15 +28,38 @@ class Installation:
 
 
 @pytest.fixture
-def installation(postgres_url: str, s3_config: S3Config, tmp_path: Path):
-    """PostgreSQL holds tasks and rows, SeaweedFS the files, in a bucket of this test."""
+def installation(postgres_url: str, s3_config: S3Config, tmp_path: Path) -> Iterator[Installation]:
+    """One for each test."""
+    with open_installation(postgres_url, s3_config, tmp_path) as installation:
+        yield installation
+
+
+@pytest.fixture(scope="module")
+def shared_installation(
+    postgres_server: PostgresServer,
+    s3_config: S3Config,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Installation]:
+    """One for all tests of a module."""
+    with (
+        postgres_server.database() as url,
+        open_installation(url, s3_config, tmp_path_factory.mktemp("shared")) as installation,
+    ):
+        yield installation
+
+
+@contextmanager
+def open_installation(
+    postgres_url: str, s3_config: S3Config, folder: Path
+) -> Iterator[Installation]:
+    """PostgreSQL holds tasks and rows, SeaweedFS the files, in a bucket of its own."""
     config = replace(s3_config, bucket=f"e2e-{uuid4().hex[:12]}")
     store = S3Store(config)
     store.ensure_bucket(7)
     yield Installation(
-        env=environment(tmp_path / "home", postgres_url, config),
-        home=tmp_path / "home",
-        log=tmp_path / "waybill.log",
+        env=environment(folder / "home", postgres_url, config),
+        home=folder / "home",
+        log=folder / "waybill.log",
         database=postgres_url,
         store=store,
     )

@@ -22,7 +22,12 @@ from waybill.infra.sample.tables import orders
 ORDERS = 20_000
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def installation(shared_installation):
+    return shared_installation
+
+
+@pytest.fixture(scope="module")
 def shop(installation):
     assert run(installation.env, "sample", "--orders", str(ORDERS)).returncode == 0
     engine = create_engine(installation.database)
@@ -33,16 +38,29 @@ def shop(installation):
     return rows
 
 
-@pytest.fixture
-def export(installation, shop):
-    """A finished export of all orders, and the client that asked for it."""
+@pytest.fixture(scope="module")
+def client(installation, shop):
     with api(installation.env, installation.log) as client:
-        answer = client.post(
-            "/api/export-tasks", json={"type": "orders", "format": "xlsx", "params": {}}
-        )
-        assert answer.status_code == 202, answer.text
-        assert answer.headers["Location"].endswith(answer.json()["id"])
-        yield client, ended(client, answer.json()["id"])
+        yield client
+
+
+@pytest.fixture(scope="module")
+def token(installation):
+    """As an operator prints it."""
+    who = ("--user", "ann", "--tenant", "acme", "--role", "sales")
+    return run(installation.env, "token", *who).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def export(client, token):
+    """A finished export of all orders, and the client that asked for it."""
+    client.headers["Authorization"] = f"Bearer {token}"
+    answer = client.post(
+        "/api/export-tasks", json={"type": "orders", "format": "xlsx", "params": {}}
+    )
+    assert answer.status_code == 202, answer.text
+    assert answer.headers["Location"].endswith(answer.json()["id"])
+    return client, ended(client, answer.json()["id"])
 
 
 def link_of(client: httpx2.Client, task: dict) -> str:
@@ -140,8 +158,7 @@ def test_r20_a_link_that_was_changed_or_has_expired_is_refused(installation, sho
     wait_for(lambda: httpx2.get(link).status_code == 403, seconds=10)
 
 
-def test_parameters_choose_the_rows(installation, shop):
-    with api(installation.env, installation.log) as client:
-        body = {"type": "orders", "format": "xlsx", "params": {"city": "Kraków", "status": "paid"}}
-        task = ended(client, client.post("/api/export-tasks", json=body).json()["id"])
+def test_parameters_choose_the_rows(client, shop):
+    body = {"type": "orders", "format": "xlsx", "params": {"city": "Kraków", "status": "paid"}}
+    task = ended(client, client.post("/api/export-tasks", json=body).json()["id"])
     assert task["rows"] == sum(row.city == "Kraków" and row.status == "paid" for row in shop) > 0

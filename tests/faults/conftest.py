@@ -15,7 +15,7 @@ from tests.support.fault_lab import open_lab
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.rabbitmq import RabbitServer
 from tests.support.servers.tcp_proxy import TcpProxy
-from tests.support.task_tables import sqlite_tables
+from tests.support.task_tables import postgres_tables, sqlite_tables
 from tests.support.wake_ups import RETRY_DELAYS
 from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 from waybill.storage.config import S3Config
@@ -80,10 +80,17 @@ def database_proxy(postgres_server):
 
 
 @pytest.fixture
-def outage_lab(tmp_path, postgres_server, postgres_url, database_proxy):
+def tasks_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of a PostgreSQL database with task tables, dropped after the test."""
+    with postgres_tables(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def outage_lab(tmp_path, postgres_server, tasks_url, database_proxy):
     """A worker that reaches its database through the proxy."""
-    way = postgres_url.replace(f":{postgres_server.port}/", f":{database_proxy.port}/")
-    with open_lab(tmp_path, postgres_url, workers_way=way) as lab:
+    way = tasks_url.replace(f":{postgres_server.port}/", f":{database_proxy.port}/")
+    with open_lab(tmp_path, tasks_url, workers_way=way) as lab:
         yield lab
 
 

@@ -22,8 +22,8 @@ from waybill.infra.worker.sweeper import Sweeper
 
 
 @pytest.fixture
-def lab(tmp_path, postgres_url):
-    with open_lab(tmp_path, postgres_url) as lab:
+def lab(tmp_path, tasks_url):
+    with open_lab(tmp_path, tasks_url) as lab:
         yield lab
 
 
@@ -71,9 +71,9 @@ async def test_f29_a_finished_export_cannot_be_cancelled_and_keeps_its_file(lab)
 
 
 async def test_f25_a_hung_export_with_a_living_heartbeat_is_given_to_another_attempt(
-    tmp_path, postgres_url, caplog
+    tmp_path, tasks_url, caplog
 ):
-    with open_lab(tmp_path, postgres_url, source=GatedSource(deaf=True), stall=1) as lab:
+    with open_lab(tmp_path, tasks_url, source=GatedSource(deaf=True), stall=1) as lab:
         task_id = lab.submit()
         async with lab.worker():
             await lab.at_the_gate(2)
@@ -86,9 +86,9 @@ async def test_f25_a_hung_export_with_a_living_heartbeat_is_given_to_another_att
         lab.audit(caplog.text)
 
 
-async def test_exports_that_fill_every_slot_do_not_starve_their_leases(tmp_path, postgres_url):
+async def test_exports_that_fill_every_slot_do_not_starve_their_leases(tmp_path, tasks_url):
     """The event loop's pool has six threads on two cores, and a heartbeat needs one of them."""
-    with open_lab(tmp_path, postgres_url, concurrency=16) as lab:
+    with open_lab(tmp_path, tasks_url, concurrency=16) as lab:
         tasks = [lab.submit() for _ in range(16)]
         async with lab.worker():
             await lab.at_the_gate(16)
@@ -100,12 +100,12 @@ async def test_exports_that_fill_every_slot_do_not_starve_their_leases(tmp_path,
 
 
 async def test_f23_a_scanner_never_rescues_a_slow_worker_that_renews(
-    tmp_path, postgres_server, postgres_url
+    tmp_path, postgres_server, tasks_url
 ):
     with TcpProxy(postgres_server.port) as proxy:
         proxy.delay(0.02)
-        way = postgres_url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
-        with open_lab(tmp_path, postgres_url, workers_way=way) as lab:
+        way = tasks_url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
+        with open_lab(tmp_path, tasks_url, workers_way=way) as lab:
             task_id, maintenance = lab.submit(), Maintenance(lab.engine)
             async with lab.worker():
                 await lab.at_the_gate()
@@ -135,9 +135,9 @@ async def test_f58_collecting_orphans_leaves_a_slow_upload_alone_until_it_lost_i
     lab.audit()
 
 
-async def test_f57_a_recorded_link_never_outlives_its_file(tmp_path, postgres_url):
+async def test_f57_a_recorded_link_never_outlives_its_file(tmp_path, tasks_url):
     week = timedelta(days=7)
-    with open_lab(tmp_path, postgres_url, link_ttl=week, retention=timedelta(days=1)) as lab:
+    with open_lab(tmp_path, tasks_url, link_ttl=week, retention=timedelta(days=1)) as lab:
         lab.source.gate.set()
         task_id = lab.submit()
         async with lab.worker():

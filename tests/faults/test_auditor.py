@@ -15,9 +15,9 @@ from waybill.infra.db.tables import audit_log, dead_letter, export_task, storage
 
 
 @pytest.fixture
-async def lab(tmp_path, postgres_url):
+async def lab(tmp_path, tasks_url):
     """One finished task, and one that was cancelled."""
-    with open_lab(tmp_path, postgres_url) as lab:
+    with open_lab(tmp_path, tasks_url) as lab:
         lab.source.gate.set()
         lab.done, lab.cancelled = lab.submit(), lab.submit(QUEUES[1])
         lab.requests.cancel(ANN, lab.cancelled)

@@ -8,17 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.eventually import wait_for
-from tests.support.servers.rabbitmq import CONSUMER_TIMEOUT_SECONDS
+from tests.support.servers.rabbitmq import PATIENCE_SECONDS
 
 FLOOD = 100
-#: The broker looks for unacknowledged messages every five seconds.
-LONGER_THAN_THE_BROKER_WAITS = CONSUMER_TIMEOUT_SECONDS + 6
+#: The broker looks for unacknowledged messages every second.
+LONGER_THAN_THE_BROKER_WAITS = PATIENCE_SECONDS + 3
 
 
 @pytest.fixture(scope="module")
-def long_export(api):
+def long_export(api, rabbitmq_server):
     """An export that runs while the other tests do, in a worker with two slots for its queue."""
-    with api.worker():
+    with rabbitmq_server.impatient(), api.worker():
         task_id = api.submit("slow", seconds=LONGER_THAN_THE_BROKER_WAITS, tag="long")
         wait_for(lambda: api.is_running(task_id))
         yield task_id

@@ -20,9 +20,9 @@ STRANGER = Principal("zoe", "other")
 
 
 @pytest.fixture
-def lab(tmp_path, postgres_url):
+def lab(tmp_path, tasks_url):
     limits = {"max_running_per_tenant": 3, "max_running_per_user": 2, "concurrency": 4}
-    with open_lab(tmp_path, postgres_url, **NO_SWEEPER, **limits) as lab:
+    with open_lab(tmp_path, tasks_url, **NO_SWEEPER, **limits) as lab:
         yield lab
 
 
@@ -68,8 +68,8 @@ async def test_r14_capped_exports_all_run_without_a_sweeper(lab):
     lab.audit()
 
 
-async def test_r14_a_tenants_one_export_does_not_wait_for_anothers_flood(tmp_path, postgres_url):
-    with open_lab(tmp_path, postgres_url, **NO_SWEEPER, concurrency=1) as lab:
+async def test_r14_a_tenants_one_export_does_not_wait_for_anothers_flood(tmp_path, tasks_url):
+    with open_lab(tmp_path, tasks_url, **NO_SWEEPER, concurrency=1) as lab:
         flood = [ask(lab, ANN, n) for n in range(40)]
         async with lab.worker():
             await lab.at_the_gate()
@@ -85,9 +85,9 @@ async def test_r14_a_tenants_one_export_does_not_wait_for_anothers_flood(tmp_pat
         lab.audit()
 
 
-async def test_a_cap_does_not_outlive_the_worker_that_filled_it(tmp_path, postgres_url):
+async def test_a_cap_does_not_outlive_the_worker_that_filled_it(tmp_path, tasks_url):
     """Its leases end, and what waited behind it goes on."""
-    with open_lab(tmp_path, postgres_url, max_running_per_user=2) as lab:
+    with open_lab(tmp_path, tasks_url, max_running_per_user=2) as lab:
         dead = Worker(lab.engine, timedelta(seconds=0.5))
         tasks = [ask(lab, ANN, n) for n in range(4)]
         for _ in range(2):
@@ -99,8 +99,8 @@ async def test_a_cap_does_not_outlive_the_worker_that_filled_it(tmp_path, postgr
         lab.audit()
 
 
-async def test_an_export_with_more_rows_than_allowed_fails_for_good(tmp_path, postgres_url):
-    with open_lab(tmp_path, postgres_url, max_rows_per_export=19) as lab:
+async def test_an_export_with_more_rows_than_allowed_fails_for_good(tmp_path, tasks_url):
+    with open_lab(tmp_path, tasks_url, max_rows_per_export=19) as lab:
         lab.source.gate.set()
         task_id = lab.submit()
         async with lab.worker():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
+from tests.support.servers.postgres import PostgresServer
 from waybill.infra.db.engine import create_engine
 from waybill.infra.db.migrate import upgrade
 
@@ -25,12 +26,31 @@ def task_tables(request: pytest.FixtureRequest, folder: Path) -> Iterator[Engine
         with sqlite_tables(folder) as engine:
             yield engine
         return
-    engine = create_engine(request.getfixturevalue("postgres_url"))
-    try:
-        upgrade(engine)
-        yield engine
-    finally:
-        engine.dispose()
+    with postgres_tables(request.getfixturevalue("postgres_server")) as url:
+        engine = create_engine(url)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def postgres_tables(server: PostgresServer) -> Iterator[str]:
+    """The URL of a PostgreSQL database with empty task tables."""
+    with server.database(_template(server)) as url:
+        yield url
+
+
+@functools.cache
+def _template(server: PostgresServer) -> str:
+    """The name of a database after all migrations, which take too long to run for each test."""
+    name = "task_tables"
+    with server.connect() as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    engine = create_engine(server.url(name))
+    upgrade(engine)
+    engine.dispose()
+    return name
 
 
 @contextmanager

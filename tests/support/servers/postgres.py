@@ -176,12 +176,16 @@ class PostgresServer:
         )
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The URL of an empty database, dropped at the end whoever is still connected."""
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """The URL of a copy of `template`, which is empty by default and has no connection.
+
+        It is dropped at the end whoever is still connected.
+        """
         name = f"test_{secrets.token_hex(6)}"
         identifier = sql.Identifier(name)
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         with self.connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
+            connection.execute(create.format(identifier, sql.Identifier(template)))
         try:
             yield self.url(name)
         finally:

@@ -15,7 +15,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,8 +27,10 @@ from tests.support.servers.ports import free_ports
 USER = "waybill"
 #: Has a character that URLs must escape, so that no code may paste a URL together.
 PASSWORD = "only@tests"
-#: A delivery unacknowledged for longer closes its channel. The default is 30 minutes.
-CONSUMER_TIMEOUT_SECONDS = 20
+#: While the server is `impatient`, a delivery unacknowledged for longer closes its channel.
+PATIENCE_SECONDS = 5
+#: How often an impatient channel looks for such a delivery.
+_TICK_SECONDS = 1
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -35,10 +38,7 @@ _CONFIG = f"""\
 listeners.tcp.1 = 127.0.0.1:{{port}}
 default_user = {USER}
 default_pass = {PASSWORD}
-consumer_timeout = {CONSUMER_TIMEOUT_SECONDS * 1000}
 """
-#: How often channels look for that timeout. As a key of the file above, 3.10 does not boot.
-_ADVANCED = "[{rabbit, [{channel_tick_interval, 5000}]}].\n"
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 
 
@@ -68,7 +68,6 @@ class RabbitServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
         (folder / "rabbitmq.conf").write_text(_CONFIG.format(port=self.port))
-        (folder / "advanced.config").write_text(_ADVANCED)
         (folder / "enabled_plugins").write_text("[].")
         self._environment = {
             "PATH": os.environ["PATH"],
@@ -83,7 +82,7 @@ class RabbitServer:
             "RABBITMQ_MNESIA_BASE": str(self._data),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": "/dev/null",
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
             "RABBITMQ_PID_FILE": str(folder / "pid"),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
@@ -192,12 +191,39 @@ class RabbitServer:
         """Let the user do just this, each right being a pattern of names."""
         self.rabbitmqctl("eval", f"{_rights(vhost, configure, write, read)}.")
 
+    @contextmanager
+    def impatient(self) -> Iterator[None]:
+        """Channels opened meanwhile close at a delivery unacknowledged for `PATIENCE_SECONDS`.
+
+        The default is 30 minutes, and a look at it each minute.
+        """
+        values = (
+            ("consumer_timeout", PATIENCE_SECONDS * 1000),
+            ("channel_tick_interval", _TICK_SECONDS * 1000),
+        )
+        before = self.rabbitmqctl("eval", _swapped(values)).strip()
+        try:
+            yield
+        finally:
+            self.rabbitmqctl(
+                "eval", f"[application:set_env(rabbit, K, V) || {{K, V}} <- {before}]."
+            )
+
     def url(self, vhost: str = "/", *, port: int | None = None) -> str:
         """The URL of `vhost`; with `port`, by way of a proxy that listens there."""
         return (
             f"amqp://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{port or self.port}"
             f"/{quote(vhost, safe='')}"
         )
+
+
+def _swapped(values: Iterable[tuple[str, int]]) -> str:
+    """Erlang that sets these settings of the broker, and answers with what they were."""
+    pairs = ", ".join(f"{{{name}, {value}}}" for name, value in values)
+    return (
+        f"[begin {{ok, Was}} = application:get_env(rabbit, K),"
+        f" ok = application:set_env(rabbit, K, V), {{K, Was}} end || {{K, V}} <- [{pairs}]]."
+    )
 
 
 def _rights(vhost: str, configure: str = ".*", write: str = ".*", read: str = ".*") -> str:
