@@ -57,7 +57,7 @@ def _template(server: PostgresServer) -> str:
 def sqlite_tables(folder: Path) -> Iterator[Engine]:
     """An engine on empty task tables, in an SQLite file in `folder`."""
     path = folder / "tasks.db"
-    path.write_bytes(_migrated())
+    path.write_bytes(migrated_sqlite())
     engine = create_engine(f"sqlite:///{path}")
     try:
         yield engine
@@ -66,7 +66,7 @@ def sqlite_tables(folder: Path) -> Iterator[Engine]:
 
 
 @functools.cache
-def _migrated() -> bytes:
+def migrated_sqlite() -> bytes:
     """An SQLite file after all migrations, which take too long to run for each test."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tasks.db"

@@ -19,11 +19,10 @@ from tests.judges.differential import mariadb, postgres, sqlite
 from tests.judges.differential.declared import Columns, Kind
 from tests.support.attempts import run_attempt
 from tests.support.task_store import ANN, new_task
+from tests.support.task_tables import sqlite_tables
 from waybill.api.cli.export import export
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.formats.registry import FORMATS
-from waybill.infra.db.engine import create_engine
-from waybill.infra.db.migrate import upgrade
 from waybill.infra.sources import open_source
 from waybill.storage.memory import MemoryStore
 
@@ -105,14 +104,12 @@ def by_worker(made: Made, name: str, path: Path) -> Warnings:
     table = sa.table("judged", *map(sa.column, names))
     dataset = Dataset("judged", lambda _params, _user: sa.select(table).order_by(table.c.id))
     format_name, profile = FILES[name]
-    tasks, store = create_engine(f"sqlite:///{path}.tasks"), MemoryStore()
-    try:
-        upgrade(tasks)
+    folder, store = Path(f"{path}.tasks"), MemoryStore()
+    folder.mkdir()
+    with sqlite_tables(folder) as tasks:
         new = new_task(task_type="judged", format=format_name, params={}, filename=path.name)
         with settings(path.parent, WAYBILL_PARQUET_PROFILE=profile):
             task = run_attempt(tasks, store, open_source(made.url), dataset, ANN, new)
-    finally:
-        tasks.dispose()
     assert (task.status, task.rows_source, task.rows_written) == ("SUCCESS", ROWS, ROWS), task
     path.write_bytes(store.read(str(task.object_key)))
     return list(task.warnings or [])
