@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -32,15 +31,13 @@ def bench(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Bench]:
     """An installation without processes."""
-    vhost = f"faults_{secrets.token_hex(6)}"
-    rabbitmq_server.add_vhost(vhost)
     folder = tmp_path_factory.mktemp("bench")
     with (
         postgres_server.database() as database,
+        rabbitmq_server.vhost() as vhost,
         open_bench(folder, database, rabbitmq_server.url(vhost), s3_config) as bench,
     ):
         yield bench
-    rabbitmq_server.rabbitmqctl("delete_vhost", vhost)
 
 
 @pytest.fixture(scope="module")

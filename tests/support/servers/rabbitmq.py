@@ -32,6 +32,7 @@ PATIENCE_SECONDS = 5
 #: How often an impatient channel looks for such a delivery.
 _TICK_SECONDS = 1
 
+_VHOSTS_AT_ONCE = 8
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _CONFIG = f"""\
@@ -67,6 +68,9 @@ class RabbitServer:
         self._scripts = _scripts()
         self._process: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
+        #: Vhosts that are ready, and those that tests have had.
+        self._vhosts: list[str] = []
+        self._used: list[str] = []
         (folder / "rabbitmq.conf").write_text(_CONFIG.format(port=self.port))
         (folder / "enabled_plugins").write_text("[].")
         self._environment = {
@@ -150,6 +154,7 @@ class RabbitServer:
         if self._process is not None:
             raise RuntimeError("Stop the node before its data is deleted.")
         shutil.rmtree(self._data)
+        self._vhosts, self._used = [], []
 
     def close(self) -> None:
         """End the node and its epmd."""
@@ -179,11 +184,23 @@ class RabbitServer:
             raise RuntimeError(f"rabbitmqctl {arguments[0]} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def add_vhost(self, name: str) -> None:
-        """Add an empty vhost with all rights for the user, in one command instead of two."""
-        self.rabbitmqctl(
-            "eval", f'ok = rabbit_vhost:add(<<"{name}">>, <<"tests">>), {_rights(name)}.'
-        )
+    @contextmanager
+    def vhost(self) -> Iterator[str]:
+        """The name of an empty vhost with all rights for the user, deleted some time afterwards.
+
+        Vhosts are made some at a time, and deleted as well: a command costs a second of
+        processor time, which is that of its start.
+        """
+        if not self._vhosts:
+            steps = [f'rabbit_vhost:delete(<<"{name}">>, <<"tests">>)' for name in self._used]
+            self._vhosts = [f"test_{secrets.token_hex(6)}" for _ in range(_VHOSTS_AT_ONCE)]
+            for name in self._vhosts:
+                steps += [f'ok = rabbit_vhost:add(<<"{name}">>, <<"tests">>)', _rights(name)]
+            self._used = []
+            self.rabbitmqctl("eval", f"{', '.join(steps)}.")
+        name = self._vhosts.pop()
+        yield name
+        self._used.append(name)
 
     def set_rights(
         self, vhost: str, *, configure: str = ".*", write: str = ".*", read: str = ".*"
@@ -251,11 +268,9 @@ def rabbitmq_server() -> Iterator[RabbitServer]:
 
 @pytest.fixture
 def rabbitmq_vhost(rabbitmq_server: RabbitServer) -> Iterator[str]:
-    """The name of an empty vhost, deleted after the test."""
-    name = f"test_{secrets.token_hex(6)}"
-    rabbitmq_server.add_vhost(name)
-    yield name
-    rabbitmq_server.rabbitmqctl("delete_vhost", name)
+    """The name of an empty vhost of its own."""
+    with rabbitmq_server.vhost() as name:
+        yield name
 
 
 @pytest.fixture
