@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 
 import httpx2
 
@@ -12,16 +11,17 @@ from tests.support.processes import api, ended, process
 from tests.support.stored_keys import stored_keys
 
 ROWS = 1_000_000
-#: A second or two of work after the first part of the upload, which is when it is hit. Rows that a
-#: function in FROM returns would be stored first, all of them.
+#: A second or two of work after the first part of the upload, which is when it is hit: texts that
+#: hardly shrink, and rows that PostgreSQL does not store first, as it does those of a function in
+#: FROM.
 BIG_DATASET = """
 import sqlalchemy as sa
 from waybill import dataset
 
 @dataset("big")
 def big(params, user):
-    n = sa.func.generate_series(1, {rows}).label("n")
-    return sa.select(n, sa.func.repeat("x", 20).label("text"))
+    numbers = sa.select(sa.func.generate_series(1, {rows}).label("n")).subquery()
+    return sa.select(numbers.c.n, sa.func.md5(sa.cast(numbers.c.n, sa.Text)).label("text"))
 """
 
 
@@ -39,7 +39,6 @@ def test_f18_a_killed_worker_loses_nothing_and_leaves_nothing(installation, rabb
             wait_for(lambda: list(installation.store.list_uploads()))
             worker.send_signal(signal.SIGKILL)
             worker.wait()
-        killed = time.monotonic()
         assert client.get(f"/api/export-tasks/{task_id}").json()["status"] == "PROCESSING"
         assert list(installation.store.list_uploads()), "the dead attempt's upload is still open"
 
@@ -47,7 +46,6 @@ def test_f18_a_killed_worker_loses_nothing_and_leaves_nothing(installation, rabb
             task = ended(client, task_id)
             assert task["status"] == "SUCCESS", task
             assert (task["attempt"], task["retry_count"], task["rows"]) == (2, 1, ROWS)
-            assert time.monotonic() - killed < 30
             wait_for(lambda: not list(installation.store.list_uploads()))
         keys = stored_keys(installation.store)
         assert len(keys) == 1

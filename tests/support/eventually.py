@@ -13,7 +13,7 @@ T = TypeVar("T")
 _PAUSE_SECONDS = 0.05
 
 
-async def eventually(check: Callable[[], Any], *, within_seconds: float = 30.0) -> Any:
+async def eventually(check: Callable[[], Any], *, within_seconds: float = 60.0) -> Any:
     """Call `check`, or await it, until its result is true, and return that result.
 
     An exception it raises in the meantime is waited out, and shown when time is up.
@@ -35,7 +35,7 @@ async def eventually(check: Callable[[], Any], *, within_seconds: float = 30.0) 
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
-def wait_for(check: Callable[[], T], seconds: float = 30) -> T:
+def wait_for(check: Callable[[], T], seconds: float = 60) -> T:
     """Call `check` until its result is true, and return that; without an event loop.
 
     An exception it raises ends the wait: the process that was waited for is gone.
