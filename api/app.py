@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from anyio import to_thread
 from fastapi import FastAPI
 
 import waybill
@@ -19,10 +20,12 @@ from waybill.api.datasets import routes as datasets
 from waybill.api.estimates import routes as estimates
 from waybill.api.events import routes as events
 from waybill.api.events.hub import EventHub
+from waybill.api.events.stream_count import StreamCount
 from waybill.api.exports import routes as exports
 from waybill.api.health import routes as health
 from waybill.api.health.figures import Figures
 from waybill.api.health.readiness import Readiness
+from waybill.api.http.admission import PATIENCE, Lanes
 from waybill.api.http.cursors import Cursors
 from waybill.api.http.examples import add_examples
 from waybill.api.http.middleware import BodyLimit, Envelope
@@ -35,7 +38,7 @@ from waybill.api.problems.answers import answer_problem
 from waybill.api.problems.documents import document_caller_problems, problem_schemas
 from waybill.api.problems.handler import handle_errors
 from waybill.api.session import routes as session
-from waybill.api.session.auth import identify
+from waybill.api.session.auth import identity_of
 from waybill.api.session.tokens import TokenVerifier
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.services import Services
@@ -63,6 +66,10 @@ _ROUTES = (
 )
 
 
+#: Beyond the slots of all lanes.
+_OTHER_THREADS = 4
+
+
 class _Application(FastAPI):
     """An application whose OpenAPI document includes problems and examples."""
 
@@ -80,12 +87,15 @@ def create_app(
     most_streams: int | None = None,
     figures_age: timedelta = timedelta(seconds=10),
     denylist_period: timedelta = timedelta(seconds=10),
+    patience: timedelta = PATIENCE,
+    stream_count: StreamCount | None = None,
 ) -> FastAPI:
     """Build the application around `services`. Opens no connections.
 
     `most_streams` bounds the event streams of all users together. Figures of `/metrics` that are
     counted in the database are up to `figures_age` old, and the list of revoked tokens up to
-    `denylist_period`.
+    `denylist_period`. A request waits for its turn no longer than `patience`.
+    `stream_count` is the place of this process among those that share its socket.
 
     Raises:
         BadSettings: the path of `WAYBILL_PUBLIC_URL` begins like one of our own addresses.
@@ -93,6 +103,9 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        # One for each slot; the others are for files of pages and for audit records.
+        threads = sum(Lanes.SLOTS.values()) + _OTHER_THREADS
+        to_thread.current_default_thread_limiter().total_tokens = threads
         await asyncio.to_thread(context.verifier.start)
         yield
         await asyncio.to_thread(context.verifier.close)
@@ -119,10 +132,13 @@ def create_app(
         cursors=Cursors(lambda: services.cursor_key),
         readiness=Readiness(services.checks),
         figures=Figures(services, max_age=figures_age),
-        events=EventHub(services.changes, services.stopping, most_streams=most_streams),
+        events=EventHub(
+            services.changes, services.stopping, most_streams=most_streams, count=stream_count
+        ),
         static_address=mount_static(app),
     )
-    app.state.authenticate = partial(identify, context=context)
+    app.state.authenticate = partial(identity_of, context=context)
+    app.state.lanes = Lanes(patience)
     handle_errors(app)
     for module in _ROUTES:
         app.include_router(module.router)

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator
 from waybill.api.admin import charts, service
 from waybill.api.admin.access import AdminCaller, admin_caller
 from waybill.api.context import ServicesDep
+from waybill.api.http.admission import AdmittedRoute
 from waybill.api.http.paging import MAX_ID, PageNumber, PlainText, RowId
 from waybill.api.pages.rendering import PageSetup, PageSetupDep, render
 from waybill.api.problems.errors import EarlyResponse
@@ -47,7 +48,7 @@ Admin = Annotated[AdminCaller, Depends(_admin)]
 _empty_is_none = BeforeValidator(lambda value: value or None)
 Filter = Annotated[PlainText | None, _empty_is_none]
 
-router = APIRouter(prefix="/admin", include_in_schema=False)
+router = APIRouter(prefix="/admin", include_in_schema=False, route_class=AdmittedRoute)
 
 
 @router.get("")

@@ -6,11 +6,12 @@ from fastapi import APIRouter
 
 from waybill.api.context import ServicesDep
 from waybill.api.datasets.schemas import DatasetBody, DatasetList
+from waybill.api.http.admission import AdmittedRoute
 from waybill.api.problems.documents import problem_docs
 from waybill.api.session.auth import Caller
 from waybill.exporter.formats.registry import FORMATS
 
-router = APIRouter(prefix="/api/datasets", tags=["datasets"])
+router = APIRouter(prefix="/api/datasets", tags=["datasets"], route_class=AdmittedRoute)
 
 
 @router.get("", response_model=DatasetList, responses=problem_docs(401))

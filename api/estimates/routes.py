@@ -12,7 +12,12 @@ from waybill.api.http.strict_json import StrictRoute
 from waybill.api.problems.documents import problem_docs
 from waybill.api.session.auth import Caller
 
-router = APIRouter(prefix="/api/export-tasks", tags=["export tasks"], route_class=StrictRoute)
+
+class _EstimateRoute(StrictRoute):
+    lane = "sources"
+
+
+router = APIRouter(prefix="/api/export-tasks", tags=["export tasks"], route_class=_EstimateRoute)
 
 
 @router.post(

@@ -19,6 +19,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from waybill.api.events.stream import Message, Stream, message_of
+from waybill.api.events.stream_count import StreamCount
 from waybill.api.problems.errors import TooManyStreams
 from waybill.infra.tasks.queries.changes import Owner, Poll, TaskChanges
 from waybill.timing import backoff
@@ -39,12 +40,22 @@ class EventHub:
     """The open streams of this process and their poller. Belongs to one event loop."""
 
     def __init__(
-        self, changes: TaskChanges, stopping: asyncio.Event, *, most_streams: int | None = None
+        self,
+        changes: TaskChanges,
+        stopping: asyncio.Event,
+        *,
+        most_streams: int | None = None,
+        count: StreamCount | None = None,
     ) -> None:
-        """`most_streams` bounds the streams of all users together; None for no bound."""
+        """`most_streams` bounds the streams of all users together; None for no bound.
+
+        `count` is this process's place among those that share its socket.
+        """
         self._changes = changes
         self._stopping = stopping
         self._most_streams = most_streams
+        self._count = count or StreamCount.of_processes(1)[0]
+        self._count.set(0)
         self._streams: dict[Owner, list[Stream]] = {}
         self._beginning: deque[Stream] = deque()
         self._arrival = asyncio.Event()
@@ -53,8 +64,13 @@ class EventHub:
 
     @property
     def open_streams(self) -> int:
-        """How many streams are open."""
+        """How many streams are open in this process."""
         return sum(map(len, list(self._streams.values())))
+
+    @property
+    def open_streams_of_all(self) -> int:
+        """How many are open in this process and in those that share its socket."""
+        return self._count.total()
 
     @contextmanager
     def opened(self, stream: Stream) -> Iterator[None]:
@@ -72,6 +88,7 @@ class EventHub:
         mine.append(stream)
         self._beginning.append(stream)
         self._arrival.set()
+        self._count.set(self.open_streams)
         if self._stopping.is_set():
             stream.close()
         elif not self._jobs:
@@ -87,6 +104,7 @@ class EventHub:
                 del self._streams[stream.owner]
             with suppress(ValueError):
                 self._beginning.remove(stream)
+            self._count.set(self.open_streams)
 
     async def close(self) -> None:
         """End all streams and the poller."""

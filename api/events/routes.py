@@ -14,6 +14,7 @@ from waybill.api.events.hub import EventStream
 from waybill.api.events.schemas import event_schema
 from waybill.api.events.stream import Permission, Stream, position_in
 from waybill.api.exports.view import TASKS_PATH
+from waybill.api.http.admission import AdmittedRoute
 from waybill.api.languages import Language, LanguageDep
 from waybill.api.problems.documents import problem_docs
 from waybill.api.problems.errors import Unauthenticated
@@ -22,7 +23,7 @@ from waybill.api.session.tokens import Identity
 from waybill.infra.tasks.queries.changes import StateQuery
 from waybill.infra.tasks.states import LIVE
 
-router = APIRouter(prefix=TASKS_PATH, tags=["export tasks"])
+router = APIRouter(prefix=TASKS_PATH, tags=["export tasks"], route_class=AdmittedRoute)
 
 LastEventId = Annotated[
     str | None,

@@ -213,6 +213,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "Try again when fewer exports are running. If it happens again, an operator "
         "should give the workers more memory.",
     ),
+    "overloaded": (
+        "More requests arrive than this server can answer in time.",
+        "Nothing was done. Send the request again after the time in `Retry-After`.",
+    ),
     "permission_denied": (
         "You do not have the required role.",
         "Ask an administrator for the role. Without it, the same request would fail again.",

@@ -17,7 +17,7 @@ from waybill.infra.config.addresses import is_loopback
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
-def require_scraper(request: Request, context: ContextDep) -> None:
+async def require_scraper(request: Request, context: ContextDep) -> None:
     """Let in who may read the figures.
 
     A proxy on this machine that adds no header looks like a program on this machine.

@@ -52,7 +52,7 @@ async def metrics(context: ContextDep, _scraper: ScraperOnly) -> Response:
     `WAYBILL_METRICS_TOKEN`, and to nobody without it once there is one.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families(await context.figures.ask(), context.events.open_streams))
+    registry.register(_Families(await context.figures.ask(), context.events.open_streams_of_all))
     return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -67,6 +67,6 @@ class _Families(Collector):
         yield from self._counted
         yield GaugeMetricFamily(
             "waybill_event_streams",
-            "Event streams open in this process.",
+            "Event streams open in this process and in those that share its socket.",
             value=self._open_streams,
         )

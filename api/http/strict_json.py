@@ -9,13 +9,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
-from fastapi import Request, Response
-from fastapi.concurrency import run_in_threadpool
-from fastapi.routing import APIRoute
+from fastapi import Request
 
+from waybill.api.http.admission import AdmittedRoute
 from waybill.api.problems.errors import BadJson, NotJson
 from waybill.exporter.errors import InvalidRequest
 
@@ -47,27 +45,25 @@ def parse_json(body: bytes) -> Any:
     return value
 
 
-class StrictRoute(APIRoute):
+class StrictRoute(AdmittedRoute):
     """A route that parses its body, if it has one, with `parse_json`, for callers who are known.
 
     The application's state has the function that finds out who calls, as `authenticate`: nothing of
     a body is read for a stranger, or said of it.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap the framework's handler."""
-        handle = super().get_route_handler()
-        takes_body = self.body_field is not None
+    async def arrived(self, request: Request) -> Request:
+        """`request` with its JSON, once it was received.
 
-        async def handle_strictly(request: Request) -> Response:
-            if not takes_body:
-                return await handle(request)
-            await run_in_threadpool(request.app.state.authenticate, request)
-            strict = _StrictRequest(request.scope, request.receive)
-            await strict.read()
-            return await handle(strict)
-
-        return handle_strictly
+        Raises:
+            BadJson, InvalidRequest: as `parse_json`.
+            NotJson: the body is something else.
+            What finding out who calls raises.
+        """
+        request.app.state.authenticate(request)
+        strict = _StrictRequest(request.scope, request.receive)
+        await strict.read()
+        return strict
 
 
 class _StrictRequest(Request):

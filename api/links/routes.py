@@ -59,7 +59,7 @@ def revoke(task_id: UUID, link_id: UUID, user: Caller, services: ServicesDep) ->
     services.links.revoke(user, task_id, link_id)
 
 
-def _refuse_prefetch(request: Request) -> None:
+async def _refuse_prefetch(request: Request) -> None:
     """Refuse prefetching, which must not count as a use. A real click sends the request again."""
     purpose = (request.headers.get(name, "") for name in ("sec-purpose", "purpose", "x-moz"))
     if any("prefetch" in value for value in purpose):

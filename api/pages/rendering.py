@@ -57,7 +57,11 @@ def setup_of(request: Request) -> PageSetup:
     return PageSetup(base, base + context.static_address, CATALOGUES[language_of(request)])
 
 
-PageSetupDep = Annotated[PageSetup, Depends(setup_of)]
+async def _setup(request: Request) -> PageSetup:
+    return setup_of(request)
+
+
+PageSetupDep = Annotated[PageSetup, Depends(_setup)]
 
 
 def sign_in_page(setup: PageSetup, problem: str | None = None, after: str = "") -> HTMLResponse:

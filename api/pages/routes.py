@@ -11,13 +11,14 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from waybill.api.context import ServicesDep
+from waybill.api.http.admission import AdmittedRoute
 from waybill.api.languages import LANGUAGE_COOKIE
 from waybill.api.pages.rendering import PageSetupDep, sign_in_page, task_centre_page
 from waybill.api.pages.texts import CATALOGUES
 from waybill.api.session.auth import PageSession, require_own_origin
 from waybill.api.session.origins import same_origin, sent_over_tls
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=AdmittedRoute)
 
 #: How long a browser keeps the language that was selected.
 _LANGUAGE_COOKIE_AGE = timedelta(days=365)

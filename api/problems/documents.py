@@ -109,7 +109,7 @@ def document_caller_problems(document: dict[str, Any]) -> None:
     """Add the problems of authentication to each operation that requires it.
 
     400: a token in the address. 401: no valid token. 403: a page of another site used the cookie.
-    503: the task database or the identity provider does not answer.
+    503: the task database or the identity provider does not answer, or too many requests arrive.
     """
     docs = {str(status): entry for status, entry in problem_docs(400, 401, 403, 503).items()}
     for operations in document["paths"].values():

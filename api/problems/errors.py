@@ -13,10 +13,13 @@
     │   └── FileMissing             and not by us
     ├── PrefetchRefused         a browser prefetched a link whose visits are counted
     ├── TooManyStreams          a user has too many open event streams
+    ├── Overloaded              more requests than this process can answer in time
     └── IdentityProviderDown    the keys that verify tokens cannot be fetched
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from starlette.responses import Response
 
@@ -104,6 +107,17 @@ class TooManyStreams(WaybillError):
     """You have too many open event streams; close one, or watch all tasks with one stream."""
 
     code = "too_many_streams"
+
+
+class Overloaded(WaybillError):
+    """More requests arrive than can be answered in time; try again later."""
+
+    code = "overloaded"
+
+    def __init__(self, retry_after: timedelta = timedelta(seconds=1)) -> None:
+        """`retry_after`: an earlier retry will hardly succeed."""
+        super().__init__()
+        self.retry_after = retry_after
 
 
 class IdentityProviderDown(WaybillError):

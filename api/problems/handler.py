@@ -25,7 +25,7 @@ from waybill.api.http.prefix import prefix_in
 from waybill.api.problems.answers import answer_problem
 from waybill.api.problems.audit import refusal_record
 from waybill.api.problems.documents import FieldError
-from waybill.api.problems.errors import EarlyResponse
+from waybill.api.problems.errors import EarlyResponse, Overloaded
 from waybill.api.problems.statuses import OTHER_PROBLEMS, framework_problem, status_of
 from waybill.exporter.errors import InvalidRequest, UnknownDataset, WaybillError
 from waybill.infra.notifications.rules import BadNotificationTarget
@@ -93,6 +93,12 @@ def _answer_ours(request: Request, error: WaybillError | StorageError) -> Respon
     status = status_of(error)
     if status is None:
         raise error
+    if isinstance(error, Overloaded):
+        # Held back but for one a minute: a line for each would be work for nothing.
+        log.warning("too many requests at once")
+        return answer_problem(
+            request, status, error.code, error.message, headers=_retry_after(error)
+        )
     caller = getattr(request.state, "caller", None)
     log.log(
         logging.ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO,
@@ -130,7 +136,7 @@ def _database_problem(error: Exception) -> str:
 
 
 def _retry_after(error: Exception) -> dict[str, str]:
-    if not isinstance(error, NotNow):
+    if not isinstance(error, NotNow | Overloaded):
         return {}
     return {"Retry-After": str(math.ceil(error.retry_after.total_seconds()))}
 

@@ -70,6 +70,7 @@ STATUS: Mapping[type[WaybillError | StorageError], HTTPStatus] = {
     TooManyExports: HTTPStatus.TOO_MANY_REQUESTS,
     DailyRowsExceeded: HTTPStatus.TOO_MANY_REQUESTS,
     BacklogFull: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PrefetchRefused: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.IdentityProviderDown: HTTPStatus.SERVICE_UNAVAILABLE,
     RevocationsUnread: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 from starlette.background import BackgroundTask
 
 from waybill.api.context import ContextDep
+from waybill.api.http.admission import AdmittedRoute
 from waybill.api.links.pages import continue_page, file_address
 from waybill.api.pages.rendering import PageSetup, PageSetupDep, sign_in_page
 from waybill.api.problems.errors import IdentityProviderDown, Unauthenticated
@@ -24,7 +25,10 @@ from waybill.infra.sessions.denylist import RevocationsUnread
 
 # Another site's page must not log a browser in as another user, or out.
 router = APIRouter(
-    prefix="/session", include_in_schema=False, dependencies=[Depends(require_own_origin)]
+    prefix="/session",
+    include_in_schema=False,
+    dependencies=[Depends(require_own_origin)],
+    route_class=AdmittedRoute,
 )
 
 #: Deletes what pages have stored in the browser. The whole origin is concerned, so under a path of

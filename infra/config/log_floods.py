@@ -17,6 +17,8 @@ _REPEATABLE = (
     # Ours, of `waybill.api.cli.http_server` and `waybill.api.session.tokens`.
     "connection limit reached",
     "token refused",
+    # Of `waybill.api.problems.handler`.
+    "too many requests at once",
 )
 _SECONDS = 60.0
 

@@ -9,19 +9,26 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import ExportRejected, InvalidRequest
-from waybill.infra.db.engine import database_now, read_transaction, write_transaction
-from waybill.infra.db.tables import export_task, share_link
+from waybill.infra.db.engine import (
+    database_now,
+    read_statement,
+    read_transaction,
+    write_transaction,
+)
+from waybill.infra.db.tables import UtcDateTime, export_task, share_link
 from waybill.infra.tasks.audit import Actor, audit
 from waybill.infra.tasks.model import Task
-from waybill.infra.tasks.queries.owned import load, owned_by
+from waybill.infra.tasks.queries.owned import load
 
 _link = share_link.c
 _task = export_task.c
@@ -177,27 +184,22 @@ class ShareLinks:
             LinkNotFound: unknown, revoked, expired, used up, or of another tenant; the caller
                 cannot tell which.
         """
-        query = (
-            sa.select(
-                _link.id.label("link_id"),
-                _link.created_by.label("sharer"),
-                export_task,
+        now = datetime.now(UTC)
+        with read_statement(self._engine) as connection:
+            query = _click(connection.dialect.name)
+            row = (
+                connection.execute(query, {"digest": _digest(token), "now": now}).mappings().first()
             )
-            .select_from(share_link.join(export_task, _task.id == _link.task_id))
-            .where(_link.token_hash == _digest(token))
-        )
-        with read_transaction(self._engine) as connection:
-            living = sa.and_(*_followable(database_now(connection)))
-            row = connection.execute(query.add_columns(living.label("living"))).mappings().first()
-            if row is None or not row["living"]:
-                raise LinkNotFound()
-            task = Task.from_row(row)
-            if task.tenant_id != caller.tenant:
-                refusal = LinkNotFound()
-                refusal.task_id = task.id
-                raise refusal
-            sharer = Principal(row["sharer"], task.tenant_id)
-            return SharedTask(row["link_id"], task, _as_last_seen(connection, sharer))
+        if row is None or not row["living"]:
+            raise LinkNotFound()
+        task = Task.from_row(row)
+        if task.tenant_id != caller.tenant:
+            refusal = LinkNotFound()
+            refusal.task_id = task.id
+            raise refusal
+        asked = row["asked_at"] is not None and row["asked_at"] > row["shared_at"]
+        roles = frozenset(row["asked_roles"] if asked else row["shared_roles"])
+        return SharedTask(row["link_id"], task, Principal(row["sharer"], task.tenant_id, roles))
 
     def use(self, caller: Principal, shared: SharedTask) -> None:
         """Count one use and audit it, in one commit.
@@ -206,19 +208,15 @@ class ShareLinks:
             LinkNotFound: meanwhile it was revoked, has expired, or was used up.
         """
         with write_transaction(self._engine) as connection:
-            now = database_now(connection)
-            uses = connection.execute(
-                sa.update(share_link)
-                .where(_link.id == shared.link_id, *_followable(now))
-                .values(uses=_link.uses + 1, last_used_at=now)
-                .returning(_link.uses)
-            ).scalar_one_or_none()
-            if uses is None:
+            used = connection.execute(
+                _use(connection.dialect.name), {"link": shared.link_id, "now": datetime.now(UTC)}
+            ).one_or_none()
+            if used is None:
                 raise LinkNotFound()
-            detail = {"link": str(shared.link_id), "use": uses}
+            detail = {"link": str(shared.link_id), "use": used.uses}
             audit(
                 connection,
-                now,
+                used.last_used_at,
                 "follow_link",
                 shared.task.identity,
                 actor=Actor.user(caller),
@@ -226,7 +224,7 @@ class ShareLinks:
             )
 
 
-def _followable(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+def _followable(now: sa.ColumnElement[datetime]) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         _link.revoked_at.is_(None),
         sa.or_(_link.expires_at.is_(None), _link.expires_at > now),
@@ -243,21 +241,63 @@ def _check_expiry(task: Task, expires_at: datetime | None, now: datetime) -> Non
         raise InvalidRequest("expires_at is later than the end of the file itself.")
 
 
-def _as_last_seen(connection: Connection, user: Principal) -> Principal:
-    """`user` with the roles of their newest request or share."""
-    asked = (
-        sa.select(_task.created_at, _task.roles)
-        .where(owned_by(user))
-        .order_by(_task.created_at.desc())
+# Both statements of a click are built once: building one takes longer than executing it. What a
+# statement can find out by itself costs no round trip of its own.
+
+
+@cache
+def _click(dialect: str) -> sa.Select[Any]:
+    """A link and its task, whether it can be followed, and the roles of its sharer, by `digest`.
+
+    The sharer's are those of the newest request and of the newest share.
+    """
+    asked, shared = export_task.alias(), share_link.alias()
+    theirs = {
+        "asked": (asked, _task.tenant_id == asked.c.tenant_id),
+        "shared": (shared, _task.tenant_id == shared.c.tenant_id),
+    }
+
+    def newest(what: str, column: str) -> sa.Label[Any]:
+        table, same_tenant = theirs[what]
+        query = (
+            sa.select(table.c[column])
+            .where(same_tenant, table.c.created_by == _link.created_by)
+            .order_by(table.c.created_at.desc())
+            .limit(1)
+            .correlate(export_task, share_link)
+        )
+        return query.scalar_subquery().label(f"{what}_{column.removeprefix('created_')}")
+
+    return (
+        sa.select(
+            _link.id.label("link_id"),
+            _link.created_by.label("sharer"),
+            sa.and_(*_followable(_clock(dialect))).label("living"),
+            *(newest(what, column) for what in theirs for column in ("created_at", "roles")),
+            export_task,
+        )
+        .select_from(share_link.join(export_task, _task.id == _link.task_id))
+        .where(_link.token_hash == sa.bindparam("digest", type_=sa.Text()))
     )
-    shared = (
-        sa.select(_link.created_at, _link.roles)
-        .where(_link.tenant_id == user.tenant, _link.created_by == user.user)
-        .order_by(_link.created_at.desc())
+
+
+@cache
+def _use(dialect: str) -> Any:
+    """One more use of `link`, if it can still be followed."""
+    now = _clock(dialect)
+    return (
+        sa.update(share_link)
+        .where(_link.id == sa.bindparam("link", type_=_link.id.type), *_followable(now))
+        .values(uses=_link.uses + 1, last_used_at=now)
+        .returning(_link.uses, _link.last_used_at)
     )
-    seen = [connection.execute(query.limit(1)).one_or_none() for query in (asked, shared)]
-    latest = max((row for row in seen if row is not None), key=lambda row: row.created_at)
-    return Principal(user.user, user.tenant, frozenset(latest.roles))
+
+
+def _clock(dialect: str) -> sa.ColumnElement[datetime]:
+    """The time, as `waybill.infra.db.engine.database_now`; the parameter `now` on SQLite."""
+    if dialect == "postgresql":
+        return sa.func.clock_timestamp(type_=UtcDateTime())
+    return sa.bindparam("now", type_=UtcDateTime())
 
 
 def _digest(token: str) -> str:

@@ -237,9 +237,13 @@ def running_api(
     store: ObjectStore | None = None,
     registry: Registry | None = None,
     figures_age: timedelta = timedelta(0),
+    patience: timedelta = timedelta(minutes=1),
     **settings: Any,
 ) -> Iterator[TaskApi]:
-    """An API on the task tables of `database_url`, which rows come from, too."""
+    """An API on the task tables of `database_url`, which rows come from, too.
+
+    `patience` is long, since a machine that runs tests is slow without being overloaded.
+    """
     defaults = {
         "public_url": "https://exports.example",
         "smtp_url": "smtp://mail.example",
@@ -260,7 +264,7 @@ def running_api(
         wake_ups: list[None] = []
         services = stack.services(lambda: wake_ups.append(None), checks=checks or {})
         # Figures are counted for each test, instead of being up to ten seconds old.
-        with serve(create_app(services, figures_age=figures_age)) as url:
+        with serve(create_app(services, figures_age=figures_age, patience=patience)) as url:
             runs = Worker(stack.engine)
             api = TaskApi(url, stack.engine, services, runs, wake_ups)
             yield api
