@@ -51,11 +51,13 @@ class Cut:
     """Rows of the result to be rendered at once. Cutting neither copies nor reads a value."""
 
     slices: tuple[_Slice, ...]
+    #: Of the Arrow data.
+    size_bytes: int
 
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> Cut:
         """All rows of one sealed batch."""
-        return cls((_Slice.whole(batch),))
+        return cls((_Slice.whole(batch),), batch.nbytes)
 
     @property
     def first_row(self) -> int:
@@ -138,7 +140,7 @@ class _Held:
         self.size_bytes += size_bytes
 
     def take(self) -> Cut:
-        cut = Cut(tuple(self._slices))
+        cut = Cut(tuple(self._slices), self.size_bytes)
         self._slices.clear()
         self.rows = self.size_bytes = 0
         return cut

@@ -94,7 +94,8 @@ def other_value(batch: pa.RecordBatch) -> pa.RecordBatch:
 def other_cut(cut: Cut) -> Cut:
     """`cut`, with another number in its first batch."""
     first, *rest = cut.slices
-    return Cut((replace(first, batch=other_value(first.batch)), *rest))
+    slices = (replace(first, batch=other_value(first.batch)), *rest)
+    return replace(cut, slices=slices)
 
 
 def other_rendering(result: Any) -> Any:

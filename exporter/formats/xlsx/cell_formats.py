@@ -92,8 +92,12 @@ def _any_as_text(array: pa.Array, warn: Warn, zone: ZoneInfo) -> list[Cells]:
     return text_cells(exact_texts(array, zone).to_arrow(), warn)
 
 
+def _no_cells(array: pa.Array, warn: Warn) -> list[Cells]:
+    return []
+
+
 def _binary_cells(array: pa.Array, warn: Warn, zone: ZoneInfo) -> list[Cells]:
-    warn(WarningRule.BINARY_AS_BASE64, len(array) - array.null_count)
+    warn(WarningRule.BINARY_AS_BASE64, pl.Series(array.is_valid()))
     return _any_as_text(array, warn, zone)
 
 
@@ -183,7 +187,7 @@ _FORMATS: tuple[tuple[Callable[[pa.DataType], bool], _Build], ...] = (
         pa.types.is_interval,
         lambda how: replace(_DURATIONS, cells=partial(_interval_cells, zone=how.zone)),
     ),
-    (pa.types.is_null, lambda how: CellFormat(lambda array, warn: [], width=8)),
+    (pa.types.is_null, lambda how: CellFormat(_no_cells, width=8)),
     (
         lambda kind: any(test(kind) for test in _BINARY_TESTS),
         lambda how: CellFormat(partial(_binary_cells, zone=how.zone), is_text=True),

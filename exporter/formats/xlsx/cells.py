@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from waybill.exporter.warning_rules import WarningRule
 
-#: ``warn(rule, count)``: some values had to be changed.
-Warn = Callable[[WarningRule, int], None]
+#: ``warn(rule, values)``: those for which this is true had to be changed.
+Warn = Callable[[WarningRule, pl.Series], None]
 
 
 class CellType(Enum):
@@ -37,13 +37,16 @@ class Cells:
     values: pl.Series
     #: Which of the column's number formats they have: one for all, or one for each row.
     shown_as: int | pl.Series = 0
+    #: For `CellType.SPACED_TEXT`: which of the values need it. A column in which one does has it.
+    spaced: Callable[[], pl.Series] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CellFormat:
     """How the values of one column become cells."""
 
-    #: The cells of an array by cell type; each row has a value in at most one of them.
+    #: The cells of an array by cell type; each row has a value in at most one of them. What a
+    #: value becomes depends on no other value.
     cells: Callable[[pa.Array, Warn], list[Cells]]
     #: Excel number formats, "General" where empty: first that of the column, then those of cells
     #: whose value it would not show in full.

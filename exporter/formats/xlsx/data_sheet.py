@@ -93,9 +93,7 @@ def frame_of(sheet: DataSheet, xml: str) -> SheetFrame:
         prologue=(_DIMENSION.sub(dimension, parts["head"]) + header).encode(),
         epilogue=("".join(rows.values()) + parts["rest"]).encode(),
         styles={
-            xl_col_to_name(index): tuple(
-                int(probe.get(xl_col_to_name(index), 0)) for probe in probes
-            )
-            for index in range(sheet.dim_colmax + 1)
+            letters: tuple(int(probe.get(letters, 0)) for probe in probes)
+            for letters in map(xl_col_to_name, range(sheet.dim_colmax + 1))
         },
     )

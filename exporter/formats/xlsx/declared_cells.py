@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pyarrow as pa
 
-from waybill.exporter.formats.xlsx.cells import Cells, Warn, count, keep
+from waybill.exporter.formats.xlsx.cells import Cells, Warn, keep
 from waybill.exporter.formats.xlsx.number_cells import boolean_cells
 from waybill.exporter.formats.xlsx.text_cells import text_cells
 from waybill.exporter.formats.xlsx.time_cells import (
@@ -122,8 +122,8 @@ def interval_text_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     spans = _clock_spans(texts).fill_null(_iso_spans(texts)).fill_null(_day_spans(texts))
     rest = keep(texts, spans.is_null())
     of_kind = pl.select(is_declared(pl.lit(rest), DeclaredKind.INTERVAL)).to_series()
-    warn(WarningRule.DURATION_AS_TEXT, count(of_kind))
-    warn(WarningRule.TYPE_AS_TEXT, count(~of_kind))
+    warn(WarningRule.DURATION_AS_TEXT, of_kind)
+    warn(WarningRule.TYPE_AS_TEXT, ~of_kind)
     durations = spans.cast(pl.Duration("us")).to_arrow()
     return [*duration_cells(durations, warn), *text_cells(rest.to_arrow(), warn)]
 
@@ -134,8 +134,8 @@ def _exceptions(texts: pl.Series, parsed: pl.Series, warn: Warn) -> list[Cells]:
     if odd.null_count() == len(odd):
         return []
     beyond = odd.str.contains(_NO_CALENDAR)
-    warn(WarningRule.DATE_AS_TEXT, count(beyond))
-    warn(WarningRule.TYPE_AS_TEXT, count(~beyond))
+    warn(WarningRule.DATE_AS_TEXT, beyond)
+    warn(WarningRule.TYPE_AS_TEXT, ~beyond)
     return text_cells(odd.to_arrow(), warn)
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import polars as pl
 import pyarrow as pa
 
-from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, bounds, count, keep
+from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, bounds, keep
 from waybill.exporter.formats.xlsx.limits import MAX_DIGITS
 from waybill.exporter.formats.xlsx.text_cells import text_cells
 from waybill.exporter.warning_rules import WarningRule
@@ -64,9 +64,9 @@ def integer_cells(array: pa.Array, warn: Warn, *, rounded: bool = False) -> list
     # As floats, since one bound then serves signed and unsigned; they are exact up to 2**53.
     short = values.cast(pl.Float64).abs() < _BOUND
     if rounded:
-        warn(WarningRule.NUMBER_ROUNDED, count(~short))
+        warn(WarningRule.NUMBER_ROUNDED, ~short)
         return [Cells(CellType.NUMBER, text)]
-    warn(WarningRule.LONG_NUMBER_AS_TEXT, count(~short))
+    warn(WarningRule.LONG_NUMBER_AS_TEXT, ~short)
     return [Cells(CellType.NUMBER, keep(text, short)), Cells(CellType.TEXT, keep(text, ~short))]
 
 
@@ -89,8 +89,8 @@ def float_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     if finite and not any_tiny:
         return [Cells(CellType.NUMBER, text, shown_as)]
     endless, subnormal = pl.select(~value.is_finite(), tiny.alias("tiny")).get_columns()
-    warn(WarningRule.NOT_FINITE_AS_TEXT, count(endless))
-    warn(WarningRule.TINY_NUMBER_AS_TEXT, count(subnormal))
+    warn(WarningRule.NOT_FINITE_AS_TEXT, endless)
+    warn(WarningRule.TINY_NUMBER_AS_TEXT, subnormal)
     normal = ~(endless | subnormal)
     words = keep(text, ~normal).str.replace("inf", "Infinity", literal=True)
     return [
@@ -137,10 +137,10 @@ def numeric_text_cells(
     long = plain & ~short
     cells = [Cells(CellType.NUMBER, keep(text, short), shown_as)]
     if rounded and long.any():
-        warn(WarningRule.NUMBER_ROUNDED, count(long))
+        warn(WarningRule.NUMBER_ROUNDED, long)
         cells.append(Cells(CellType.NUMBER, keep(text, long), shown_as))
     else:
-        warn(WarningRule.LONG_NUMBER_AS_TEXT, count(long))
+        warn(WarningRule.LONG_NUMBER_AS_TEXT, long)
         plain = short
     scientific = keep(text, text.str.contains(_WITH_EXPONENT))
     if scientific.null_count() < len(scientific):
@@ -148,8 +148,8 @@ def numeric_text_cells(
         cells += [replace(cell, shown_as=cell.shown_as + (scale is not None)) for cell in floats]
         plain |= scientific.is_not_null()
     words = text.str.contains(_NOT_FINITE)
-    warn(WarningRule.NOT_FINITE_AS_TEXT, count(words))
-    warn(WarningRule.TYPE_AS_TEXT, count(~(plain | long | words)))
+    warn(WarningRule.NOT_FINITE_AS_TEXT, words)
+    warn(WarningRule.TYPE_AS_TEXT, ~(plain | long | words))
     return [*cells, *text_cells(keep(text, ~plain).to_arrow(), warn)]
 
 

@@ -66,7 +66,9 @@ class PlacedCut:
 
     def open(self) -> list[pa.Array]:
         """The columns in the order of the pieces, checked; see `Cut.open`."""
-        arrays = [column.combine_chunks() for column in self.cut.open().columns]
+        # All columns at once takes half the time of one by one, which counts where there are many.
+        [batch] = self.cut.open().combine_chunks().to_batches()
+        arrays: list[pa.Array] = batch.columns
         return arrays if self.order is None else _reorder(arrays, self.order)
 
 

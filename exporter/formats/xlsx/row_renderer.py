@@ -1,7 +1,8 @@
 """Row renderer: placed rows become blocks of a sheet's XML. The hot path, on several threads.
 
 Each column becomes strings of cells in a few whole-column steps, each row the concatenation
-of its cells. Python sees columns only, never a value, so the interpreter's lock is free.
+of its cells; of many columns, those of one kind take these steps together (`wide_rows`). Python
+sees columns only, never a value, so the interpreter's lock is free.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import pyarrow as pa
 
 from waybill.exporter.blocks.block import Block
 from waybill.exporter.formats.xlsx.cell_formats import plain_array
-from waybill.exporter.formats.xlsx.cells import Cells
+from waybill.exporter.formats.xlsx.cells import Cells, count
+from waybill.exporter.formats.xlsx.limits import BLOCK_BYTES
 from waybill.exporter.formats.xlsx.placement import Piece, PlacedCut
 from waybill.exporter.formats.xlsx.sheet_columns import SheetColumn
+from waybill.exporter.formats.xlsx.wide_rows import MIN_COLUMNS, WarnOf, WideCell, wide_cells
 from waybill.exporter.rows.marks import count_marks
 from waybill.exporter.warning_rules import WarningRule, Warnings
 
@@ -41,10 +44,25 @@ class RenderedCut:
 class RowRenderer:
     """Renders batches of one schema. Safe to call from several threads at once."""
 
-    def __init__(self, columns: Sequence[SheetColumn], styles: Sequence[Sequence[int]]) -> None:
-        """`styles` are the numbers the workbook gave to the number formats of each column."""
-        self._columns = columns
-        self._starts = [[_start_tag(style) for style in each] for each in styles]
+    def __init__(
+        self,
+        columns: Sequence[SheetColumn],
+        styles: Sequence[Sequence[int]],
+        *,
+        wide_from: int = MIN_COLUMNS,
+    ) -> None:
+        """`styles` are the numbers the workbook gave to the number formats of each column.
+
+        From `wide_from` columns on, those of one kind are rendered together.
+        """
+        self._columns = [
+            WideCell(
+                column.cell_format, f'<c r="{column.letters}', [_start_tag(style) for style in each]
+            )
+            for column, each in zip(columns, styles, strict=True)
+        ]
+        self._names = [column.name for column in columns]
+        self._is_wide = len(columns) >= wide_from
 
     def __call__(self, placed: PlacedCut) -> RenderedCut:
         """Render and compress.
@@ -52,20 +70,32 @@ class RowRenderer:
         Raises:
             IncompleteExport: the rows are not what the source read.
         """
-        columns = placed.open()
+        arrays = placed.open()
         warnings: Warnings = Counter()
         numbers = _row_numbers(placed.pieces)
-        row: list[_Fragment] = ['<row r="', numbers, '">']
-        for column, starts, array in zip(self._columns, self._starts, columns, strict=True):
 
-            def warn(rule: WarningRule, count: int, name: str = column.name) -> None:
-                warnings[name, rule] += count
+        def warn(position: int, rule: WarningRule, values: int) -> None:
+            warnings[self._names[position], rule] += values
 
-            for cells in column.cell_format.cells(plain_array(array), warn):
-                row += _cell(f'<c r="{column.letters}', numbers, starts, cells)
-        row.append("</row>")
-        blocks = _blocks(_concat(row), placed.pieces)
+        # A row of long values is no few cells, and columns of them may not fit into one array.
+        if self._is_wide and placed.cut.size_bytes <= BLOCK_BYTES:
+            cells = wide_cells(self._columns, arrays, numbers, warn)
+            blocks = _blocks(cells, placed.pieces, of_a_row=len(arrays) + 2)
+        else:
+            blocks = _blocks(self._by_column(arrays, numbers, warn), placed.pieces)
         return RenderedCut(placed.cut.first_row, blocks, +warnings)
+
+    def _by_column(self, arrays: Sequence[pa.Array], numbers: pl.Series, warn: WarnOf) -> pl.Series:
+        row: list[_Fragment] = ['<row r="', numbers, '">']
+        for position, (column, array) in enumerate(zip(self._columns, arrays, strict=True)):
+
+            def warn_here(rule: WarningRule, values: pl.Series, position: int = position) -> None:
+                warn(position, rule, count(values))
+
+            for cells in column.cell_format.cells(plain_array(array), warn_here):
+                row += _cell(column.reference, numbers, column.starts, cells)
+        row.append("</row>")
+        return _concat(row)
 
 
 def _row_numbers(pieces: Sequence[Piece]) -> pl.Series:
@@ -111,15 +141,21 @@ def _concat(parts: Sequence[_Fragment], *, skip_nulls: bool = True) -> pl.Series
     return pl.select(pl.concat_str(expressions, ignore_nulls=skip_nulls)).to_series()
 
 
-def _blocks(rows: pl.Series, pieces: Sequence[Piece]) -> tuple[tuple[Piece, Block], ...]:
-    """Compress the rows of each piece, reading them in place from the column's one buffer."""
-    array = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+def _blocks(
+    texts: pl.Series, pieces: Sequence[Piece], *, of_a_row: int = 1
+) -> tuple[tuple[Piece, Block], ...]:
+    """Compress the rows of each piece, reading them in place from the column's one buffer.
+
+    A row is `of_a_row` consecutive `texts`.
+    """
+    array = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
     _, offsets, data = array.buffers()
     ends = pa.Array.from_buffers(pa.int64(), len(array) + 1, [None, offsets], offset=array.offset)
     xml = memoryview(data)
     blocks, first = [], 0
     for piece in pieces:
-        part = xml[ends[first].as_py() : ends[first + piece.rows].as_py()]
+        last = first + piece.rows * of_a_row
+        part = xml[ends[first].as_py() : ends[last].as_py()]
         blocks.append((piece, Block.of(part, count_marks(part, _ROW_MARK))))
-        first += piece.rows
+        first = last
     return tuple(blocks)

@@ -93,7 +93,7 @@ def _width(label: str, cell_format: CellFormat, sample: pa.Array) -> float:
 
 
 def _sample_width(cell_format: CellFormat, sample: pa.Array) -> float:
-    cells = cell_format.cells(plain_array(sample), lambda rule, count: None)
+    cells = cell_format.cells(plain_array(sample), lambda rule, values: None)
     return max(map(_display_width, cells), default=0)
 
 

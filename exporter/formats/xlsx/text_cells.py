@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 import pyarrow as pa
@@ -32,6 +33,8 @@ _MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 #: one look-alike may begin at the end of another: so every ``_x`` of such a text is escaped.
 _LOOK_ALIKE = f"_[xX](?:[0-9A-Fa-f]{{4}}|0{{0,2}}[01]?[0-9A-Fa-f])[_{''.join(_ESCAPED)}]"
 _PREFIXES = {prefix: f"_x005F{prefix}" for prefix in ("_x", "_X")}
+
+_CONTROLS = r"[\x00-\x1f]"
 
 #: U+FFFE and U+FFFF begin with this byte in UTF-8, and so do U+F000 to U+FFFD.
 _LAST_PLANE_BYTE = 0xEF
@@ -64,8 +67,9 @@ def text_cells(array: pa.Array, warn: Warn) -> list[Cells]:
         replacements |= _ESCAPES
     if replacements:
         values = values.str.replace_many(replacements)
-    spaced = traits.outer_blanks or traits.controls
-    return [Cells(CellType.SPACED_TEXT if spaced else CellType.TEXT, values)]
+    if not (traits.outer_blanks or traits.controls):
+        return [Cells(CellType.TEXT, values)]
+    return [Cells(CellType.SPACED_TEXT, values, spaced=partial(_are_spaced, array))]
 
 
 def one_line(text: str) -> str:
@@ -87,13 +91,10 @@ def _cut_long(array: pa.Array, warn: Warn) -> pa.Array:
     suspects = pc.fill_null(pc.greater(pc.binary_length(array), MAX_TEXT_UNITS), False)
     if not pc.any(suspects).as_py():
         return array
-    texts = array.filter(suspects).to_pylist()
-    cut = [cut_text(text) for text in texts]
-    warn(
-        WarningRule.TRUNCATED_TEXT,
-        sum(before != after for before, after in zip(texts, cut, strict=True)),
-    )
-    return pc.replace_with_mask(array, suspects, pa.array(cut, pa.large_string()))
+    texts = [cut_text(text) for text in array.filter(suspects).to_pylist()]
+    cut = pc.replace_with_mask(array, suspects, pa.array(texts, pa.large_string()))
+    warn(WarningRule.TRUNCATED_TEXT, pl.Series(pc.not_equal(array, cut)))
+    return cut
 
 
 def _scan(array: pa.Array) -> _Traits:
@@ -125,6 +126,13 @@ def _octets(array: pa.Array) -> pl.Series:
 def _has_outer_blanks(array: pa.Array) -> bool:
     trimmed = pc.binary_length(pc.ascii_trim_whitespace(array))
     return bool(pc.any(pc.not_equal(trimmed, pc.binary_length(array))).as_py())
+
+
+def _are_spaced(array: pa.Array) -> pl.Series:
+    """Which texts have outer blanks or line breaks, or controls that are escaped."""
+    trimmed = pc.binary_length(pc.ascii_trim_whitespace(array))
+    blanks = pl.Series(pc.not_equal(trimmed, pc.binary_length(array)))
+    return blanks | pl.Series(array).str.contains(_CONTROLS)
 
 
 def _escape_look_alikes(values: pl.Series) -> pl.Series:

@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, bounds, count, keep
+from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, bounds, keep
 from waybill.exporter.formats.xlsx.repeated_hours import repeated
 from waybill.exporter.values.late_zones import late_offsets
 from waybill.exporter.values.value_texts import value_texts
@@ -81,7 +81,7 @@ def timestamp_cells(array: pa.Array, warn: Warn, zone: ZoneInfo) -> list[Cells]:
     clock, twice = _local_clock(instants, zone.key), repeated(local, zone.key)
     if twice is None:
         return _calendar_cells(clock, texts, warn)
-    warn(WarningRule.AMBIGUOUS_TIME_AS_TEXT, count(twice))
+    warn(WarningRule.AMBIGUOUS_TIME_AS_TEXT, twice)
     return [
         *_calendar_cells(keep(clock, ~twice), texts, warn),
         Cells(CellType.TEXT, keep(texts(), twice)),
@@ -103,7 +103,7 @@ def time_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     if _within(clock, 0, _DAY_END - 1):
         return [cells]
     late = clock >= _DAY_END
-    warn(WarningRule.DATE_AS_TEXT, count(late))
+    warn(WarningRule.DATE_AS_TEXT, late)
     texts = keep(clock, late).cast(pl.Int64) * 1_000
     return [
         Cells(CellType.NUMBER, keep(cells.values, ~late), cells.shown_as),
@@ -118,7 +118,7 @@ def duration_cells(array: pa.Array, warn: Warn) -> list[Cells]:
     if _within(spans, 0, _SPAN_END - 1):
         return [cells]
     inside = spans.is_between(0, _SPAN_END, closed="left")
-    warn(WarningRule.DURATION_AS_TEXT, count(~inside))
+    warn(WarningRule.DURATION_AS_TEXT, ~inside)
     texts = keep(_clock_texts(spans), ~inside)
     return [
         Cells(CellType.NUMBER, keep(cells.values, inside), cells.shown_as),
@@ -141,7 +141,7 @@ def _microseconds(array: pa.Array, warn: Warn) -> pl.Series:
     width = pa.int32() if pa.types.is_time32(array.type) else pa.int64()
     values = pl.Series(array.cast(width)).cast(pl.Int64)
     if array.type.unit == "ns":
-        warn(WarningRule.NANOSECONDS_DROPPED, count(values % 1_000 != 0))
+        warn(WarningRule.NANOSECONDS_DROPPED, values % 1_000 != 0)
         return values // 1_000
     factor = _MICROSECONDS[array.type.unit]
     limit = _HORIZON // factor
@@ -179,7 +179,7 @@ def _inside(
     if _within(local, _FIRST, _END - 1):
         return [serials]
     inside = local.is_between(_FIRST, _END, closed="left")
-    warn(WarningRule.DATE_AS_TEXT, count(~inside))
+    warn(WarningRule.DATE_AS_TEXT, ~inside)
     outside = pl.select(
         pl.when(pl.lit(local) >= _HORIZON - _DAY)
         .then(pl.lit("infinity"))
