@@ -7,7 +7,8 @@
     │   ├── UnknownDataset          (also KeyError)
     │   ├── InvalidRequest          (also ValueError)
     │   ├── PermissionDenied        (also PermissionError)
-    │   └── LimitExceeded
+    │   ├── LimitExceeded
+    │   └── RowTooLarge
     ├── IncompleteExport            rows counted, read and rendered disagree
     └── ExportStopped               not a failure: the attempt must end now
         └── ExportCancelled         the task was cancelled
@@ -95,6 +96,12 @@ class LimitExceeded(ExportRejected):
     """The export is larger than the format or the store can hold."""
 
     code = "limit_exceeded"
+
+
+class RowTooLarge(ExportRejected):
+    """One row is larger than the memory of this process has room for."""
+
+    code = "row_too_large"
 
 
 class IncompleteExport(WaybillError):

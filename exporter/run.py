@@ -21,6 +21,7 @@ from waybill.exporter.errors import ExportStopped, IncompleteExport
 from waybill.exporter.formats.encoding import Encode, Tally
 from waybill.exporter.labels import unique_labels
 from waybill.exporter.ports import RowStream, Sink, Source
+from waybill.exporter.rows.row_sizes import check_rows
 from waybill.exporter.stop import StopToken
 from waybill.exporter.warning_rules import WarningRule
 
@@ -58,6 +59,7 @@ def run_export(
     progress: ExportProgress | None = None,
     stop: StopToken | None = None,
     count: bool = True,
+    max_row_bytes: int | None = None,
 ) -> ExportResult:
     """Export `query` and return what was written.
 
@@ -65,9 +67,11 @@ def run_export(
     become. Rows the database counts in the snapshot, rows that were read and rows counted in
     the rendered bytes must agree, and the sink publishes nothing but exactly those bytes
     (`docs/decisions/0009-proof-of-completeness.md`). With ``count=False`` the end of the cursor
-    is trusted, and `ExportResult.rows_source` is None to say so.
+    is trusted, and `ExportResult.rows_source` is None to say so. Encoders copy a row several times,
+    so one of more than `max_row_bytes` of values ends the export before they see it.
 
     Raises:
+        RowTooLarge: there is such a row.
         IncompleteExport: rows were lost, repeated, swapped or changed; nothing was published.
         ExportStopped: `stop` was used.
     """
@@ -80,7 +84,8 @@ def run_export(
             progress.rows_total = stream.rows_expected
             progress.snapshot_at = stream.snapshot_at
             with open_sink(stream) as sink:
-                outcome = _write(stream, encode, _describe(layout, stream), sink, progress, stop)
+                counted = _CountedStream(stream, Tally(), max_row_bytes)
+                outcome = _write(counted, encode, _describe(layout, stream), sink, progress, stop)
     except ExportStopped:
         raise
     except Exception:
@@ -93,16 +98,15 @@ def run_export(
 
 
 def _write(
-    stream: RowStream,
+    counted: _CountedStream,
     encode: Encode,
     layout: Layout,
     sink: Sink,
     progress: ExportProgress,
     stop: StopToken,
 ) -> ExportResult:
-    tally = Tally()
+    stream, tally = counted.stream, counted.tally
     digest = hashlib.sha256()
-    counted = _CountedStream(stream, tally)
     with closing(encode(stream.schema, counted, layout, tally)) as chunks:
         for chunk in chunks:
             stop.check()
@@ -127,23 +131,26 @@ def _write(
 
 
 class _CountedStream:
-    """The batches of a stream, with the number of rows read so far.
+    """The batches of a stream, with the number of rows read so far, none of which is too large.
 
     What the source made text is counted in the tally beside what the encoder changes. Encoders
     take batches in the thread that also writes the tally.
     """
 
-    def __init__(self, stream: RowStream, tally: Tally) -> None:
-        self._stream = stream
-        self._tally = tally
+    def __init__(self, stream: RowStream, tally: Tally, max_row_bytes: int | None) -> None:
+        self.stream = stream
+        self.tally = tally
+        self._max_row_bytes = max_row_bytes
         self.rows = 0
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        names = unique_labels(self._stream.schema.names)
-        for batch in self._stream:
+        names = unique_labels(self.stream.schema.names)
+        for batch in self.stream:
+            if self._max_row_bytes is not None:
+                check_rows(batch, self._max_row_bytes)
             self.rows += batch.num_rows
-            for position, values in self._stream.read_as_text.items():
-                self._tally.warnings[names[position], WarningRule.TYPE_AS_TEXT] = values
+            for position, values in self.stream.read_as_text.items():
+                self.tally.warnings[names[position], WarningRule.TYPE_AS_TEXT] = values
             yield batch
 
 

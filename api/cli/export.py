@@ -98,7 +98,8 @@ def export(
         )
         _ = plan.query
         target = _file(output, plan) if bucket is None else _object(stack, key, plan, own_bucket)
-        outcome = _run(open_source(url), plan, target.open)
+        max_row_bytes = settings.memory_budget.max_row_bytes
+        outcome = _run(open_source(url), plan, target.open, max_row_bytes)
         link = target.link()
     emit(
         {
@@ -135,7 +136,7 @@ def _undeclared(url: str, table: str | None, query: str | None) -> Dataset:
     )
 
 
-def _run(source: Source, plan: ExportPlan, open_sink: OpenSink) -> ExportResult:
+def _run(source: Source, plan: ExportPlan, open_sink: OpenSink, max_row_bytes: int) -> ExportResult:
     progress = ExportProgress()
     done = threading.Event()
     with progress_bar(plan.layout.title) as bar:
@@ -151,7 +152,13 @@ def _run(source: Source, plan: ExportPlan, open_sink: OpenSink) -> ExportResult:
         painter.start()
         try:
             return run_export(
-                source, plan.query, plan.format.encode, plan.layout, open_sink, progress=progress
+                source,
+                plan.query,
+                plan.format.encode,
+                plan.layout,
+                open_sink,
+                progress=progress,
+                max_row_bytes=max_row_bytes,
             )
         finally:
             done.set()

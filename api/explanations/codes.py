@@ -18,6 +18,7 @@ from waybill.exporter.errors import (
     InvalidRequest,
     LimitExceeded,
     PermissionDenied,
+    RowTooLarge,
     UnknownDataset,
     WaybillError,
 )
@@ -52,6 +53,7 @@ _TASK_ERRORS: tuple[type[WaybillError | StorageError], ...] = (
     PermissionDenied,
     ReadCancelled,
     ReadConflict,
+    RowTooLarge,
     SourceAway,
     SourceError,
     SourceRejected,

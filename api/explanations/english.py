@@ -246,6 +246,11 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "The credentials lack a right to the bucket. The message names it.",
         "Grant the rights listed in docs/stores.md.",
     ),
+    "row_too_large": (
+        "One row of this export is too large for the memory of a worker.",
+        "The message names the row and its largest column: leave that column out, or cut its "
+        "values in the dataset. An operator can raise WAYBILL_MEMORY.",
+    ),
     "source_away": (
         "No connection to the source database can be made.",
         "Try again later. If the problem persists, tell the owner of the database.",

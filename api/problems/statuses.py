@@ -16,6 +16,7 @@ from waybill.exporter.errors import (
     InvalidRequest,
     LimitExceeded,
     PermissionDenied,
+    RowTooLarge,
     UnknownDataset,
     WaybillError,
 )
@@ -64,6 +65,7 @@ STATUS: Mapping[type[WaybillError | StorageError], HTTPStatus] = {
     BadNotificationTarget: HTTPStatus.UNPROCESSABLE_ENTITY,
     IdempotencyMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
     LimitExceeded: HTTPStatus.UNPROCESSABLE_ENTITY,
+    RowTooLarge: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidFilename: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooManyStreams: HTTPStatus.TOO_MANY_REQUESTS,
     NotNow: HTTPStatus.TOO_MANY_REQUESTS,

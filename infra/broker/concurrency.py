@@ -11,20 +11,57 @@ from typing import Any, Protocol
 log = logging.getLogger(__name__)
 
 
+class SharedLimit:
+    """A limit on the deliveries of several consumers together. Use it from one event loop.
+
+    Consumers of two queues that take a message at the same moment may pass it by one.
+    """
+
+    def __init__(self, limit: int) -> None:
+        if limit < 1:
+            raise ValueError("one delivery has to be possible")
+        self._limit = limit
+        self._running = 0
+        self._on_change: set[Callable[[], None]] = set()
+
+    @property
+    def full(self) -> bool:
+        """Whether another delivery would be one too many."""
+        return self._running >= self._limit
+
+    def tell(self, on_change: Callable[[], None]) -> None:
+        """Call `on_change` whenever a delivery of any consumer has ended."""
+        self._on_change.add(on_change)
+
+    def started(self) -> None:
+        """Count one delivery more."""
+        self._running += 1
+
+    def ended(self) -> None:
+        """Count one delivery less."""
+        self._running -= 1
+        for on_change in self._on_change:
+            on_change()
+
+
 class RunningDeliveries:
     """The deliveries that are being handled or worked on: at most `limit` of them."""
 
-    def __init__(self, limit: int, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, limit: int, on_change: Callable[[], None], shared: SharedLimit | None = None
+    ) -> None:
+        """`shared` limits them together with those of other consumers."""
         if limit < 1:
             raise ValueError("concurrency is at least 1")
         self._limit = limit
-        self._on_change = on_change
+        self._shared = shared or SharedLimit(limit)
+        self._shared.tell(on_change)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def full(self) -> bool:
         """Whether another delivery would be one too many."""
-        return len(self._tasks) >= self._limit
+        return len(self._tasks) >= self._limit or self._shared.full
 
     @property
     def idle(self) -> bool:
@@ -35,13 +72,14 @@ class RunningDeliveries:
         """Run `delivery` in a task of its own: no broker's callback can cancel it."""
         task = asyncio.create_task(delivery)
         self._tasks.add(task)
+        self._shared.started()
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("delivery failed", exc_info=error)
-        self._on_change()
+        self._shared.ended()
 
     async def finish(self) -> None:
         """Wait for everything that runs. When cancelled, cancel it all, and wait for that."""

@@ -15,7 +15,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from waybill.infra.broker.concurrency import RunningDeliveries, consuming
+from waybill.infra.broker.concurrency import RunningDeliveries, SharedLimit, consuming
 from waybill.infra.broker.delivery import DEAD_LETTER_PAUSE, Delivery, deliver, deliver_dead_letter
 from waybill.infra.broker.port import BrokerUnavailable, DeadLetterHandler, Handler, WakeUp
 
@@ -78,7 +78,12 @@ class MemoryBroker:
         self._dead.add(_Message(wake_up.encode(), queue, reason))
 
     def consume(
-        self, queues: Iterable[str], handler: Handler, *, concurrency: int
+        self,
+        queues: Iterable[str],
+        handler: Handler,
+        *,
+        concurrency: int,
+        shared: SharedLimit | None = None,
     ) -> AbstractAsyncContextManager[None]:
         """Deliver messages of `queues` to `handler`. See `Broker.consume`."""
         return consuming(
@@ -88,6 +93,7 @@ class MemoryBroker:
                 partial(deliver, handler=handler),
                 concurrency,
                 asyncio.Event(),
+                shared,
             )
         )
 
@@ -149,13 +155,14 @@ class _MemoryConsumer:
         on_delivery: Callable[[Delivery], Coroutine[Any, Any, None]],
         concurrency: int,
         stopping: asyncio.Event,
+        shared: SharedLimit | None = None,
     ) -> None:
         self._queues = deque(queues)
         self._dead = dead
         self._on_delivery = on_delivery
         self._stopping = stopping
         self._changed = asyncio.Event()
-        self._running = RunningDeliveries(concurrency, self._changed.set)
+        self._running = RunningDeliveries(concurrency, self._changed.set, shared)
 
     def stop(self) -> None:
         self._stopping.set()

@@ -15,6 +15,7 @@ from typing import Protocol
 from uuid import UUID
 
 from waybill.exporter.errors import WaybillError
+from waybill.infra.broker.concurrency import SharedLimit
 
 #: Version of the message body. A worker dead-letters versions it does not know.
 VERSION = 1
@@ -120,12 +121,18 @@ class Broker(Protocol):
         ...
 
     def consume(
-        self, queues: Iterable[str], handler: Handler, *, concurrency: int
+        self,
+        queues: Iterable[str],
+        handler: Handler,
+        *,
+        concurrency: int,
+        shared: SharedLimit | None = None,
     ) -> AbstractAsyncContextManager[None]:
         """Deliver messages of `queues` to `handler` while the context is open.
 
         Work runs outside the delivery, so no acknowledgement timeout can touch it. While
-        `concurrency` works run, no further message is taken, and none is held unacknowledged.
+        `concurrency` works run, or `shared` is full, no further message is taken, and none is
+        held unacknowledged.
         Leaving stops deliveries at once and waits for running work; cancel that wait by
         cancelling the task that leaves. What was not acknowledged is delivered again.
         """

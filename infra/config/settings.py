@@ -28,9 +28,17 @@ from waybill.infra.config.derived_keys import derived_key
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.identity import IdentitySettings
 from waybill.infra.config.limits import Limits
+from waybill.infra.config.memory import MemoryBudget, memory_budget
 from waybill.infra.config.notifications import NotificationSettings
 from waybill.infra.config.stored_secret import MIN_SECRET_BYTES, stored_secret
-from waybill.infra.config.value_types import Days, Delays, OptionalSecret, OptionalText, Seconds
+from waybill.infra.config.value_types import (
+    Days,
+    Delays,
+    MemoryText,
+    OptionalSecret,
+    OptionalText,
+    Seconds,
+)
 from waybill.storage.endpoints import check_endpoint, check_virtual_addressing
 
 PREFIX = "WAYBILL_"
@@ -161,7 +169,17 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
         "away. The wait costs no attempt; after it the task is FAILED.",
     )
     concurrency: int = Field(
-        2, ge=1, le=64, description="Exports that one worker runs at once, for each queue."
+        2,
+        ge=1,
+        le=64,
+        description="Exports that one worker runs at once, for each queue, if WAYBILL_MEMORY has "
+        "room for them.",
+    )
+    memory: MemoryText = Field(
+        "75%",
+        description="Memory budget of one process for itself and all its exports: `512MiB`, "
+        "`1.5GB`, or a share of the container's limit, `60%` (of the machine's memory without "
+        "one). Exports that would pass it wait, and a row that would is `row_too_large`.",
     )
     shutdown_grace: Seconds = Field(
         timedelta(seconds=10),
@@ -293,6 +311,11 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
     def rows_database_url(self) -> str:
         """The SQLAlchemy URL of the rows."""
         return self.source_url.get_secret_value() if self.source_url else self.task_database_url
+
+    @property
+    def memory_budget(self) -> MemoryBudget:
+        """What this process may take for itself and all its exports."""
+        return memory_budget(self.memory)
 
     def signing_secret(self) -> str:
         """The HS256 secret of tokens. Without the setting, one is drawn and kept in the home.

@@ -8,8 +8,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
+
+from waybill.infra.config.memory import check_memory
 
 #: Of a mail address. (RFC 5321, 4.5.3.1.3, without the angle brackets.)
 MAX_MAIL_ADDRESS_CHARS = 254
@@ -54,6 +56,8 @@ Days = Annotated[timedelta, BeforeValidator(_days)]
 #: Growing delays, written as seconds separated by commas.
 Delays = Annotated[tuple[timedelta, ...], NoDecode, BeforeValidator(_delays)]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
+#: A memory budget as `waybill.infra.config.memory` reads it.
+MemoryText = Annotated[str, AfterValidator(check_memory)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_none)]
 
 

@@ -123,6 +123,7 @@ class Attempt:
                 lambda stream: self._open_upload(plan, stream),
                 progress=self.progress,
                 stop=self.stop,
+                max_row_bytes=self.dependencies.settings.memory_budget.max_row_bytes,
             )
         return self._finished(plan, result)
 

@@ -14,7 +14,7 @@ from functools import partial
 from sqlalchemy.exc import SQLAlchemyError
 
 from waybill.exporter.formats.registry import load_encoders
-from waybill.infra.broker.concurrency import wait_for_event
+from waybill.infra.broker.concurrency import SharedLimit, wait_for_event
 from waybill.infra.broker.port import Broker, Handler, TryLater, WakeUp, Work
 from waybill.infra.failpoints import failpoint
 from waybill.infra.notifications.delivery import Deliverer
@@ -23,6 +23,7 @@ from waybill.infra.tasks.lifecycle.outages import TaskOutages
 from waybill.infra.tasks.lifecycle.scheduler import RunsAlone
 from waybill.infra.tasks.model import Claim
 from waybill.infra.worker.attempt import Attempt, WorkerDependencies
+from waybill.infra.worker.capacity import Capacity
 from waybill.infra.worker.failures import FailureDecision
 from waybill.infra.worker.outages import ClockWrong, Outages
 from waybill.infra.worker.probes import probes_of
@@ -74,9 +75,8 @@ class WorkerService:
         )
         #: Held for one claim at a time, and for as long as a task runs that has to run alone.
         self._claiming = asyncio.Lock()
-        self._claims_held = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        budget = dependencies.settings.memory_budget
+        self._capacity = Capacity(queues, self._concurrency, budget.exports_at_once)
         self._ill: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -99,16 +99,28 @@ class WorkerService:
             asyncio.create_task(stop.wait(), name="stop"),
             asyncio.create_task(self._illness(), name="illness"),
         ]
-        # A context for each queue: what runs of one takes no slot from another.
+        # A context for each queue: what runs of one takes no slot from another, while memory has
+        # room for all. Beyond it no wake-up is taken, which another worker may have.
+        shared = SharedLimit(self._capacity.exports_at_once)
         contexts = [
             self._broker.consume_dead_letters(self._record),
             *(
-                self._broker.consume([queue], self._handler(queue), concurrency=self._concurrency)
+                self._broker.consume(
+                    [queue], self._handler(queue), concurrency=self._concurrency, shared=shared
+                )
                 for queue in self._queues
             ),
         ]
         consumers = [asyncio.create_task(_inside(context, leave)) for context in contexts]
-        log.info("worker ready", extra={"worker": self._name, "queues": self._queues})
+        log.info(
+            "worker ready",
+            extra={
+                "worker": self._name,
+                "queues": self._queues,
+                "memory_mib": self._dependencies.settings.memory_budget.size_bytes >> 20,
+                "exports_at_once": self._capacity.exports_at_once,
+            },
+        )
         try:
             await asyncio.wait([*helpers, *consumers], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -128,12 +140,12 @@ class WorkerService:
 
         async def claim(wake_up: WakeUp) -> Work | None:
             claim = await self._claim_with_retries(queue, wake_up)
-            return partial(self._work, queue, claim) if claim else None
+            return partial(self._work, claim) if claim else None
 
         return claim
 
-    async def _work(self, queue: str, claim: Claim) -> None:
-        """Run this export, and then each further one of the queue that may begin now.
+    async def _work(self, claim: Claim) -> None:
+        """Run this export, and then each further one of its queue that may begin now.
 
         The end of an export lets another one of its owner begin, whose own wake-up may have
         been used up while a cap held it back.
@@ -153,7 +165,7 @@ class WorkerService:
                 self._relay.wake()
             if failure is not None:
                 await self._report(failure)
-            following = await self._next(queue, following)
+            following = await self._next(following)
 
     async def _report(self, failure: FailureDecision) -> None:
         try:
@@ -170,15 +182,17 @@ class WorkerService:
         """Ends with an error when this worker is of no use any more."""
         await self._ill
 
-    async def _next(self, queue: str, ended: Claim) -> Claim | None:
+    async def _next(self, ended: Claim) -> Claim | None:
         try:
             await asyncio.to_thread(self._dependencies.scheduler.wake_throttled_queues, ended.task)
         except SQLAlchemyError:
             log.warning("other queues are left to the sweeper", extra={"worker": self._name})
-        if self._leave.is_set():
-            return None
-        with suppress(TryLater):
-            return await self._claim_with_retries(queue)
+        for queue in self._capacity.after(ended.task.queue):
+            if self._leave.is_set():
+                return None
+            with suppress(TryLater):
+                if claim := await self._claim_with_retries(queue):
+                    return claim
         return None
 
     async def _claim_with_retries(self, queue: str, hint: WakeUp | None = None) -> Claim | None:
@@ -194,8 +208,7 @@ class WorkerService:
             claim = await self._claim_when_possible(queue, hint)
         finally:
             if claim is not None:
-                self._claims_held += 1
-                self._idle.clear()
+                self._capacity.take(claim.task.queue)
             if claim is None or not claim.task.run_alone:
                 self._claiming.release()
         if claim is not None:
@@ -203,16 +216,22 @@ class WorkerService:
         return claim
 
     async def _claim_when_possible(self, queue: str, hint: WakeUp | None) -> Claim | None:
-        scheduler, is_away = self._dependencies.scheduler, False
+        scheduler, capacity = self._dependencies.scheduler, self._capacity
+        is_away = False
         while True:
             await self._outages.wait_until_over(self._leave)
+            if capacity.is_full_for(queue):
+                # The end of each of those looks for further ones of this queue.
+                return None
             blocked = self._leave
             try:
-                return await asyncio.to_thread(
-                    scheduler.claim_next, queue, self._name, hint, alone=self._claims_held == 0
-                )
+                if not capacity.is_full:
+                    return await asyncio.to_thread(
+                        scheduler.claim_next, queue, self._name, hint, alone=capacity.is_idle
+                    )
+                blocked = capacity.room
             except RunsAlone:
-                blocked = self._idle
+                blocked = capacity.idle
             except SQLAlchemyError:
                 if not is_away:
                     log.warning("claims wait for the database", extra={"worker": self._name})
@@ -222,9 +241,7 @@ class WorkerService:
                 raise TryLater
 
     def _end_claim(self, claim: Claim) -> None:
-        self._claims_held -= 1
-        if not self._claims_held:
-            self._idle.set()
+        self._capacity.release(claim.task.queue)
         if claim.task.run_alone:
             self._claiming.release()
 

@@ -12,6 +12,7 @@ from waybill.api.cli.doctor.audit_log import check_audit_log
 from waybill.api.cli.doctor.broker import check_broker
 from waybill.api.cli.doctor.database import check_database
 from waybill.api.cli.doctor.identity_provider import check_identity_provider
+from waybill.api.cli.doctor.memory import check_memory
 from waybill.api.cli.doctor.secrets import check_secrets
 from waybill.api.cli.doctor.source import check_datasets, check_source
 from waybill.api.cli.doctor.store import check_rights, check_signing_host, check_storage
@@ -29,6 +30,7 @@ _CHECKS: dict[str, Callable[[Stack], str]] = {
     "storage": check_storage,
     "storage rights": check_rights,
     "signing host": check_signing_host,
+    "memory": check_memory,
     "secrets": check_secrets,
     "audit log": check_audit_log,
     "identity provider": check_identity_provider,
@@ -38,7 +40,7 @@ _CHECKS: dict[str, Callable[[Stack], str]] = {
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Check database, broker, storage, clock, signing host and secrets; one line each."""
+    """Check database, broker, storage, clock, signing host, memory and secrets; one line each."""
     settings = load()
     results = [_run(name, check, settings) for name, check in _CHECKS.items()]
     lines = [

@@ -17,7 +17,7 @@ from typing import Any
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel
 
-from waybill.infra.broker.concurrency import consuming
+from waybill.infra.broker.concurrency import SharedLimit, consuming
 from waybill.infra.broker.delivery import DEAD_LETTER_PAUSE, Delivery, deliver, deliver_dead_letter
 from waybill.infra.broker.port import DeadLetterHandler, Handler, WakeUp
 from waybill.infra.broker.rabbitmq.connection import (
@@ -96,7 +96,12 @@ class RabbitBroker:
         await self._publisher.publish(DEAD_EXCHANGE, queue, message)
 
     def consume(
-        self, queues: Iterable[str], handler: Handler, *, concurrency: int
+        self,
+        queues: Iterable[str],
+        handler: Handler,
+        *,
+        concurrency: int,
+        shared: SharedLimit | None = None,
     ) -> AbstractAsyncContextManager[None]:
         """Deliver messages of `queues` to `handler`. See `Broker.consume`.
 
@@ -111,6 +116,7 @@ class RabbitBroker:
             partial(deliver, handler=handler),
             concurrency,
             asyncio.Event(),
+            shared,
         )
 
     def consume_dead_letters(self, handler: DeadLetterHandler) -> AbstractAsyncContextManager[None]:
@@ -130,6 +136,7 @@ class RabbitBroker:
         on_delivery: Callable[[Delivery], Coroutine[Any, Any, None]],
         concurrency: int,
         stopping: asyncio.Event,
+        shared: SharedLimit | None = None,
     ) -> AbstractAsyncContextManager[None]:
         return consuming(
             RabbitConsumer(
@@ -139,6 +146,7 @@ class RabbitBroker:
                 self._publisher,
                 on_delivery,
                 concurrency=concurrency,
+                shared=shared,
                 stopping=stopping,
                 watchdog=self._watchdog,
             )

@@ -17,7 +17,7 @@ from typing import Any
 from aio_pika.abc import AbstractConnection
 from yarl import URL
 
-from waybill.infra.broker.concurrency import RunningDeliveries, wait_for_event
+from waybill.infra.broker.concurrency import RunningDeliveries, SharedLimit, wait_for_event
 from waybill.infra.broker.delivery import Delivery
 from waybill.infra.broker.port import BrokerUnavailable
 from waybill.infra.broker.rabbitmq.connection import (
@@ -65,6 +65,7 @@ class RabbitConsumer:
         on_delivery: Callable[[Delivery], Coroutine[Any, Any, None]],
         *,
         concurrency: int,
+        shared: SharedLimit | None = None,
         stopping: asyncio.Event,
         watchdog: WatchdogSettings,
     ) -> None:
@@ -76,7 +77,7 @@ class RabbitConsumer:
         self._stopping = stopping
         self._watchdog = watchdog
         self._changed = asyncio.Event()
-        self._running = RunningDeliveries(concurrency, self._changed.set)
+        self._running = RunningDeliveries(concurrency, self._changed.set, shared)
         self._connecting: asyncio.Task[AbstractConnection] | None = None
         self._healthy_at = 0.0
 
