@@ -17,6 +17,7 @@ from tests.support.wake_ups import (
     publish_all,
     wake_ups,
 )
+from waybill.infra.broker.concurrency import SharedLimit
 from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.broker.port import Broker, BrokerUnavailable, WakeUp
 from waybill.infra.broker.rabbitmq.broker import RabbitBroker
@@ -301,3 +302,24 @@ async def test_closing_twice_is_fine_and_a_closed_broker_takes_nothing(broker):
     await broker.close()
     with pytest.raises(BrokerUnavailable):
         await publish_all(broker, wake_ups(1), "orders")
+
+
+async def test_f106_consumers_that_share_a_limit_leave_the_rest_to_others(broker):
+    finish = asyncio.Event()
+    orders, users, other = Recorder(work=finish.wait), Recorder(work=finish.wait), Recorder()
+    shared = SharedLimit(1)
+    first, second, last = wake_ups(3)
+    async with (
+        broker.consume(["orders"], orders, concurrency=2, shared=shared),
+        broker.consume(["users"], users, concurrency=2, shared=shared),
+    ):
+        await publish_all(broker, [first], "orders")
+        assert await orders.until(1) == [first]
+        await publish_all(broker, [second], "users")
+        async with broker.consume(["users"], other, concurrency=1):
+            assert await other.until(1) == [second]
+        assert users.seen == []
+        await publish_all(broker, [last], "users")
+        finish.set()
+        assert await users.until(1) == [last]
+    assert orders.seen == [first]

@@ -23,10 +23,15 @@ from tests.support.source_databases import (
     source_database,
 )
 from waybill.exporter.datasets.dataset import Query
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.errors import RowTooLarge
+from waybill.exporter.formats.csv.files import csv_encoder
 from waybill.exporter.rows.seals import check_seal, first_row_of, in_order
+from waybill.exporter.run import run_export
 from waybill.infra.sources.batches import MAX_BYTES, MAX_ROWS
 from waybill.infra.sources.errors import SourceRejected
 from waybill.infra.sources.operator_queries import text_query
+from waybill.storage.memory import MemoryStore
 
 pytestmark = pytest.mark.filterwarnings("ignore:Dialect sqlite.pysqlite does .not. support Decimal")
 
@@ -239,3 +244,17 @@ def test_a_query_cannot_write(database, orders, sql, count):
         list(stream)
 
     assert read(database, sa.select(ORDERS.c.id)).num_rows == len(orders)
+
+
+def test_f105_a_row_without_room_is_named_whatever_the_source(database: SourceDatabase) -> None:
+    store = MemoryStore()
+    with pytest.raises(RowTooLarge, match=r"^Row 1 takes .* in the column '\w+'\.$"):
+        run_export(
+            database.source,
+            sa.select(NUMBERS),
+            csv_encoder(),
+            Layout(),
+            lambda stream: store.open_upload("rows.csv", content_type="text/csv"),
+            max_row_bytes=4,
+        )
+    assert store.stored_keys() == []
