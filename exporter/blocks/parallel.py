@@ -13,12 +13,17 @@ R = TypeVar("R")
 
 
 def map_ordered(
-    work: Callable[[T], R], items: Iterable[T], *, threads: int | None = None
+    work: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    threads: int | None = None,
+    is_large: Callable[[T], bool] = lambda item: False,
 ) -> Generator[R, None, None]:
     """Yield ``work(item)`` for each item, in order, computed on `threads` threads.
 
     At most ``threads + 1`` items are in progress or waiting for the consumer, so a slow consumer
-    stops the source (back-pressure) and memory does not depend on the number of items.
+    stops the source (back-pressure) and memory does not depend on the number of items. One for
+    which `is_large` holds is alone in progress, since memory may have no room for two.
     `items` is pulled on the caller's thread. Closing the generator cancels items that have
     not started and waits for those that have.
     """
@@ -27,8 +32,11 @@ def map_ordered(
     pool = ThreadPoolExecutor(count, thread_name_prefix="waybill-render")
     try:
         for item in items:
+            alone = is_large(item)
+            while pending and alone:
+                yield pending.popleft().result()
             pending.append(pool.submit(work, item))
-            if len(pending) > count:
+            if len(pending) > count or alone:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()

@@ -72,7 +72,7 @@ def encode_jsonl_gzip(
     def render(table: pa.Table) -> Rendered:
         return _render(_with_json(cell_texts(table, columns, layout.timezone), columns), columns)
 
-    tally.file = yield from gzip_file(blocks_of(None, render, batches, tally))
+    tally.file = yield from gzip_file(blocks_of(None, render, batches, len(columns), tally))
 
 
 def _render(frame: pl.DataFrame, columns: Sequence[CellColumn]) -> Rendered:

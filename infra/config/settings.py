@@ -176,7 +176,7 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
         "room for them.",
     )
     memory: MemoryText = Field(
-        "75%",
+        "80%",
         description="Memory budget of one process for itself and all its exports: `512MiB`, "
         "`1.5GB`, or a share of the container's limit, `60%` (of the machine's memory without "
         "one). Exports that would pass it wait, and a row that would is `row_too_large`.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -96,3 +97,23 @@ def test_closing_waits_for_what_runs_and_drops_what_has_not_begun() -> None:
 
 def test_nothing_in_nothing_out() -> None:
     assert list(map_ordered(lambda item: item, [], threads=2)) == []
+
+
+def test_f104_a_large_item_is_alone_in_progress() -> None:
+    running: set[int] = set()
+    beside: dict[int, set[int]] = {}
+    lock = threading.Lock()
+
+    def work(item: int) -> int:
+        with lock:
+            running.add(item)
+            for each in running:
+                beside.setdefault(each, set()).update(running - {each})
+        time.sleep(0)
+        with lock:
+            running.discard(item)
+        return item
+
+    done = list(map_ordered(work, range(60), threads=3, is_large=lambda item: item % 7 == 3))
+    assert done == list(range(60))
+    assert all(not beside[item] for item in range(3, 60, 7))

@@ -36,7 +36,9 @@ def csv_archive_encoder(
         header = text.header()
         header.count_in(tally)
         head = header.compress()
-        runs = each_run(text.rows, Rendered.compress, batches, stop_every=part_rows)
+        runs = each_run(
+            text.rows, Rendered.compress, batches, len(text.columns), stop_every=part_rows
+        )
         yield archive.open() + archive.add(head, header.raw)
         for rendered, block in runs:
             full = archive.rows and (

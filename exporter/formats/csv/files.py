@@ -24,7 +24,7 @@ def csv_encoder(profile: CsvProfile = EXCEL) -> Encode:
     ) -> Generator[bytes, None, None]:
         text = CsvText(schema, layout, profile)
         header = text.header()
-        runs = each_run(text.rows, Rendered.checksum, batches)
+        runs = each_run(text.rows, Rendered.checksum, batches, len(text.columns))
         file = Checksum()
         for rendered, checksum in chain([(header, header.checksum())], runs):
             rendered.count_in(tally)
@@ -42,6 +42,7 @@ def csv_gzip_encoder(profile: CsvProfile = EXCEL) -> Encode:
         schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
     ) -> Generator[bytes, None, None]:
         text = CsvText(schema, layout, profile)
-        tally.file = yield from gzip_file(blocks_of(text.header(), text.rows, batches, tally))
+        blocks = blocks_of(text.header(), text.rows, batches, len(text.columns), tally)
+        tally.file = yield from gzip_file(blocks)
 
     return encode_csv_gzip
