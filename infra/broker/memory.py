@@ -15,9 +15,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from waybill.infra.broker.concurrency import RunningDeliveries, SharedLimit, consuming
+from waybill.infra.broker.concurrency import RunningDeliveries, consuming
 from waybill.infra.broker.delivery import DEAD_LETTER_PAUSE, Delivery, deliver, deliver_dead_letter
 from waybill.infra.broker.port import BrokerUnavailable, DeadLetterHandler, Handler, WakeUp
+from waybill.infra.broker.shared_limit import SharedLimit
 
 
 @dataclass(frozen=True, slots=True)

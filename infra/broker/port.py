@@ -15,7 +15,7 @@ from typing import Protocol
 from uuid import UUID
 
 from waybill.exporter.errors import WaybillError
-from waybill.infra.broker.concurrency import SharedLimit
+from waybill.infra.broker.shared_limit import SharedLimit
 
 #: Version of the message body. A worker dead-letters versions it does not know.
 VERSION = 1

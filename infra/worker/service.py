@@ -14,8 +14,9 @@ from functools import partial
 from sqlalchemy.exc import SQLAlchemyError
 
 from waybill.exporter.formats.registry import load_encoders
-from waybill.infra.broker.concurrency import SharedLimit, wait_for_event
+from waybill.infra.broker.concurrency import wait_for_event
 from waybill.infra.broker.port import Broker, Handler, TryLater, WakeUp, Work
+from waybill.infra.broker.shared_limit import SharedLimit
 from waybill.infra.failpoints import failpoint
 from waybill.infra.notifications.delivery import Deliverer
 from waybill.infra.tasks.dead_letters import DeadLetters

@@ -17,10 +17,10 @@ from tests.support.wake_ups import (
     publish_all,
     wake_ups,
 )
-from waybill.infra.broker.concurrency import SharedLimit
 from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.broker.port import Broker, BrokerUnavailable, WakeUp
 from waybill.infra.broker.rabbitmq.broker import RabbitBroker
+from waybill.infra.broker.shared_limit import SharedLimit
 
 DELAY = timedelta(seconds=0.5)
 DEAD_LETTER_PAUSE = timedelta(seconds=0.05)

@@ -17,7 +17,7 @@ from typing import Any
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel
 
-from waybill.infra.broker.concurrency import SharedLimit, consuming
+from waybill.infra.broker.concurrency import consuming
 from waybill.infra.broker.delivery import DEAD_LETTER_PAUSE, Delivery, deliver, deliver_dead_letter
 from waybill.infra.broker.port import DeadLetterHandler, Handler, WakeUp
 from waybill.infra.broker.rabbitmq.connection import (
@@ -32,6 +32,7 @@ from waybill.infra.broker.rabbitmq.declaring import check_rights
 from waybill.infra.broker.rabbitmq.delivery import FAILURE_HEADER
 from waybill.infra.broker.rabbitmq.publisher import Publisher
 from waybill.infra.broker.rabbitmq.topology import DEAD_EXCHANGE, DEAD_QUEUE, Topology, work_queue
+from waybill.infra.broker.shared_limit import SharedLimit
 
 _APP_ID = "waybill"
 

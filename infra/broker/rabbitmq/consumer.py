@@ -17,7 +17,7 @@ from typing import Any
 from aio_pika.abc import AbstractConnection
 from yarl import URL
 
-from waybill.infra.broker.concurrency import RunningDeliveries, SharedLimit, wait_for_event
+from waybill.infra.broker.concurrency import RunningDeliveries, wait_for_event
 from waybill.infra.broker.delivery import Delivery
 from waybill.infra.broker.port import BrokerUnavailable
 from waybill.infra.broker.rabbitmq.connection import (
@@ -29,6 +29,7 @@ from waybill.infra.broker.rabbitmq.declaring import prepare_topology
 from waybill.infra.broker.rabbitmq.publisher import Publisher
 from waybill.infra.broker.rabbitmq.queue_poller import QueuePoller
 from waybill.infra.broker.rabbitmq.topology import Topology
+from waybill.infra.broker.shared_limit import SharedLimit
 from waybill.timing import backoff
 
 log = logging.getLogger(__name__)
