@@ -68,7 +68,7 @@ def each_run(
 ) -> Iterator[tuple[Rendered, P]]:
     """All rows of `batches` rendered and packed, run by run, on all cores and in order.
 
-    They have so many `columns`. No run crosses a multiple of `stop_every` rows.
+    A row has `columns` values. No run crosses a multiple of `stop_every` rows.
 
     Raises:
         IncompleteExport: rows were lost, repeated, swapped or changed on their way.
