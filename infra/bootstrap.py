@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from waybill.infra.tasks.audit_chain import AuditChain
     from waybill.infra.tasks.dead_letters import DeadLetters
     from waybill.infra.worker.attempt import WorkerDependencies
+    from waybill.infra.worker.audit_archiver import AuditArchiver
     from waybill.infra.worker.relay import Relay
     from waybill.infra.worker.service import WorkerService
     from waybill.storage.config import S3Config
@@ -293,6 +294,7 @@ class Stack:
                     keep_notices=settings.notification_retention,
                 ),
                 audit_chain=self.audit_chain,
+                audit_archiver=self._audit_archiver(),
             ),
             Deliverer(
                 NotificationQueue(self.engine, settings.notify_retry_delays),
@@ -302,6 +304,16 @@ class Stack:
             queues=queues or self.registry.queues,
             outages=outages,
         )
+
+    def _audit_archiver(self) -> AuditArchiver | None:
+        """What archives the audit log, if the settings ask for it."""
+        from waybill.infra.tasks.audit_archive import AuditArchive
+        from waybill.infra.worker.audit_archiver import AuditArchiver
+
+        keep = self.settings.audit_retention
+        if not keep:
+            return None
+        return AuditArchiver(AuditArchive(self.engine, keep=keep), self.store)
 
     def check_database(self, *, tables: bool = False) -> None:
         """Raise `DatabaseUnavailable` unless the task database answers and takes writes.

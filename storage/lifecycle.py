@@ -53,6 +53,31 @@ def ensure_lifecycle(
     return tuple(name for name in (EXPIRE_OBJECTS, ABORT_UPLOADS) if name not in required)
 
 
+def expiry_rule(connection: S3Connection, prefix: str) -> str | None:
+    """The id of a rule that deletes objects under `prefix` some day; None without one.
+
+    Raises:
+        StorageUnavailable: the store did not answer. Anything else means that it has no rules.
+    """
+    try:
+        rules = connection.call(lambda client: _existing_rules(client, connection.bucket))
+    except StorageUnavailable:
+        raise
+    except StorageError:
+        return None
+    for rule in rules:
+        # What a rule is limited to, in one of three notations; the last one is the oldest.
+        limits = rule.get("Filter", {})
+        several = limits.get("And", {})
+        limited = limits.get("Prefix", several.get("Prefix", rule.get("Prefix", "")))
+        # Nothing of ours has a tag.
+        tagged = "Tag" in limits or "Tags" in several
+        expires = rule.get("Status") == "Enabled" and "Expiration" in rule
+        if expires and not tagged and (prefix.startswith(limited) or limited.startswith(prefix)):
+            return str(rule.get("ID", ""))
+    return None
+
+
 def _set(
     connection: S3Connection,
     existing: list[LifecycleRuleOutputTypeDef],

@@ -68,6 +68,10 @@ class MemoryStore:
         """There is always a bucket, and memory is as short as any retention."""
         return ()
 
+    def expiry_rule(self, prefix: str) -> str | None:
+        """There are no rules."""
+        return None
+
     def open_upload(
         self,
         key: str,

@@ -10,7 +10,7 @@ from waybill.storage.bucket import create_if_missing, reach_bucket
 from waybill.storage.config import S3Config
 from waybill.storage.connection import S3Connection
 from waybill.storage.errors import UploadConflict
-from waybill.storage.lifecycle import ensure_lifecycle
+from waybill.storage.lifecycle import ensure_lifecycle, expiry_rule
 from waybill.storage.multipart import MultipartUpload
 from waybill.storage.objects import abort_upload, delete_object, head_object
 from waybill.storage.parts import check_part_bytes, plan_part_bytes
@@ -35,6 +35,10 @@ class S3Store:
         """Create the bucket if missing, and set its clean-up rules."""
         is_new = create_if_missing(self.connection)
         return ensure_lifecycle(self.connection, retention_days, bucket_is_new=is_new)
+
+    def expiry_rule(self, prefix: str) -> str | None:
+        """The id of a rule that deletes objects under `prefix` some day; None without one."""
+        return expiry_rule(self.connection, prefix)
 
     def open_upload(
         self,

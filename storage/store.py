@@ -110,6 +110,10 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def expiry_rule(self, prefix: str) -> str | None:
+        """The id of a rule of the bucket that deletes objects under `prefix` some day, or None."""
+        ...
+
     def open_upload(
         self,
         key: str,

@@ -35,6 +35,7 @@ def verify_audit_log(
     emit(
         asdict(found),
         f"{found.entries:,} entries in {found.checkpoints:,} checkpoints are unchanged, and"
-        f" {found.uncovered:,} wait for the next one. Head: {found.head or 'none yet'}",
+        f" {found.uncovered:,} wait for the next one; {found.archived:,} checkpoints before them"
+        f" are archived. Head: {found.head or 'none yet'}",
         as_json=as_json,
     )

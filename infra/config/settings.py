@@ -46,6 +46,8 @@ EMBEDDED = "embedded"
 #: What nobody guesses: 96 random bits in base 64.
 MIN_METRICS_TOKEN_CHARS = 16
 AWS = "aws"
+#: The triggers of the audit log insist on it.
+LEAST_AUDIT_AGE = timedelta(days=30)
 #: Variables that Kubernetes and Docker links set in every container next to a Service whose name
 #: begins with ``waybill``: https://kubernetes.io/docs/concepts/services-networking/service/
 _PATH_PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
@@ -140,6 +142,14 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
         validation_alias="WAYBILL_TASK_DAYS",
         description="Days after which tasks that have ended and have no file are deleted, with "
         "their share links, idempotency keys and dead letters. The audit log keeps its entries.",
+    )
+    audit_retention: Days = Field(
+        timedelta(0),
+        ge=timedelta(0),
+        le=timedelta(days=36_500),
+        validation_alias="WAYBILL_AUDIT_DAYS",
+        description="Days after which entries of the audit log are stored as files in the bucket, "
+        "under `audit/`, and deleted from the database: 30 at least, or 0, which keeps them.",
     )
     max_attempts: int = Field(3, ge=1, le=100, description="Attempts of one task.")
     lease: Seconds = Field(
@@ -242,6 +252,13 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
             check_virtual_addressing(
                 info.data["s3_bucket"], *(None if url == AWS else url for url in urls)
             )
+        return value
+
+    @field_validator("audit_retention")
+    @classmethod
+    def _entries_are_kept_for_a_month(cls, value: timedelta) -> timedelta:
+        if timedelta(0) < value < LEAST_AUDIT_AGE:
+            raise ValueError("must be 0 or at least 30: the database deletes no younger entry")
         return value
 
     @field_validator("s3_sse_kms_key_id")

@@ -7,22 +7,23 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-_TABLES = ("audit_log", "audit_checkpoint")
+_TABLES = ("audit_log", "audit_checkpoint", "audit_archive")
 _REFUSED = {
     "postgresql": ("update", "delete", "truncate"),
     "sqlite": ("update", "delete", "replace"),
 }
 
 _POSTGRES_TRIGGERS = sa.text(
-    "SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A')"
-    " AND tgrelid IN (to_regclass('audit_log'), to_regclass('audit_checkpoint'))"
+    "SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A') AND tgrelid IN"
+    " (to_regclass('audit_log'), to_regclass('audit_checkpoint'), to_regclass('audit_archive'))"
 )
 _SQLITE_TRIGGERS = sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
 #: An owner may disable triggers, and a superuser owns everything.
 _POSTGRES_RIGHTS = sa.text(
     "SELECT bool_or(pg_has_role(current_user, relowner, 'USAGE')"
     " OR has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE')) FROM pg_class"
-    " WHERE oid IN (to_regclass('audit_log'), to_regclass('audit_checkpoint'))"
+    " WHERE oid IN"
+    " (to_regclass('audit_log'), to_regclass('audit_checkpoint'), to_regclass('audit_archive'))"
 )
 
 
@@ -41,5 +42,6 @@ def protection_of(connection: Connection) -> Protection:
     triggers = _POSTGRES_TRIGGERS if postgres else _SQLITE_TRIGGERS
     found = set(connection.execute(triggers).scalars())
     wanted = [f"{table}_no_{refused}" for table in _TABLES for refused in _REFUSED[dialect]]
+    wanted.append("audit_archive_next")
     may_rewrite = bool(connection.execute(_POSTGRES_RIGHTS).scalar()) if postgres else True
     return Protection([name for name in wanted if name not in found], may_rewrite)

@@ -26,7 +26,7 @@ from waybill.exporter.errors import WaybillError
 from waybill.infra.db.audit_protection import Protection, protection_of
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.inserts import insert_ignoring
-from waybill.infra.db.tables import audit_checkpoint, audit_log
+from waybill.infra.db.tables import audit_archive, audit_checkpoint, audit_log
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +65,12 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was checked, and how many entries no checkpoint covers yet."""
+    """What was checked, how many checkpoints before it are archived, and how many entries no
+    checkpoint covers yet."""
 
     checkpoints: int
     entries: int
+    archived: int
     uncovered: int
     head: str | None
 
@@ -89,12 +91,14 @@ class AuditChain:
         period: timedelta = _PERIOD,
         most_entries: int = _MOST_ENTRIES,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[Connection], datetime] = database_now,
     ) -> None:
-        """`clock` returns seconds."""
+        """`clock` returns seconds, `now` the time that a checkpoint gets."""
         self._engine = engine
         self._period = period.total_seconds()
         self._most_entries = most_entries
         self._clock = clock
+        self._now = now
         self._due = clock()
         #: The last id of a run, and the transaction before which all have to have ended.
         self._run: tuple[int, int] | None = None
@@ -135,7 +139,7 @@ class AuditChain:
             # Of two sweepers at once, one makes it.
             if (now_newest := _newest(connection)) != newest:
                 return now_newest
-            made = Checkpoint(newest.number + 1, database_now(connection), last_id, entries, digest)
+            made = Checkpoint(newest.number + 1, self._now(connection), last_id, entries, digest)
             statement = insert_ignoring(connection, audit_checkpoint).values(
                 number=made.number,
                 at=made.at,
@@ -147,7 +151,7 @@ class AuditChain:
             return made if kept else _newest(connection)
 
     def verify(self, *, newest: int | None = None, head: str | None = None) -> Verified:
-        """Compute the chain again, or its last `newest` checkpoints.
+        """Compute the chain again after its archived part, or its last `newest` checkpoints.
 
         Raises:
             AuditLogChanged: entries or checkpoints were changed, removed or inserted, or `head`,
@@ -156,20 +160,23 @@ class AuditChain:
         heads: set[str] = set()
         checked = entries = 0
         with read_transaction(self._engine) as connection:
-            chain = _chain(connection, newest)
+            archived = archived_number(connection)
+            chain = _chain(connection, archived, newest)
             before = next(chain, _NOTHING)
             for checkpoint in chain:
                 _check(connection, before, checkpoint)
                 heads.add(checkpoint.head)
                 checked, entries, before = checked + 1, entries + checkpoint.entries, checkpoint
-            if head is not None and head not in heads:
+            if head is not None and head not in heads | _archived_heads(connection, archived):
                 raise AuditLogChanged(
                     f"The head {head} is not part of the chain: the audit log was replaced or cut."
                 )
             uncovered = connection.execute(
                 sa.select(sa.func.count()).where(_entry.id > before.last_id)
             ).scalar_one()
-        return Verified(checked, entries, uncovered, before.head if before.number else None)
+        return Verified(
+            checked, entries, archived, uncovered, before.head if before.number else None
+        )
 
     def protection(self) -> Protection | None:
         """How the database protects the audit log; None before there are tables."""
@@ -210,16 +217,34 @@ def _newest(connection: Connection) -> Checkpoint:
     return Checkpoint(**row) if row else _NOTHING
 
 
-def _chain(connection: Connection, newest: int | None) -> Iterator[Checkpoint]:
-    """The checkpoint before the first one to check, and then those to check, oldest first."""
-    first = 1
-    if newest is not None:
-        first = max(1, _newest(connection).number - newest + 1)
+def archived_number(connection: Connection) -> int:
+    """The number of the last checkpoint whose entries are in an archived file; 0 before any."""
+    query = sa.select(sa.func.coalesce(sa.func.max(audit_archive.c.number), 0))
+    return int(connection.execute(query).scalar_one())
+
+
+def checkpoints_from(
+    connection: Connection, first: int, limit: int | None = None
+) -> Iterator[Checkpoint]:
+    """The checkpoint before number `first`, and then the others, `limit` in all."""
     if first == 1:
         yield _NOTHING
     query = sa.select(audit_checkpoint).where(_checkpoint.number >= max(1, first - 1))
-    rows = connection.execute(query.order_by(_checkpoint.number)).mappings().all()
+    rows = connection.execute(query.order_by(_checkpoint.number).limit(limit)).mappings().all()
     yield from (Checkpoint(**row) for row in rows)
+
+
+def _chain(connection: Connection, archived: int, newest: int | None) -> Iterator[Checkpoint]:
+    """The checkpoint before the first one to check, and then those to check, oldest first."""
+    first = archived + 1
+    if newest is not None:
+        first = max(first, _newest(connection).number - newest + 1)
+    return checkpoints_from(connection, first)
+
+
+def _archived_heads(connection: Connection, archived: int) -> set[str]:
+    query = sa.select(audit_checkpoint).where(_checkpoint.number <= archived)
+    return {Checkpoint(**row).head for row in connection.execute(query).mappings()}
 
 
 def _check(connection: Connection, before: Checkpoint, checkpoint: Checkpoint) -> None:
@@ -236,17 +261,24 @@ def _check(connection: Connection, before: Checkpoint, checkpoint: Checkpoint) -
 def _digest(connection: Connection, before: Checkpoint, last_id: int) -> tuple[str, int]:
     """The hash over the entries after `before` up to `last_id`, and their number."""
     digest = hashlib.sha256(before.hash.encode())
-    count, after = 0, before.last_id
+    count = 0
+    for line in entry_lines(connection, before, last_id):
+        digest.update(line)
+        count += 1
+    return digest.hexdigest(), count
+
+
+def entry_lines(connection: Connection, before: Checkpoint, last_id: int) -> Iterator[bytes]:
+    """The entries after `before` up to `last_id`, each as a line of JSON: what hashes are over."""
+    after = before.last_id
     query = sa.select(audit_log).order_by(_entry.id).limit(_BATCH)
     while (
         rows := connection.execute(query.where(_entry.id > after, _entry.id <= last_id))
         .mappings()
         .all()
     ):
-        for row in rows:
-            digest.update(_line(row))
-        count, after = count + len(rows), rows[-1]["id"]
-    return digest.hexdigest(), count
+        yield from map(_line, rows)
+        after = rows[-1]["id"]
 
 
 def _line(row: sa.RowMapping) -> bytes:

@@ -18,6 +18,7 @@ from waybill.infra.tasks.audit_chain import AuditChain
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.outages import TaskOutages
 from waybill.infra.tasks.lifecycle.pruning import Pruning
+from waybill.infra.worker.audit_archiver import AuditArchiver
 from waybill.storage.errors import StorageError, StorageRejected, StorageUnavailable
 from waybill.storage.store import ObjectStore
 from waybill.timing import every
@@ -44,10 +45,13 @@ class Sweeper:
         give_up_after: timedelta = timedelta(days=1),
         pruning: Pruning | None = None,
         audit_chain: AuditChain | None = None,
+        audit_archiver: AuditArchiver | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Without `pruning`, no old rows are deleted; without an `audit_chain`, no checkpoints are
-        added to the audit log. `clock` returns seconds."""
+        added to the audit log; without an `audit_archiver`, its entries stay. `clock` returns
+        seconds.
+        """
         self._maintenance = maintenance
         self._store = store
         self._lease = lease
@@ -62,6 +66,7 @@ class Sweeper:
         self._passed = ""
         self._reported: set[tuple[str, str | None]] = set()
         self._audit_chain = audit_chain
+        self._audit_archiver = audit_archiver
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -97,6 +102,7 @@ class Sweeper:
             self._collect_orphans,
             *(self._pruning.steps() if self._pruning else ()),
             self._extend_audit_chain,
+            *((self._audit_archiver.archive,) if self._audit_archiver else ()),
         ]
 
     def _run(self, step: Callable[[], object]) -> bool:

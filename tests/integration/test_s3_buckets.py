@@ -117,3 +117,13 @@ def test_a_listing_longer_than_a_page_is_whole(
     assert stored_keys(s3_store, key_prefix) == keys
     assert sorted(upload.key for upload in s3_store.list_uploads(key_prefix)) == keys
     connection.close()
+
+
+def test_a_rule_that_would_delete_what_is_stored_under_a_prefix_is_found(
+    store: S3Store, connection: S3Connection
+) -> None:
+    make_bucket(connection, OWNERS_RULE)
+
+    found = {prefix: store.expiry_rule(prefix) for prefix in ("logs/", "logs/a/", "l", "audit/")}
+    name = OWNERS_RULE["ID"]
+    assert found == {"logs/": name, "logs/a/": name, "l": name, "audit/": None}

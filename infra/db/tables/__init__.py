@@ -8,6 +8,7 @@ from __future__ import annotations
 from waybill.infra.db.tables.base import UtcDateTime, metadata, partial_index
 from waybill.infra.db.tables.messages import dead_letter, notification, outbox
 from waybill.infra.db.tables.records import (
+    audit_archive,
     audit_checkpoint,
     audit_log,
     revocation,
@@ -30,6 +31,7 @@ __all__ = [
     "LIVE",
     "TaskStatus",
     "UtcDateTime",
+    "audit_archive",
     "audit_checkpoint",
     "audit_log",
     "dead_letter",

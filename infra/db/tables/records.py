@@ -6,7 +6,8 @@ import sqlalchemy as sa
 
 from waybill.infra.db.tables.base import IDENTITY, JSON, UtcDateTime, metadata
 
-# Append-only: triggers in the migrations refuse every other change on both databases.
+# Append-only: triggers in the migrations refuse every other change on both databases, but for the
+# deletion of what `audit_archive` has.
 audit_log = sa.Table(
     "audit_log",
     metadata,
@@ -42,6 +43,19 @@ audit_checkpoint = sa.Table(
     sa.Column("last_id", sa.BigInteger(), nullable=False),
     sa.Column("entries", sa.BigInteger(), nullable=False),
     sa.Column("hash", sa.Text(), nullable=False),
+)
+
+# Files that hold the entries of a checkpoint each, in order. What is archived and 30 days old may
+# be deleted from the log; append-only, too.
+audit_archive = sa.Table(
+    "audit_archive",
+    metadata,
+    sa.Column("number", IDENTITY, primary_key=True, autoincrement=False),
+    sa.Column("at", UtcDateTime(), nullable=False),
+    sa.Column("key", sa.Text(), nullable=False),
+    # Of the file, as `size_bytes` is.
+    sa.Column("sha256", sa.Text(), nullable=False),
+    sa.Column("size_bytes", sa.BigInteger(), nullable=False),
 )
 
 # Rows exported per user and day. The key serves both questions: a tenant's day, a user's day.
