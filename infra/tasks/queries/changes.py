@@ -179,10 +179,10 @@ def _versions_since(connection: Connection, since: datetime) -> dict[UUID, tuple
 def _deleted_since(
     connection: Connection, since: datetime, *conditions: sa.ColumnElement[bool]
 ) -> dict[UUID, Owner]:
-    """Tasks deleted since then, as the audit log records them.
+    """Tasks that their owners deleted since then, as the audit log records them.
 
-    Only an owner deletes a task, so its actor is its owner. Ids rise with time but for the
-    overlap, so this reads the end of the primary key, not the table.
+    Nobody else deletes one, but for the sweeper, months after its end. Ids rise with time but for
+    the overlap, so this reads the end of the primary key, not the table.
     """
     before = (
         sa.select(_entry.id).where(_entry.at < since - OVERLAP).order_by(_entry.id.desc()).limit(1)
