@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from pathlib import Path
 
-TESTS = Path(__file__).parents[1]
-PAGE = (TESTS.parent / "docs/reliability.md").read_text()
-ROWS = dict(re.findall(r"^\| ([FR]\d+) \|[^|]*\|(.*)\|$", PAGE, re.MULTILINE))
-DEFINED = {
-    node.name
-    for path in TESTS.rglob("test_*.py")
-    for node in ast.walk(ast.parse(path.read_text()))
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-}
+from tests.support.named_tests import RELIABILITY, defined_tests, matrix_rows
+
+ROWS = matrix_rows()
+DEFINED = defined_tests()
 FAULTS, REQUESTS = ([int(row[1:]) for row in ROWS if row[0] == kind] for kind in "FR")
 
 
@@ -37,4 +30,4 @@ def test_every_hostile_request_has_a_test_with_its_number():
 
 
 def test_every_test_they_name_is_there():
-    assert set(re.findall(r"`(test_\w+)`", PAGE)) - DEFINED == set()
+    assert set(re.findall(r"`(test_\w+)`", RELIABILITY)) - DEFINED == set()
