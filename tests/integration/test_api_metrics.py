@@ -12,12 +12,15 @@ import sqlalchemy as sa
 from starlette.datastructures import Address
 
 from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api, serve
+from tests.support.task_tables import sqlite_tables
 from waybill.api.app import create_app
 from waybill.api.health.figures import Figures
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.log_floods import FloodFilter
 from waybill.infra.config.settings import load
 from waybill.infra.config.weak_secrets import weak_secrets
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.states import TaskStatus
 
 TOKEN = "7f3c1d0a9b8e4f65a2d1c0b3"
 
@@ -44,6 +47,20 @@ def test_r53_forty_readers_cost_the_database_one_count(api: TaskApi) -> None:
     assert len(texts) == 1
     counts = [text for text in statements if "count(" in text.lower()]
     assert len(counts) == len(set(counts)) > 0
+
+
+def test_r53_tasks_are_counted_in_indexes_of_their_states(tmp_path: Path) -> None:
+    statements: list[str] = []
+    with sqlite_tables(tmp_path) as engine:
+        sa.event.listen(engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+        assert TaskRequests(engine).count_by_status() == dict.fromkeys(TaskStatus, 0)
+        (count,) = [text for text in statements if "count(" in text]
+        with engine.connect() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {count}").mappings().all()
+            steps = [row["detail"] for row in plan if "export_task" in row["detail"]]
+
+    assert len(steps) == 4
+    assert [step for step in steps if "INDEX ix_export_task_" not in step] == []
 
 
 async def test_r53_figures_are_counted_again_when_they_are_old(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
-from waybill.infra.db.tables import export_task, in_status
+from waybill.infra.db.tables import ENDED_WITHOUT_FILE, export_task, in_status
 from waybill.infra.failpoints import failpoint
 from waybill.infra.tasks.audit import Actor, audit
 from waybill.infra.tasks.lifecycle import transitions
@@ -29,9 +29,6 @@ from waybill.infra.tasks.queries.owned import follows, load, matching, newest
 from waybill.infra.tasks.states import LIVE, TaskStatus
 
 _task = export_task.c
-
-#: Counted together: in this order they are the condition of an index.
-_ENDED = (TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +117,10 @@ class TaskRequests:
 
         Each is counted in a partial index, and never in the whole table.
         """
-        groups = (_ENDED, *((status,) for status in TaskStatus if status not in _ENDED))
+        groups = (
+            ENDED_WITHOUT_FILE,
+            *((status,) for status in TaskStatus if status not in ENDED_WITHOUT_FILE),
+        )
         counts = sa.union_all(
             *(
                 sa.select(_task.status, sa.func.count())
