@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from waybill.api.cli.doctor.memory import check_memory
+from waybill.infra.bootstrap import Stack
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.memory import MIB, MemoryBudget, memory_budget
 from waybill.infra.config.memory_limit import available_memory, container_limit, machine_memory
@@ -72,6 +74,16 @@ def test_f106_the_limit_of_a_container_is_found(
 
 def test_a_machine_without_control_groups_has_no_limit(tmp_path: Path) -> None:
     assert container_limit(tmp_path, tmp_path / "none") is None
+
+
+def test_the_doctor_says_what_the_budget_allows_and_that_there_is_no_such_memory() -> None:
+    with Stack(load(memory="64MiB")) as little:
+        assert "room for 1 export at once, and for rows of up to 16 MiB" in check_memory(little)
+    with (
+        Stack(load(memory="999TiB")) as much,
+        pytest.raises(BadSettings, match="WAYBILL_MEMORY is 1,047,527,424 MiB, more than"),
+    ):
+        check_memory(much)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,6 @@ def check_memory(stack: Stack) -> str:
     exports = budget.exports_at_once
     return (
         f"{budget.size_bytes // MIB:,} of {whole // MIB:,} MiB ({of}): "
-        f"{exports:,} {'exports' if exports > 1 else 'export'} at once in a worker, "
+        f"room for {exports:,} {'exports' if exports > 1 else 'export'} at once, and for "
         f"rows of up to {budget.max_row_bytes // MIB:,} MiB"
     )
