@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from waybill.infra.broker.port import Broker
     from waybill.infra.broker.rabbitmq.broker import RabbitBroker
     from waybill.infra.estimates.estimator import Estimator
+    from waybill.infra.files.reconcile import Reconciler
     from waybill.infra.notifications.rules import NotificationRules
     from waybill.infra.services import Services
     from waybill.infra.sessions.revocations import Revocations
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from waybill.infra.worker.relay import Relay
     from waybill.infra.worker.service import WorkerService
     from waybill.storage.config import S3Config
-    from waybill.storage.store import ObjectStore
+    from waybill.storage.store import ObjectStore, Owner
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,8 @@ class Stack:
         self.check_database()
         if newer := self.migrate():
             log.warning("the task tables are of a newer version", extra={"revision": newer})
-        self.store.ensure_bucket(retention_days=self.settings.retention.days)
+        self.store.ensure_bucket()
+        self.store.ensure_rules(self.owner, self.settings.retention.days)
         _ = self.sources
 
     @cached_property
@@ -102,6 +104,16 @@ class Stack:
     def engine(self) -> Engine:
         """The engine of the task tables."""
         return self._engine(self.settings.task_database_url, own=self.settings.database_url is None)
+
+    @cached_property
+    def owner(self) -> Owner:
+        """The id of this installation, which is in the task database, and its object keys."""
+        from waybill.infra.db.installation import installation_id
+        from waybill.infra.files.object_keys import installation_prefix
+        from waybill.storage.store import Owner
+
+        installation = installation_id(self.engine)
+        return Owner(installation, installation_prefix(installation))
 
     @cached_property
     def rows_engine(self) -> Engine:
@@ -210,6 +222,13 @@ class Stack:
 
         return Revocations(self.engine)
 
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        """What compares the bucket with the task tables."""
+        from waybill.infra.files.reconcile import Reconciler
+
+        return Reconciler(self.engine, self.store, self.owner.prefix)
+
     def services(
         self,
         wake_relay: Callable[[], None] = lambda: None,
@@ -229,7 +248,7 @@ class Stack:
             self.notification_rules,
             wake_relay=wake_relay,
             checks={
-                "database": partial(self.check_database, tables=True),
+                "database": partial(self.check_database, tables=True, clock=True),
                 "storage": self.check_storage,
                 **({"broker": broker.check_access} if broker else {}),
             }
@@ -259,11 +278,13 @@ class Stack:
             self.store,
             self.sources,
             self.estimator,
+            self.owner.installation,
         )
 
     def worker(self, broker: Broker, relay: Relay, queues: tuple[str, ...] = ()) -> WorkerService:
         """A worker for `queues`, or for all queues of the registry."""
         from waybill.infra.broker.memory import MemoryBroker
+        from waybill.infra.files.background import BackgroundReconcile
         from waybill.infra.notifications.delivery import Deliverer, build_senders
         from waybill.infra.notifications.queue import NotificationQueue
         from waybill.infra.tasks.lifecycle.maintenance import Maintenance
@@ -295,6 +316,7 @@ class Stack:
                 ),
                 audit_chain=self.audit_chain,
                 audit_archiver=self._audit_archiver(),
+                reconcile=BackgroundReconcile(self.reconciler, retention=settings.retention),
             ),
             Deliverer(
                 NotificationQueue(self.engine, settings.notify_retry_delays),
@@ -315,14 +337,16 @@ class Stack:
             return None
         return AuditArchiver(AuditArchive(self.engine, keep=keep), self.store)
 
-    def check_database(self, *, tables: bool = False) -> None:
+    def check_database(self, *, tables: bool = False, clock: bool = False) -> None:
         """Raise `DatabaseUnavailable` unless the task database answers and takes writes.
 
-        With `tables`, also unless they were made.
+        With `tables`, also unless they were made; with `clock`, unless its clock is ours.
         """
-        from waybill.infra.db.availability import check_available
+        from waybill.infra.db.availability import check_available, check_clock
 
         check_available(self.engine, tables=tables)
+        if clock:
+            check_clock(self.engine)
 
     def check_rows_database(self) -> None:
         """Raise `DatabaseUnavailable` unless the database of `rows_engine` takes writes."""
@@ -337,8 +361,10 @@ class Stack:
         return schema_state(self.engine)
 
     def check_storage(self) -> None:
-        """Raise a `StorageError` unless the bucket answers."""
-        self.store.check()
+        """Raise a `StorageError` without the bucket, `ClockSkew` if its clock is not ours."""
+        from waybill.infra.db.availability import refuse_skew
+
+        refuse_skew(self.store.check(), "the object store")
 
     def migrate(self) -> str | None:
         """Create or upgrade the task tables; returns their revision if a newer version made it."""

@@ -12,6 +12,7 @@ from waybill.exporter.datasets.dataset import Registry
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.derived_keys import derived_key
 from waybill.infra.config.settings import Settings
+from waybill.infra.db.installation import installation_id
 from waybill.infra.db.shared_secret import shared_secret
 from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.history import TaskHistory
@@ -79,6 +80,11 @@ class Services:
     def admin_scope(self, user: Principal) -> Scope | None:
         """What `user` may see by admin queries; None for most people."""
         return scope_of(user, self.settings)
+
+    @cached_property
+    def installation(self) -> str:
+        """The id of the installation, which stands in object keys."""
+        return installation_id(self._engine)
 
     @cached_property
     def cursor_key(self) -> bytes:

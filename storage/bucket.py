@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -58,15 +59,14 @@ def region_for_links(connection: S3Connection) -> str:
     return connection.bucket_region or DEFAULT_REGION
 
 
-def create_if_missing(connection: S3Connection) -> bool:
-    """Create the bucket unless it is there; whether it was created by this call.
+def create_if_missing(connection: S3Connection) -> None:
+    """Create the bucket unless it is there.
 
     Raises:
         StorageError: it cannot be reached, or not be created.
     """
-    if _exists(connection):
-        return False
-    return connection.call(lambda client: _create(client, connection))
+    if not _exists(connection):
+        connection.call(lambda client: _create(client, connection))
 
 
 def _exists(connection: S3Connection) -> bool:
@@ -88,9 +88,10 @@ def _exists(connection: S3Connection) -> bool:
         return True
 
 
-def _create(client: S3Client, connection: S3Connection) -> bool:
+def _create(client: S3Client, connection: S3Connection) -> None:
     region = client.meta.region_name
-    try:
+    # Another process may be faster.
+    with suppress(client.exceptions.BucketAlreadyOwnedByYou):
         if region == DEFAULT_REGION:
             client.create_bucket(Bucket=connection.bucket)
         else:
@@ -98,10 +99,6 @@ def _create(client: S3Client, connection: S3Connection) -> bool:
                 Bucket=connection.bucket,
                 CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]  # any region
             )
-    except client.exceptions.BucketAlreadyOwnedByYou:
-        # Another process was faster.
-        return False
-    return True
 
 
 def _head(client: S3Client, connection: S3Connection) -> HeadBucketOutputTypeDef:

@@ -8,21 +8,29 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3.session
-from botocore.exceptions import ClientError
+from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from waybill.storage.config import S3Config
 from waybill.storage.optional_headers import leave_out, may_refuse_headers
-from waybill.storage.s3_errors import BUCKET_IN_HOST, EXPIRED, error_code, storage_errors
+from waybill.storage.s3_errors import (
+    BUCKET_IN_HOST,
+    EXPIRED,
+    clock_skew,
+    error_code,
+    storage_errors,
+)
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
     from mypy_boto3_s3 import S3Client
+from waybill.storage.store_clock import StoreClock
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +45,8 @@ _MAY_BE_EXPIRED = EXPIRED | {"400"}
 class S3Connection:
     """Makes every request to the store. Opens its clients when they are first needed."""
 
-    def __init__(self, config: S3Config) -> None:
+    def __init__(self, config: S3Config, clock: StoreClock | None = None) -> None:
+        """`clock` is shared by the connections to one store."""
         self.config = config
         #: The region of the bucket, once the store has named it.
         self.bucket_region: str | None = None
@@ -46,6 +55,7 @@ class S3Connection:
         self.signed_region: str | None = None
         #: Whether a deletion has left versions behind: the bucket keeps them, or once did.
         self.keeps_versions = False
+        self.clock = clock or StoreClock()
         #: Whether the store refuses optional headers.
         self._plain = False
         self._lock = threading.Lock()
@@ -97,6 +107,21 @@ class S3Connection:
                 self._signer = self._make(config.public_endpoint_url or config.endpoint_url, region)
             return self._signer, self._credentials_expire_at()
 
+    def link_credentials(self) -> Credentials | ReadOnlyCredentials:
+        """What links are signed with.
+
+        Raises:
+            StorageRejected: there are none.
+        """
+        config = self.config
+        if config.access_key_id is not None and config.secret_access_key is not None:
+            return Credentials(config.access_key_id, config.secret_access_key)
+        with storage_errors(), self._lock:
+            found = self._ready_session().get_credentials()
+            if found is None:
+                raise NoCredentialsError()
+            return found.get_frozen_credentials()
+
     def close(self) -> None:
         """End all connections; a later call opens new ones."""
         with self._lock:
@@ -144,11 +169,15 @@ class S3Connection:
     def _make_own(self) -> S3Client:
         client = self._make(self.config.endpoint_url, self.config.first_region())
         client.meta.events.register("before-send.s3.HeadBucket", self._note_region)
+        client.meta.events.register("after-call.s3", self._note_time)
         return client
 
     def _note_region(self, request: AWSPreparedRequest, **_event: object) -> None:
         found = _SIGNED_REGION.search(str(request.headers.get("Authorization")))
         self.signed_region = found[1] if found else self.signed_region
+
+    def _note_time(self, parsed: Mapping[str, Any], **_event: object) -> None:
+        self.clock.note(clock_skew(parsed))
 
     def _make(self, endpoint_url: str | None, region: str | None) -> S3Client:
         config = self.config

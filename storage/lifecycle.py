@@ -1,4 +1,8 @@
-"""The bucket's lifecycle rules, which clean up what Waybill itself failed to delete."""
+"""The bucket's lifecycle rules, which clean up what Waybill itself failed to delete.
+
+Each installation has two rules of its own, for the keys that begin with its prefix. Rules of others
+stay as they are, those of other installations among them.
+"""
 
 from __future__ import annotations
 
@@ -9,48 +13,51 @@ from botocore.exceptions import ClientError
 from waybill.storage.connection import S3Connection
 from waybill.storage.errors import StorageError, StorageUnavailable
 from waybill.storage.s3_errors import error_code
+from waybill.storage.store import Owner
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import LifecycleRuleOutputTypeDef, LifecycleRuleTypeDef
 
-EXPIRE_OBJECTS = "waybill-expire-objects"
-ABORT_UPLOADS = "waybill-abort-uploads"
+EXPIRE_OBJECTS = "waybill-expire-"
+ABORT_UPLOADS = "waybill-abort-"
+#: The rule of versions without an installation's id, for the whole bucket. It still expires the
+#: files that they stored.
+SHARED_EXPIRY = "waybill-expire-objects"
 #: No export runs for longer, and parts of a dead one cost space until then.
 _ABORT_AFTER_DAYS = 2
+#: Two installations that set their rules at once: one may have overwritten the other's.
+_TRIES = 3
 
 
 def ensure_lifecycle(
-    connection: S3Connection, retention_days: int, *, bucket_is_new: bool
+    connection: S3Connection, owner: Owner, retention_days: int
 ) -> tuple[str, ...]:
-    """Set our two rules beside any others, and return the names of those not set.
+    """Set the two rules of `owner` beside any others, and return the names of those not set.
 
-    A bucket that already holds objects and does not know our expiry rule keeps it that
-    way: those objects may not be Waybill's.
+    A rule of an earlier version that expires the whole bucket sooner is lengthened, and never
+    shortened: nobody knows whose it is.
 
     Raises:
         StorageUnavailable: the store did not answer. Anything else it says means that it
             has no lifecycle, or none for us, and is returned.
     """
+    required = _rules_of(owner, retention_days)
     try:
-        existing = connection.call(lambda client: _existing_rules(client, connection.bucket))
-        required = _our_rules(retention_days)
-        if not bucket_is_new and _may_hold_foreign_objects(connection, existing):
-            del required[EXPIRE_OBJECTS]
         try:
-            _set(connection, existing, required)
+            _set(connection, required)
         except StorageUnavailable:
             raise
         except StorageError:
             # Not every store knows versions, and so a rule for them.
             for rule in required.values():
                 rule.pop("NoncurrentVersionExpiration", None)
-            _set(connection, existing, required)
+            _set(connection, required)
     except StorageUnavailable:
         raise
     except StorageError:
-        return EXPIRE_OBJECTS, ABORT_UPLOADS
-    return tuple(name for name in (EXPIRE_OBJECTS, ABORT_UPLOADS) if name not in required)
+        return tuple(required)
+    return ()
 
 
 def expiry_rule(connection: S3Connection, prefix: str) -> str | None:
@@ -78,39 +85,68 @@ def expiry_rule(connection: S3Connection, prefix: str) -> str | None:
     return None
 
 
-def _set(
-    connection: S3Connection,
-    existing: list[LifecycleRuleOutputTypeDef],
-    required: dict[str, LifecycleRuleTypeDef],
-) -> None:
+def other_installations(connection: S3Connection, owner: Owner) -> list[str]:
+    """The ids of further installations that have rules in the bucket.
+
+    Raises:
+        StorageError: the rules cannot be read.
+    """
+    rules = connection.call(lambda client: _existing_rules(client, connection.bucket))
+    names = {str(rule.get("ID", "")) for rule in rules} - {SHARED_EXPIRY}
+    found = {name.removeprefix(EXPIRE_OBJECTS) for name in names if name.startswith(EXPIRE_OBJECTS)}
+    return sorted(found - {owner.installation})
+
+
+def _set(connection: S3Connection, required: dict[str, LifecycleRuleTypeDef]) -> None:
     """Put `required` beside the rules of others, unless they are there already."""
-    rules: list[LifecycleRuleTypeDef | LifecycleRuleOutputTypeDef] = [
-        *(rule for rule in existing if rule.get("ID") not in required),
-        *required.values(),
-    ]
-    if any(rule not in existing for rule in required.values()):
-        connection.call(
-            lambda client: client.put_bucket_lifecycle_configuration(
-                Bucket=connection.bucket, LifecycleConfiguration={"Rules": rules}
-            )
+    for _ in range(_TRIES):
+        existing = connection.call(lambda client: _existing_rules(client, connection.bucket))
+        rules = _beside(existing, required)
+        if all(rule in existing for rule in rules):
+            return
+        _put(connection, rules)
+
+
+def _put(
+    connection: S3Connection, rules: list[LifecycleRuleTypeDef | LifecycleRuleOutputTypeDef]
+) -> None:
+    connection.call(
+        lambda client: client.put_bucket_lifecycle_configuration(
+            Bucket=connection.bucket, LifecycleConfiguration={"Rules": rules}
         )
+    )
 
 
-def _our_rules(retention_days: int) -> dict[str, LifecycleRuleTypeDef]:
+def _beside(
+    existing: list[LifecycleRuleOutputTypeDef], required: dict[str, LifecycleRuleTypeDef]
+) -> list[LifecycleRuleTypeDef | LifecycleRuleOutputTypeDef]:
+    needed = max(rule["Expiration"]["Days"] for rule in required.values() if "Expiration" in rule)
+    rules: list[LifecycleRuleTypeDef | LifecycleRuleOutputTypeDef] = []
+    for rule in existing:
+        if rule.get("ID") == SHARED_EXPIRY and "Expiration" in rule:
+            expiry = rule["Expiration"]
+            rules.append({**rule, "Expiration": {"Days": max(expiry.get("Days", 0), needed)}})
+        elif rule.get("ID") not in required:
+            rules.append(rule)
+    return [*rules, *required.values()]
+
+
+def _rules_of(owner: Owner, retention_days: int) -> dict[str, LifecycleRuleTypeDef]:
+    expire, abort = EXPIRE_OBJECTS + owner.installation, ABORT_UPLOADS + owner.installation
     return {
-        EXPIRE_OBJECTS: {
-            "ID": EXPIRE_OBJECTS,
+        expire: {
+            "ID": expire,
             "Status": "Enabled",
-            "Filter": {"Prefix": ""},
+            "Filter": {"Prefix": owner.prefix},
             # A day later than promised: some stores count from the start of the upload.
             "Expiration": {"Days": retention_days + 1},
             # A bucket that keeps versions keeps the bytes of what has expired, too.
             "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
         },
-        ABORT_UPLOADS: {
-            "ID": ABORT_UPLOADS,
+        abort: {
+            "ID": abort,
             "Status": "Enabled",
-            "Filter": {"Prefix": ""},
+            "Filter": {"Prefix": owner.prefix},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _ABORT_AFTER_DAYS},
         },
     }
@@ -123,14 +159,3 @@ def _existing_rules(client: S3Client, bucket: str) -> list[LifecycleRuleOutputTy
         if error_code(error) == "NoSuchLifecycleConfiguration":
             return []
         raise
-
-
-def _may_hold_foreign_objects(
-    connection: S3Connection, existing: list[LifecycleRuleOutputTypeDef]
-) -> bool:
-    if any(rule.get("ID") == EXPIRE_OBJECTS for rule in existing):
-        return False
-    page = connection.call(
-        lambda client: client.list_objects_v2(Bucket=connection.bucket, MaxKeys=1)
-    )
-    return page["KeyCount"] > 0

@@ -25,7 +25,14 @@ from waybill.storage.parts import (
     plan_part_bytes,
 )
 from waybill.storage.presign import bounded_ttl
-from waybill.storage.store import LinkMethod, OpenUpload, SignedLink, StoredObject
+from waybill.storage.store import (
+    LinkMethod,
+    ListedObject,
+    OpenUpload,
+    Owner,
+    SignedLink,
+    StoredObject,
+)
 from waybill.storage.upload import PartUpload
 
 
@@ -34,6 +41,7 @@ class _Object:
     stored: StoredObject
     data: bytes
     content_type: str
+    stored_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +72,11 @@ class MemoryStore:
         with self._lock:
             return sorted(self._objects, key=str.encode)
 
-    def ensure_bucket(self, retention_days: int) -> tuple[str, ...]:
-        """There is always a bucket, and memory is as short as any retention."""
+    def ensure_bucket(self) -> None:
+        """There is always a bucket."""
+
+    def ensure_rules(self, owner: Owner, retention_days: int) -> tuple[str, ...]:
+        """Memory is as short as any retention."""
         return ()
 
     def expiry_rule(self, prefix: str) -> str | None:
@@ -93,6 +104,18 @@ class MemoryStore:
     def find(self, key: str) -> StoredObject | None:
         """The object of that key, or None."""
         return self.head(key)
+
+    def list_objects(
+        self, prefix: str, *, after: str = "", limit: int = 1000
+    ) -> list[ListedObject]:
+        """Objects behind `after` whose keys begin with `prefix`."""
+        with self._lock:
+            keys = [key for key in self._objects if key.startswith(prefix) and key > after]
+            return [
+                ListedObject(key, item.stored.size_bytes, item.stored_at)
+                for key in sorted(keys, key=str.encode)[:limit]
+                for item in (self._objects[key],)
+            ]
 
     def delete(self, key: str) -> None:
         """Remove the object, if there is one."""
@@ -164,7 +187,7 @@ class MemoryStore:
             data = b"".join(bodies)
             etag, crc32 = composite_etag(parts) or "", composite_crc32(parts)
             stored = StoredObject(pending.upload.key, len(data), etag, crc32)
-            self._objects[stored.key] = _Object(stored, data, content_type)
+            self._objects[stored.key] = _Object(stored, data, content_type, datetime.now(UTC))
             del self._pending[upload_id]
         return stored
 

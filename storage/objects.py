@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from waybill.storage.connection import S3Connection
 from waybill.storage.errors import StorageRejected
 from waybill.storage.s3_errors import NOT_FOUND, error_code
-from waybill.storage.store import StoredObject
+from waybill.storage.store import ListedObject, StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,6 +41,21 @@ def head_object(connection: S3Connection, key: str) -> StoredObject | None:
         etag=answer["ETag"].strip('"'),
         crc32=crc32 if "-" in crc32 else None,
     )
+
+
+def list_objects(
+    connection: S3Connection, prefix: str, after: str, limit: int
+) -> list[ListedObject]:
+    """One page of a listing: objects with `prefix` behind the key `after`."""
+    page = connection.call(
+        lambda client: client.list_objects_v2(
+            Bucket=connection.bucket, Prefix=prefix, StartAfter=after, MaxKeys=limit
+        )
+    )
+    return [
+        ListedObject(item["Key"], item["Size"], item["LastModified"])
+        for item in page.get("Contents", [])
+    ]
 
 
 def delete_object(connection: S3Connection, key: str) -> None:

@@ -12,11 +12,18 @@ from waybill.storage.connection import S3Connection
 from waybill.storage.errors import UploadConflict
 from waybill.storage.lifecycle import ensure_lifecycle, expiry_rule
 from waybill.storage.multipart import MultipartUpload
-from waybill.storage.objects import abort_upload, delete_object, head_object
+from waybill.storage.objects import abort_upload, delete_object, head_object, list_objects
 from waybill.storage.parts import check_part_bytes, plan_part_bytes
 from waybill.storage.presign import sign_download
 from waybill.storage.s3_errors import clock_skew
-from waybill.storage.store import LinkMethod, OpenUpload, SignedLink, StoredObject
+from waybill.storage.store import (
+    LinkMethod,
+    ListedObject,
+    OpenUpload,
+    Owner,
+    SignedLink,
+    StoredObject,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListMultipartUploadsOutputTypeDef
@@ -28,13 +35,16 @@ class S3Store:
     def __init__(self, config: S3Config) -> None:
         #: Every request of the store goes through it.
         self.connection = S3Connection(config)
-        self._prompt_connection = S3Connection(config.prompt())
+        self._prompt_connection = S3Connection(config.prompt(), self.connection.clock)
         self._bucket = config.bucket
 
-    def ensure_bucket(self, retention_days: int) -> tuple[str, ...]:
-        """Create the bucket if missing, and set its clean-up rules."""
-        is_new = create_if_missing(self.connection)
-        return ensure_lifecycle(self.connection, retention_days, bucket_is_new=is_new)
+    def ensure_bucket(self) -> None:
+        """Create the bucket if it is missing."""
+        create_if_missing(self.connection)
+
+    def ensure_rules(self, owner: Owner, retention_days: int) -> tuple[str, ...]:
+        """Set the clean-up rules of `owner`, and return the names of those not set."""
+        return ensure_lifecycle(self.connection, owner, retention_days)
 
     def expiry_rule(self, prefix: str) -> str | None:
         """The id of a rule that deletes objects under `prefix` some day; None without one."""
@@ -65,6 +75,12 @@ class S3Store:
             # A HEAD is answered in the same way where the whole bucket is missing.
             reach_bucket(self._prompt_connection)
         return found
+
+    def list_objects(
+        self, prefix: str, *, after: str = "", limit: int = 1000
+    ) -> list[ListedObject]:
+        """Objects behind `after` whose keys begin with `prefix`."""
+        return list_objects(self.connection, prefix, after, limit)
 
     def delete(self, key: str) -> None:
         """Remove the object, if there is one."""

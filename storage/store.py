@@ -26,12 +26,29 @@ class StoredObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """An installation, and what the keys of all its objects begin with."""
+
+    installation: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
 class OpenUpload:
     """An upload that was begun and neither completed nor aborted; its parts cost space."""
 
     key: str
     upload_id: str
     started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An object in a listing, with the time at which it was stored by the store's clock."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
 
 
 #: What a signed link is good for: the bytes, or size and name alone.
@@ -100,13 +117,16 @@ class Upload(Protocol):
 class ObjectStore(Protocol):
     """One bucket. Each method raises a `StorageError` of the kind its cause calls for."""
 
-    def ensure_bucket(self, retention_days: int) -> tuple[str, ...]:
-        """Create the bucket if missing, and let it clean up after itself.
+    def ensure_bucket(self) -> None:
+        """Create the bucket if it is missing."""
+        ...
 
-        Objects expire some time after `retention_days` and uploads left open after two
-        days. Returned are the names of rules that could *not* be set: because the store
-        has no lifecycle, or because the bucket holds objects and no rule of ours, so an
-        expiry rule could delete objects that are not ours. Other rules of the bucket are kept.
+    def ensure_rules(self, owner: Owner, retention_days: int) -> tuple[str, ...]:
+        """Let the bucket clean up what `owner` leaves under its prefix, and nothing else.
+
+        Objects expire some time after `retention_days`, and uploads left open after two days.
+        Rules of others are kept. Returned are the names of rules that could *not* be set,
+        because the store has no lifecycle.
         """
         ...
 
@@ -140,6 +160,15 @@ class ObjectStore(Protocol):
         """As `head`, within seconds, and None only if the bucket itself is there.
 
         One try with short timeouts, for a caller who waits and can do without the answer.
+        """
+        ...
+
+    def list_objects(
+        self, prefix: str, *, after: str = "", limit: int = 1000
+    ) -> list[ListedObject]:
+        """Objects whose keys begin with `prefix` and come behind `after`, by their UTF-8 bytes.
+
+        At most `limit`, and never more than 1000; none means that there are no more.
         """
         ...
 

@@ -198,7 +198,7 @@ def _is_stdout(output: str) -> bool:
 def _object(stack: Stack, key: str, plan: ExportPlan, own_bucket: bool) -> _Target:
     # A bucket of another owner is written to, and otherwise left as it is.
     if own_bucket:
-        stack.store.ensure_bucket(stack.settings.retention.days)
+        stack.store.ensure_bucket()
     return _Target(
         lambda _stream: stack.store.open_upload(key, content_type=plan.format.media_type),
         lambda: stack.store.presign(

@@ -75,6 +75,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "app",
         "Revoke the tokens of people before they expire.",
     ),
+    "reconcile": (
+        "waybill.api.cli.reconcile",
+        "reconcile",
+        "Compare the bucket with the database; exit 1 if they differ and nothing was fixed.",
+    ),
     "doctor": (
         "waybill.api.cli.doctor.command",
         "doctor",

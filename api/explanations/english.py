@@ -70,8 +70,8 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "object store.",
     ),
     "clock_skew": (
-        "The clocks of this machine and the object store disagree.",
-        "Synchronise both with a time server. Signed links depend on the time.",
+        "The clock of this machine disagrees with that of the task database or the object store.",
+        "Synchronise them with a time server. Signed links and tokens depend on the time.",
     ),
     "clock_wrong": (
         "The clock of a worker is wrong, and the object store refuses its requests.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -11,10 +12,13 @@ from waybill.api.problems.errors import FileExpired, FileMissing, FileNotReady
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied
 from waybill.exporter.formats.registry import format_named
+from waybill.infra.files.object_keys import belongs_to
 from waybill.infra.services import Services
 from waybill.infra.tasks.model import FILE_MISSING, Task
 from waybill.infra.tasks.states import LIVE, TaskStatus
 from waybill.storage.store import LinkMethod, SignedLink
+
+log = logging.getLogger(__name__)
 
 #: A link with less time left expires before the browser follows it.
 _MIN_LIFETIME = timedelta(seconds=1)
@@ -105,6 +109,11 @@ def file_of(
         raise FileNotReady("The export has not finished yet.")
     if task.status != TaskStatus.SUCCESS or task.object_key is None:
         raise FileNotReady(f"The export ended without a file: {task.status}.")
+    if not belongs_to(task.object_key, services.installation, task.tenant_id):
+        # Only somebody who writes into the tables makes such a row, so it does not open the file.
+        extra = {"alert": True, "task": str(task.id), "key": task.object_key}
+        log.error("link refused: the file is another tenant's", extra=extra)
+        raise FileMissing
     left = ttl if task.expires_at is None else task.expires_at - datetime.now(UTC)
     if left < _MIN_LIFETIME:
         raise FileExpired

@@ -27,3 +27,10 @@ class TablesMissing(DatabaseUnavailable):
     """The task tables are missing, or of another version. Run `waybill migrate`."""
 
     code = "database_not_migrated"
+
+
+class ClockSkew(WaybillError):
+    """The clock of this machine disagrees with that of the task database or the object store."""
+
+    code = "clock_skew"
+    retry = False

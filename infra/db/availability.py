@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -10,10 +11,17 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from waybill.infra.config.database_refusals import refusal_reason
-from waybill.infra.config.errors import DatabaseReadOnly, DatabaseUnavailable, TablesMissing
-from waybill.infra.db.engine import read_transaction
+from waybill.infra.config.errors import (
+    ClockSkew,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    TablesMissing,
+)
+from waybill.infra.db.engine import database_now, read_transaction
 from waybill.infra.db.tables import export_task
 
+#: Tokens are accepted 30 s late: `waybill.api.session.tokens`. Beyond that people notice.
+_MAX_SKEW = timedelta(seconds=30)
 #: What is wrong with an SQLite file, by the beginning of the result code.
 _SQLITE_REFUSALS = {
     "SQLITE_CANTOPEN": "The SQLite file of the task tables cannot be opened or made.",
@@ -43,6 +51,29 @@ def check_available(engine: Engine, *, writes: bool = True, tables: bool = False
                 _check_tables(connection)
     except SQLAlchemyError as error:
         raise DatabaseUnavailable(reason_of(error)) from error
+
+
+def check_clock(engine: Engine) -> None:
+    """Raise unless this machine's clock agrees with the database's to 30 seconds.
+
+    Raises:
+        ClockSkew: tokens and links end early or late.
+        DatabaseUnavailable: no connection.
+    """
+    try:
+        with read_transaction(engine) as connection:
+            ahead = datetime.now(UTC) - database_now(connection)
+    except SQLAlchemyError as error:
+        raise DatabaseUnavailable(reason_of(error)) from error
+    refuse_skew(-ahead, "the task database")
+
+
+def refuse_skew(ahead: timedelta, whose: str) -> None:
+    """Raise `ClockSkew` if a clock is more than 30 seconds `ahead` of ours, or behind it."""
+    if abs(ahead) > _MAX_SKEW:
+        seconds = abs(ahead) // timedelta(seconds=1)
+        way = "behind" if ahead > timedelta(0) else "ahead of"
+        raise ClockSkew(f"The clock of this machine is {seconds:,} s {way} that of {whose}.")
 
 
 def reason_of(error: SQLAlchemyError) -> str:

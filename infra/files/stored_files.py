@@ -77,7 +77,7 @@ class StoredFiles:
         """Expire the tasks that share a file which is gone; returns how many there were."""
         with write_transaction(self._engine) as connection:
             count = transitions.lose(connection, database_now(connection), key, actor)
-        if count:
+        if count and actor == SYSTEM:
             log.error("file missing", extra={"alert": True, "key": key, "tasks": count})
         return count
 

@@ -8,9 +8,7 @@ the worker may still write: a worker that is wrong changes nothing.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -33,6 +31,7 @@ from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.model import estimate_bytes
 from waybill.infra.exports.plan import ExportPlan, csv_options, plan_export
 from waybill.infra.failpoints import failing, failpoint
+from waybill.infra.files.object_keys import object_key
 from waybill.infra.sources import Sources
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
@@ -61,6 +60,8 @@ class WorkerDependencies:
     store: ObjectStore
     sources: Sources
     estimator: Estimator
+    #: The id of the installation, which stands in object keys.
+    installation: str
 
 
 @dataclass(slots=True, eq=False)
@@ -149,7 +150,14 @@ class Attempt:
         max_rows = self.dependencies.settings.max_rows_per_export
         if (stream.rows_expected or 0) > max_rows:
             raise LimitExceeded(f"The export has more than {max_rows} rows.")
-        key = _object_key(self.claim, plan.format.extension)
+        task = self.claim.task
+        key = object_key(
+            self.dependencies.installation,
+            task.tenant_id,
+            task.id,
+            self.claim.fence,
+            plan.format.extension,
+        )
         if not self.dependencies.runs.reserve_object(self.claim, key):
             raise LeaseLost()
         with self.dependencies.store.open_upload(
@@ -314,10 +322,3 @@ class Attempt:
     def _identity(self) -> dict[str, object]:
         """What every log line of this attempt contains."""
         return {"task": str(self.claim.task.id), "attempt": self.claim.task.attempt}
-
-
-def _object_key(claim: Claim, extension: str) -> str:
-    """A key that cannot be guessed, unique to the attempt, without any text of a user."""
-    tenant = hashlib.sha256(claim.task.tenant_id.encode()).hexdigest()[:16]
-    attempt = f"{claim.fence}-{secrets.token_hex(8)}"
-    return f"exports/{tenant}/{claim.task.id}/{attempt}.{extension}"

@@ -72,7 +72,10 @@ class WorkerService:
         self._leave = asyncio.Event()
         self._grace_is_over = False
         self._outages = Outages(
-            probes_of(dependencies.store, dependencies.sources), outages, queues, self._name
+            probes_of(dependencies.store, dependencies.sources, dependencies.installation),
+            outages,
+            queues,
+            self._name,
         )
         #: Held for one claim at a time, and for as long as a task runs that has to run alone.
         self._claiming = asyncio.Lock()

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from waybill.infra.files.background import BackgroundReconcile
 from waybill.infra.tasks.audit_chain import AuditChain
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.outages import TaskOutages
@@ -46,11 +47,12 @@ class Sweeper:
         pruning: Pruning | None = None,
         audit_chain: AuditChain | None = None,
         audit_archiver: AuditArchiver | None = None,
+        reconcile: BackgroundReconcile | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Without `pruning`, no old rows are deleted; without an `audit_chain`, no checkpoints are
-        added to the audit log; without an `audit_archiver`, its entries stay. `clock` returns
-        seconds.
+        added to the audit log; without an `audit_archiver`, its entries stay; without `reconcile`,
+        bucket and database are not compared. `clock` returns seconds.
         """
         self._maintenance = maintenance
         self._store = store
@@ -67,6 +69,7 @@ class Sweeper:
         self._reported: set[tuple[str, str | None]] = set()
         self._audit_chain = audit_chain
         self._audit_archiver = audit_archiver
+        self._reconcile = reconcile
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -103,6 +106,7 @@ class Sweeper:
             *(self._pruning.steps() if self._pruning else ()),
             self._extend_audit_chain,
             *((self._audit_archiver.archive,) if self._audit_archiver else ()),
+            self._compare_bucket,
         ]
 
     def _run(self, step: Callable[[], object]) -> bool:
@@ -140,6 +144,10 @@ class Sweeper:
     def _extend_audit_chain(self) -> None:
         if self._audit_chain is not None:
             self._audit_chain.extend_when_due()
+
+    def _compare_bucket(self) -> None:
+        if self._reconcile is not None:
+            self._reconcile.step()
 
     def _expire(self) -> int:
         expired = self._maintenance.expired()

@@ -37,7 +37,7 @@ def private_servers() -> Iterator[Servers]:
         EmbeddedS3(Path(home), bucket=_BUCKET) as config,
     ):
         with closing(S3Store(config)) as store:
-            store.ensure_bucket(retention_days=1)
+            store.ensure_bucket()
         yield Servers(postgres, {name: getattr(config, name) for name in _SENT})
 
 

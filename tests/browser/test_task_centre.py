@@ -27,12 +27,8 @@ def card(page: Page, text: str) -> Locator:
 
 
 def test_from_logging_in_to_the_bytes_of_the_file(
-    browser: Browser, s3_store: S3Store, key_prefix: str, tmp_path: Path
+    browser: Browser, s3_store: S3Store, tmp_path: Path
 ) -> None:
-    key = f"{key_prefix}file.csv"
-    with s3_store.open_upload(key, content_type="text/csv") as upload:
-        upload.write(b"id\n1\n")
-
     with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path, store=s3_store) as api:
         visit = open_visit(browser, api)
         page = visit.page
@@ -58,10 +54,13 @@ def test_from_logging_in_to_the_bytes_of_the_file(
         expect(row).to_contain_text("Running")
         expect(row).to_contain_text("300 of 1,200 rows")
         api.runs.release(claim)
+        key = api.key_of(task["id"])
+        with s3_store.open_upload(key, content_type="text/csv") as upload:
+            upload.write(b"id\n1\n")
         api.finish(task, key=key)
         expect(row).to_contain_text("Ready")
         expect(row).to_contain_text("1,200 of 1,200 rows, as of")
-        expect(row).to_contain_text("66 kB")
+        expect(row).to_contain_text("5 byte")
 
         with page.expect_download() as downloading:
             row.get_by_role("link", name="Download").click()

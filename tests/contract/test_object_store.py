@@ -9,7 +9,7 @@ from zlib import crc32
 
 import pytest
 
-from tests.support.stored_keys import stored_keys
+from tests.support.stored_keys import OWNER, stored_keys
 from waybill.storage.errors import ChecksumMismatch, InvalidFilename, UploadConflict
 from waybill.storage.memory import MemoryStore
 from waybill.storage.parts import MIN_PART_BYTES, Part, composite_crc32, composite_etag, crc32_of
@@ -243,8 +243,9 @@ def test_check_finds_the_clocks_together(store: ObjectStore) -> None:
 
 
 def test_the_bucket_can_be_ensured_again_and_again(store: ObjectStore) -> None:
-    assert store.ensure_bucket(retention_days=7) == ()
-    assert store.ensure_bucket(retention_days=30) == ()
+    for retention_days in (7, 30):
+        store.ensure_bucket()
+        assert store.ensure_rules(OWNER, retention_days) == ()
 
 
 def test_a_closed_store_can_be_closed_again(store: ObjectStore) -> None:

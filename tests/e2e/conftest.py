@@ -55,7 +55,7 @@ def open_installation(
     """PostgreSQL holds tasks and rows, SeaweedFS the files, in a bucket of its own."""
     config = replace(s3_config, bucket=f"e2e-{uuid4().hex[:12]}")
     store = S3Store(config)
-    store.ensure_bucket(7)
+    store.ensure_bucket()
     yield Installation(
         env=environment(folder / "home", postgres_url, config),
         home=folder / "home",

@@ -49,12 +49,13 @@ def waybill(api: TaskApi) -> Iterator[Waybill]:
         yield client
 
 
-def store_file(api: TaskApi, task: ExportTask, content: bytes = CONTENT) -> None:
-    """What a worker does: the bytes into the store, their checksum onto the row."""
-    key = f"exports/{task.id}.csv"
+def store_file(api: TaskApi, task: ExportTask, content: bytes = CONTENT) -> str:
+    """What a worker does: the bytes into the store, their checksum onto the row. Its key."""
+    key = api.key_of(task.id)
     with api.services.store.open_upload(key, content_type="text/csv") as upload:
         upload.write(content)
     api.finish(running(task), key=key, sha256=hashlib.sha256(CONTENT).hexdigest())
+    return key
 
 
 def test_from_submit_to_the_file(
@@ -100,9 +101,9 @@ def test_f90_a_file_that_is_gone_is_an_error_of_the_clients_own(
     api: TaskApi, waybill: Waybill, tmp_path: Path
 ) -> None:
     task = waybill.submit("orders", format="csv")
-    store_file(api, task)
+    key = store_file(api, task)
     link = waybill.download_link(task.id)
-    api.services.store.delete(f"exports/{task.id}.csv")
+    api.services.store.delete(key)
 
     with pytest.MonkeyPatch.context() as patch:
         # It is deleted between the link and its use.

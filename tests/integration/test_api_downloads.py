@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -17,6 +18,7 @@ from tests.support.servers.task_api import (
     running_api,
 )
 from waybill.infra.db.tables import audit_log, export_task
+from waybill.infra.files.object_keys import object_key
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.storage.s3 import S3Store
 
@@ -28,13 +30,14 @@ def download(client: httpx2.Client, task: dict[str, Any], **headers: str) -> htt
 def test_a_download_is_a_redirect_to_a_signed_link_under_the_file_s_name(api: TaskApi) -> None:
     client = api.person()
     task = ask(client, filename="导出")
-    api.finish(task, key="exports/1/2/3.xlsx")
+    key = api.key_of(task["id"])
+    api.finish(task, key=key)
 
     answer = download(client, task)
 
     assert answer.status_code == 307
     location = httpx2.URL(answer.headers["location"])
-    assert location.path == "/exports/1/2/3.xlsx"
+    assert location.path == f"/{key}"
     assert "%E5%AF%BC%E5%87%BA.xlsx" in location.params["response-content-disposition"]
     assert answer.content == b""
 
@@ -71,7 +74,7 @@ def test_a_program_gets_the_link_as_json(api: TaskApi) -> None:
     body = answer.json()
     life = datetime.fromisoformat(body["expires_at"]) - datetime.now(UTC)
     assert answer.status_code == 200
-    assert body["url"].startswith("memory:///exports/some/key.xlsx?")
+    assert body["url"].startswith("memory:///exports/")
     assert timedelta(seconds=840) < life <= timedelta(seconds=900)
 
 
@@ -180,15 +183,14 @@ def test_a_dataset_that_is_no_more_hands_out_nothing(api: TaskApi) -> None:
 
 
 def test_the_link_of_a_real_store_brings_the_bytes_and_their_name(
-    s3_store: S3Store, key_prefix: str, tmp_path: Any
+    s3_store: S3Store, tmp_path: Any
 ) -> None:
-    key = f"{key_prefix}file.csv"
-    with s3_store.open_upload(key, content_type="text/csv") as upload:
-        upload.write(b"id\n1\n")
-
     with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path, store=s3_store) as api:
         client = api.person()
         task = ask(client, format="csv", filename="Rechnungen März")
+        key = api.key_of(task["id"])
+        with s3_store.open_upload(key, content_type="text/csv") as upload:
+            upload.write(b"id\n1\n")
         api.finish(task, key=key)
         answer = client.get(f"{TASKS}/{task['id']}/download", follow_redirects=True)
 
@@ -196,3 +198,39 @@ def test_the_link_of_a_real_store_brings_the_bytes_and_their_name(
     assert answer.content == b"id\n1\n"
     assert "filename*=UTF-8''Rechnungen%20M%C3%A4rz.csv" in answer.headers["content-disposition"]
     assert answer.headers["content-type"].startswith("text/csv")
+
+
+def keys_of_others(api: TaskApi, tenant: str) -> list[str]:
+    task = uuid4()
+    return [
+        object_key(api.services.installation, f"{tenant}-b", task, 1, "csv"),
+        object_key("0123456789ab", tenant, task, 1, "csv"),
+        f"exports/{task}/1.csv",
+        f"{uuid4()}.csv",
+    ]
+
+
+def test_r54_a_row_that_names_a_file_of_others_opens_it_for_nobody(api: TaskApi) -> None:
+    tenant = api.tenant()
+    client = api.person(tenant)
+    for number, key in enumerate(keys_of_others(api, tenant)):
+        task = ask(client, params={"at_least": number})
+        api.finish(task, key=key)
+        address = f"{TASKS}/{task['id']}"
+        for answer in (
+            client.get(f"{address}/download"),
+            client.post(f"{address}/links", json={}),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (410, "file_missing")
+        # The file itself is not touched: it may be the right one of another task.
+        assert api.services.store.head(key) is not None
+        assert client.get(address).json()["status"] == "SUCCESS"
+
+
+def test_r54_a_key_of_an_earlier_version_opens_the_file_of_its_tenant(api: TaskApi) -> None:
+    tenant = api.tenant()
+    client = api.person(tenant)
+    task = ask(client)
+    folder = hashlib.sha256(tenant.encode()).hexdigest()[:16]
+    api.finish(task, key=f"exports/{folder}/{task['id']}/1-0a.csv")
+    assert client.get(f"{TASKS}/{task['id']}/download").status_code == 307

@@ -45,7 +45,7 @@ def test_a_click_is_counted_audited_and_sent_on_to_a_link_of_a_minute(api: TaskA
     answer = shared.colleague().get(shared.path)
 
     assert (answer.status_code, answer.content) == (302, b"")
-    assert answer.headers["location"].startswith("memory:///exports/some/key.xlsx?")
+    assert answer.headers["location"].startswith("memory:///exports/")
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["cache-control"] == "no-store"
     assert shared.uses == 1

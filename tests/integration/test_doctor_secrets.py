@@ -20,7 +20,7 @@ from waybill.storage.s3 import S3Store
 def store(s3_config: S3Config) -> Iterator[S3Store]:
     """A bucket of this test."""
     store = S3Store(replace(s3_config, bucket=f"doctor-{uuid4().hex[:12]}"))
-    store.ensure_bucket(7)
+    store.ensure_bucket()
     yield store
     store.close()
 

@@ -35,7 +35,7 @@ def bucket(s3_config: S3Config) -> S3Config:
     """A bucket of this test."""
     config = replace(s3_config, bucket=f"doctor-{uuid4().hex[:12]}")
     with closing(S3Store(config)) as store:
-        store.ensure_bucket(retention_days=7)
+        store.ensure_bucket()
     return config
 
 
@@ -48,7 +48,12 @@ def gate(bucket: S3Config) -> Iterator[S3Gate]:
 @contextmanager
 def stack_of(config: S3Config, **settings: object) -> Iterator[Stack]:
     with closing(S3Store(config)) as store:
-        settings = {"home": Path("/nonexistent"), "s3_bucket": config.bucket, **settings}
+        own = {
+            "home": Path("/nonexistent"),
+            "database_url": "sqlite://",
+            "s3_bucket": config.bucket,
+        }
+        settings = own | settings
         with Stack(load(**settings), store=store) as stack:
             yield stack
 

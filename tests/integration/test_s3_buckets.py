@@ -8,10 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.stored_keys import stored_keys
+from tests.support.stored_keys import OWNER, stored_keys
 from waybill.storage.config import S3Config
 from waybill.storage.connection import S3Connection
+from waybill.storage.lifecycle import other_installations
 from waybill.storage.s3 import S3Store
+from waybill.storage.store import Owner
+
+OURS = OWNER.installation
 
 OWNERS_RULE = {
     "ID": "the-owners-rule",
@@ -43,6 +47,11 @@ def rules_of(connection: S3Connection) -> dict[str, dict]:
     return {rule["ID"]: rule for rule in answer["Rules"]}
 
 
+def days_of(connection: S3Connection, rule: str) -> int:
+    days: int = rules_of(connection)[rule]["Expiration"]["Days"]
+    return days
+
+
 def make_bucket(connection: S3Connection, *rules: dict, keys: tuple[str, ...] = ()) -> None:
     bucket = connection.bucket
     connection.call(lambda client: client.create_bucket(Bucket=bucket))
@@ -56,43 +65,71 @@ def make_bucket(connection: S3Connection, *rules: dict, keys: tuple[str, ...] = 
         connection.call(lambda client, key=key: client.put_object(Bucket=bucket, Key=key))
 
 
-def test_a_missing_bucket_is_made_with_its_rules(store: S3Store, connection: S3Connection) -> None:
-    assert store.ensure_bucket(retention_days=7) == ()
+def test_a_missing_bucket_is_made_with_the_rules_of_an_installation(
+    store: S3Store, connection: S3Connection
+) -> None:
+    store.ensure_bucket()
+    assert store.ensure_rules(OWNER, 7) == ()
     rules = rules_of(connection)
+    expire, abort = rules[f"waybill-expire-{OURS}"], rules[f"waybill-abort-{OURS}"]
     # A day later than promised, so that the rule never beats the promise.
-    assert rules["waybill-expire-objects"]["Expiration"]["Days"] == 8
-    abort = rules["waybill-abort-uploads"]["AbortIncompleteMultipartUpload"]
-    assert abort["DaysAfterInitiation"] == 2
+    assert expire["Expiration"]["Days"] == 8
+    assert abort["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 2
+    assert expire["Filter"] == abort["Filter"] == {"Prefix": OWNER.prefix}
 
 
 def test_another_retention_changes_the_rule(store: S3Store, connection: S3Connection) -> None:
-    store.ensure_bucket(retention_days=7)
-    with store.open_upload("ours", content_type="text/plain"):
-        pass
-    assert store.ensure_bucket(retention_days=30) == ()
-    assert rules_of(connection)["waybill-expire-objects"]["Expiration"]["Days"] == 31
+    store.ensure_bucket()
+    for retention_days in (30, 7):
+        assert store.ensure_rules(OWNER, retention_days) == ()
+        assert days_of(connection, f"waybill-expire-{OURS}") == retention_days + 1
 
 
-def test_rules_of_the_buckets_owner_are_kept(store: S3Store, connection: S3Connection) -> None:
-    make_bucket(connection, OWNERS_RULE)
-    assert store.ensure_bucket(retention_days=7) == ()
+def test_rules_and_objects_of_the_buckets_owner_are_left_alone(
+    store: S3Store, connection: S3Connection
+) -> None:
+    make_bucket(connection, OWNERS_RULE, keys=("precious",))
+    assert store.ensure_rules(OWNER, 7) == ()
     rules = rules_of(connection)
     assert len(rules) == 3
     assert rules["the-owners-rule"]["Expiration"]["Days"] == 365
+    assert all(rule["Filter"]["Prefix"] for rule in rules.values())
 
 
-def test_no_expiry_is_set_over_objects_that_may_be_somebody_elses(
+def test_f92_installations_on_one_bucket_do_not_change_each_others_retention(
     store: S3Store, connection: S3Connection
 ) -> None:
-    make_bucket(connection, keys=("precious",))
-    assert store.ensure_bucket(retention_days=7) == ("waybill-expire-objects",)
-    assert set(rules_of(connection)) == {"waybill-abort-uploads"}
+    other = Owner("ba9876543210", "exports/ba9876543210/")
+    store.ensure_bucket()
+    store.ensure_rules(OWNER, 365)
+    store.ensure_rules(other, 7)
+    store.ensure_rules(OWNER, 365)
+    assert days_of(connection, f"waybill-expire-{OURS}") == 366
+    assert days_of(connection, "waybill-expire-ba9876543210") == 8
+    assert other_installations(connection, OWNER) == ["ba9876543210"]
+    assert other_installations(connection, other) == [OURS]
+
+
+@pytest.mark.parametrize(("before", "after"), [(8, 31), (366, 366)])
+def test_f92_the_rule_of_an_earlier_version_is_lengthened_and_never_shortened_or_removed(
+    store: S3Store, connection: S3Connection, before: int, after: int
+) -> None:
+    earlier = OWNERS_RULE | {
+        "ID": "waybill-expire-objects",
+        "Filter": {"Prefix": ""},
+        "Expiration": {"Days": before},
+    }
+    make_bucket(connection, earlier)
+    assert store.ensure_rules(OWNER, 30) == ()
+    assert days_of(connection, "waybill-expire-objects") == after
+    assert days_of(connection, f"waybill-expire-{OURS}") == 31
 
 
 def test_ten_processes_can_make_the_bucket_at_once(connection: S3Connection) -> None:
     def ensure(_: int) -> tuple[str, ...]:
         store = S3Store(connection.config)
-        missing = store.ensure_bucket(retention_days=7)
+        store.ensure_bucket()
+        missing = store.ensure_rules(OWNER, 7)
         store.close()
         return missing
 

@@ -12,6 +12,7 @@ import pytest
 from tests.support.servers.juicefs import DOMAIN
 from tests.support.servers.s3_gate import GateRequest, Refusal, S3Gate, refuse
 from tests.support.servers.s3_stub import S3Stub
+from tests.support.stored_keys import OWNER
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
 from waybill.storage.config import S3Config
@@ -51,7 +52,7 @@ def test_fc35_the_bucket_is_in_the_host_name_of_requests_and_links(
     config = virtual_gate.config(endpoint_url=f"http://{DOMAIN}", addressing=addressing)
     key = f"{key_prefix}订单.csv"
     with closing(S3Store(config)) as store:
-        store.ensure_bucket(retention_days=7)
+        store.ensure_bucket()
         put(store, key, DATA)
         assert store.head(key).size_bytes == len(DATA)
         url = link_to(store, key)
@@ -125,7 +126,8 @@ def test_fc37_a_store_without_checksum_headers_gets_its_clean_up_rules(
         )
     )
     with closing(S3Store(gate.config(bucket=f"b-{key_prefix[:20]}"))) as store:
-        assert store.ensure_bucket(retention_days=7) == ()
+        store.ensure_bucket()
+        assert store.ensure_rules(OWNER, 7) == ()
 
 
 def test_fc37_a_refusal_for_another_reason_stays_one(gate: S3Gate, key_prefix: str) -> None:
@@ -233,7 +235,7 @@ def test_fc40_links_are_signed_for_the_region_that_the_store_names(
     gate.rules.append(rule("eu-central-1"))
     with closing(S3Store(gate.config(region=None))) as store:
         if asked_before:
-            store.ensure_bucket(retention_days=7)
+            store.ensure_bucket()
             put(store, key)
         url = link_to(store, key)
         assert "eu-central-1" in url

@@ -71,7 +71,7 @@ def is_running(pid: int) -> bool:
 
 def put(config: S3Config, key: str, content: bytes = b"kept") -> None:
     store = S3Store(config)
-    store.ensure_bucket(retention_days=7)
+    store.ensure_bucket()
     with store.open_upload(key, content_type="text/plain") as upload:
         upload.write(content)
     store.close()

@@ -9,6 +9,7 @@ from datetime import timedelta
 import httpx2
 import pytest
 
+from tests.support.stored_keys import OWNER
 from waybill.storage.config import S3Config
 from waybill.storage.lifecycle import ABORT_UPLOADS, EXPIRE_OBJECTS
 from waybill.storage.parts import MIN_PART_BYTES
@@ -22,7 +23,9 @@ def store(juicefs_config: S3Config) -> Iterator[S3Store]:
 
 
 def test_rules_that_a_store_does_not_know_are_named_and_do_no_harm(store: S3Store):
-    assert store.ensure_bucket(retention_days=7) == (EXPIRE_OBJECTS, ABORT_UPLOADS)
+    assert store.ensure_rules(OWNER, 7) == (
+        EXPIRE_OBJECTS + OWNER.installation, ABORT_UPLOADS + OWNER.installation
+    )  # fmt: skip
 
 
 def test_parts_without_confirmed_checksums_are_joined_all_the_same(store: S3Store, key_prefix: str):

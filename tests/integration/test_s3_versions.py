@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support.servers.s3_gate import GateRequest, Refusal, S3Gate, refuse
+from tests.support.stored_keys import OWNER
 from waybill.storage.config import S3Config
 from waybill.storage.errors import StorageRejected
 from waybill.storage.s3 import S3Store
@@ -20,7 +21,7 @@ def config(s3_config: S3Config) -> S3Config:
     """A bucket of this test that keeps versions."""
     config = replace(s3_config, bucket=f"versions-{uuid4().hex[:12]}")
     with closing(S3Store(config)) as store:
-        store.ensure_bucket(retention_days=7)
+        store.ensure_bucket()
         set_versioning(store, "Enabled")
     return config
 
@@ -73,10 +74,13 @@ def test_versions_from_before_versioning_was_suspended_are_deleted(store: S3Stor
 
 
 def test_noncurrent_versions_expire_by_the_buckets_own_rule(store: S3Store) -> None:
+    store.ensure_rules(OWNER, 7)
     answer = store.connection.call(
         lambda client: client.get_bucket_lifecycle_configuration(Bucket=store.connection.bucket)
     )
-    (rule,) = [rule for rule in answer["Rules"] if rule["ID"] == "waybill-expire-objects"]
+    (rule,) = [
+        rule for rule in answer["Rules"] if rule["ID"] == f"waybill-expire-{OWNER.installation}"
+    ]
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
 
 
@@ -87,7 +91,8 @@ def test_a_store_that_knows_no_versions_gets_the_rules_it_knows(s3_config: S3Con
     with S3Gate(s3_config, no_versions) as gate:
         config = gate.config(bucket=f"versions-{uuid4().hex[:12]}")
         with closing(S3Store(config)) as store:
-            assert store.ensure_bucket(retention_days=7) == ()
+            store.ensure_bucket()
+            assert store.ensure_rules(OWNER, 7) == ()
 
 
 def is_versioned(request: GateRequest) -> bool:

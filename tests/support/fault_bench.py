@@ -265,7 +265,7 @@ def open_bench(
     engine = create_engine(database)
     _prepare(engine)
     store = S3Store(s3)
-    store.ensure_bucket(7)
+    store.ensure_bucket()
     (port,) = free_ports(1)
     roles = frozenset({"sales"})
     token = mint(load(jwt_secret=SECRET), "ann", "acme", roles, timedelta(hours=1))

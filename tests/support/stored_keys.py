@@ -1,10 +1,14 @@
-"""Listing the bucket of an object store, which no product code does."""
+"""The keys in an object store, and an installation that owns them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from waybill.storage.memory import MemoryStore
+from waybill.storage.store import Owner
+
+#: An installation of the tests.
+OWNER = Owner("0123456789ab", "exports/0123456789ab/")
 
 
 def stored_keys(store: Any, prefix: str = "") -> list[str]:

@@ -148,6 +148,6 @@ async def test_a_worker_whose_own_clock_is_wrong_is_ill(engine, store):
 
 def test_the_probe_of_a_store_leaves_nothing_there():
     store = MemoryStore()
-    probe_store(store)
+    probe_store(store, "0123456789ab")
     assert store.stored_keys() == []
     assert list(store.list_uploads()) == []

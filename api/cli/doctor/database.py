@@ -6,6 +6,6 @@ from waybill.infra.bootstrap import Stack
 
 
 def check_database(stack: Stack) -> str:
-    """Which database it is and whose tables it has, if it answers and takes writes."""
-    stack.check_database()
+    """Which database it is and whose tables it has, if it can be used and its clock is ours."""
+    stack.check_database(clock=True)
     return f"{stack.engine.dialect.name}, {stack.schema_state()}"

@@ -40,7 +40,7 @@ def check_secrets(stack: Stack) -> str:
 def _ask_without_signature(stack: Stack) -> None:
     key = f"probe/{secrets.token_hex(8)}"
     store = stack.store
-    store.ensure_bucket(stack.settings.retention.days)
+    store.ensure_bucket()
     with store.open_upload(key, content_type="text/plain") as upload:
         upload.write(b"waybill")
     try:

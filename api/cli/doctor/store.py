@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 from waybill.exporter.errors import WaybillError
 from waybill.infra.bootstrap import Stack
+from waybill.infra.config.errors import DatabaseUnavailable
 from waybill.storage.endpoints import is_loopback
 from waybill.storage.errors import StorageError
+from waybill.storage.lifecycle import other_installations
 from waybill.storage.probes import fetch, keeps_versions, refused_rights
 from waybill.storage.s3 import S3Store
 
-#: More than this makes signed links die early or live too long. (S3 itself refuses 15 min.)
-_MAX_SKEW_SECONDS = 60
 #: What follows from a right that is missing, where its name does not say so.
 _CONSEQUENCES = {
     "s3:ListBucketMultipartUploads": "what a killed worker has uploaded stays for two days",
@@ -27,13 +27,6 @@ _CONSEQUENCES = {
     "s3:DeleteObject": "no file is ever deleted",
     "s3:ListBucketVersions and s3:DeleteObjectVersion": "no file is ever deleted",
 }
-
-
-class ClockSkew(WaybillError):
-    """The clocks of this machine and of the object store disagree."""
-
-    code = "clock_skew"
-    retry = False
 
 
 class WrongRegion(WaybillError):
@@ -60,10 +53,8 @@ class LinkUnreachable(WaybillError):
 def check_storage(stack: Stack) -> str:
     """Reach the bucket, set its rules and compare region and clocks."""
     store, settings = _s3(stack), stack.settings
-    not_set = store.ensure_bucket(settings.retention.days)
-    skew = abs(store.check().total_seconds())
-    if skew > _MAX_SKEW_SECONDS:
-        raise ClockSkew(f"The store's clock and ours are {skew:.0f} s apart.")
+    store.ensure_bucket()
+    stack.check_storage()
     region, configured = store.connection.bucket_region, store.connection.config.region
     if configured and region and region != configured:
         raise WrongRegion(
@@ -71,14 +62,27 @@ def check_storage(stack: Stack) -> str:
             "WAYBILL_S3_REGION has to be the bucket's."
         )
     kept = "; it keeps versions, and a deletion deletes them all" if keeps_versions(store) else ""
-    rules = f"; lifecycle rules not set: {', '.join(not_set)}" if not_set else ""
-    return f"bucket {settings.s3_bucket} in {region}, clocks {skew:.0f} s apart{kept}{rules}"
+    rules = _rules(stack, store)
+    apart = abs(store.check().total_seconds())
+    return f"bucket {settings.s3_bucket} in {region}, clocks {apart:.0f} s apart{kept}{rules}"
+
+
+def _rules(stack: Stack, store: S3Store) -> str:
+    """Set our rules, and find those of others; the task database says which are ours."""
+    try:
+        stack.check_database(tables=True)
+    except DatabaseUnavailable:
+        return "; lifecycle rules not looked at: the task database does not say whose they are"
+    if not_set := store.ensure_rules(stack.owner, stack.settings.retention.days):
+        return f"; lifecycle rules not set: {', '.join(not_set)}"
+    others = other_installations(store.connection, stack.owner)
+    return f"; shared with the installation {', '.join(others)}" if others else ""
 
 
 def check_rights(stack: Stack) -> str:
     """Use every right that exports and the sweeper need, on an object of our own."""
     store = _s3(stack)
-    store.ensure_bucket(stack.settings.retention.days)
+    store.ensure_bucket()
     refused = refused_rights(store, _probe_key())
     if refused:
         raise RightsMissing(
@@ -93,7 +97,7 @@ def check_rights(stack: Stack) -> str:
 def check_signing_host(stack: Stack) -> str:
     """Fetch a probe by a signed link, the way a browser would: through the public host."""
     key, store = _probe_key(), _s3(stack)
-    store.ensure_bucket(stack.settings.retention.days)
+    store.ensure_bucket()
     with store.open_upload(key, content_type="text/plain") as upload:
         upload.write(b"waybill")
     try:

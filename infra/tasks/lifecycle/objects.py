@@ -5,7 +5,8 @@ The record is written first, so collecting what no task refers to never has to g
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -82,6 +83,48 @@ def orphaned_keys(connection: Connection, limit: int, after: str = "") -> list[s
         .limit(limit)
     )
     return list(connection.execute(query).scalars())
+
+
+def unrecorded_keys(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Those of `keys` that are neither reserved nor the file of any task."""
+    known = sa.union(
+        sa.select(_object.key).where(_object.key.in_(keys)),
+        sa.select(_task.object_key).where(_task.object_key.in_(keys)),
+    )
+    return set(keys) - set(connection.execute(known).scalars())
+
+
+#: Where a finished task stands in the order of `finished_files`: when its file ends, and its id.
+FilePosition = tuple[datetime, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedFile:
+    """The file of one finished task. Several tasks may share it."""
+
+    key: str
+    size_bytes: int
+    position: FilePosition
+
+
+def finished_files(
+    connection: Connection, limit: int, after: FilePosition | None = None
+) -> list[FinishedFile]:
+    """The files of finished tasks behind `after`, in the order of their retention's end."""
+    query = (
+        sa.select(_task.object_key, _task.size_bytes, _task.expires_at, _task.id)
+        .where(in_status(TaskStatus.SUCCESS), _task.expires_at.is_not(None))
+        .order_by(_task.expires_at, _task.id)
+        .limit(limit)
+    )
+    if after is not None:
+        ends, task_id = after
+        later = sa.and_(_task.expires_at == ends, _task.id > task_id)
+        query = query.where(sa.or_(_task.expires_at > ends, later))
+    return [
+        FinishedFile(row.object_key, row.size_bytes, (row.expires_at, row.id))
+        for row in connection.execute(query)
+    ]
 
 
 def forget_object(connection: Connection, key: str) -> None:

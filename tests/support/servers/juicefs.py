@@ -85,7 +85,7 @@ def juicefs_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Confi
 
 def _ready(store: S3Store) -> bool:
     try:
-        store.ensure_bucket(retention_days=7)
+        store.ensure_bucket()
     except StorageUnavailable:
         return False
     return True

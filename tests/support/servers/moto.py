@@ -24,6 +24,6 @@ def moto_store() -> Iterator[S3Store]:
     """An object store on an empty bucket of its own. Needs neither a server nor a socket."""
     with mock_aws():
         store = S3Store(_CONFIG)
-        store.ensure_bucket(retention_days=7)
+        store.ensure_bucket()
         yield store
         store.close()

@@ -30,13 +30,13 @@ def s3_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Config]:
             secret_access_key=os.environ["TEST_S3_SECRET_ACCESS_KEY"],
         )
         with closing(S3Store(config)) as store:
-            store.ensure_bucket(retention_days=7)
+            store.ensure_bucket()
         yield config
         return
     home = tmp_path_factory.mktemp("s3-home")
     with EmbeddedS3(home, bucket="waybill-tests") as config:
         store = S3Store(config)
-        store.ensure_bucket(retention_days=7)
+        store.ensure_bucket()
         store.close()
         yield config
     shutil.rmtree(home)

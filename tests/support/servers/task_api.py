@@ -35,6 +35,8 @@ from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.warning_rules import WarningRule
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
+from waybill.infra.db.tables import export_task
+from waybill.infra.files.object_keys import object_key
 from waybill.infra.notifications.rules import NotificationRules
 from waybill.infra.services import Services
 from waybill.infra.tasks.model import Finished, TaskProgress
@@ -166,11 +168,18 @@ class TaskApi:
             self.runs.heartbeat(claim, reading)
         return claim
 
+    def key_of(self, task_id: UUID | str) -> str:
+        """A key for the file of a task, as its worker would make it; another one at each call."""
+        with self.engine.connect() as connection:
+            query = sa.select(export_task.c.tenant_id).where(export_task.c.id == UUID(str(task_id)))
+            tenant = connection.execute(query).scalar_one()
+        return object_key(self.services.installation, tenant, UUID(str(task_id)), 1, "csv")
+
     def finish(
         self,
         task: dict[str, Any],
         *,
-        key: str = "exports/some/key.xlsx",
+        key: str | None = None,
         sha256: str = SHA256,
         rows: int = 1200,
         retention: timedelta = timedelta(days=7),
@@ -178,6 +187,7 @@ class TaskApi:
     ) -> None:
         """What a worker does when all goes well, if the test has not stored a file itself."""
         now, store = datetime.now(UTC), self.services.store
+        key = key or self.key_of(task["id"])
         if store.head(key) is None:
             with store.open_upload(key, content_type="text/plain") as upload:
                 upload.write(bytes(65_536))
@@ -197,6 +207,7 @@ class TaskApi:
             retention=retention,
         )
         claim = self.begin(task)
+        self.runs.reserve_object(claim, key)
         assert self.runs.finish(claim, replace(done, flight_key=claim.task.flight_key))
 
     def fail(self, task: dict[str, Any], *, retry_in: timedelta | None = None) -> None:

@@ -1,0 +1,191 @@
+"""The bucket against the database: objects on no record, and files that are gone.
+
+Objects without a record are left by a database that was restored from a backup, or that lost its
+last commits in a failover. Only keys of this installation are looked at, and a key is on record
+before its upload begins, so no object that an attempt is writing is ever taken for one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.engine import Engine
+
+from waybill.infra.db.engine import database_now, read_transaction, write_transaction
+from waybill.infra.files.stored_files import StoredFiles
+from waybill.infra.tasks.audit import SYSTEM, Actor, audit
+from waybill.infra.tasks.lifecycle.objects import (
+    FilePosition,
+    FinishedFile,
+    finished_files,
+    unrecorded_keys,
+)
+from waybill.storage.errors import StorageRejected
+from waybill.storage.store import ListedObject, ObjectStore
+
+#: Objects of one listing; the most that S3 returns. (Amazon S3 API Reference, "ListObjectsV2".)
+PAGE = 1000
+#: Questions to the store at a time.
+_AT_ONCE = 8
+#: Differences of each kind that are named.
+_MOST_NAMED = 1000
+#: The audit log names a task by these; a deleted object without a record belongs to none.
+_NO_TASK = {"id": None, "tenant_id": "", "fence": None}
+
+
+@dataclass(frozen=True, slots=True)
+class MissingFile:
+    """A file that tasks refer to, and that the store does not have, or has in another size."""
+
+    key: str
+    size_bytes: int
+    stored_bytes: int | None
+
+
+@dataclass(slots=True)
+class Differences:
+    """What `Reconciler.run` found, and what it did about it."""
+
+    objects: int = 0
+    files: int = 0
+    #: Objects on no record; of these, `orphans_young` are too young to be deleted.
+    orphans: int = 0
+    orphans_young: int = 0
+    orphan_bytes: int = 0
+    missing: int = 0
+    deleted: int = 0
+    tasks_expired: int = 0
+    #: Objects that the store does not let us delete.
+    refused: int = 0
+    #: The first thousand of each.
+    orphan_keys: list[str] = field(default_factory=list)
+    missing_keys: list[str] = field(default_factory=list)
+
+    @property
+    def found(self) -> bool:
+        """Whether bucket and database differ."""
+        return bool(self.orphans or self.missing)
+
+
+class Reconciler:
+    """Compares the objects of one installation with its task tables. Holds one page in memory."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: ObjectStore,
+        prefix: str,
+        *,
+        page: int = PAGE,
+    ) -> None:
+        """`prefix` is what the key of every object of the installation begins with."""
+        self._engine = engine
+        self._store = store
+        self.files = StoredFiles(engine, store)
+        self._prefix = prefix
+        self._page = page
+
+    def run(self, *, fix: bool, older_than: timedelta, actor: Actor = SYSTEM) -> Differences:
+        """Compare everything; with `fix`, delete orphans and expire tasks without their file.
+
+        Orphans younger than `older_than`, by the store's clock, are left alone.
+
+        Raises:
+            StorageError: the store does not answer. What was done until then is done.
+        """
+        found = Differences()
+        oldest = self.store_now() - older_than
+        for page in self._listing():
+            found.objects += len(page)
+            orphans = self.unrecorded(page)
+            old = [item for item in orphans if item.modified_at <= oldest]
+            found.orphans += len(orphans)
+            found.orphans_young += len(orphans) - len(old)
+            found.orphan_bytes += sum(item.size_bytes for item in orphans)
+            _name(found.orphan_keys, [item.key for item in orphans])
+            if fix and old:
+                deleted = self.delete(old, actor)
+                found.deleted += deleted
+                found.refused += len(old) - deleted
+        after: FilePosition | None = None
+        while files := self.finished_files(after):
+            after = files[-1].position
+            found.files += len(files)
+            missing = self.missing(files)
+            found.missing += len(missing)
+            _name(found.missing_keys, [item.key for item in missing])
+            if fix:
+                for item in missing:
+                    found.tasks_expired += self.files.record_missing(item.key, actor)
+        return found
+
+    def store_now(self) -> datetime:
+        """The time by the store's clock, which dates its objects."""
+        return datetime.now(UTC) + self._store.check()
+
+    def list_after(self, key: str) -> list[ListedObject]:
+        """The next objects behind `key`, at most a page."""
+        return self._store.list_objects(self._prefix, after=key, limit=self._page)
+
+    def _listing(self) -> Iterator[list[ListedObject]]:
+        after = ""
+        while page := self.list_after(after):
+            yield page
+            after = page[-1].key
+
+    def unrecorded(self, page: Sequence[ListedObject]) -> list[ListedObject]:
+        """Those of `page` that are on no record."""
+        with read_transaction(self._engine) as connection:
+            keys = unrecorded_keys(connection, [item.key for item in page])
+        return [item for item in page if item.key in keys]
+
+    def delete(self, orphans: Sequence[ListedObject], actor: Actor = SYSTEM) -> int:
+        """Delete objects on no record, with one audit entry; returns how many could be deleted."""
+        deleted = []
+        for item in orphans:
+            try:
+                self._store.delete(item.key)
+            except StorageRejected:
+                continue
+            deleted.append(item)
+        if deleted:
+            with write_transaction(self._engine) as connection:
+                detail = {
+                    "objects": len(deleted),
+                    "bytes": sum(item.size_bytes for item in deleted),
+                    "first": deleted[0].key,
+                    "last": deleted[-1].key,
+                }
+                now = database_now(connection)
+                audit(connection, now, "delete_orphans", _NO_TASK, actor=actor, detail=detail)
+        return len(deleted)
+
+    def finished_files(
+        self, after: FilePosition | None = None, limit: int | None = None
+    ) -> list[FinishedFile]:
+        """The files of finished tasks behind a position, at most a page."""
+        with read_transaction(self._engine) as connection:
+            return finished_files(connection, limit or self._page, after)
+
+    def missing(self, files: Sequence[FinishedFile]) -> list[MissingFile]:
+        """Those of `files` that the store does not have, or has in another size.
+
+        Raises:
+            StorageError: the store does not answer.
+        """
+        sizes = {item.key: item.size_bytes for item in files}
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            found = dict(zip(sizes, threads.map(self._store.find, sizes), strict=True))
+        stored = {key: item.size_bytes if item else None for key, item in found.items()}
+        return [
+            MissingFile(key, size, stored[key])
+            for key, size in sizes.items()
+            if stored[key] != size
+        ]
+
+
+def _name(named: list[str], keys: Sequence[str]) -> None:
+    named.extend(keys[: _MOST_NAMED - len(named)])
