@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -102,13 +103,20 @@ def schema_state(engine: Engine) -> str:
     return "tables of an older version: `waybill migrate` or the next start upgrades them"
 
 
-def config(connection: Connection) -> Config:
-    """Alembic's configuration, bound to an open connection."""
+def config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration, bound to an open connection if there is one."""
     settings = Config()
     settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     settings.set_main_option("path_separator", "os")
     settings.attributes["connection"] = connection
     return settings
+
+
+@cache
+def _migrations() -> tuple[Script, ...]:
+    """All migrations of this version, oldest first."""
+    scripts = ScriptDirectory.from_config(config())
+    return tuple(scripts.iterate_revisions("head", "base"))[::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +134,7 @@ class _Schema:
             BadSettings: it names a revision that no version of Waybill has.
         """
         heads = MigrationContext.configure(connection).get_current_heads()
-        scripts = ScriptDirectory.from_config(config(connection))
-        schema = cls(
-            heads[0] if heads else None, tuple(scripts.iterate_revisions("head", "base"))[::-1]
-        )
+        schema = cls(heads[0] if heads else None, _migrations())
         foreign = [head for head in heads if head not in schema._known and not head.isdecimal()]
         if foreign or len(heads) > 1:
             raise BadSettings(
