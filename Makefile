@@ -80,6 +80,10 @@ bench: $(DEV_STAMP) ## Measure against peers in the same run; writes bench.json 
 	@tests/install-servers
 	$(BIN)/python -m tests.benchmarks
 
+cluster: $(DEV_STAMP) ## Run the tests on a RabbitMQ cluster and a PostgreSQL standby
+	@tests/install-servers
+	$(BIN)/python -m pytest -m cluster $(if $(filter tests,$(T)),tests/cluster,$(T))
+
 soak: $(DEV_STAMP) ## Break everything in turn for SOAK_MINUTES=15, and look for what was lost
 	@tests/install-servers
 	$(BIN)/python -m tests.soak
@@ -109,4 +113,4 @@ lock: ## Pin every dependency by version and hash, naming no index
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra server --extra postgresql --extra mysql --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 
-.PHONY: help setup demo test test-fast coverage check lint-js fix bench soak secrets audit sbom docs lock
+.PHONY: help setup demo test test-fast coverage check lint-js fix bench cluster soak secrets audit sbom docs lock

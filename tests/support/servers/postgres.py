@@ -25,6 +25,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from tests.support.servers.ports import free_ports
 
@@ -72,8 +73,13 @@ def unprivileged() -> dict[str, Any]:
 class PostgresServer:
     """One server process. `start` and `stop` may be repeated; the data stays between them."""
 
-    def __init__(self, folder: Path, **config: str) -> None:
-        """`config` are settings of the server beyond those of the tests."""
+    def __init__(
+        self, folder: Path, *, standby_of: PostgresServer | None = None, **config: str
+    ) -> None:
+        """`config` are settings of the server beyond those of the tests.
+
+        With `standby_of`, it is a copy of that running server and goes on replicating from it.
+        """
         self._config = _CONFIG | config
         self.port = free_ports(1)[0]
         self._folder = folder
@@ -84,18 +90,31 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         if self._identity:
             os.chown(folder, self._identity["user"], self._identity["group"])
-        self._initialise()
+        if standby_of is None:
+            self._initialise()
+        else:
+            self._copy(standby_of)
 
     def _initialise(self) -> None:
         password = self._folder / "password"
         password.write_text(PASSWORD)
         password.chmod(0o644)
+        self._run(
+            *("initdb", "--pgdata", self._data, "--username", USER),
+            *("--auth", "scram-sha-256", "--pwfile", password),
+            *("--encoding", "UTF8", "--locale", "C", "--no-sync"),
+        )
+
+    def _copy(self, primary: PostgresServer) -> None:
+        self._run(
+            *("pg_basebackup", "--pgdata", self._data, "--dbname", primary.conninfo),
+            *("--write-recovery-conf", "--wal-method", "stream", "--checkpoint", "fast"),
+            "--no-sync",
+        )
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
         done = subprocess.run(
-            [
-                *(self._programs / "initdb", "--pgdata", self._data, "--username", USER),
-                *("--auth", "scram-sha-256", "--pwfile", password),
-                *("--encoding", "UTF8", "--locale", "C", "--no-sync"),
-            ],
+            [self._programs / program, *arguments],
             capture_output=True,
             text=True,
             cwd=self._folder,
@@ -103,7 +122,7 @@ class PostgresServer:
             **self._identity,
         )
         if done.returncode:
-            raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(f"{program} failed:\n{done.stdout}{done.stderr}")
 
     def start(self) -> None:
         """Run the server and wait until it answers. After `kill`, this recovers its data."""
@@ -163,17 +182,16 @@ class PostgresServer:
             os.chown(signal_file, self._identity["user"], self._identity["group"])
         self.start()
 
+    @property
+    def conninfo(self) -> str:
+        """How libpq reaches it as its superuser, without a database."""
+        return make_conninfo(
+            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, connect_timeout=10
+        )
+
     def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
         """An autocommitting connection of the superuser."""
-        return psycopg.connect(
-            host="127.0.0.1",
-            port=self.port,
-            user=USER,
-            password=PASSWORD,
-            dbname=database,
-            autocommit=True,
-            connect_timeout=10,
-        )
+        return psycopg.connect(self.conninfo, dbname=database, autocommit=True)
 
     @contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -57,30 +57,86 @@ def _scripts() -> Path:
     )
 
 
+def new_node_name() -> str:
+    """A name that no other node of this machine has."""
+    return f"t{secrets.token_hex(4)}@localhost"
+
+
+class Epmd:
+    """The port mapper by which the nodes of one cluster find each other."""
+
+    def __init__(self, folder: Path) -> None:
+        #: Where its nodes keep the cookie by which they and `rabbitmqctl` know each other.
+        self.home = folder
+        self._port = free_ports(1)[0]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a node's process needs to know of it."""
+        return {
+            "HOME": str(self.home),
+            "ERL_EPMD_PORT": str(self._port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+
+    def start(self) -> None:
+        """Run it, unless it runs."""
+        if self._process is None:
+            # In the foreground: Erlang would otherwise start one that outlives the node.
+            self._process = subprocess.Popen(
+                ["epmd", "-address", "127.0.0.1"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={"PATH": os.environ["PATH"], **self.environment},
+                start_new_session=True,
+            )
+
+    def close(self) -> None:
+        """End it, after its nodes."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            process.wait(_STOP_SECONDS)
+
+
 class RabbitServer:
     """One node. `start` and `stop` may be repeated; the data stays between them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port, distribution_port, epmd_port = free_ports(3)
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str | None = None,
+        epmd: Epmd | None = None,
+        config: str = "",
+        plugins: Sequence[str] = (),
+        kernel: str = "",
+    ) -> None:
+        """A node that is alone, unless it has the `epmd` of others, which the cluster ends.
+
+        `config` is added to ``rabbitmq.conf``, `kernel` to the arguments of Erlang.
+        """
+        self.port, distribution_port = free_ports(2)
+        self.node_name = name or new_node_name()
         self._folder = folder
         self._data = folder / "data"
         self._log = folder / "server.log"
         self._scripts = _scripts()
         self._process: subprocess.Popen[bytes] | None = None
-        self._epmd: subprocess.Popen[bytes] | None = None
+        self._epmd = epmd or Epmd(folder)
+        self._owns_epmd = epmd is None
         #: Vhosts that are ready, and those that tests have had.
         self._vhosts: list[str] = []
         self._used: list[str] = []
-        (folder / "rabbitmq.conf").write_text(_CONFIG.format(port=self.port))
-        (folder / "enabled_plugins").write_text("[].")
+        (folder / "rabbitmq.conf").write_text(_CONFIG.format(port=self.port) + config)
+        (folder / "enabled_plugins").write_text(f"[{', '.join(plugins)}].")
         self._environment = {
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
-            # The cookie by which `rabbitmqctl` and the node know each other is kept here.
-            "HOME": str(folder),
-            "ERL_EPMD_PORT": str(epmd_port),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": f"t{secrets.token_hex(4)}@localhost",
+            **self._epmd.environment,
+            "RABBITMQ_NODENAME": self.node_name,
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(distribution_port),
             "RABBITMQ_MNESIA_BASE": str(self._data),
@@ -90,26 +146,22 @@ class RabbitServer:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
             "RABBITMQ_PID_FILE": str(folder / "pid"),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+                f"-kernel inet_dist_use_interface {{127,0,0,1}} {kernel}"
+            ),
         }
 
     def start(self) -> None:
         """Run the node and wait until it speaks AMQP."""
-        if self._epmd is None:
-            # In the foreground: Erlang would otherwise start one that outlives the node.
-            self._epmd = self._spawn("epmd", "-address", "127.0.0.1")
-        self._process = self._spawn(str(self._scripts / "rabbitmq-server"))
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise RuntimeError(f"RabbitMQ did not start:\n{self._log.read_text()}")
-            time.sleep(0.05)
+        self.launch()
+        self.wait_until_ready()
 
-    def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
+    def launch(self) -> None:
+        """Run the node, and do not wait for it."""
+        self._epmd.start()
         with self._log.open("ab") as log:
-            return subprocess.Popen(
-                command,
+            self._process = subprocess.Popen(
+                [self._scripts / "rabbitmq-server"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -117,6 +169,15 @@ class RabbitServer:
                 env=self._environment,
                 start_new_session=True,
             )
+
+    def wait_until_ready(self) -> None:
+        """Wait until the node speaks AMQP."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if self._running().poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(f"RabbitMQ did not start:\n{self._log.read_text()}")
+            time.sleep(0.05)
 
     def _answers(self) -> bool:
         try:
@@ -157,12 +218,15 @@ class RabbitServer:
         self._vhosts, self._used = [], []
 
     def close(self) -> None:
-        """End the node and its epmd."""
+        """End the node, and its epmd unless that is a cluster's."""
         self.stop()
-        epmd, self._epmd = self._epmd, None
-        if epmd is not None:
-            epmd.terminate()
-            epmd.wait(_STOP_SECONDS)
+        if self._owns_epmd:
+            self._epmd.close()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and neither stopped nor killed; it may be frozen."""
+        return self._process is not None
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
