@@ -19,7 +19,8 @@ CHINESE: Mapping[str, tuple[str, str]] = {
     ),
     "bad_broker_url": (
         "消息代理的地址无效。",
-        "请将 WAYBILL_AMQP_URL 设为 amqp://用户:密码@主机/虚拟主机 的形式。",
+        "请将 WAYBILL_AMQP_URL 设为 amqp://用户:密码@主机/虚拟主机 的形式。集群可写多个地址，"
+        "但虚拟主机须相同：amqp://用户:密码@a:5672,b:5672/虚拟主机。",
     ),
     "bad_cursor": (
         "该游标属于其他列表、筛选条件或用户。",

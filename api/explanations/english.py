@@ -20,7 +20,8 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
     ),
     "bad_broker_url": (
         "The address of the message broker is invalid.",
-        "Set WAYBILL_AMQP_URL to a URL like amqp://user:password@host/vhost.",
+        "Set WAYBILL_AMQP_URL to a URL like amqp://user:password@host/vhost. A cluster has several"
+        " addresses, all of one vhost: amqp://user:password@a:5672,b:5672/vhost.",
     ),
     "bad_cursor": (
         "The cursor was issued for another list, filter or user.",

@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from waybill.infra.config.addresses import is_loopback
 from waybill.infra.config.admin_roles import AdminRoles
+from waybill.infra.config.amqp_urls import amqp_urls
 from waybill.infra.config.derived_keys import derived_key
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.identity import IdentitySettings
@@ -81,7 +82,10 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
         None, description="Database the exported rows are read from. Default: the one above."
     )
     amqp_url: OptionalSecret = Field(
-        None, description="RabbitMQ 3.10 to 4.x. Default: a broker inside the process."
+        None,
+        description="RabbitMQ 3.10 to 4.x. A cluster has several addresses: "
+        "`amqp://user:password@a:5672,b:5672/vhost`, or URLs separated by commas. Default: a "
+        "broker inside the process.",
     )
     s3_endpoint_url: str = Field(
         EMBEDDED,
@@ -233,6 +237,13 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
         "same machine, and closed to requests that a proxy has passed on.",
     )
 
+    @field_validator("amqp_url")
+    @classmethod
+    def _broker_has_addresses(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            amqp_urls(value.get_secret_value())
+        return value
+
     @field_validator("s3_endpoint_url")
     @classmethod
     def _endpoint_is_an_address(cls, value: str) -> str:
@@ -333,6 +344,11 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
     def memory_budget(self) -> MemoryBudget:
         """What this process may take for itself and all its exports."""
         return memory_budget(self.memory)
+
+    @property
+    def broker_urls(self) -> list[str]:
+        """One URL for each address of the broker; empty without one."""
+        return amqp_urls(self.amqp_url.get_secret_value()) if self.amqp_url else []
 
     def signing_secret(self) -> str:
         """The HS256 secret of tokens. Without the setting, one is drawn and kept in the home.

@@ -7,6 +7,8 @@ with it.
 
 from __future__ import annotations
 
+from itertools import chain
+
 from waybill.infra.config.addresses import is_loopback, leaves_machine, password_of
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.notifications import parse_secrets
@@ -42,23 +44,25 @@ def weak_secrets(settings: Settings, listener: str | None) -> list[str]:
     the API that takes them is another process then, and may be on another machine.
     """
     addresses = {
-        "database_url": settings.task_database_url,
-        "source_url": settings.source_url.get_secret_value() if settings.source_url else None,
-        "amqp_url": settings.amqp_url.get_secret_value() if settings.amqp_url else None,
-        "smtp_url": settings.smtp_url.get_secret_value() if settings.smtp_url else None,
+        "database_url": [settings.task_database_url],
+        "source_url": [settings.source_url.get_secret_value()] if settings.source_url else [],
+        "amqp_url": settings.broker_urls,
+        "smtp_url": [settings.smtp_url.get_secret_value()] if settings.smtp_url else [],
     }
     store = (settings.s3_endpoint_url, settings.s3_public_endpoint_url)
     store_elsewhere = AWS in store or any(map(leaves_machine, store))
     if listener is None:
-        tokens_in_reach = store_elsewhere or any(map(leaves_machine, addresses.values()))
+        tokens_in_reach = store_elsewhere or any(
+            map(leaves_machine, chain.from_iterable(addresses.values()))
+        )
     else:
         tokens_in_reach = not is_loopback(listener)
     tokens_in_reach = tokens_in_reach or leaves_machine(settings.public_url)
 
     found = [
         name
-        for name, url in addresses.items()
-        if url and leaves_machine(url) and _is_weak_password(password_of(url))
+        for name, urls in addresses.items()
+        if any(leaves_machine(url) and _is_weak_password(password_of(url)) for url in urls)
     ]
     store_secret = settings.s3_secret_access_key
     if store_elsewhere and store_secret and _is_weak_password(store_secret.get_secret_value()):

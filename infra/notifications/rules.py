@@ -56,7 +56,7 @@ def target_rules(settings: Settings) -> TargetRules:
         settings.jwks_url,
         settings.task_database_url,
         settings.rows_database_url,
-        settings.amqp_url.get_secret_value() if settings.amqp_url else None,
+        *settings.broker_urls,
     )
     return TargetRules(
         allow_private=settings.webhook_allow_private,

@@ -15,12 +15,9 @@ from tests.support.servers.tcp_proxy import TcpProxy
 from tests.support.wake_ups import RETRY_DELAYS, Recorder, poison, publish_all, wake_ups
 from waybill.infra.broker.port import BrokerUnavailable
 from waybill.infra.broker.rabbitmq import connection as amqp
+from waybill.infra.broker.rabbitmq.addresses import BadBrokerUrl, BrokerAddresses
 from waybill.infra.broker.rabbitmq.broker import BrokerReport, RabbitBroker
-from waybill.infra.broker.rabbitmq.connection import (
-    BadBrokerUrl,
-    BrokerUnsupported,
-    parse_broker_url,
-)
+from waybill.infra.broker.rabbitmq.connection import BrokerUnsupported
 from waybill.infra.broker.rabbitmq.consumer import ConsumersLost, WatchdogSettings
 from waybill.infra.broker.rabbitmq.delivery import RabbitDelivery
 from waybill.infra.broker.rabbitmq.publisher import Publisher
@@ -87,11 +84,6 @@ def test_an_address_that_is_not_amqp_is_refused_without_quoting_it(url):
     assert caught.value.__suppress_context__
 
 
-def test_a_heartbeat_in_the_address_is_kept():
-    assert parse_broker_url("amqp://host/").query["heartbeat"] == "30"
-    assert parse_broker_url("amqp://host/?heartbeat=5").query["heartbeat"] == "5"
-
-
 async def test_no_log_and_no_error_holds_the_password(rabbitmq_server, rabbitmq_vhost, caplog):
     caplog.set_level(logging.DEBUG)
     url = rabbitmq_server.url(rabbitmq_vhost)
@@ -135,7 +127,7 @@ async def test_a_message_there_was_never_room_for_does_not_become_a_dead_letter(
 ):
     (message,) = wake_ups(1)
     await publish_all(broker, [message], "orders")
-    publisher = Publisher(parse_broker_url(rabbitmq_url), None, timedelta(seconds=10))
+    publisher = Publisher(BrokerAddresses.parse(rabbitmq_url), None, timedelta(seconds=10))
     async with bare_channel(rabbitmq_url) as channel:
         for _ in range(25):
             found = await eventually(lambda: take_one(channel, work_queue("orders")))

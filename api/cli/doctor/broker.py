@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from waybill.infra.bootstrap import Stack
+from waybill.infra.broker.port import BrokerUnavailable
 
 
 def check_broker(stack: Stack) -> str:
@@ -21,4 +22,9 @@ async def _ask(stack: Stack) -> str:
         report = await broker.check()
     finally:
         await broker.close()
+    if report.unreachable:
+        raise BrokerUnavailable(
+            f"{report.server}, but not at every address: {', '.join(report.unreachable)} does not"
+            " let us in."
+        )
     return f"{report.server}, {report.dead_letters} dead letters"

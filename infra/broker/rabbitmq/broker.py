@@ -20,12 +20,13 @@ from aio_pika.abc import AbstractChannel
 from waybill.infra.broker.concurrency import consuming
 from waybill.infra.broker.delivery import DEAD_LETTER_PAUSE, Delivery, deliver, deliver_dead_letter
 from waybill.infra.broker.port import DeadLetterHandler, Handler, WakeUp
+from waybill.infra.broker.rabbitmq.addresses import BrokerAddresses
 from waybill.infra.broker.rabbitmq.connection import (
     ANSWER_SECONDS,
     DECLARE_SECONDS,
     answered,
-    parse_broker_url,
     server_name,
+    unreachable,
 )
 from waybill.infra.broker.rabbitmq.consumer import RabbitConsumer, WatchdogSettings
 from waybill.infra.broker.rabbitmq.declaring import check_rights
@@ -47,6 +48,8 @@ class BrokerReport:
     waiting: dict[str, int]
     #: Dead letters that have not been taken yet.
     dead_letters: int
+    #: Addresses that do not let us in, as ``host:port``, while at least one does.
+    unreachable: list[str]
 
 
 class RabbitBroker:
@@ -63,7 +66,9 @@ class RabbitBroker:
         dead_letter_pause: timedelta = DEAD_LETTER_PAUSE,
         declare: bool = True,
     ) -> None:
-        """`queues` are the names of the work queues, and `delays` those a message can wait for.
+        """`url` holds one address or several; see `amqp_urls`.
+
+        `queues` are the names of the work queues, and `delays` those a message can wait for.
 
         Dead letters whose handler failed are offered again after `dead_letter_pause`.
         Without `declare`, connections need no configure rights and trust `declare_topology`.
@@ -71,12 +76,12 @@ class RabbitBroker:
         Raises:
             BadBrokerUrl: `url` is not an AMQP URL. It holds a password and is never quoted.
         """
-        self._url = parse_broker_url(url)
+        self._addresses = BrokerAddresses.parse(url)
         self._topology = Topology(tuple(queues), tuple(delays))
         self._declared = self._topology if declare else None
         self._dead_letter_pause = dead_letter_pause
         self._watchdog = watchdog or WatchdogSettings()
-        self._publisher = Publisher(self._url, self._declared, publish_timeout)
+        self._publisher = Publisher(self._addresses, self._declared, publish_timeout)
 
     async def publish(
         self, wake_up: WakeUp, *, queue: str, message_id: str, delay: timedelta = timedelta(0)
@@ -141,7 +146,7 @@ class RabbitBroker:
     ) -> AbstractAsyncContextManager[None]:
         return consuming(
             RabbitConsumer(
-                self._url,
+                self._addresses,
                 self._declared,
                 queues,
                 self._publisher,
@@ -186,6 +191,7 @@ class RabbitBroker:
             server=server_name(connection),
             waiting={queue: counts[work_queue(queue)] for queue in self._topology.queues},
             dead_letters=counts[DEAD_QUEUE],
+            unreachable=await unreachable(self._addresses),
         )
 
     @asynccontextmanager

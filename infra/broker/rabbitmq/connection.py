@@ -14,12 +14,10 @@ from contextlib import asynccontextmanager, suppress
 from aio_pika import Connection
 from aio_pika import exceptions as amqp
 from aio_pika.abc import AbstractConnection
-from aio_pika.connection import make_url
 from aiormq.exceptions import ChannelAccessRefused
-from yarl import URL
 
-from waybill.exporter.errors import InvalidRequest
 from waybill.infra.broker.port import BrokerUnavailable
+from waybill.infra.broker.rabbitmq.addresses import BrokerAddress, BrokerAddresses
 
 #: Quorum queues with a time to live, and dead lettering that loses nothing, came with 3.10.
 MINIMUM_VERSION = (3, 10)
@@ -29,8 +27,6 @@ DECLARE_SECONDS = 30.0
 ANSWER_SECONDS = 10.0
 
 _CLOSE_SECONDS = 5.0
-#: A connection ends after three of these in silence. Timeouts and the watchdog notice sooner.
-_HEARTBEAT_SECONDS = 30
 
 #: The message shown to a person, by the first class that matches. aio-pika's own texts stay in
 #: the cause: they hold addresses and protocol terms.
@@ -79,29 +75,6 @@ class BrokerRefused(BrokerUnavailable):
     retry = False
 
 
-class BadBrokerUrl(InvalidRequest):
-    """The address of the message broker is not an AMQP URL."""
-
-    code = "bad_broker_url"
-
-
-def parse_broker_url(url: str) -> URL:
-    """Read an AMQP URL; a heartbeat in its query is kept, another one is set otherwise.
-
-    Raises:
-        BadBrokerUrl: never with the parser's own text, which may quote the password.
-    """
-    try:
-        parsed = make_url(url)
-        if parsed.scheme not in ("amqp", "amqps") or not parsed.host:
-            raise ValueError
-    except ValueError:
-        raise BadBrokerUrl() from None
-    if "heartbeat" in parsed.query:
-        return parsed
-    return parsed.update_query(heartbeat=_HEARTBEAT_SECONDS)
-
-
 @asynccontextmanager
 async def answered(within_seconds: float, right: str = "") -> AsyncIterator[None]:
     """A context for one question to the broker: any failure inside is `BrokerUnavailable`.
@@ -143,16 +116,65 @@ def _described(error: Exception, right: str) -> BrokerUnavailable:
     )
 
 
-async def open_connection(url: URL, name: str) -> AbstractConnection:
-    """Connect under `name`, which the broker's own tools show.
+async def open_connection(addresses: BrokerAddresses, name: str) -> Connection:
+    """Connect under `name`, which the broker's own tools show, to the first address that answers.
 
     Raises:
-        BrokerUnavailable: not reached, or not let in.
+        BrokerUnavailable: none was reached, or none let us in.
         BrokerUnsupported: the server is too old.
     """
-    connection = Connection(url, client_properties={"connection_name": f"waybill {name}"})
+    candidates = await addresses.in_turn()
+    errors: list[BrokerUnavailable] = []
+    for address in candidates:
+        alone = len(candidates) == 1
+        within_seconds = ANSWER_SECONDS if alone else addresses.patience_seconds(address.url)
+        try:
+            connection = await _connect(address, name, within_seconds)
+        except BrokerUnavailable as error:
+            addresses.did_not_answer(address.url)
+            errors.append(error)
+        else:
+            addresses.answered(address.url)
+            return connection
+    # What one address says is more than the silence of others.
+    if refusals := [error for error in errors if not error.retry]:
+        raise refusals[0]
+    if len(errors) > 1:
+        text = f"None of the {len(errors)} addresses of the message broker can be reached."
+        raise BrokerUnavailable(text) from errors[-1]
+    raise errors[0] if errors else BrokerUnavailable(_OTHERWISE)
+
+
+async def unreachable(addresses: BrokerAddresses) -> list[str]:
+    """The addresses that do not let us in, as ``host:port``. Asks all of them at once."""
+
+    async def refuses(address: BrokerAddress) -> bool:
+        try:
+            await close_connection(await _connect(address, "check", ANSWER_SECONDS))
+        except BrokerUnavailable:
+            return True
+        return False
+
+    candidates = await addresses.in_turn()
+    refusing = await asyncio.gather(*map(refuses, candidates))
+    return [a.shown for a, refused in zip(candidates, refusing, strict=True) if refused]
+
+
+def note_silence(
+    addresses: BrokerAddresses, connection: Connection, error: BrokerUnavailable
+) -> None:
+    """Ask the address of `connection` last from now on, if it gave no answer in time."""
+    if isinstance(error.__cause__, TimeoutError):
+        addresses.did_not_answer(connection.url)
+
+
+async def _connect(address: BrokerAddress, name: str, within_seconds: float) -> Connection:
+    connection = Connection(address.url, client_properties={"connection_name": f"waybill {name}"})
+    if address.url.scheme == "amqps":
+        # aio-pika passes these on to `asyncio`, and reads only a few of them from the query.
+        connection.kwargs["server_hostname"] = address.server_name
     try:
-        async with answered(ANSWER_SECONDS):
+        async with answered(within_seconds):
             await connection.connect()
         _check_version(connection)
     except BaseException:

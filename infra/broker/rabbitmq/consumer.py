@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from aio_pika.abc import AbstractConnection
-from yarl import URL
+from aio_pika import Connection
 
 from waybill.infra.broker.concurrency import RunningDeliveries, wait_for_event
 from waybill.infra.broker.delivery import Delivery
 from waybill.infra.broker.port import BrokerUnavailable
+from waybill.infra.broker.rabbitmq.addresses import BrokerAddresses
 from waybill.infra.broker.rabbitmq.connection import (
     BrokerUnsupported,
     close_connection,
+    note_silence,
     open_connection,
 )
 from waybill.infra.broker.rabbitmq.declaring import prepare_topology
@@ -49,8 +50,8 @@ class WatchdogSettings:
     """How often a consumer is checked, and how long it may be without a working session."""
 
     #: Between two checks that the broker still has our consumers and feeds them.
-    check_every: timedelta = timedelta(seconds=10)
-    #: After this long without a working session, `ConsumersLost` ends the worker.
+    check_every: timedelta = timedelta(seconds=5)
+    #: After this long without a working session, at any address, `ConsumersLost` ends the worker.
     give_up_after: timedelta = timedelta(minutes=5)
 
 
@@ -59,7 +60,7 @@ class RabbitConsumer:
 
     def __init__(
         self,
-        url: URL,
+        addresses: BrokerAddresses,
         topology: Topology | None,
         queues: Sequence[str],
         publisher: Publisher,
@@ -70,7 +71,7 @@ class RabbitConsumer:
         stopping: asyncio.Event,
         watchdog: WatchdogSettings,
     ) -> None:
-        self._url = url
+        self._addresses = addresses
         self._topology = topology
         self._queues = queues
         self._publisher = publisher
@@ -79,7 +80,7 @@ class RabbitConsumer:
         self._watchdog = watchdog
         self._changed = asyncio.Event()
         self._running = RunningDeliveries(concurrency, self._changed.set, shared)
-        self._connecting: asyncio.Task[AbstractConnection] | None = None
+        self._connecting: asyncio.Task[Connection] | None = None
         self._healthy_at = 0.0
 
     def stop(self) -> None:
@@ -139,10 +140,13 @@ class RabbitConsumer:
             await self._consume(poller)
             # The connection stays open: handlers that still run have messages to acknowledge.
             await self._running.finish()
+        except BrokerUnavailable as error:
+            note_silence(self._addresses, connection, error)
+            raise
         finally:
             await close_connection(connection)
 
-    async def _connect(self) -> AbstractConnection | None:
+    async def _connect(self) -> Connection | None:
         """A connection with everything declared on it; None when `stop` came in between."""
         self._connecting = asyncio.create_task(self._open())
         try:
@@ -155,12 +159,14 @@ class RabbitConsumer:
         finally:
             self._connecting = None
 
-    async def _open(self) -> AbstractConnection:
-        connection = await open_connection(self._url, "consume")
+    async def _open(self) -> Connection:
+        connection = await open_connection(self._addresses, "consume")
         try:
             if self._topology is not None:
                 await prepare_topology(connection, self._topology)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, BrokerUnavailable):
+                note_silence(self._addresses, connection, error)
             await close_connection(connection)
             raise
         return connection

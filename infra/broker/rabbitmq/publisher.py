@@ -6,18 +6,19 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
-from aio_pika import Message
+from aio_pika import Connection, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import DeliveryError, PublishError
 from aiormq import spec
-from yarl import URL
 
 from waybill.infra.broker.port import BrokerUnavailable
+from waybill.infra.broker.rabbitmq.addresses import BrokerAddresses
 from waybill.infra.broker.rabbitmq.connection import (
     ANSWER_SECONDS,
     BrokerRefused,
     answered,
     close_connection,
+    note_silence,
     open_connection,
 )
 from waybill.infra.broker.rabbitmq.declaring import prepare_topology
@@ -28,7 +29,7 @@ from waybill.infra.broker.rabbitmq.topology import Topology
 class _ConfirmChannel:
     """A connection and its channel, kept together: a dropped reference would leak the channel."""
 
-    connection: AbstractConnection
+    connection: Connection
     channel: AbstractChannel
 
 
@@ -38,8 +39,10 @@ class Publisher:
     Opening it declares the topology, so what an operator deleted is back at the next try.
     """
 
-    def __init__(self, url: URL, topology: Topology | None, timeout: timedelta) -> None:
-        self._url = url
+    def __init__(
+        self, addresses: BrokerAddresses, topology: Topology | None, timeout: timedelta
+    ) -> None:
+        self._addresses = addresses
         self._topology = topology
         self._timeout_seconds = timeout.total_seconds()
         self._open_channel: _ConfirmChannel | None = None
@@ -71,6 +74,7 @@ class Publisher:
         except BrokerUnavailable as error:
             self._refusal = error if isinstance(error, BrokerRefused) else None
             if not _refused_message(error):
+                note_silence(self._addresses, opened.connection, error)
                 self._drop(opened)
             raise
 
@@ -115,14 +119,16 @@ class Publisher:
             self._open_channel = attempt.result()
 
     async def _connect(self) -> _ConfirmChannel:
-        connection = await open_connection(self._url, "publish")
+        connection = await open_connection(self._addresses, "publish")
         try:
             if self._topology is not None:
                 await prepare_topology(connection, self._topology)
             async with answered(ANSWER_SECONDS):
                 channel = connection.channel(publisher_confirms=True, on_return_raises=True)
                 await channel.initialize()
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, BrokerUnavailable):
+                note_silence(self._addresses, connection, error)
             await close_connection(connection)
             raise
         return _ConfirmChannel(connection, channel)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -49,9 +50,11 @@ class _Link:
 
     def reset(self) -> None:
         for writer in (self.client, self.server):
-            connection: socket.socket = writer.get_extra_info("socket")
-            with contextlib.suppress(OSError):
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            connection: socket.socket | None = writer.get_extra_info("socket")
+            # A TLS transport that is closed has none.
+            if connection is not None:
+                with contextlib.suppress(OSError):
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             writer.transport.abort()
 
     def finish(self, direction: Direction) -> None:
@@ -64,7 +67,15 @@ class _Link:
 class TcpProxy:
     """Forwards `127.0.0.1:port` to a server. Use it as a context manager."""
 
-    def __init__(self, server_port: int, server_host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        server_port: int,
+        server_host: str = "127.0.0.1",
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """With `tls`, clients speak TLS with the proxy, and the proxy does not with the server."""
+        self._tls = tls
         self.port = 0
         #: Connections accepted so far.
         self.accepted = 0
@@ -151,7 +162,9 @@ class TcpProxy:
     async def _open(self) -> None:
         if self._listener is None:
             # The same port again after `refuse`: clients know no other.
-            self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+            self._listener = await asyncio.start_server(
+                self._accept, "127.0.0.1", self.port, ssl=self._tls
+            )
             self.port = self._listener.sockets[0].getsockname()[1]
 
     async def _close_listener(self) -> None:
