@@ -31,6 +31,7 @@ from waybill.infra.worker.probes import probes_of
 from waybill.infra.worker.relay import Relay
 from waybill.infra.worker.stops import WorkerStopping
 from waybill.infra.worker.sweeper import Sweeper
+from waybill.infra.worker.worker_locks import worker_lock
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,12 @@ class WorkerService:
         """
         # Before the first claim: a lease should not run while libraries are loaded.
         await asyncio.to_thread(load_encoders)
+        home = self._dependencies.settings.home
+        with worker_lock(home, self._name):
+            await asyncio.to_thread(self._sweeper.rescue_ended, home)
+            await self._run(stop)
+
+    async def _run(self, stop: asyncio.Event) -> None:
         leave = self._leave
         helpers = [
             asyncio.create_task(self._relay.run(), name="relay"),

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,6 +21,7 @@ from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.outages import TaskOutages
 from waybill.infra.tasks.lifecycle.pruning import Pruning
 from waybill.infra.worker.audit_archiver import AuditArchiver
+from waybill.infra.worker.worker_locks import ended_workers
 from waybill.storage.errors import StorageError, StorageRejected, StorageUnavailable
 from waybill.storage.store import ObjectStore
 from waybill.timing import every
@@ -119,6 +121,18 @@ class Sweeper:
                 extra={"step": step.__name__, "error": type(error).__name__},
             )
             return False
+
+    def rescue_ended(self, home: Path) -> None:
+        """Take the tasks of the workers of `home` whose processes have ended; see `worker_locks`.
+
+        While the database is away they are left to their leases.
+        """
+        try:
+            with ended_workers(home) as workers:
+                if workers and self._maintenance.rescue_leases_of(workers, self._retry_in):
+                    log.warning("tasks of ended workers rescued", extra={"workers": workers})
+        except SQLAlchemyError:
+            log.warning("tasks of ended workers are left to their leases")
 
     def _rescue(self) -> int:
         if count := self._maintenance.rescue_expired_leases(self._retry_in):

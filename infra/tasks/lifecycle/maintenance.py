@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -42,30 +43,36 @@ class Maintenance:
         has a worker to itself from then on.
         Returns how many were rescued, at most a batch.
         """
+        return self._rescue(lambda now: _task.lease_expires_at < now, retry_in)
+
+    def rescue_leases_of(self, workers: Sequence[str], retry_in: timedelta) -> int:
+        """The same for `workers` whose processes have ended, without waiting for their leases."""
+        return self._rescue(lambda _: _task.lease_owner.in_(workers), retry_in)
+
+    def _rescue(
+        self, is_lost: Callable[[datetime], sa.ColumnElement[bool]], retry_in: timedelta
+    ) -> int:
         with read_transaction(self._engine) as connection:
-            silent = connection.execute(
+            lost = connection.execute(
                 sa.select(_task.id, _task.fence, _task.claim_id)
-                .where(
-                    in_status(TaskStatus.PROCESSING),
-                    _task.lease_expires_at < database_now(connection),
-                )
+                .where(in_status(TaskStatus.PROCESSING), is_lost(database_now(connection)))
                 .limit(self._batch)
             ).all()
         rescued = 0
-        for task_id, fence, claim_id in silent:
+        for task_id, fence, claim_id in lost:
             with write_transaction(self._engine) as connection:
                 now = database_now(connection)
-                still_silent = (
+                still_lost = (
                     _task.id == task_id,
                     _task.fence == fence,
                     _task.claim_id.is_not_distinct_from(claim_id),
-                    _task.lease_expires_at < now,
+                    is_lost(now),
                 )
                 rescued += bool(
                     transitions.fail(
                         connection,
                         now,
-                        still_silent,
+                        still_lost,
                         actor=SYSTEM,
                         code="worker_lost",
                         message="The worker stopped answering.",
