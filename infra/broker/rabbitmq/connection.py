@@ -38,7 +38,11 @@ _TEXTS: tuple[tuple[type[BaseException], str], ...] = (
         "An exchange or a queue exists in the message broker with other arguments.",
     ),
     (amqp.PublishError, "The message was returned: no queue takes it."),
-    (amqp.DeliveryError, "The message was refused: its queue is full."),
+    # A nack. It does not say why.
+    (
+        amqp.DeliveryError,
+        "The message was refused: its queue is full, or most of the queue's members are away.",
+    ),
 )
 #: The same where somebody has to act, since the broker will say no again.
 _REFUSALS: tuple[tuple[type[BaseException], str], ...] = (

@@ -143,7 +143,7 @@ class Publisher:
 
 
 def _refused_message(error: BaseException) -> bool:
-    """Whether the broker refused just this message: its queue is full, and the channel works.
+    """Whether the broker refused just this message: its queue takes none, and the channel works.
 
     An unroutable message is not counted here: something was deleted or unbound, and the next
     channel declares it again.

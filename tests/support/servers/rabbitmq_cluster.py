@@ -71,10 +71,9 @@ class RabbitCluster:
 
     def start_others(self) -> None:
         """Run the other nodes, which join the first one."""
+        # One after the other: 3.10 may fail to start two that join at the same time.
         for node in self.nodes[1:]:
-            node.launch()
-        for node in self.nodes[1:]:
-            node.wait_until_ready()
+            node.start()
 
     def url(self, vhost: str = "/") -> str:
         """The URL of `vhost` with the address of every node, in their order."""
