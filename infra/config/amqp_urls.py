@@ -7,6 +7,11 @@ A cluster has several addresses, written in the two ways that people use: severa
 from __future__ import annotations
 
 import re
+from typing import Annotated
+
+from pydantic import AfterValidator, SecretStr
+
+from waybill.infra.config.value_types import OptionalSecret
 
 #: Between two whole URLs.
 _NEXT_URL = re.compile(r"\s*[,;]\s*(?=amqps?://)", re.IGNORECASE)
@@ -39,3 +44,13 @@ def amqp_urls(text: str) -> list[str]:
                 raise ValueError("has a comma without a host")
             urls.append(f"{found['scheme'].lower()}{found['login'] or ''}{host}{found['rest']}")
     return list(dict.fromkeys(urls))
+
+
+def _checked(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        amqp_urls(value.get_secret_value())
+    return value
+
+
+#: A setting that `amqp_urls` can read, or none.
+OptionalAmqpUrls = Annotated[OptionalSecret, AfterValidator(_checked)]

@@ -24,7 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from waybill.infra.config.addresses import is_loopback
 from waybill.infra.config.admin_roles import AdminRoles
-from waybill.infra.config.amqp_urls import amqp_urls
+from waybill.infra.config.amqp_urls import OptionalAmqpUrls, amqp_urls
 from waybill.infra.config.derived_keys import derived_key
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.identity import IdentitySettings
@@ -81,7 +81,7 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
     source_url: OptionalSecret = Field(
         None, description="Database the exported rows are read from. Default: the one above."
     )
-    amqp_url: OptionalSecret = Field(
+    amqp_url: OptionalAmqpUrls = Field(
         None,
         description="RabbitMQ 3.10 to 4.x. A cluster has several addresses: "
         "`amqp://user:password@a:5672,b:5672/vhost`, or URLs separated by commas. Default: a "
@@ -236,13 +236,6 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
         description="Bearer token that `/metrics` asks for. Default: it is open to programs on the "
         "same machine, and closed to requests that a proxy has passed on.",
     )
-
-    @field_validator("amqp_url")
-    @classmethod
-    def _broker_has_addresses(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            amqp_urls(value.get_secret_value())
-        return value
 
     @field_validator("s3_endpoint_url")
     @classmethod
