@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from waybill.infra.config.addresses import is_loopback
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -49,6 +51,17 @@ def sent_over_tls(headers: Mapping[str, str], public_url: str | None) -> bool:
     """
     sender = _origin(headers.get("origin", "")) or _origin(public_url or "")
     return sender is not None and sender.scheme == "https"
+
+
+def in_secure_context(headers: Mapping[str, str], public_url: str | None) -> bool:
+    """Whether the page that sent the request is a secure context: over HTTPS, or on loopback.
+
+    Elsewhere browsers ignore some headers, and complain. (W3C Secure Contexts, 3.1)
+    """
+    sender = _origin(headers.get("origin", ""))
+    if sender is not None and is_loopback(sender.host):
+        return True
+    return sent_over_tls(headers, public_url)
 
 
 def same_origin(first: str, second: str) -> bool:

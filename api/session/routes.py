@@ -21,6 +21,7 @@ from waybill.api.session.cookie import (
     delete_session_cookie,
     set_session_cookie,
 )
+from waybill.api.session.origins import in_secure_context
 from waybill.infra.sessions.denylist import RevocationsUnread
 
 # Another site's page must not log a browser in as another user, or out.
@@ -77,7 +78,8 @@ def end(request: Request, context: ContextDep, setup: PageSetupDep) -> Response:
             context.denylist.end_session(identity.issued)
     response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
     delete_session_cookie(response, request)
-    response.headers["Clear-Site-Data"] = _CLEAR_CACHE if setup.base else _CLEAR_ALL
+    if in_secure_context(request.headers, context.services.settings.public_url):
+        response.headers["Clear-Site-Data"] = _CLEAR_CACHE if setup.base else _CLEAR_ALL
     return response
 
 

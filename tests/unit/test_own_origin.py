@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from waybill.api.session.origins import is_own_origin, same_origin, sent_over_tls
+from waybill.api.session.origins import in_secure_context, is_own_origin, same_origin, sent_over_tls
 
 PUBLIC = "https://exports.example:8443/waybill"
 
@@ -105,3 +105,20 @@ def test_a_cookie_is_secure_if_the_page_came_over_tls(
 def test_two_invalid_origins_are_not_the_same() -> None:
     assert same_origin("https://x/a?b", "https://X:443")
     assert not same_origin("null", "null")
+
+
+@pytest.mark.parametrize(
+    ("origin", "public_url", "secure"),
+    [
+        ("https://exports.example", None, True),
+        ("http://127.0.0.1:8000", "http://intranet.test", True),
+        ("http://localhost:8000", None, True),
+        ("http://intranet.test", None, False),
+        ("http://127.0.0.1.evil.example", None, False),
+        ("null", "https://exports.example", True),
+    ],
+)
+def test_a_page_over_tls_or_on_loopback_is_a_secure_context(
+    origin: str, public_url: str | None, secure: bool
+) -> None:
+    assert in_secure_context({"origin": origin}, public_url) is secure
