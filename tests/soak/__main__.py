@@ -1,7 +1,9 @@
 """`make soak`: everything is broken in turn for a quarter of an hour; nothing may be lost.
 
-``SOAK_MINUTES`` and ``SOAK_SEED`` choose how long and in which order. Ends with 1 when a task
-was lost, done twice or failed, or when the auditor finds anything else.
+``SOAK_MINUTES`` and ``SOAK_SEED`` choose how long and in which order, ``SOAK_FAULTS`` which: a
+regular expression for their names. Ends with 1 when a task was lost, done twice or failed, or when
+the auditor finds anything else. It mounts two file systems that can be filled, so it runs as root
+on a machine with loop devices.
 """
 
 from __future__ import annotations
@@ -13,13 +15,12 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import sqlalchemy as sa
 
 from tests.soak.installation import Installation, open_installation
 from tests.soak.nemesis import Nemesis
+from tests.soak.processes import supervised
 from tests.soak.visitors import Visitors
 from tests.support.fault_bench import Bench
 from tests.support.ledger import one_snapshot, rewrite
@@ -27,7 +28,8 @@ from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import audit_log
 
 #: What is alive when the faults end has so long to end.
-_RECOVERY_SECONDS = 240
+_RECOVERY_SECONDS = 400
+_SAY_EVERY_SECONDS = 300
 
 
 def main() -> int:
@@ -39,9 +41,9 @@ def main() -> int:
     people, evil = (random.Random(f"{seed} {part}") for part in ("people", "evil"))  # noqa: S311
     with open_installation() as installation:
         visitors = Visitors(installation.bench, people)
-        nemesis = Nemesis(installation, evil)
+        nemesis = Nemesis(installation, evil, os.environ.get("SOAK_FAULTS", ""))
         stop_writing = threading.Event()
-        with supervised(installation):
+        with supervised(installation.processes):
             threads = [
                 threading.Thread(target=visitors.run, name="visitors"),
                 threading.Thread(target=nemesis.run, name="nemesis"),
@@ -49,7 +51,7 @@ def main() -> int:
             ]
             for thread in threads:
                 thread.start()
-            time.sleep(minutes * 60)
+            pass_time(minutes, installation, nemesis)
             nemesis.stop()
             visitors.stop()
             stop_writing.set()
@@ -58,26 +60,18 @@ def main() -> int:
             began = time.monotonic()
             stuck = wait_for_the_end(installation.bench)
             say(f"recovered in {time.monotonic() - began:.0f} s")
-        return report(installation.bench, visitors, nemesis, stuck)
+        return report(installation, visitors, nemesis, stuck)
 
 
-@contextmanager
-def supervised(installation: Installation) -> Iterator[None]:
-    """Restart whatever process dies, for as long as the context is open."""
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.5):
-            for process in installation.processes:
-                process.keep_alive()
-
-    watcher = threading.Thread(target=watch, name="supervisor")
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
+def pass_time(minutes: float, installation: Installation, nemesis: Nemesis) -> None:
+    """Wait, and say now and then how far it is; not beyond a fault that could not be mended."""
+    begun = said = time.monotonic()
+    while (now := time.monotonic()) < begun + minutes * 60 and not nemesis.failure:
+        if now > said + _SAY_EVERY_SECONDS:
+            said = now
+            accepted, faults = len(installation.bench.accepted), nemesis.injected.total()
+            say(f"{(now - begun) / 60:.0f} min: {accepted} tasks accepted, {faults} faults")
+        time.sleep(1)
 
 
 def wait_for_the_end(bench: Bench) -> int:
@@ -88,31 +82,52 @@ def wait_for_the_end(bench: Bench) -> int:
     return alive
 
 
-def report(bench: Bench, visitors: Visitors, nemesis: Nemesis, stuck: int) -> int:
+def report(installation: Installation, visitors: Visitors, nemesis: Nemesis, stuck: int) -> int:
     """Say what happened, and whether it may."""
-    accepted = list(bench.accepted)
+    bench, restored_away = installation.bench, installation.restored_away
+    accepted = set(bench.accepted)
+    bench.accepted = sorted(accepted - restored_away)
     rows = {str(row["id"]): row for row in bench.rows()}
     with read_transaction(bench.engine) as connection:
         actions = connection.execute(sa.select(audit_log.c.task_id, audit_log.c.action)).all()
     finished = Counter(task_id for task_id, action in actions if action == "finish")
-    statuses = Counter(row["status"] for row in rows.values())
-    codes = Counter(row["error_code"] for row in rows.values() if row["status"] == "FAILED")
-    lost = stuck + len(set(accepted) - set(rows))
+    poison = installation.poison - restored_away
+    spared = [rows[task_id]["status"] for task_id in poison if not is_worker_lost(rows[task_id])]
+    failed = {
+        task_id: row["error_code"]
+        for task_id, row in rows.items()
+        if row["status"] == "FAILED" and task_id not in poison
+    }
+    lost = stuck + len(set(bench.accepted) - set(rows))
     doubled = sum(count > 1 for count in finished.values())
-    say(f"tasks accepted {len(set(accepted))}, requests without an answer {visitors.unanswered}")
-    say(f"ended {dict(statuses)} {dict(codes) or ''}")
+    say(f"tasks accepted {len(accepted)}, requests without an answer {visitors.unanswered}")
+    say(f"taken back by restored dumps {len(accepted & restored_away)}")
+    say(f"ended {dict(Counter(row['status'] for row in rows.values()))}")
+    say(f"poison exports {len(poison)}, of them not ended as lost workers {spared}")
     say(f"attempts {sum(action == 'claim' for _, action in actions)}")
     say(f"faults injected {nemesis.injected.total()}")
     for name, count in sorted(nemesis.injected.items()):
         say(f"  {count:4} {name}")
-    found = None
+    found = audit(bench)
+    for complaint in (found, nemesis.failure, dict(Counter(failed.values()))):
+        if complaint:
+            say(str(complaint))
+    say(f"lost {lost}, doubled {doubled}, failed {len(failed)}")
+    return 1 if lost or doubled or failed or spared or found or nemesis.failure else 0
+
+
+def audit(bench: Bench) -> str:
+    """What the auditor finds, empty when that is nothing."""
     try:
         bench.audit(lambda row, data: one_snapshot(row, data) if is_ledger(row) else None)
     except AssertionError as error:
-        found = str(error)
-        say(found)
-    say(f"lost {lost}, doubled {doubled}, failed {codes.total()}")
-    return 1 if lost or doubled or codes or found else 0
+        return str(error)
+    return ""
+
+
+def is_worker_lost(row: sa.RowMapping) -> bool:
+    """Whether the task has failed because it took its workers down."""
+    return (row["status"], row["error_code"]) == ("FAILED", "worker_lost")
 
 
 def is_ledger(row: sa.RowMapping) -> bool:

@@ -4,69 +4,136 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import threading
+import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 
-from tests.soak.installation import Installation, Supervised
-from tests.support.fault_bench import LEASE
+import httpx2
+import sqlalchemy as sa
+
+from tests.soak.installation import LEASE_SECONDS, Installation
+from tests.soak.processes import Supervised
+from tests.support.processes import run
 from tests.support.servers.tcp_proxy import TcpProxy
+from waybill.infra.db.tables import export_task
 
 #: Between two faults, so that some work is done and some recovery is seen.
 _PAUSE_SECONDS = (1.0, 4.0)
 #: A network or a server is broken for so long: below and above a lease.
-_BROKEN_SECONDS = (0.5, 3 * LEASE.total_seconds())
+_BROKEN_SECONDS = (0.5, 2 * LEASE_SECONDS)
+#: Longer than every retry of a single attempt.
+_LONG_SECONDS = (10.0, 30.0)
+#: Between a dump and its restore.
+_SINCE_DUMP_SECONDS = (5.0, 20.0)
+#: Mending is tried for so long: a server may need a while to start on a busy machine.
+_MEND_SECONDS = 300
+#: Of a task that kills its worker: enough to see it tried again.
+_POISON_ATTEMPTS = 3
 
 Fault = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A fault, and how often it is chosen beside the others."""
+
+    inject: Fault
+    weight: float = 1.0
 
 
 class Nemesis:
     """Injects faults until it is told to stop, and leaves nothing broken behind."""
 
-    def __init__(self, installation: Installation, chance: random.Random) -> None:
+    def __init__(self, installation: Installation, chance: random.Random, only: str = "") -> None:
+        """`only` is a regular expression for names of faults."""
         self.injected: Counter[str] = Counter()
+        #: What could not be mended; the soak says nothing of the product then.
+        self.failure = ""
+        self._installation = installation
         self._chance = chance
         self._stop = threading.Event()
-        self._faults = dict(self._all(installation))
+        self._kinds = {
+            name: kind for name, kind in self._all(installation) if re.search(only, name)
+        }
 
     def run(self) -> None:
         """Break and mend, in a thread of its own."""
+        names, kinds = list(self._kinds), list(self._kinds.values())
+        weights = [kind.weight for kind in kinds]
         while not self._stop.wait(self._chance.uniform(*_PAUSE_SECONDS)):
-            name = self._chance.choice(sorted(self._faults))
+            (name,) = self._chance.choices(names, weights)
             self.injected[name] += 1
-            self._faults[name]()
+            try:
+                self._kinds[name].inject()
+            except Exception:
+                self.failure = f"{name}\n{traceback.format_exc()}"
+                return
 
     def stop(self) -> None:
         """Mend what is broken, and break nothing more."""
         self._stop.set()
 
-    def _all(self, installation: Installation) -> Iterator[tuple[str, Fault]]:
+    def _all(self, installation: Installation) -> Iterator[tuple[str, Kind]]:
+        yield from self._of_processes(installation)
+        yield from self._of_servers(installation)
+        yield from self._of_networks(installation)
+
+    def _of_processes(self, installation: Installation) -> Iterator[tuple[str, Kind]]:
         for process in installation.processes:
-            yield f"{process.name} killed", process.kill
-            yield f"{process.name} ended", process.end
-            yield f"{process.name} frozen", partial(self._frozen, process)
+            yield f"{process.name} killed", Kind(process.kill)
+            yield f"{process.name} ended", Kind(process.end)
+            yield f"{process.name} frozen", Kind(partial(self._frozen, process))
+        clock = installation.clock
+        for offset in ("+20m", "-1h"):
+            wrong = partial(clock.shift, offset)
+            yield f"worker 2 has a clock of {offset}", Kind(self._long(wrong, clock.mend))
+        yield "poison export", Kind(self._poison_export)
+        yield "poison message", Kind(self._poison_message)
+
+    def _of_servers(self, installation: Installation) -> Iterator[tuple[str, Kind]]:
         broker, database, store = installation.broker, installation.database, installation.store
-        yield "broker killed", partial(self._down, broker.kill, broker.start)
-        yield "broker restarted", partial(self._down, broker.stop, broker.start)
-        yield "broker frozen", partial(self._down, broker.sigstop, broker.sigcont)
-        yield (
-            "database crashed",
-            partial(self._down, partial(database.stop, immediate=True), database.start),
-        )
-        yield "store killed", partial(self._down, store.kill, store.start)
-        yield "store frozen", partial(self._down, store.freeze, store.thaw)
+        chance = self._chance
+        for name, broken in (("killed", broker.kill_one), ("frozen", broker.freeze_one)):
+            lose = partial(broken, chance)
+            yield f"broker node {name}", Kind(self._short(lose, broker.recover), 2)
+        yield "broker stopped", Kind(self._short(broker.stop_all, broker.recover), 0.5)
+        yield "database crashed", Kind(self._short(database.crash, database.start))
+        yield "database failed over", Kind(database.fail_over, 2)
+        yield "standby killed", Kind(self._short(database.lose_standby, database.start))
+        yield "database restored from a dump", Kind(self._restored)
+        yield "store killed", Kind(self._short(store.kill, store.start))
+        yield "store frozen", Kind(self._short(store.freeze, store.thaw))
+        for name, server in (("database", database.start), ("store", store.restart)):
+            disk = installation.disks[name]
+            full = self._short(disk.fill, partial(_in_turn, disk.empty, server))
+            yield f"disk of the {name} full", Kind(full)
+
+    def _of_networks(self, installation: Installation) -> Iterator[tuple[str, Kind]]:
         for name, proxy in installation.proxies.items():
             for fault in (TcpProxy.reset, TcpProxy.blackhole, TcpProxy.refuse, _slow, _cut):
                 what = f"{name} link {fault.__name__.strip('_')}"
-                yield what, partial(self._down, partial(fault, proxy), proxy.heal)
+                yield what, Kind(self._short(partial(fault, proxy), proxy.heal), 0.4)
+        for name in ("store", "source"):
+            proxy = installation.proxies[name]
+            yield f"{name} away for long", Kind(self._long(proxy.refuse, proxy.heal))
 
-    def _down(self, break_it: Fault, mend: Fault) -> None:
+    def _short(self, break_it: Fault, mend: Fault) -> Fault:
+        return partial(self._down, break_it, mend, _BROKEN_SECONDS)
+
+    def _long(self, break_it: Fault, mend: Fault) -> Fault:
+        return partial(self._down, break_it, mend, _LONG_SECONDS)
+
+    def _down(self, break_it: Fault, mend: Fault, seconds: tuple[float, float]) -> None:
         with _mended_by(mend):
             break_it()
-            self._stop.wait(self._chance.uniform(*_BROKEN_SECONDS))
+            self._stop.wait(self._chance.uniform(*seconds))
 
     def _frozen(self, process: Supervised) -> None:
         pid = process.pid
@@ -74,13 +141,60 @@ class Nemesis:
             _signal(pid, signal.SIGSTOP)
             self._stop.wait(self._chance.uniform(*_BROKEN_SECONDS))
 
+    def _poison_export(self) -> None:
+        """Ask for an export that kills each worker that begins it."""
+        bench = self._installation.bench
+        tag = str(self._chance.random())
+        # The API may be restarting; then it is not asked again.
+        with suppress(httpx2.TransportError, AssertionError):
+            task_id = bench.submit("deadly", tag=tag, key=tag)
+            self._installation.poison.add(task_id)
+            few = sa.update(export_task).where(export_task.c.id == sa.cast(task_id, sa.Uuid))
+            bench.execute(few.values(max_attempts=_POISON_ATTEMPTS))
+
+    def _poison_message(self) -> None:
+        body = self._chance.randbytes(self._chance.randrange(2_000))
+        self._installation.broker.poison(body, "quick")
+
+    def _restored(self) -> None:
+        """Restore a dump as docs/operations.md says: nothing runs, and `reconcile` comes after."""
+        installation = self._installation
+        bench, database = installation.bench, installation.database
+        with database.dumped() as dump:
+            self._stop.wait(self._chance.uniform(*_SINCE_DUMP_SECONDS))
+            for process in installation.processes:
+                process.hold()
+            try:
+                database.restore(dump)
+                done = run(bench.env, "reconcile", "--fix")
+                assert done.returncode == 0, done.stdout + done.stderr
+                there = {str(row["id"]) for row in bench.rows()}
+                gone = set(bench.accepted) - there
+                installation.restored_away |= gone
+            finally:
+                for process in installation.processes:
+                    process.release()
+
 
 @contextmanager
 def _mended_by(mend: Fault) -> Iterator[None]:
     try:
         yield
     finally:
-        mend()
+        deadline = time.monotonic() + _MEND_SECONDS
+        while True:
+            try:
+                mend()
+                break
+            except Exception:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+
+
+def _in_turn(*steps: Fault) -> None:
+    for step in steps:
+        step()
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

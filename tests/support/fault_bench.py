@@ -251,17 +251,14 @@ def open_bench(
 ) -> Iterator[Bench]:
     """A bench on an empty database, an empty vhost and a bucket that is made for it."""
     s3 = S3Config(**{**_fields(s3), "bucket": f"faults-{secrets.token_hex(6)}"})
-    env = environment(
-        folder / "home",
-        database,
-        s3,
-        WAYBILL_AMQP_URL=amqp_url,
-        WAYBILL_DATASETS=str(ROOT / "tests/support/fault_datasets.py"),
-        WAYBILL_LEASE_SECONDS=str(LEASE.total_seconds()),
-        WAYBILL_RETRY_DELAYS="0.2,0.5",
-        WAYBILL_SHUTDOWN_GRACE="0.2",
-        **settings,
-    )
+    defaults = {
+        "WAYBILL_AMQP_URL": amqp_url,
+        "WAYBILL_DATASETS": str(ROOT / "tests/support/fault_datasets.py"),
+        "WAYBILL_LEASE_SECONDS": str(LEASE.total_seconds()),
+        "WAYBILL_RETRY_DELAYS": "0.2,0.5",
+        "WAYBILL_SHUTDOWN_GRACE": "0.2",
+    }
+    env = environment(folder / "home", database, s3, **defaults | settings)
     engine = create_engine(database)
     _prepare(engine)
     store = S3Store(s3)

@@ -56,4 +56,4 @@ def deadly(params, user):
     """What the kernel does to a process that ran out of memory. The API builds queries, too."""
     if sys.argv[1] == "worker":
         os.kill(os.getpid(), signal.SIGKILL)
-    return sa.select(sa.literal(1))
+    return tagged(sa.select(sa.literal(1)), params)

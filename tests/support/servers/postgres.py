@@ -193,6 +193,27 @@ class PostgresServer:
         """An autocommitting connection of the superuser."""
         return psycopg.connect(self.conninfo, dbname=database, autocommit=True)
 
+    def dump(self, database: str) -> Path:
+        """Write a dump of `database`, and return its file. It stays until its reader deletes it."""
+        file = self._folder / f"{database}.dump"
+        target = make_conninfo(self.conninfo, dbname=database)
+        self._run("pg_dump", "--format=custom", f"--file={file}", f"--dbname={target}")
+        return file
+
+    def restore(self, database: str, dump: Path) -> None:
+        """Put what is in `dump` in the place of `database`, whoever is connected."""
+        name = sql.Identifier(database)
+        with self.connect() as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        target = make_conninfo(self.conninfo, dbname=database)
+        self._run("pg_restore", "--exit-on-error", f"--dbname={target}", dump)
+
+    def delete(self) -> None:
+        """Delete the data of a server that is stopped for good."""
+        # Processes of a killed one end a moment later.
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     @contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:
         """The URL of a copy of `template`, which is empty by default and has no connection.

@@ -131,6 +131,11 @@ class TcpProxy:
 
         self._each(direction, apply)
 
+    def lead_to(self, server_port: int) -> None:
+        """Forward to another server from now on, as an address does that moves; see `reset`."""
+        self._target = (self._target[0], server_port)
+        self.reset()
+
     def half_close(self, direction: Direction) -> None:
         """Send FIN one way on every open connection; the other way goes on."""
         self._do(lambda: [link.finish(direction) for link in self._links])
