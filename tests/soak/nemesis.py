@@ -166,7 +166,7 @@ class Nemesis:
                 process.hold()
             try:
                 database.restore(dump)
-                done = run(bench.env, "reconcile", "--fix")
+                done = run(bench.env, "reconcile", "--fix", "--older-than", "0")
                 assert done.returncode == 0, done.stdout + done.stderr
                 there = {str(row["id"]) for row in bench.rows()}
                 gone = set(bench.accepted) - there
