@@ -40,8 +40,14 @@ class Broker:
             node.stop()
 
     def recover(self) -> None:
-        """Start what is down, let what is frozen go on, and wait for the whole cluster."""
-        self._cluster.recover()
+        """Start what is down, let what is frozen go on, and wait until every node answers."""
+        for node in self._cluster.nodes:
+            if node.is_running:
+                node.sigcont()
+            else:
+                node.launch()
+        for node in self._cluster.nodes:
+            node.wait_until_ready()
 
     def poison(self, body: bytes, queue: str) -> None:
         """Publish what no version of Waybill has written."""

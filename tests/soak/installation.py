@@ -20,7 +20,7 @@ from tests.support.servers.tcp_proxy import TcpProxy
 from waybill.storage.embedded import EmbeddedS3
 
 #: Long enough for a machine that does other work beside the soak.
-LEASE_SECONDS = 5
+LEASE_SECONDS = 10
 #: Sparse: what is not written takes no room.
 _DISK_BYTES = 12 * 2**30
 

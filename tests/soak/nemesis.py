@@ -27,13 +27,14 @@ from waybill.infra.db.tables import export_task
 #: Between two faults, so that some work is done and some recovery is seen.
 _PAUSE_SECONDS = (1.0, 4.0)
 #: A network or a server is broken for so long: below and above a lease.
-_BROKEN_SECONDS = (0.5, 2 * LEASE_SECONDS)
+_BROKEN_SECONDS = (0.5, 1.5 * LEASE_SECONDS)
 #: Longer than every retry of a single attempt.
-_LONG_SECONDS = (10.0, 30.0)
+_LONG_SECONDS = (15.0, 40.0)
 #: Between a dump and its restore.
 _SINCE_DUMP_SECONDS = (5.0, 20.0)
 #: Mending is tried for so long: a server may need a while to start on a busy machine.
 _MEND_SECONDS = 300
+_MOST_FAILURES = 3
 #: Of a task that kills its worker: enough to see it tried again.
 _POISON_ATTEMPTS = 3
 
@@ -54,8 +55,8 @@ class Nemesis:
     def __init__(self, installation: Installation, chance: random.Random, only: str = "") -> None:
         """`only` is a regular expression for names of faults."""
         self.injected: Counter[str] = Counter()
-        #: What could not be mended; the soak says nothing of the product then.
-        self.failure = ""
+        #: What could not be broken or mended: faults of the soak, of which a few end it.
+        self.failures: list[str] = []
         self._installation = installation
         self._chance = chance
         self._stop = threading.Event()
@@ -67,14 +68,18 @@ class Nemesis:
         """Break and mend, in a thread of its own."""
         names, kinds = list(self._kinds), list(self._kinds.values())
         weights = [kind.weight for kind in kinds]
-        while not self._stop.wait(self._chance.uniform(*_PAUSE_SECONDS)):
+        while not self.is_over and not self._stop.wait(self._chance.uniform(*_PAUSE_SECONDS)):
             (name,) = self._chance.choices(names, weights)
             self.injected[name] += 1
             try:
                 self._kinds[name].inject()
             except Exception:
-                self.failure = f"{name}\n{traceback.format_exc()}"
-                return
+                self.failures.append(f"{name}\n{traceback.format_exc()}")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has given up."""
+        return len(self.failures) > _MOST_FAILURES
 
     def stop(self) -> None:
         """Mend what is broken, and break nothing more."""
