@@ -205,7 +205,7 @@ class Auditor:
             return
         query = sa.text(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND state LIKE 'idle in transaction%'"
+            " AND state LIKE 'idle in transaction%' AND state_change < now() - interval '2 seconds'"
         )
 
         def none() -> bool:

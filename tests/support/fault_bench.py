@@ -265,7 +265,7 @@ def open_bench(
     store.ensure_bucket()
     (port,) = free_ports(1)
     roles = frozenset({"sales"})
-    token = mint(load(jwt_secret=SECRET), "ann", "acme", roles, timedelta(hours=1))
+    token = mint(load(jwt_secret=SECRET), "ann", "acme", roles, timedelta(hours=3))
     client = httpx2.Client(
         base_url=f"http://127.0.0.1:{port}",
         headers={"Authorization": f"Bearer {token}"},
