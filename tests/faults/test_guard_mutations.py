@@ -18,7 +18,6 @@ from waybill.faults import Fault
 from waybill.infra.tasks.audit import Actor
 from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
-from waybill.storage.seaweedfs import _FLAGS
 
 TESTS = Path(__file__).parents[1]
 #: Nothing of the session around it: neither its processes, nor its plugins for output.
@@ -70,12 +69,6 @@ NOTIFICATIONS, LIFECYCLE = "waybill.infra.notifications", "waybill.infra.tasks.l
 CONTRACT = "contract/test_task_outages.py"
 
 MUTATIONS = {
-    "r36 a store without open ports": Mutation(
-        "waybill.storage.seaweedfs._FLAGS",
-        tuple(flag for flag in _FLAGS if flag != "-disableHttp"),
-        "integration/test_s3_embedded.py"
-        "::test_r36_no_port_of_the_server_gives_takes_or_deletes_a_file_without_a_signature",
-    ),
     "r37 a secret of an example": Mutation(
         f"{CONFIG}.weak_secrets.is_guessable",
         always(False),

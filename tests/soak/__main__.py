@@ -91,7 +91,7 @@ def report(installation: Installation, visitors: Visitors, nemesis: Nemesis, stu
     with read_transaction(bench.engine) as connection:
         actions = connection.execute(sa.select(audit_log.c.task_id, audit_log.c.action)).all()
     finished = Counter(task_id for task_id, action in actions if action == "finish")
-    poison = installation.poison - restored_away
+    poison = (installation.poison - restored_away) & set(rows)
     spared = [rows[task_id]["status"] for task_id in poison if not is_worker_lost(rows[task_id])]
     failed = {
         task_id: row["error_code"]
