@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
 import signal
 import socket
 from collections.abc import Callable
@@ -14,19 +15,25 @@ from typing import Annotated, Any
 import typer
 
 from waybill.api.app import create_app
+from waybill.api.cli.api_processes import keep_running, stop_with_parent
 from waybill.api.cli.http_server import BACKLOG, Bounds, QuietServer, server_config
 from waybill.api.cli.open_files import raise_open_files_limit
+from waybill.api.events.stream_count import StreamCount
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.bootstrap import Stack
 from waybill.infra.broker.port import Broker, BrokerUnavailable
 from waybill.infra.config.logs import configure_logging
-from waybill.infra.config.settings import load
+from waybill.infra.config.settings import Settings, load
 from waybill.infra.config.weak_secrets import refuse_weak_secrets
 
 log = logging.getLogger(__name__)
 
 #: A client that acknowledges nothing for this long is gone. Two heartbeats of a stream.
 _SILENT_CLIENT = timedelta(seconds=30)
+
+
+#: More than the cores of most machines; each opens up to 22 connections to the task database.
+_MOST_PROCESSES = 64
 
 
 class AddressInUse(InvalidRequest):
@@ -38,6 +45,9 @@ class AddressInUse(InvalidRequest):
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = 8000,
+    workers: Annotated[
+        int, typer.Option(min=1, max=_MOST_PROCESSES, help="API processes that share the port.")
+    ] = 1,
 ) -> None:
     """Run the API and the task centre; with the worker inside when there is no broker."""
     configure_logging(logging.INFO)
@@ -45,8 +55,12 @@ def serve(
     refuse_weak_secrets(settings, host)
     with Stack(settings) as stack:
         stack.prepare()
+        embedded_worker = settings.amqp_url is None
         with listen(host, port) as listener:
-            asyncio.run(run_server(stack, listener, embedded_worker=settings.amqp_url is None))
+            if workers == 1:
+                asyncio.run(run_server(stack, listener, embedded_worker=embedded_worker))
+            else:
+                asyncio.run(_run_processes(stack, listener, workers, embedded_worker))
 
 
 def worker(
@@ -93,38 +107,82 @@ async def run_server(
     listener: socket.socket,
     *,
     embedded_worker: bool,
+    relays: bool = True,
+    stream_count: StreamCount | None = None,
     ready: Callable[[asyncio.Event], Any] = lambda stop: None,
 ) -> None:
     """Serve the API until a signal, or until the event that `ready` gets is set.
+
+    With ``relays=False`` another process publishes what this one commits, and has the broker.
 
     `ready` is called as soon as requests may be sent: the socket listens already, and holds the
     first of them until it is answered.
     """
     stop = stop_on_signals()
+    stop_with_parent(stop)
     broker = stack.broker()
     relay = stack.relay(broker)
     bounds = Bounds.within(raise_open_files_limit())
-    services = stack.services(relay.wake, stop, broker=broker)
-    app = create_app(services, most_streams=bounds.streams)
+    services = stack.services(relay.wake, stop, broker=broker if relays else None)
+    app = create_app(services, most_streams=bounds.streams, stream_count=stream_count)
     server = QuietServer(server_config(app, bounds))
     jobs = [asyncio.create_task(server.serve(sockets=[listener]), name="http")]
     if embedded_worker:
         service = stack.worker(broker, relay)
         jobs.append(asyncio.create_task(service.run(stop), name="worker"))
-    else:
+    elif relays:
         jobs.append(asyncio.create_task(_relay_until(stop, relay.run()), name="relay"))
     connecting = asyncio.create_task(_connect(broker), name="connect")
     try:
         ready(stop)
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait([stopping, *jobs], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
+        await _until_stopped(stop, jobs)
     finally:
         stop.set()
         server.should_exit = True
         await _join(jobs)
         connecting.cancel()
         await broker.close()
+
+
+async def _run_processes(
+    stack: Stack, listener: socket.socket, count: int, embedded_worker: bool
+) -> None:
+    """Serve the API in `count` processes; without a broker, this one runs the worker."""
+    stop = stop_on_signals()
+    arguments = [
+        (stack.settings, listener, not embedded_worker, stream_count)
+        for stream_count in StreamCount.of_processes(count)
+    ]
+    jobs = [asyncio.create_task(keep_running(_serve_as_child, arguments, stop), name="api")]
+    broker = stack.broker()
+    if embedded_worker:
+        service = stack.worker(broker, stack.relay(broker))
+        jobs.append(asyncio.create_task(service.run(stop), name="worker"))
+    try:
+        await _until_stopped(stop, jobs)
+    finally:
+        stop.set()
+        await _join(jobs)
+        await broker.close()
+
+
+def _serve_as_child(
+    settings: Settings, listener: socket.socket, relays: bool, stream_count: StreamCount
+) -> None:
+    """One of several API processes. What has to be prepared, its parent has prepared."""
+    configure_logging(logging.INFO)
+    with Stack(settings) as stack, listener:
+        asyncio.run(
+            run_server(
+                stack, listener, embedded_worker=False, relays=relays, stream_count=stream_count
+            )
+        )
+
+
+async def _until_stopped(stop: asyncio.Event, jobs: list[asyncio.Task[Any]]) -> None:
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([stopping, *jobs], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
 
 
 async def _connect(broker: Broker) -> None:
@@ -146,12 +204,16 @@ async def _run_worker(stack: Stack, queues: tuple[str, ...]) -> None:
 
 
 def stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM or Ctrl-C sets. A second signal ends the process at once."""
+    """An event that SIGTERM or Ctrl-C sets. A second signal ends the process at once.
+
+    Not one of several API processes, which gets two for one: a terminal and systemd signal all
+    processes, and its parent does, too. It ends with its parent.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def asked(number: signal.Signals) -> None:
-        if stop.is_set():
+        if stop.is_set() and multiprocessing.parent_process() is None:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         stop.set()
