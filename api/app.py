@@ -31,6 +31,7 @@ from waybill.api.http.examples import add_examples
 from waybill.api.http.middleware import BodyLimit, Envelope
 from waybill.api.http.prefix import PathPrefix, prefix_of
 from waybill.api.links import routes as links
+from waybill.api.notices import opt_outs
 from waybill.api.notices import routes as notices
 from waybill.api.pages import routes as pages
 from waybill.api.pages.static_files import mount_static
@@ -57,6 +58,7 @@ _ROUTES = (
     exports,
     links,
     notices,
+    opt_outs,
     datasets,
     admin,
     health,

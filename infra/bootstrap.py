@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from waybill.infra.broker.rabbitmq.broker import RabbitBroker
     from waybill.infra.estimates.estimator import Estimator
     from waybill.infra.files.reconcile import Reconciler
+    from waybill.infra.notifications.opt_outs import MailOptOuts
     from waybill.infra.notifications.rules import NotificationRules
     from waybill.infra.services import Services
     from waybill.infra.sessions.revocations import Revocations
@@ -199,14 +200,26 @@ class Stack:
         """Which notifications a request may ask for."""
         from waybill.infra.notifications.rules import NotificationRules
 
-        return NotificationRules(self.settings)
+        return NotificationRules(self.settings, opt_outs=self.mail_opt_outs)
+
+    @cached_property
+    def mail_opt_outs(self) -> MailOptOuts:
+        """Who wants no mails that others ask for."""
+        from waybill.infra.notifications.opt_outs import MailOptOuts
+
+        return MailOptOuts(self.engine, self.settings.public_url)
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
         """The dead letters in the task tables."""
         from waybill.infra.tasks.dead_letters import DeadLetters
 
-        return DeadLetters(self.engine)
+        return DeadLetters(
+            self.engine,
+            limits=self.settings,
+            # Built when a replay asks for it: it may have to draw a secret.
+            check_targets=lambda *asked: self.notification_rules.check_again(*asked),
+        )
 
     @cached_property
     def audit_chain(self) -> AuditChain:
@@ -285,7 +298,11 @@ class Stack:
         """A worker for `queues`, or for all queues of the registry."""
         from waybill.infra.broker.memory import MemoryBroker
         from waybill.infra.files.background import BackgroundReconcile
-        from waybill.infra.notifications.delivery import Deliverer, build_senders
+        from waybill.infra.notifications.delivery import (
+            Deliverer,
+            build_senders,
+            receiver_rates,
+        )
         from waybill.infra.notifications.queue import NotificationQueue
         from waybill.infra.tasks.lifecycle.maintenance import Maintenance
         from waybill.infra.tasks.lifecycle.outages import TaskOutages
@@ -319,8 +336,10 @@ class Stack:
                 reconcile=BackgroundReconcile(self.reconciler, retention=settings.retention),
             ),
             Deliverer(
-                NotificationQueue(self.engine, settings.notify_retry_delays),
-                build_senders(settings),
+                NotificationQueue(
+                    self.engine, settings.notify_retry_delays, receiver_rates(settings)
+                ),
+                build_senders(settings, self.mail_opt_outs),
             ),
             self.dead_letters,
             queues=queues or self.registry.queues,

@@ -18,6 +18,7 @@ from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.history import TaskHistory
 from waybill.infra.files.stored_files import StoredFiles
 from waybill.infra.links.share_links import ShareLinks
+from waybill.infra.notifications.opt_outs import MailOptOuts
 from waybill.infra.notifications.queries import NotificationQueries
 from waybill.infra.notifications.rules import NotificationRules
 from waybill.infra.sessions.revocations import Revocations
@@ -68,7 +69,10 @@ class Services:
         self.changes = TaskChanges(engine)
         self.history = TaskHistory(engine)
         self.admin_queries = AdminQueries(engine)
-        self.dead_letters = DeadLetters(engine)
+        self.dead_letters = DeadLetters(
+            engine, limits=settings, check_targets=notification_rules.check_again
+        )
+        self.mail_opt_outs = MailOptOuts(engine, settings.public_url)
         self.links = ShareLinks(engine)
         self.files = StoredFiles(engine, store)
         self.refusals = Refusals(engine)

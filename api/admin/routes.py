@@ -102,10 +102,15 @@ def get_dead_letter(letter_id: RowId, admin: Admin, services: ServicesDep) -> De
 
 
 @router.post(
-    "/dead-letters/{letter_id}/replay", response_model=Replay, responses=problem_docs(404, 422)
+    "/dead-letters/{letter_id}/replay",
+    response_model=Replay,
+    responses=problem_docs(404, 422, 429, 503),
 )
 def replay_dead_letter(letter_id: RowId, admin: Admin, services: ServicesDep) -> Replay:
-    """Submit its export again in its owner's name. Repeating the call is harmless."""
+    """Submit its export again in its owner's name. Repeating the call is harmless.
+
+    It counts against the quotas and rates of the owner. A replay that they refuse can be repeated.
+    """
     return service.replay_dead_letter(services, admin, letter_id)
 
 

@@ -114,6 +114,7 @@ def replay_dead_letter(services: Services, caller: AdminCaller, letter_id: int) 
 
     Raises:
         DeadLetterNotFound: also if it belongs to a tenant out of scope.
+        NotNow, BadNotificationTarget: as for any new task of the owner.
     """
     replay = services.dead_letters.replay(caller.scope, letter_id, caller.actor)
     services.wake_relay()

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from waybill.api.cli.console import JsonFlag, emit, help_without_command
+from waybill.api.cli.console import JsonFlag, emit, help_without_command, note
 from waybill.api.cli.terminal_text import one_line
+from waybill.exporter.errors import ExportRejected, WaybillError
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
 from waybill.infra.tasks.audit import Actor
-from waybill.infra.tasks.dead_letters import DeadLetter
+from waybill.infra.tasks.dead_letters import DeadLetter, Replay
 from waybill.infra.tasks.queries.scope import ALL_TENANTS
 
 app = typer.Typer(
@@ -56,18 +57,29 @@ def show_dead_letter(
 def replay_dead_letters(
     letter_ids: Annotated[list[int], typer.Argument()], as_json: JsonFlag = False
 ) -> None:
-    """Run the exports of these dead letters again. Doing it twice is harmless."""
+    """Run the exports of these dead letters again. Doing it twice is harmless.
+
+    They count against the quotas and rates of their owners. One that is refused stays open and
+    keeps no other from its turn.
+    """
+    replays, code = [], 0
     with Stack(load()) as stack:
         stack.check_database(tables=True)
         actor = Actor.command_line(getpass.getuser())
-        replays = [
-            stack.dead_letters.replay(ALL_TENANTS, letter_id, actor) for letter_id in letter_ids
-        ]
+        for letter_id in letter_ids:
+            try:
+                replays.append(stack.dead_letters.replay(ALL_TENANTS, letter_id, actor))
+            except WaybillError as error:
+                note(f"{letter_id}: {error.message}")
+                replays.append(Replay(letter_id, None, error.code))
+                code = max(code, 2 if isinstance(error, ExportRejected) else 1)
     emit(
         [asdict(item) for item in replays],
         "\n".join(f"{item.letter_id}: {item.outcome} {item.task_id or ''}" for item in replays),
         as_json=as_json,
     )
+    if code:
+        raise typer.Exit(code)
 
 
 def _line(letter: DeadLetter) -> str:

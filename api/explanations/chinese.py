@@ -38,6 +38,10 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "无法向该目标发送通知。",
         "消息中说明了原因。请移除 `notify`，或更换目标。",
     ),
+    "bad_opt_out_link": (
+        "此退订链接无效。",
+        "请从邮件中复制完整的链接。",
+    ),
     "bad_request": (
         "无法解析该请求。",
         "请对照 /openapi.json 中的接口说明。",
@@ -313,6 +317,10 @@ CHINESE: Mapping[str, tuple[str, str]] = {
     "too_many_streams": (
         "您打开的事件流过多。",
         "请关闭其他页面，或用一个事件流查看全部导出。",
+    ),
+    "too_many_submits": (
+        "您或您的组织新建导出过于频繁。",
+        "请稍候再重新提交，Retry-After 给出需要等待的秒数。",
     ),
     "try_later": (
         "消息到达过早，或此工作进程正忙。",

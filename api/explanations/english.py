@@ -40,6 +40,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "A notification cannot be sent to this target.",
         "The message says why. Remove `notify`, or use another target.",
     ),
+    "bad_opt_out_link": (
+        "This address does not stop any mails.",
+        "Copy the whole link from the mail.",
+    ),
     "bad_request": (
         "The request cannot be read.",
         "Compare it with the API description at /openapi.json.",
@@ -319,6 +323,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
     "too_many_streams": (
         "You have too many event streams open.",
         "Close other pages, or watch all exports with one stream.",
+    ),
+    "too_many_submits": (
+        "You or your organisation are starting exports too quickly.",
+        "Wait a moment, then start the export again. Retry-After states the seconds.",
     ),
     "try_later": (
         "The message arrived too early, or this worker is busy.",

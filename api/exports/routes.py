@@ -168,9 +168,15 @@ def cancel(
         **problem_docs(401, 403, 404, 409, 422, 429, 503),
     },
 )
-def retry(task_id: UUID, user: Caller, services: ServicesDep, response: Response) -> SubmittedTask:
-    """Submit an export that ended without a file again, as a new task."""
-    return submitted_response(retry_export(services, user, task_id), response, HTTPStatus.CREATED)
+def retry(
+    task_id: UUID, user: Caller, services: ServicesDep, response: Response, email: CallerEmail
+) -> SubmittedTask:
+    """Submit an export that ended without a file again, as a new task.
+
+    Its `notify` is judged again.
+    """
+    submitted = retry_export(services, user, task_id, email)
+    return submitted_response(submitted, response, HTTPStatus.CREATED)
 
 
 @router.delete(

@@ -62,7 +62,7 @@ def submit_export(
         asked_filename=request.filename or "",
         max_attempts=services.settings.max_attempts,
         idempotency_key=idempotency_key,
-        notify=services.notification_rules.stored(notify),
+        notify=services.notification_rules.stored(notify, own_address),
         options=plan.options,
         single_flight=_single_flight(services, plan),
     )
@@ -72,11 +72,13 @@ def submit_export(
     return submitted
 
 
-def retry_export(services: Services, user: Principal, task_id: UUID) -> Submitted:
-    """Submit an ended export again as a new task, if the caller still may.
+def retry_export(
+    services: Services, user: Principal, task_id: UUID, own_address: str | None = None
+) -> Submitted:
+    """Submit an ended export again as a new task, if the caller still may and its targets, too.
 
     Raises:
-        TaskNotFound, TaskConflict, PermissionDenied, InvalidRequest, NotNow.
+        TaskNotFound, TaskConflict, PermissionDenied, InvalidRequest, BadNotificationTarget, NotNow.
     """
     task = services.requests.get(user, task_id)
     authorise_again(services, user, task)
@@ -91,10 +93,14 @@ def retry_export(services: Services, user: Principal, task_id: UUID) -> Submitte
         filename=task.filename,
         csv=csv_options(task.options),
     )
+    notify = services.notification_rules.check_again(user.tenant, task.notify or {}, own_address)
     _note_audit_export(services, user, plan)
     shared, most = _single_flight(services, plan), services.settings.max_attempts
-    _check_reusable(services, user, NewTask.retry_of(task, max_attempts=most, single_flight=shared))
-    submitted = services.requests.retry(user, task_id, max_attempts=most, single_flight=shared)
+    new = NewTask.retry_of(task, max_attempts=most, notify=notify, single_flight=shared)
+    _check_reusable(services, user, new)
+    submitted = services.requests.retry(
+        user, task_id, max_attempts=most, notify=notify, single_flight=shared
+    )
     services.wake_relay()
     return submitted
 

@@ -47,12 +47,12 @@ _YEAR_SECONDS = 365 * 24 * 60 * 60
 
 
 # Also for mistyped addresses around a token: `//d/…`, `/D/…`, `/d/…/`.
-_SHARE_LINK = re.compile(r"(/+d/+).+", re.IGNORECASE | re.DOTALL)
+_TOKEN_LINK = re.compile(r"(/+(?:d|opt-out)/+).+", re.IGNORECASE | re.DOTALL)
 
 
 def loggable(path: str) -> str:
-    """`path` as the log may hold it: without the token of a share link."""
-    return _SHARE_LINK.sub(r"\1…", path)
+    """`path` as the log may hold it: without the token of a share link or an opt-out link."""
+    return _TOKEN_LINK.sub(r"\1…", path)
 
 
 def transport_security(public_url: str | None) -> dict[str, str]:

@@ -109,7 +109,7 @@ def describe_link(token: str, user: Caller, services: ServicesDep) -> RedirectRe
     responses={
         200: {"model": SubmittedTask, "description": "The same export existed already."},
         303: {"description": "Redirect to the task centre, for a browser."},
-        **problem_docs(400, 401, 403, 404, 409, 422, 503),
+        **problem_docs(400, 401, 403, 404, 409, 422, 429, 503),
     },
 )
 def run_link_again(

@@ -12,6 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 
 from waybill.api.context import Context
+from waybill.api.explanations import explain
+from waybill.api.explanations.codes import PROBLEM_CODES
 from waybill.api.http.prefix import prefix_in
 from waybill.api.languages import language_of
 from waybill.api.pages.form_fields import form_fields
@@ -28,6 +30,13 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+#: What the page says in its own language, because no field of the form is to blame.
+_LOAD_PROBLEMS = [
+    code
+    for code, (status, _) in PROBLEM_CODES.items()
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+]
 
 #: With `no-referrer` a browser sends `Origin: null` with the page's own forms, and they would be
 #: refused. Other hosts get no referrer with this policy either. (Fetch standard, 3.1.)
@@ -83,6 +92,9 @@ def task_centre_page(setup: PageSetup, services: Services, user: Principal) -> H
     return render(
         setup,
         "task_centre.html",
+        texts={
+            f"problem_{code}": explain(code, setup.catalogue.code).cause for code in _LOAD_PROBLEMS
+        },
         user=user,
         sees_operations=services.admin_scope(user) is not None,
         forms=forms,

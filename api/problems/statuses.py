@@ -21,6 +21,7 @@ from waybill.exporter.errors import (
     WaybillError,
 )
 from waybill.infra.links.share_links import LinkNotFound, TooManyLinks
+from waybill.infra.notifications.opt_outs import BadOptOutLink
 from waybill.infra.notifications.rules import BadNotificationTarget
 from waybill.infra.sessions.denylist import RevocationsUnread
 from waybill.infra.tasks.dead_letters import DeadLetterNotFound
@@ -29,6 +30,7 @@ from waybill.infra.tasks.lifecycle.quotas import (
     DailyRowsExceeded,
     NotNow,
     TooManyExports,
+    TooManySubmits,
 )
 from waybill.infra.tasks.model import IdempotencyMismatch, TaskConflict, TaskNotFound
 from waybill.storage.errors import (
@@ -53,6 +55,7 @@ STATUS: Mapping[type[WaybillError | StorageError], HTTPStatus] = {
     TaskNotFound: HTTPStatus.NOT_FOUND,
     DeadLetterNotFound: HTTPStatus.NOT_FOUND,
     LinkNotFound: HTTPStatus.NOT_FOUND,
+    BadOptOutLink: HTTPStatus.NOT_FOUND,
     TaskConflict: HTTPStatus.CONFLICT,
     TooManyLinks: HTTPStatus.CONFLICT,
     errors.FileNotReady: HTTPStatus.CONFLICT,
@@ -70,6 +73,7 @@ STATUS: Mapping[type[WaybillError | StorageError], HTTPStatus] = {
     errors.TooManyStreams: HTTPStatus.TOO_MANY_REQUESTS,
     NotNow: HTTPStatus.TOO_MANY_REQUESTS,
     TooManyExports: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManySubmits: HTTPStatus.TOO_MANY_REQUESTS,
     DailyRowsExceeded: HTTPStatus.TOO_MANY_REQUESTS,
     BacklogFull: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,

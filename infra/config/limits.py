@@ -1,4 +1,4 @@
-"""Limits of one user and one tenant: how much they may have at once, and in a day.
+"""Limits of one user and one tenant: how much they may have at once, in a minute and in a day.
 
 They keep one user from taking what belongs to everybody. People who work by hand should never
 reach them.
@@ -7,6 +7,8 @@ reach them.
 from __future__ import annotations
 
 from pydantic import BaseModel, Field
+
+from waybill.infra.config.value_types import PerPeriod
 
 #: Larger than any count.
 _NO_LIMIT = 2**62
@@ -38,6 +40,15 @@ class Limits(BaseModel):
     max_daily_rows_per_tenant: int = Field(
         10_000_000_000, ge=1, description="The same for all users of one tenant together."
     )
+    max_submits_per_minute: PerPeriod = Field(
+        300,
+        description="New exports of one user at once, and again in each further minute; then 429. "
+        "0: no limit.",
+    )
+    max_submits_per_minute_per_tenant: PerPeriod = Field(
+        3_000,
+        description="The same for all users of one tenant together. 0: no limit.",
+    )
     max_backlog: int = Field(
         20_000,
         ge=1,
@@ -47,4 +58,5 @@ class Limits(BaseModel):
     @classmethod
     def only(cls, **limits: int) -> Limits:
         """These limits and no others."""
-        return Limits(**dict.fromkeys(Limits.model_fields, _NO_LIMIT) | limits)
+        rates = {"max_submits_per_minute": 0, "max_submits_per_minute_per_tenant": 0}
+        return Limits(**dict.fromkeys(Limits.model_fields, _NO_LIMIT) | rates | limits)

@@ -17,6 +17,7 @@ from waybill.infra.config.value_types import (
     Delays,
     OptionalSecret,
     OptionalText,
+    PerPeriod,
     comma_separated,
     mail_domain,
 )
@@ -43,6 +44,16 @@ class NotificationSettings(BaseModel):
         le=timedelta(days=3650),
         validation_alias="WAYBILL_NOTICE_DAYS",
         description="Days after which notices and delivery logs are deleted.",
+    )
+    max_webhooks_per_minute: PerPeriod = Field(
+        600,
+        description="Webhooks to one host at once, and again in each further minute; the others "
+        "wait. 0: no limit.",
+    )
+    max_mails_per_hour: PerPeriod = Field(
+        30,
+        description="Mails to one mailbox at once, and again in each further hour; the others are "
+        "merged into one. 0: no limit.",
     )
     webhook_secrets: OptionalSecret = Field(
         None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from waybill.infra.config.memory import check_memory
@@ -55,6 +55,9 @@ Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Days = Annotated[timedelta, BeforeValidator(_days)]
 #: Growing delays, written as seconds separated by commas.
 Delays = Annotated[tuple[timedelta, ...], NoDecode, BeforeValidator(_delays)]
+#: Times in a period; 0 is no limit. Tokens come back after whole microseconds, so more could not be
+#: told apart.
+PerPeriod = Annotated[int, Field(ge=0, le=1_000_000)]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
 #: A memory budget as `waybill.infra.config.memory` reads it.
 MemoryText = Annotated[str, AfterValidator(check_memory)]

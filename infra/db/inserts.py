@@ -14,7 +14,12 @@ _INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.ins
 
 def insert(connection: Connection, table: sa.Table) -> Any:
     """An INSERT in the database's own dialect, which knows ``ON CONFLICT``."""
-    return _INSERT[connection.dialect.name](table)
+    return insert_in(connection.dialect.name, table)
+
+
+def insert_in(dialect: str, table: sa.Table) -> Any:
+    """As `insert`, in the dialect of this name: for statements that are built only once."""
+    return _INSERT[dialect](table)
 
 
 def insert_ignoring(connection: Connection, table: sa.Table, *returning: Any) -> Any:

@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,9 +19,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from waybill.infra.config.notifications import MailServer
 from waybill.infra.config.settings import Settings
 from waybill.infra.config.value_types import mail_domain
+from waybill.infra.db.token_buckets import Rate
 from waybill.infra.notifications.mail import MailSender
+from waybill.infra.notifications.opt_outs import MailOptOuts
 from waybill.infra.notifications.queue import DeliveryResult, DueNotification, NotificationQueue
-from waybill.infra.notifications.rules import build_signer, target_rules
+from waybill.infra.notifications.rules import build_signer, mail_domains, target_rules
 from waybill.infra.notifications.webhook_targets import redacted
 from waybill.infra.notifications.webhooks import WebhookSender
 from waybill.infra.tasks.notifications import EMAIL, WEBHOOK
@@ -119,7 +122,15 @@ class Deliverer:
         self._delivery_ended.set()
 
 
-def build_senders(settings: Settings) -> dict[str, Sender]:
+def receiver_rates(settings: Settings) -> dict[str, Rate]:
+    """How often one receiver may get something, by channel."""
+    return {
+        WEBHOOK: Rate(settings.max_webhooks_per_minute),
+        EMAIL: Rate(settings.max_mails_per_hour, timedelta(hours=1)),
+    }
+
+
+def build_senders(settings: Settings, opt_outs: MailOptOuts) -> dict[str, Sender]:
     """A sender for each channel that the settings allow. They live as long as the process."""
     # Threads of their own: name servers and mail servers that hang must not take the threads of
     # exports. Twice as many as deliveries, because an abandoned attempt still holds its thread.
@@ -135,6 +146,8 @@ def build_senders(settings: Settings) -> dict[str, Sender]:
             settings.smtp_from,
             threads,
             public_url=settings.public_url,
+            domains=mail_domains(settings),
+            opt_out_url=opt_outs.link,
         )
     return senders
 
@@ -147,6 +160,7 @@ def _described(item: DueNotification, result: DeliveryResult) -> dict[str, Any]:
         "channel": item.channel,
         "to": to,
         "attempt": item.attempt,
+        **({"merged": len(item.merged)} if item.merged else {}),
         "status": result.status,
         "error": result.error,
     }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import smtplib
 import ssl
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from contextlib import suppress
 from email.message import EmailMessage
-from email.policy import SMTP as SMTP_LINES
+from email.policy import SMTP
 from email.utils import format_datetime
 
 from waybill.infra.config.notifications import MailServer
@@ -21,6 +23,8 @@ _STEP_SECONDS = 10.0
 ATTEMPT_SECONDS = 45.0
 #: From here on a refusal is permanent. (RFC 5321, 4.2.1.)
 _PERMANENT = 500
+#: A folded link would be encoded, and no link any more. Lines may have 998 characters (RFC 5322).
+_LINES = SMTP.clone(max_line_length=998)
 
 
 class MailSender:
@@ -37,8 +41,16 @@ class MailSender:
         executor: Executor,
         *,
         public_url: str | None = None,
+        domains: Collection[str] | None = None,
+        opt_out_url: Callable[[str], str | None] = lambda _: None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        """`domains` are those that mails to others may go to; None: not judged again.
+
+        `opt_out_url` makes the link in a mail to others.
+        """
+        self._domains = domains
+        self._opt_out_url = opt_out_url
         self._server = server
         self._sender = sender
         self._executor = executor
@@ -47,6 +59,8 @@ class MailSender:
 
     async def send(self, item: DueNotification) -> DeliveryResult:
         """Make one attempt to deliver `item`. Never raises for faults of the server or network."""
+        if not self._may_go(item):
+            return DeliveryResult(delivered=False, error="address_refused", final=True)
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 return await asyncio.get_running_loop().run_in_executor(
@@ -54,6 +68,13 @@ class MailSender:
                 )
         except TimeoutError:
             return DeliveryResult(delivered=False, error="timeout")
+
+    def _may_go(self, item: DueNotification) -> bool:
+        """Whether the settings still allow the address."""
+        # Older versions did not store whose it is.
+        known_foreign = item.detail.get("to_owner") is False
+        allowed = self._domains is None or mail_domain(item.target) in self._domains
+        return allowed or not known_foreign
 
     def _submit(self, item: DueNotification) -> DeliveryResult:
         try:
@@ -104,16 +125,28 @@ class MailSender:
         return connection
 
     def _message(self, item: DueNotification) -> EmailMessage:
-        message = EmailMessage(policy=SMTP_LINES)
+        message = EmailMessage(policy=_LINES)
         message["From"] = self._sender
         message["To"] = item.target
         message["Subject"] = mail_subject(item)
         message["Date"] = format_datetime(item.created_at)
         # The same at every attempt, so that mail programs recognise a copy.
-        message["Message-ID"] = f"<{item.id.hex}@{mail_domain(self._sender)}>"
+        message["Message-ID"] = f"<{_message_id(item)}@{mail_domain(self._sender)}>"
         message["Auto-Submitted"] = "auto-generated"
-        message.set_content(mail_text(item, self._public_url), cte="quoted-printable")
+        url = None if item.to_owner else self._opt_out_url(item.target)
+        if url and url.startswith("https:"):
+            # One click in the mail program. (RFC 8058.)
+            message["List-Unsubscribe"] = f"<{url}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        message.set_content(mail_text(item, self._public_url, url), cte="quoted-printable")
         return message
+
+
+def _message_id(item: DueNotification) -> str:
+    if not item.merged:
+        return item.id.hex
+    ids = sorted(each.id.bytes for each in (item, *item.merged))
+    return hashlib.sha256(b"".join(ids)).hexdigest()[:32]
 
 
 def _refused(code: int) -> DeliveryResult:

@@ -13,6 +13,7 @@ from waybill.infra.config.notifications import DeniedHosts, parse_secrets
 from waybill.infra.config.settings import Settings
 from waybill.infra.config.value_types import comma_separated, mail_domain
 from waybill.infra.notifications.lookups import Lookups
+from waybill.infra.notifications.opt_outs import MailOptOuts
 from waybill.infra.notifications.signing import Signer
 from waybill.infra.notifications.stored_targets import StoredTargets
 from waybill.infra.notifications.webhook_targets import (
@@ -22,6 +23,7 @@ from waybill.infra.notifications.webhook_targets import (
     is_literal,
     system_resolve,
 )
+from waybill.infra.tasks.notifications import EMAIL, OWN_EMAIL, WEBHOOK
 
 Channel = Literal["webhook", "email"]
 
@@ -65,6 +67,11 @@ def target_rules(settings: Settings) -> TargetRules:
     )
 
 
+def mail_domains(settings: Settings) -> frozenset[str]:
+    """The domains to whose addresses everybody may have mails sent."""
+    return frozenset(comma_separated(settings.mail_domains))
+
+
 class NotificationRules:
     """Checks the `notify` of a request when its task is stored."""
 
@@ -73,13 +80,16 @@ class NotificationRules:
         settings: Settings,
         resolve: Resolve = system_resolve,
         lookups: Lookups | None = None,
+        opt_outs: MailOptOuts | None = None,
     ) -> None:
+        """Without `opt_outs`, they are judged only when a mail is sent."""
         self.signer = build_signer(settings)
         self._targets = target_rules(settings)
         self._resolve = resolve
         self._lookups = lookups or Lookups()
         self._sends_mail = settings.smtp_url is not None and settings.smtp_from is not None
-        self._mail_domains = frozenset(comma_separated(settings.mail_domains))
+        self._mail_domains = mail_domains(settings)
+        self._opt_outs = opt_outs
 
     def check(self, tenant: str, notify: Mapping[str, str], own_address: str | None) -> None:
         """Check the target of each channel. `own_address` is that of the caller's token.
@@ -90,22 +100,52 @@ class NotificationRules:
         Raises:
             BadNotificationTarget: with the channel and what is wrong with it.
         """
-        if "webhook" in notify:
-            self._check_webhook(tenant, notify["webhook"])
-        if "email" in notify:
-            self._check_email(notify["email"], own_address)
+        if WEBHOOK in notify:
+            if self.signer is None:
+                raise BadNotificationTarget(
+                    "webhook", "This installation has no secret to sign webhooks with."
+                )
+            self._check_webhook(tenant, notify[WEBHOOK], may_be_unknown=False)
+        if EMAIL in notify:
+            self._check_email(notify[EMAIL], own_address)
 
-    def stored(self, notify: Mapping[str, str]) -> dict[str, str]:
-        """The checked targets of a request as its task holds them: no secret path in plain text."""
-        if self.signer is None:
-            return dict(notify)
-        return StoredTargets(self.signer.master_keys).seal(notify)
+    def stored(self, notify: Mapping[str, str], own_address: str | None) -> dict[str, str]:
+        """The checked targets of a request as its task holds them.
 
-    def _check_webhook(self, tenant: str, url: str) -> None:
+        No secret path is in plain text, and the caller's own address is marked as such.
+        """
+        targets = dict(notify)
+        if EMAIL in targets and _same(targets[EMAIL], own_address):
+            targets[OWN_EMAIL] = targets.pop(EMAIL)
         if self.signer is None:
-            raise BadNotificationTarget(
-                "webhook", "This installation has no secret to sign webhooks with."
-            )
+            return targets
+        return StoredTargets(self.signer.master_keys).seal(targets)
+
+    def check_again(
+        self, tenant: str, stored: Mapping[str, str], own_address: str | None
+    ) -> dict[str, str]:
+        """Check the targets of an earlier task as `stored` made them; returns those of its copy.
+
+        What an operator has switched off meanwhile, or a host without an address, does not stop
+        the export: the deliveries say so. `own_address` is None where the owner is not the caller.
+
+        Raises:
+            BadNotificationTarget: as `check`.
+        """
+        targets = dict(stored)
+        if WEBHOOK in targets:
+            # Encrypted or not, the path does not matter here.
+            self._check_webhook(tenant, targets[WEBHOOK], may_be_unknown=True)
+        if OWN_EMAIL in targets and own_address and not _same(targets[OWN_EMAIL], own_address):
+            targets[EMAIL] = targets.pop(OWN_EMAIL)
+        if EMAIL in targets:
+            if self._sends_mail:
+                self._check_email(targets[EMAIL], own_address)
+            if _same(targets[EMAIL], own_address):
+                targets[OWN_EMAIL] = targets.pop(EMAIL)
+        return targets
+
+    def _check_webhook(self, tenant: str, url: str, *, may_be_unknown: bool) -> None:
         try:
             target = self._targets.parse(url)
             if is_literal(target.host):
@@ -115,7 +155,7 @@ class NotificationRules:
         except BadWebhookUrl as error:
             raise BadNotificationTarget("webhook", str(error)) from None
         except OSError as error:
-            if error.errno == socket.EAI_AGAIN:
+            if may_be_unknown or error.errno == socket.EAI_AGAIN:
                 # The name server's own trouble, now.
                 return
             raise BadNotificationTarget(
@@ -128,9 +168,15 @@ class NotificationRules:
         domain = mail_domain(address)
         if domain is None:
             raise BadNotificationTarget("email", "This is not a plain mail address.")
-        if not _same(address, own_address) and domain not in self._mail_domains:
+        if _same(address, own_address):
+            return
+        if domain not in self._mail_domains:
             raise BadNotificationTarget(
                 "email", "Only your own address and allowed domains may be mailed."
+            )
+        if self._opt_outs is not None and self._opt_outs.contains(address):
+            raise BadNotificationTarget(
+                "email", "The owner of this address wants no mails that others ask for."
             )
 
 

@@ -1,7 +1,8 @@
 """Texts of webhooks and mails: that an export has ended, how, and where to find it.
 
 Neither contains a parameter of the export or a link to its file, because mails are forwarded and
-webhooks are logged. The page they link to requires a login.
+webhooks are logged. The page they link to requires a login. A mail to anybody but the owner holds
+no text that the owner has chosen, such as a file name: it comes from the company's own sender.
 """
 
 from __future__ import annotations
@@ -19,11 +20,18 @@ _SUBJECTS: Mapping[str, str] = {
     TaskStatus.FAILED: "Export failed",
     TaskStatus.CANCELLED: "Export cancelled",
 }
-_SENTENCES: Mapping[str, str] = {
+_OWN_SENTENCES: Mapping[str, str] = {
     TaskStatus.SUCCESS: "Your export is ready.",
     TaskStatus.FAILED: "Your export could not be made.",
     TaskStatus.CANCELLED: "Your export was cancelled.",
 }
+_SENTENCES: Mapping[str, str] = {
+    TaskStatus.SUCCESS: "An export is ready.",
+    TaskStatus.FAILED: "An export could not be made.",
+    TaskStatus.CANCELLED: "An export was cancelled.",
+}
+#: The most exports that a mail names.
+_MOST_LISTED = 20
 #: Mail programs cut longer subjects; a file name may have 255 characters.
 _NAME_CHARS = 120
 
@@ -45,25 +53,54 @@ def webhook_body(item: DueNotification, public_url: str | None) -> bytes:
 
 def mail_subject(item: DueNotification) -> str:
     """The subject of a mail: one line, whatever the file is called."""
-    return f"{_SUBJECTS[item.detail['status']]}: {_one_line(item.detail['filename'])}"
+    if item.merged:
+        return f"{1 + len(item.merged)} exports have ended"
+    return _title(item)
 
 
-def mail_text(item: DueNotification, public_url: str | None) -> str:
-    """The text of a mail."""
-    detail = item.detail
-    lines = [
-        _SENTENCES[detail["status"]],
-        "",
-        f"File:   {_one_line(detail['filename'])}",
-        f"Export: {_one_line(detail['type'])}",
-        f"State:  {detail['status']}",
-    ]
+def mail_text(item: DueNotification, public_url: str | None, opt_out_url: str | None = None) -> str:
+    """The text of a mail. `opt_out_url` is for mails to others, with a sentence about it."""
+    lines = _merged_lines(item, public_url) if item.merged else _lines(item, public_url)
+    if opt_out_url:
+        lines += ["", "You get this mail because somebody else asked for it. To get no more:"]
+        lines.append(opt_out_url)
+    return "\n".join([*lines, ""])
+
+
+def _lines(item: DueNotification, public_url: str | None) -> list[str]:
+    detail, own = item.detail, item.to_owner
+    lines = [(_OWN_SENTENCES if own else _SENTENCES)[detail["status"]], ""]
+    if own:
+        lines.append(f"File:   {_one_line(detail['filename'])}")
+    lines += [f"Export: {_one_line(detail['type'])}", f"State:  {detail['status']}"]
     if detail["status"] == TaskStatus.FAILED:
-        lines.append(f"Cause:  {_one_line(detail['message'] or '')} ({detail['code']})")
+        # The message may repeat a parameter, which its owner chose.
+        message = f"{_one_line(detail['message'] or '')} ({detail['code']})"
+        lines.append(f"Cause:  {message if own else detail['code']}")
+    if not own:
+        lines.append(f"Owner:  {_one_line(item.user_id)}")
     lines.append(f"Task:   {item.task_id}")
     if public_url:
         lines += ["", f"{public_url}/?task={item.task_id}"]
-    return "\n".join([*lines, ""])
+    return lines
+
+
+def _merged_lines(item: DueNotification, public_url: str | None) -> list[str]:
+    items = [item, *item.merged]
+    lines = [
+        f"{len(items)} exports have ended. They are in one mail because there were many in a short"
+        " time.",
+        "",
+        *(f"- {_title(each)}" for each in items[:_MOST_LISTED]),
+    ]
+    if len(items) > _MOST_LISTED:
+        lines.append(f"- and {len(items) - _MOST_LISTED} more")
+    return [*lines, "", f"{public_url}/"] if public_url else lines
+
+
+def _title(item: DueNotification) -> str:
+    name = item.detail["filename" if item.to_owner else "type"]
+    return f"{_SUBJECTS[item.detail['status']]}: {_one_line(name)}"
 
 
 def _one_line(text: str) -> str:

@@ -38,6 +38,11 @@ _V4_SPECIAL = tuple(
     for text in (
         "192.0.0.0/24",  # IETF protocol assignments (RFC 6890)
         "192.88.99.0/24",  # 6to4 relays, deprecated (RFC 7526)
+        # Public by registration, but inside a cloud they are its own services, which trust every
+        # machine there.
+        "168.63.129.16/32",  # Azure: WireServer, DNS and health probes
+        "161.26.0.0/16",  # IBM Cloud: services of the private network
+        "166.8.0.0/14",  # IBM Cloud: endpoints of the private network
     )
 )
 #: Everything that IANA has assigned for unicast. NAT64, mapped, compatible, local and multicast

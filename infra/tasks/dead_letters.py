@@ -7,6 +7,7 @@ recorded once however often its message arrives, and replayed at most once.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from waybill.exporter.errors import ExportRejected
 from waybill.infra.broker.port import BadMessage, WakeUp
+from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.inserts import insert_ignoring
 from waybill.infra.db.tables import dead_letter, export_task
@@ -63,15 +65,32 @@ class Replay:
 
     letter_id: int
     task_id: UUID | None
-    #: ``replayed``, ``already_replayed``, ``no_task`` or ``not_failed``.
+    #: ``replayed``, ``already_replayed``, ``no_task`` or ``not_failed``; on the command line also
+    #: the code of the error that refused it.
     outcome: str
+
+
+#: Judges the targets of a task again, given its tenant and the caller's own address: here None.
+#: Returns those of the new task, or raises a `WaybillError`.
+CheckTargets = Callable[[str, Mapping[str, str], str | None], Mapping[str, str]]
 
 
 class DeadLetters:
     """The record of dead letters, for their consumer and for operators."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limits: Limits | None = None,
+        check_targets: CheckTargets = lambda _tenant, notify, _own: dict(notify),
+    ) -> None:
+        """`limits` refuse replays as they refuse new exports of the owner; None refuses none.
+
+        `check_targets` judges again who is to be notified.
+        """
         self._engine = engine
+        self._limits = limits
+        self._check_targets = check_targets
 
     def record(self, body: bytes, queue: str, reason: str) -> bool:
         """Record one dead letter; False when this very message is on record already."""
@@ -122,26 +141,23 @@ class DeadLetters:
 
         Raises:
             DeadLetterNotFound: also if it belongs to a tenant outside of `scope`.
+            NotNow, BadNotificationTarget: as for any new task of the owner. The dead letter stays
+                open.
         """
+        with read_transaction(self._engine) as connection:
+            task = _failed_task(connection, scope, dead_letter_id)
+        if isinstance(task, Replay):
+            return task
+        # Not in a transaction: names of hosts are looked up.
+        notify = self._check_targets(task.tenant_id, task.notify or {}, None)
         with write_transaction(self._engine) as connection:
-            found = _get(connection, scope, dead_letter_id)
-            if found.replayed_at is not None:
-                return Replay(dead_letter_id, found.replay_task_id, "already_replayed")
-            row = (
-                connection.execute(sa.select(export_task).where(export_task.c.id == found.task_id))
-                .mappings()
-                .one_or_none()
-            )
-            if row is None:
-                return Replay(dead_letter_id, None, "no_task")
-            task = Task.from_row(row)
-            if task.status != TaskStatus.FAILED:
-                return Replay(dead_letter_id, task.id, "not_failed")
+            task = _failed_task(connection, scope, dead_letter_id)
+            if isinstance(task, Replay):
+                return task
             if not _take(connection, dead_letter_id, actor.name):
                 return Replay(dead_letter_id, None, "already_replayed")
-            again = submit(
-                connection, task.owner, NewTask.retry_of(task, max_attempts=task.max_attempts)
-            ).task
+            new = NewTask.retry_of(task, max_attempts=task.max_attempts, notify=notify)
+            again = submit(connection, task.owner, new, self._limits).task
             connection.execute(
                 sa.update(dead_letter)
                 .where(_dead_letter.id == dead_letter_id)
@@ -151,7 +167,7 @@ class DeadLetters:
                 connection,
                 database_now(connection),
                 "replay",
-                row,
+                task.identity,
                 actor=actor,
                 detail={"dead_letter": dead_letter_id, "task": str(again.id)},
             )
@@ -189,6 +205,21 @@ def _get(connection: Connection, scope: Scope, dead_letter_id: int) -> DeadLette
     if row is None:
         raise DeadLetterNotFound()
     return _from_row(row)
+
+
+def _failed_task(connection: Connection, scope: Scope, dead_letter_id: int) -> Task | Replay:
+    """The task that a replay submits again, or the reason why there is nothing to do."""
+    found = _get(connection, scope, dead_letter_id)
+    if found.replayed_at is not None:
+        return Replay(dead_letter_id, found.replay_task_id, "already_replayed")
+    query = sa.select(export_task).where(export_task.c.id == found.task_id)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        return Replay(dead_letter_id, None, "no_task")
+    task = Task.from_row(row)
+    if task.status != TaskStatus.FAILED:
+        return Replay(dead_letter_id, task.id, "not_failed")
+    return task
 
 
 def _from_row(row: sa.RowMapping) -> DeadLetter:

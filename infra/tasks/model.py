@@ -156,9 +156,17 @@ class NewTask:
 
     @classmethod
     def retry_of(
-        cls, task: Task, *, max_attempts: int, single_flight: SingleFlight | None = None
+        cls,
+        task: Task,
+        *,
+        max_attempts: int,
+        notify: Mapping[str, str] | None = None,
+        single_flight: SingleFlight | None = None,
     ) -> NewTask:
-        """The request for the export of `task` again, with `task` as its parent."""
+        """The request for the export of `task` again, with `task` as its parent.
+
+        `notify` are its targets as they were judged again; None: those of `task`.
+        """
         return cls(
             task_type=task.task_type,
             queue=task.queue,
@@ -168,7 +176,7 @@ class NewTask:
             asked_filename=task.filename,
             max_attempts=max_attempts,
             parent_id=task.id,
-            notify=task.notify,
+            notify=(task.notify if notify is None else notify) or None,
             options=task.options,
             single_flight=single_flight,
         )

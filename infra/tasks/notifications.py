@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -16,10 +18,13 @@ from sqlalchemy.engine import Connection
 
 from waybill.infra.db.inserts import insert_ignoring
 from waybill.infra.db.tables import notification
+from waybill.infra.db.token_buckets import bucket_key
 from waybill.infra.tasks.model import TaskRow
 from waybill.infra.tasks.states import TaskStatus
 
 NOTICE, WEBHOOK, EMAIL = "notice", "webhook", "email"
+#: Key of a task's `notify` for a mail to its own owner. The key `EMAIL` is for everybody else.
+OWN_EMAIL = "own_email"
 
 #: The event of each status that ends a task. Part of the contract with webhook receivers.
 EVENTS: dict[TaskStatus, str] = {
@@ -32,24 +37,25 @@ EVENTS: dict[TaskStatus, str] = {
 def insert_notifications(connection: Connection, now: datetime, task: TaskRow) -> None:
     """Insert one notification row per requested channel, and one for the owner's notices.
 
-    Repeated calls insert nothing more; a status without an event inserts nothing.
+    Repeated calls insert nothing more; a status without an event inserts nothing. Only its owner
+    cancels a task, who needs no mail about it, and must not have others mailed in that way.
     """
     event = EVENTS.get(TaskStatus(task["status"]))
     if event is None:
         return
-    targets: dict[str, str | None] = {NOTICE: None, **(task["notify"] or {})}
+    targets = _targets(task)
+    detail: dict[str, Any] = {
+        "status": task["status"],
+        "type": task["task_type"],
+        "filename": task["filename"],
+        "code": task["error_code"],
+        "message": task["error_message"],
+    }
     common: dict[str, Any] = {
         "task_id": task["id"],
         "tenant_id": task["tenant_id"],
         "user_id": task["created_by"],
         "event": event,
-        "detail": {
-            "status": task["status"],
-            "type": task["task_type"],
-            "filename": task["filename"],
-            "code": task["error_code"],
-            "message": task["error_message"],
-        },
         "created_at": now,
         "available_at": now,
     }
@@ -58,13 +64,51 @@ def insert_notifications(connection: Connection, now: datetime, task: TaskRow) -
             "id": uuid4(),
             "channel": channel,
             "target": target,
+            "bucket": receiver_bucket(channel, target),
             # A notice is delivered once it is in the list on the page.
             "delivered_at": now if channel == NOTICE else None,
             **common,
+            "detail": detail | ({"to_owner": to_owner} if channel == EMAIL else {}),
         }
-        for channel, target in targets.items()
+        for channel, target, to_owner in targets
     ]
     connection.execute(insert_ignoring(connection, notification).values(rows))
+
+
+def _targets(task: TaskRow) -> list[tuple[str, str | None, bool]]:
+    """Channel and target of each notification, and whether its reader is the owner."""
+    notify: dict[str, str] = task["notify"] or {}
+    targets: list[tuple[str, str | None, bool]] = [(NOTICE, None, True)]
+    if WEBHOOK in notify:
+        targets.append((WEBHOOK, notify[WEBHOOK], False))
+    if task["status"] != TaskStatus.CANCELLED:
+        targets += [
+            (EMAIL, notify[key], key == OWN_EMAIL) for key in (EMAIL, OWN_EMAIL) if key in notify
+        ]
+    return targets
+
+
+def receiver_bucket(channel: str, target: str | None) -> str | None:
+    """The key of the token bucket that deliveries to `target` share; None for a notice.
+
+    A webhook's is that of its host, whatever the port; a mail's that of its mailbox, whatever the
+    case and the part after a plus, which are one mailbox nearly everywhere (RFC 5233).
+    """
+    if target is None:
+        return None
+    if channel == WEBHOOK:
+        return bucket_key("webhooks", _host(target))
+    local, _, domain = target.lower().rpartition("@")
+    return bucket_key("mails", f"{local.partition('+')[0] or local}@{domain}")
+
+
+def _host(url: str) -> str:
+    """The host of a checked URL, an address in its one canonical form."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return host
 
 
 def delete_notices(connection: Connection, task_ids: Collection[UUID]) -> None:

@@ -12,7 +12,9 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.every_kind import EveryKind
+from tests.support.token_buckets import use_up
 from waybill.infra.db.tables import export_task
+from waybill.infra.db.token_buckets import Bucket, Rate, bucket_key
 
 
 @pytest.fixture
@@ -198,3 +200,25 @@ def test_asking_again_for_what_is_running_says_that_it_is(visit: Visit) -> None:
 
     expect(page.get_by_text("This export is already running: every_kind")).to_be_visible()
     assert len(visit.tasks()) == 1
+
+
+@pytest.mark.parametrize(
+    ("locale", "button", "says"),
+    [
+        ("en-US", "Start export", "starting exports too quickly. Try again in"),
+        ("zh-CN", "开始导出", "新建导出过于频繁。请在"),
+    ],
+)
+def test_r40_who_starts_exports_too_fast_reads_for_how_long_to_wait(
+    visits: Callable[..., Visit], locale: str, button: str, says: str
+) -> None:
+    visit = visits(locale=locale)
+    visit.log_in()
+    rate = Rate(visit.api.services.settings.max_submits_per_minute)
+    use_up(visit.api.engine, Bucket(bucket_key("submits", visit.tenant, "ana"), rate), keep=0.9)
+
+    visit.page.get_by_role("button", name=button).click()
+
+    expect(visit.page.locator("#form-problem")).to_contain_text(says)
+    assert visit.tasks() == []
+    visit.forgive("429")

@@ -39,13 +39,13 @@ def test_f87_each_batch_is_chosen_once(engine: Engine) -> None:
             step()
 
     batches = [statement for statement, _ in statements if "LIMIT" in statement]
-    assert len(batches) == 4 + 6
+    assert len(batches) == 3 + 7
     assert [statement for statement in batches if not is_chosen_once(statement)] == []
 
 
 def test_f87_rows_are_locked_in_batches_by_one_helper_only() -> None:
     """Beside it, the scheduler compares with one row, for which PostgreSQL runs a query once, and
-    pruning reads the rows that it locks."""
+    pruning and the notification queue read the rows that they lock."""
     found = {
         path.relative_to(INFRA).as_posix()
         for path in INFRA.rglob("*.py")
@@ -53,6 +53,7 @@ def test_f87_rows_are_locked_in_batches_by_one_helper_only() -> None:
     }
     assert found == {
         "db/batches.py",
+        "notifications/queue.py",
         "tasks/lifecycle/pruning.py",
         "tasks/lifecycle/scheduler.py",
     }

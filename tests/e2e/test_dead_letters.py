@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 
 import aio_pika
 import sqlalchemy as sa
 
 from tests.support.eventually import wait_for
 from tests.support.processes import api, ended, process, run
+from tests.support.task_store import ANN, Worker, new_task
+from tests.support.task_tables import sqlite_tables
+from waybill.infra.broker.port import WakeUp
 from waybill.infra.broker.rabbitmq.topology import work_queue
 from waybill.infra.db.engine import create_engine
 from waybill.infra.db.tables import audit_log
+from waybill.infra.tasks.dead_letters import DeadLetters
+from waybill.infra.tasks.lifecycle.requests import TaskRequests
 
 FRAGILE_DATASET = """
 from pathlib import Path
@@ -94,3 +100,25 @@ async def test_f27_garbage_goes_to_the_dead_letters_once_and_nothing_else_stops(
         task = ended(client, client.post("/api/export-tasks", json=body).json()["id"])
         assert (task["status"], task["rows"]) == ("SUCCESS", 100)
         assert len(letters(env)) == 3
+
+
+def test_r49_replays_on_the_command_line_say_which_were_refused(tmp_path):
+    env = os.environ | {
+        "WAYBILL_DATABASE_URL": f"sqlite:///{tmp_path}/tasks.db",
+        "WAYBILL_HOME": str(tmp_path),
+        "WAYBILL_MAX_SUBMITS_PER_MINUTE": "1",
+    }
+    with sqlite_tables(tmp_path) as engine:
+        recorded, runs = DeadLetters(engine), Worker(engine)
+        for number in range(2):
+            task = TaskRequests(engine).submit(ANN, new_task(params={"n": number})).task
+            runs.fail(runs.claim(task.id, "w"), code="x", message="y", retry_in=None)
+            assert recorded.record(WakeUp(task.id, 2, "dead").encode(), "orders", "x: y")
+
+    done = run(env, "dead-letters", "replay", "1", "2", "3", "--json")
+
+    outcomes = [item["outcome"] for item in json.loads(done.stdout)]
+    assert outcomes == ["replayed", "too_many_submits", "dead_letter_not_found"]
+    assert done.returncode == 2
+    assert "2: You are starting exports too fast." in done.stderr
+    assert [letter["id"] for letter in letters(env)] == [2]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from psycopg import sql
 
 from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
+from tests.support.token_buckets import pass_time
 
 CAP = 5
 
@@ -91,3 +93,22 @@ def test_f9_a_long_outbox_is_503_with_a_time_to_come_back(tmp_path) -> None:
         answer = client.post(TASKS, json=body(2))
         assert (answer.status_code, answer.json()["code"]) == (503, "backlog_full")
         assert int(answer.headers["Retry-After"]) == 60
+
+
+def test_r40_a_client_that_waits_as_long_as_it_is_told_gets_in(tmp_path) -> None:
+    with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path, max_submits_per_minute=2) as api:
+        client = api.person()
+        tasks = [ask(client, **body(n)) for n in range(2)]
+        for task in tasks:
+            client.post(f"{TASKS}/{task['id']}/cancel")
+        for request in (
+            lambda: client.post(TASKS, json=body(2)),
+            lambda: client.post(f"{TASKS}/{tasks[0]['id']}/retry"),
+        ):
+            refused = request()
+            assert (refused.status_code, refused.json()["code"]) == (429, "too_many_submits")
+            seconds = int(refused.headers["Retry-After"])
+            assert 0 < seconds <= 30
+            pass_time(api.engine, timedelta(seconds=seconds))
+            assert request().status_code in (201, 202)
+        assert client.get(TASKS).json()["total"] == 4

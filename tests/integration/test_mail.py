@@ -9,10 +9,11 @@ import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope
@@ -85,12 +86,22 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return self_signed(tmp_path_factory.mktemp("smtp"), "127.0.0.1")
 
 
-def due(status: str = "SUCCESS", **detail: Any) -> DueNotification:
-    common = {"type": "orders", "filename": "orders.xlsx", "code": None, "message": None}
+def due(
+    status: str = "SUCCESS", merged: tuple[DueNotification, ...] = (), **detail: Any
+) -> DueNotification:
+    common = {
+        "type": "orders",
+        "filename": "orders.xlsx",
+        "code": None,
+        "message": None,
+        "to_owner": True,
+    }
     return DueNotification(
         id=TASK,
         task_id=TASK,
         tenant_id="acme",
+        user_id="ann",
+        merged=merged,
         channel="email",
         event="export.succeeded",
         target=TO,
@@ -163,6 +174,78 @@ async def test_no_file_name_makes_a_header_or_hides_in_one(sink, hand_in, name):
     assert mail["Subject"].startswith("Export failed: ")
     assert len(mail["Subject"]) < 150
     assert not set("\r\n\x00\x1b\u2028\u202e\x85") & set(mail["Subject"])
+
+
+BOMB = "Your mailbox is full - sign in at evil.example"
+OPT_OUT = f"https://exports.example/opt-out/{'x' * 370}"
+
+
+@pytest.mark.parametrize("to_owner", [False, None])
+async def test_r40_a_mail_to_somebody_else_holds_no_word_of_its_owner(sink, hand_in, to_owner):
+    item = due("FAILED", filename=f"{BOMB}.csv", code="broken", message=BOMB, to_owner=to_owner)
+    async with smtp(sink) as port:
+        await hand_in(
+            f"smtp://127.0.0.1:{port}",
+            replace(item, merged=(replace(item, id=uuid4()),)),
+            public_url="https://exports.example",
+        )
+        await hand_in(f"smtp://127.0.0.1:{port}", item, public_url="https://exports.example")
+    assert len(sink.envelopes) == 2
+    for envelope in sink.envelopes:
+        mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        assert "evil" not in mail["Subject"] + mail.get_content()
+        assert "Export failed: orders" in mail["Subject"] + mail.get_content()
+    assert "Owner:  ann" in mail.get_content()
+
+
+@pytest.mark.parametrize(("scheme", "headers"), [("https", True), ("http", False)])
+async def test_r40_a_mail_to_somebody_else_says_how_to_get_no_more(sink, hand_in, scheme, headers):
+    link = OPT_OUT.replace("https", scheme)
+    async with smtp(sink) as port:
+        url = f"smtp://127.0.0.1:{port}"
+        await hand_in(url, due(to_owner=False), opt_out_url=lambda address: f"{link}#{address}")
+        await hand_in(url, due(), opt_out_url=lambda address: f"{link}#{address}")
+    first, own = (
+        email.message_from_bytes(envelope.content, policy=email.policy.default)
+        for envelope in sink.envelopes
+    )
+    assert f"{link}#{TO}" in first.get_content()
+    assert "opt-out" not in own.as_string()
+    if headers:
+        assert first["List-Unsubscribe"] == f"<{link}#{TO}>"
+        assert first["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        # On one line, as it was written: mail programs do not decode it.
+        assert f"List-Unsubscribe: <{link}#{TO}>\r\n".encode() in sink.envelopes[0].content
+    else:
+        assert "List-Unsubscribe" not in first
+
+
+async def test_r40_a_domain_that_was_taken_away_gets_no_more_mails(sink, hand_in):
+    async with smtp(sink) as port:
+        url = f"smtp://127.0.0.1:{port}"
+        refused = await hand_in(url, due(to_owner=False), domains={"other.example"})
+        for item in (due(), due(to_owner=None)):
+            assert (await hand_in(url, item, domains={"other.example"})).delivered
+        assert (await hand_in(url, due(to_owner=False), domains={"acme.example"})).delivered
+    assert refused == DeliveryResult(delivered=False, error="address_refused", final=True)
+    assert len(sink.envelopes) == 3
+
+
+async def test_r40_one_mail_for_many_names_some_and_counts_the_others(sink, hand_in):
+    others = tuple(replace(due(filename=f"{n}.csv"), id=uuid4()) for n in range(30))
+    async with smtp(sink) as port:
+        url = f"smtp://127.0.0.1:{port}"
+        for merged in (others, others[::-1]):
+            await hand_in(url, due(merged=merged), public_url="https://exports.example")
+    first, again = (
+        email.message_from_bytes(envelope.content, policy=email.policy.default)
+        for envelope in sink.envelopes
+    )
+    assert first["Subject"] == "31 exports have ended"
+    assert "- Export ready: 18.csv" in first.get_content()
+    assert "- and 11 more" in first.get_content()
+    assert "https://exports.example/" in first.get_content()
+    assert first["Message-ID"] == again["Message-ID"] != f"<{TASK.hex}@waybill.example>"
 
 
 @pytest.mark.parametrize("command", ["RCPT", "DATA"])

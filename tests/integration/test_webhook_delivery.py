@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,9 +24,11 @@ from tests.support.eventually import eventually
 from tests.support.servers.webhook_receiver import Receiver, hang, hang_up
 from tests.support.task_store import ANN, LEASE, Worker, finished, new_task
 from tests.support.task_tables import sqlite_tables
+from tests.support.token_buckets import pass_time
 from waybill.infra.config.logs import JsonLines
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import notification
+from waybill.infra.db.token_buckets import Rate
 from waybill.infra.notifications.delivery import Deliverer
 from waybill.infra.notifications.queue import NotificationQueue
 from waybill.infra.notifications.signing import Signer
@@ -33,6 +36,7 @@ from waybill.infra.notifications.stored_targets import StoredTargets
 from waybill.infra.notifications.webhook_targets import TargetRules
 from waybill.infra.notifications.webhooks import WebhookSender
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
+from waybill.infra.tasks.notifications import WEBHOOK
 
 KEY = b"some key of thirty-two bytes, ok"
 SIGNER = Signer([KEY])
@@ -77,6 +81,10 @@ def log_of(engine: Engine) -> list[sa.RowMapping]:
         return list(connection.execute(query).mappings())
 
 
+def arrived_at_least(engine: Engine, count: int) -> bool:
+    return sum(row["delivered_at"] is not None for row in log_of(engine)) >= count
+
+
 def nothing_is_due(engine: Engine) -> bool:
     """Whether no message is left to try, now or later."""
     with write_transaction(engine) as connection:
@@ -88,7 +96,8 @@ def nothing_is_due(engine: Engine) -> bool:
 async def delivering(
     engine: Engine, threads: ThreadPoolExecutor, *delays: float, **options: Any
 ) -> AsyncIterator[None]:
-    queue = NotificationQueue(engine, [timedelta(seconds=delay) for delay in delays])
+    rates = options.pop("rates", None)
+    queue = NotificationQueue(engine, [timedelta(seconds=delay) for delay in delays], rates)
     sender = WebhookSender(options.pop("signer", SIGNER), LOCAL, threads, **options)
     running = asyncio.create_task(Deliverer(queue, {"webhook": sender}).run())
     try:
@@ -159,6 +168,23 @@ async def test_two_hundred_ends_at_once_are_told_once_each_by_two_workers(
         )
     delivered = [json.loads(item.body)["data"]["task_id"] for item in receiver.requests]
     assert sorted(delivered) == sorted(str(task) for task in tasks)
+
+
+async def test_r40_a_flood_of_webhooks_reaches_its_host_at_the_rate_and_nothing_is_lost(
+    receiver, engine, threads
+):
+    tasks = end_tasks(engine, receiver.url(), 12)
+    rates = {WEBHOOK: Rate(5, timedelta(hours=1))}
+    async with (
+        delivering(engine, threads, 5, rates=rates),
+        delivering(engine, threads, 5, rates=rates),
+    ):
+        for arrived in (5, 10, 12):
+            await eventually(partial(arrived_at_least, engine, arrived))
+            assert len(receiver.requests) == arrived
+            pass_time(engine, timedelta(hours=1))
+    told = [json.loads(item.body)["data"]["task_id"] for item in receiver.requests]
+    assert sorted(told) == sorted(str(task) for task in tasks)
 
 
 async def test_a_receiver_that_hangs_leaves_room_for_the_others(receiver, engine, threads):

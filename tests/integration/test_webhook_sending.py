@@ -65,6 +65,7 @@ def due(url: str) -> DueNotification:
         id=uuid4(),
         task_id=uuid4(),
         tenant_id="acme",
+        user_id="ann",
         channel="webhook",
         event="export.failed",
         target=url,

@@ -17,7 +17,9 @@ from waybill.infra.db.tables import (
     revocation,
     row_usage,
     throttled_queue,
+    token_bucket,
 )
+from waybill.infra.db.token_buckets import microseconds
 
 #: Older than anything that is kept.
 LONG_AGO = datetime.now(UTC) - timedelta(days=91)
@@ -59,6 +61,7 @@ def add_old_rows(engine: Engine, count: int) -> None:
             row_usage: {"tenant_id": name, "day": LONG_AGO.date(), "user_id": "ann", "rows": 1},
             revocation: {"kind": "everybody", "at": LONG_AGO, "expires_at": LONG_AGO},
             throttled_queue: {"tenant_id": name, "queue": "orders", "at": LONG_AGO},
+            token_bucket: {"key": name, "full_at": microseconds(LONG_AGO)},
         }
         with write_transaction(engine) as connection:
             for table, row in rows.items():

@@ -57,6 +57,38 @@ def test_r22_an_address_that_is_not_public_is_refused(address):
     refused(f"https://{literal}/x")
 
 
+@pytest.mark.parametrize(
+    "address",
+    # Azure's WireServer; IBM Cloud's private network. The others look private at least.
+    [
+        "168.63.129.16",
+        "161.26.0.10",
+        "161.26.255.255",
+        "166.8.0.1",
+        "166.11.255.255",
+        "100.100.100.200",
+        "192.0.0.192",
+        "169.254.42.42",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "fd00:42::42",
+        "fe80::a9fe:a9fe",
+        "::ffff:168.63.129.16",
+        "64:ff9b::a83f:8110",
+        "2002:a83f:8110::",
+    ],
+)
+def test_r49_an_address_at_which_a_cloud_serves_its_own_machines_is_refused(address):
+    assert not is_public(address)
+    refused("https://hooks.example/x", addresses=(PUBLIC, address))
+    refused(f"https://[{address}]/x" if ":" in address else f"https://{address}/x")
+
+
+@pytest.mark.parametrize("address", ["168.63.129.15", "168.63.129.17", "161.25.0.1", "166.12.0.1"])
+def test_r49_their_neighbours_are_allowed(address):
+    assert is_public(address)
+
+
 @pytest.mark.parametrize("address", ["8.8.8.8", PUBLIC, "1.1.1.1", "2606:4700::1111", "2a00::1"])
 def test_r22_a_public_address_is_allowed(address):
     target = STRICT.parse("https://hooks.example/x")

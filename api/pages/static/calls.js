@@ -1,10 +1,14 @@
 // API calls. The browser sends the session cookie; scripts never see the token.
 
-/** The API refused the request. The message is for people, `code` for support, `errors` for fields. */
+/**
+ * The API refused the request. The message is for people, `code` for support, `errors` for fields.
+ * `retryAfter` are the seconds after which the request may succeed, or 0.
+ */
 export class Refused extends Error {
-  constructor(problem, status) {
+  constructor(problem, status, retryAfter = 0) {
     super(problem.detail);
     this.status = status;
+    this.retryAfter = retryAfter;
     this.code = problem.code;
     this.errors = problem.errors ?? [];
   }
@@ -33,7 +37,8 @@ async function call(method, path, body, signal = AbortSignal.timeout(TIMEOUT_MS)
     throw new Unreachable(error.message);
   }
   if (response.ok) return answer;
-  if (answer?.code) throw new Refused(answer, response.status);
+  const retryAfter = Number(response.headers.get("Retry-After")) || 0;
+  if (answer?.code) throw new Refused(answer, response.status, retryAfter);
   throw new Unreachable(String(response.status));
 }
 

@@ -2,6 +2,7 @@
 
 import { Refused, startExport } from "./calls.js";
 import { activeFields, collect } from "./form_values.js";
+import { refusal } from "./notice.js";
 import { text } from "./texts.js";
 
 // The second click of a double click follows within this time, even on slow machines.
@@ -61,8 +62,9 @@ function showProblems(form, refused) {
   }
   if (left.length || !refused.errors.length) {
     const problem = form.querySelector("#form-problem");
-    const detail = left.length ? left.join(" · ") : refused.message;
-    problem.textContent = text("failed_request", { detail, code: refused.code });
+    problem.textContent = left.length
+      ? text("failed_request", { detail: left.join(" · "), code: refused.code })
+      : refusal(refused);
     problem.hidden = false;
   }
   focusFirstProblem(form);

@@ -1,7 +1,7 @@
 // The message line at the top of the page.
 
 import { Refused, Unreachable } from "./calls.js";
-import { text } from "./texts.js";
+import { duration, text, textOr } from "./texts.js";
 
 const notice = document.getElementById("notice");
 const SHOWN_MS = 8_000;
@@ -19,6 +19,13 @@ export function tell(message, { kind = "", lasting = false, signIn = false } = {
   if (!lasting) timer = setTimeout(() => { notice.hidden = true; }, SHOWN_MS);
 }
 
+/** Why a request was refused, in the language of the page where it is about load, and until when. */
+export function refusal(error) {
+  const cause = textOr(`problem_${error.code}`, error.message);
+  const detail = error.retryAfter ? text("again_in", { cause, time: duration(error.retryAfter) }) : cause;
+  return text("failed_request", { detail, code: error.code });
+}
+
 /** Show an error; returns whether to retry automatically. */
 export function tellFailure(error, waitSeconds = null) {
   if (error instanceof Refused && error.status === 401) {
@@ -26,7 +33,7 @@ export function tellFailure(error, waitSeconds = null) {
     return false;
   }
   if (error instanceof Refused) {
-    tell(text("failed_request", { detail: error.message, code: error.code }), { kind: "problem" });
+    tell(refusal(error), { kind: "problem" });
     return error.status >= 500 || error.status === 429;
   }
   if (!(error instanceof Unreachable)) throw error;

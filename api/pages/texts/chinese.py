@@ -194,5 +194,13 @@ CHINESE: Mapping[str, str] = {
     "offline_waiting": "连接已断开，页面内容可能已过时。",
     "session_over": "登录已过期。",
     "sign_in_again": "重新登录",
+    "opt_out_title": "导出通知邮件",
+    "opt_out_question": "有人设置在导出结束时向您发送邮件。要停止接收这类邮件吗？",
+    "opt_out_stop": "停止接收",
+    "opt_out_own": "您自己发起的导出的通知邮件不受影响。",
+    "opt_out_done": "您将不再收到这类邮件。",
+    "opt_out_resume": "恢复接收",
+    "opt_out_resumed": "已恢复接收这类邮件。",
     "failed_request": "{detail}（{code}）",
+    "again_in": "{cause}请在{time}后重试。",
 }

@@ -204,5 +204,13 @@ ENGLISH: Mapping[str, str] = {
     "offline_waiting": "No connection. This page may be out of date.",
     "session_over": "Your session has expired.",
     "sign_in_again": "Log in again",
+    "opt_out_title": "Mails about exports",
+    "opt_out_question": "Other people have Waybill mail you when an export ends. Stop these mails?",
+    "opt_out_stop": "Stop these mails",
+    "opt_out_own": "Mails about exports that you start yourself are not affected.",
+    "opt_out_done": "You get no more of these mails.",
+    "opt_out_resume": "Get these mails again",
+    "opt_out_resumed": "You get these mails again.",
     "failed_request": "{detail} ({code})",
+    "again_in": "{cause} Try again in {time}.",
 }

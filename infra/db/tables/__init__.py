@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from waybill.infra.db.tables.base import UtcDateTime, metadata, partial_index
-from waybill.infra.db.tables.messages import dead_letter, notification, outbox
+from waybill.infra.db.tables.messages import dead_letter, mail_opt_out, notification, outbox
 from waybill.infra.db.tables.records import (
     audit_archive,
     audit_checkpoint,
@@ -15,6 +15,7 @@ from waybill.infra.db.tables.records import (
     row_usage,
     shared_secret,
     throttled_queue,
+    token_bucket,
 )
 from waybill.infra.db.tables.tasks import (
     ENDED_WITHOUT_FILE,
@@ -37,6 +38,7 @@ __all__ = [
     "dead_letter",
     "export_task",
     "in_status",
+    "mail_opt_out",
     "metadata",
     "notification",
     "outbox",
@@ -47,4 +49,5 @@ __all__ = [
     "shared_secret",
     "storage_object",
     "throttled_queue",
+    "token_bucket",
 ]

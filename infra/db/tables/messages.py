@@ -41,6 +41,8 @@ notification = sa.Table(
     sa.Column("event", sa.Text(), nullable=False),
     # An address or a URL, whose path may be a secret; None for a notice.
     sa.Column("target", sa.Text()),
+    # The token bucket of the receiving host or mailbox; None for a notice.
+    sa.Column("bucket", sa.Text()),
     # Dataset, file name, and why it failed: the task may be gone when people read this.
     sa.Column("detail", JSON, nullable=False),
     sa.Column("created_at", UtcDateTime(), nullable=False),
@@ -59,6 +61,15 @@ notification = sa.Table(
     partial_index(
         "ix_notification_due", "available_at", where="delivered_at IS NULL AND given_up_at IS NULL"
     ),
+)
+
+# Mailboxes whose owners want no mails that others ask for, by the key of their token bucket: a
+# hash, so this holds no address.
+mail_opt_out = sa.Table(
+    "mail_opt_out",
+    metadata,
+    sa.Column("mailbox", sa.Text(), primary_key=True),
+    sa.Column("at", UtcDateTime(), nullable=False),
 )
 
 # Messages that the consumer of the dead-letter queue received; at most one row per message.

@@ -1,4 +1,4 @@
-"""Tables beside the tasks: audit log, row counts, throttled queues, secrets, revocations."""
+"""Tables beside the tasks: audit log, counts of quotas and rates, secrets, revocations."""
 
 from __future__ import annotations
 
@@ -68,6 +68,16 @@ row_usage = sa.Table(
     sa.Column("user_id", sa.Text(), primary_key=True),
     sa.Column("rows", sa.BigInteger(), nullable=False),
     sa.Index("ix_row_usage_day", "day"),
+)
+
+# How often something may happen: `waybill.infra.db.token_buckets`. A full bucket needs no row.
+token_bucket = sa.Table(
+    "token_bucket",
+    metadata,
+    sa.Column("key", sa.Text(), primary_key=True),
+    # When it will be full: microseconds since 1970, in UTC.
+    sa.Column("full_at", sa.BigInteger(), nullable=False),
+    sa.Index("ix_token_bucket_full", "full_at"),
 )
 
 # Queues in which a cap made a wake-up useless. When a run of the tenant ends in another queue,

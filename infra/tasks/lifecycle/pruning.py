@@ -25,7 +25,9 @@ from waybill.infra.db.tables import (
     row_usage,
     storage_object,
     throttled_queue,
+    token_bucket,
 )
+from waybill.infra.db.token_buckets import microseconds
 from waybill.infra.tasks.audit import audit
 from waybill.infra.tasks.lifecycle.deletion import delete_tasks
 from waybill.infra.tasks.states import TaskStatus
@@ -72,6 +74,7 @@ class Pruning:
             self.prune_usage,
             self.prune_throttled_queues,
             self.prune_revocations,
+            self.prune_token_buckets,
         )
 
     def prune_tasks(self) -> int:
@@ -145,11 +148,15 @@ class Pruning:
         """Delete revocations of tokens that have all expired."""
         return self._prune(revocation, revocation.c.expires_at, lambda now: now)
 
+    def prune_token_buckets(self) -> int:
+        """Delete buckets that are full again."""
+        return self._prune(token_bucket, token_bucket.c.full_at, microseconds)
+
     def _prune(
         self,
         table: sa.Table,
         age: sa.Column[Any],
-        before: Callable[[datetime], date],
+        before: Callable[[datetime], date | int],
         *conditions: Condition,
     ) -> int:
         """Delete a batch of the rows that meet `conditions` and whose `age` lies too far back."""

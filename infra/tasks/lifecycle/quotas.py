@@ -1,6 +1,7 @@
-"""Quotas: whether one more export may be stored, counted in the transaction that stores it.
+"""Quotas and rates: whether one more export may be stored, in the transaction that stores it.
 
-All counts and the time are one query. Each count stops at its limit and uses an index.
+All counts and the time are one query. Each count stops at its limit and uses an index. The same
+query reads the token buckets of the rates, so a refusal writes nothing; `charge` takes the tokens.
 """
 
 from __future__ import annotations
@@ -19,7 +20,15 @@ from waybill.exporter.errors import WaybillError
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import advisory_lock
 from waybill.infra.db.inserts import insert
-from waybill.infra.db.tables import UtcDateTime, export_task, in_status, outbox, row_usage
+from waybill.infra.db.tables import (
+    UtcDateTime,
+    export_task,
+    in_status,
+    outbox,
+    row_usage,
+    token_bucket,
+)
+from waybill.infra.db.token_buckets import Bucket, Rate, bucket_key, take_token
 from waybill.infra.tasks.model import TaskRow
 from waybill.infra.tasks.states import LIVE
 
@@ -31,6 +40,11 @@ _usage = row_usage.c
 _MARGIN = 200
 _QUEUE_PAUSE = timedelta(seconds=30)
 _BACKLOG_PAUSE = timedelta(seconds=60)
+#: Of the user, and of the tenant.
+_TOO_FAST = (
+    "You are starting exports too fast.",
+    "Your organisation is starting exports too fast.",
+)
 
 
 class NotNow(WaybillError):
@@ -56,6 +70,12 @@ class DailyRowsExceeded(NotNow):
     code = "daily_rows_exceeded"
 
 
+class TooManySubmits(NotNow):
+    """This user or tenant asks for new exports too fast."""
+
+    code = "too_many_submits"
+
+
 class BacklogFull(NotNow):
     """Too many accepted exports wait for the message broker."""
 
@@ -72,8 +92,11 @@ class Measured:
     users_rows: int
     tenants_rows: int
     backlog: int
+    #: Of the token buckets; None without a row.
+    users_full_at: int | None
+    tenants_full_at: int | None
 
-    def refusal(self, limits: Limits) -> NotNow | None:
+    def refusal(self, user: Principal, limits: Limits) -> NotNow | None:
         """Why another export may not be stored now, or None."""
         if self.backlog >= limits.max_backlog:
             return BacklogFull("Exports cannot be started at the moment.", _BACKLOG_PAUSE)
@@ -82,7 +105,17 @@ class Measured:
             return TooManyExports(f"You have {count} exports waiting or running.", _QUEUE_PAUSE)
         if self.tenants_tasks >= limits.max_queued_per_tenant:
             return TooManyExports("Your organisation has too many exports waiting.", _QUEUE_PAUSE)
-        return self.spent(limits)
+        return self.spent(limits) or self.too_fast(user, limits)
+
+    def too_fast(self, user: Principal, limits: Limits) -> NotNow | None:
+        """Why no further task may be made just now, or None."""
+        times = (self.users_full_at, self.tenants_full_at)
+        buckets = _buckets(user, limits)
+        wait, message = max(
+            (bucket.wait(self.now, full_at), message)
+            for bucket, full_at, message in zip(buckets, times, _TOO_FAST, strict=True)
+        )
+        return TooManySubmits(message, wait) if wait else None
 
     def spent(self, limits: Limits) -> NotNow | None:
         """Why the user may get no further rows today, or None."""
@@ -122,6 +155,28 @@ def measure(connection: Connection, user: Principal, limits: Limits) -> Measured
     return _count(connection, user, limits) if close else found
 
 
+def charge(connection: Connection, user: Principal, limits: Limits) -> None:
+    """Take a token for the task that this transaction has made. Call it last.
+
+    From here until the transaction ends, other submits of the same user and tenant wait.
+
+    Raises:
+        TooManySubmits: the transaction has to be rolled back.
+    """
+    # Always in this order. The bucket of the tenant comes last, as most wait for it.
+    for bucket, message in zip(_buckets(user, limits), _TOO_FAST, strict=True):
+        if wait := take_token(connection, bucket):
+            raise TooManySubmits(message, wait)
+
+
+def _buckets(user: Principal, limits: Limits) -> tuple[Bucket, Bucket]:
+    """The bucket of the user and the bucket of the tenant."""
+    return (
+        Bucket(bucket_key("submits", user.tenant, user.user), Rate(limits.max_submits_per_minute)),
+        Bucket(bucket_key("submits", user.tenant), Rate(limits.max_submits_per_minute_per_tenant)),
+    )
+
+
 def _count(connection: Connection, user: Principal, limits: Limits) -> Measured:
     now = datetime.now(UTC)
     parameters = {
@@ -133,7 +188,12 @@ def _count(connection: Connection, user: Principal, limits: Limits) -> Measured:
         "queued_per_user": limits.max_queued_per_user,
         "backlog": limits.max_backlog,
     }
+    for name, bucket in zip(_BUCKETS, _buckets(user, limits), strict=True):
+        parameters[name] = bucket.key
     return Measured(*connection.execute(_query(connection.dialect.name), parameters).one())
+
+
+_BUCKETS = ("users_bucket", "tenants_bucket")
 
 
 @cache
@@ -153,6 +213,7 @@ def _query(dialect: str) -> sa.Select[Any]:
         _rows_of(*days, _usage.user_id == user),
         _rows_of(*days),
         _up_to("backlog", outbox.c.id, outbox.c.published_at.is_(None)),
+        *(_full_at(name) for name in _BUCKETS),
     )
 
 
@@ -161,6 +222,11 @@ def _up_to(limit: str, column: sa.Column[Any], *conditions: sa.ColumnElement[boo
     end = sa.bindparam(limit, type_=sa.BigInteger())
     some = sa.select(column).where(*conditions).limit(end).subquery()
     return sa.select(sa.func.count()).select_from(some).scalar_subquery()
+
+
+def _full_at(name: str) -> Any:
+    key = sa.bindparam(name, type_=sa.Text())
+    return sa.select(token_bucket.c.full_at).where(token_bucket.c.key == key).scalar_subquery()
 
 
 def _rows_of(*conditions: sa.ColumnElement[bool]) -> Any:

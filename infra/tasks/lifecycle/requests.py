@@ -6,7 +6,7 @@ tasks only; a task of another user is `TaskNotFound`, like one that does not exi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -154,11 +154,13 @@ class TaskRequests:
         task_id: UUID,
         *,
         max_attempts: int,
+        notify: Mapping[str, str] | None = None,
         single_flight: SingleFlight | None = None,
     ) -> Submitted:
         """Submit the export of a task that failed, was cancelled or has expired as a new task.
 
-        The file that may be reused for it is the caller's to check, as for `submit`.
+        `notify` are its targets as they were judged again; None: those of the task. The
+        file that may be reused for it is the caller's to check, as for `submit`.
 
         Raises:
             TaskConflict: the task is live, or has a file.
@@ -169,17 +171,21 @@ class TaskRequests:
             raise TaskConflict(
                 f"Only an ended export without a file can be retried: {task.status}."
             )
-        new = NewTask.retry_of(task, max_attempts=max_attempts, single_flight=single_flight)
+        new = NewTask.retry_of(
+            task, max_attempts=max_attempts, notify=notify, single_flight=single_flight
+        )
         with write_transaction(self._engine) as connection:
             submitted = submit(connection, user, new, self._limits)
-            audit(
-                connection,
-                database_now(connection),
-                "retry",
-                task.identity,
-                actor=Actor.user(user),
-                detail={"task": str(submitted.task.id)},
-            )
+            if not submitted.deduplicated:
+                # Repeating the call makes neither a task nor an entry.
+                audit(
+                    connection,
+                    database_now(connection),
+                    "retry",
+                    task.identity,
+                    actor=Actor.user(user),
+                    detail={"task": str(submitted.task.id)},
+                )
             return submitted
 
     def delete(self, user: Principal, task_id: UUID) -> None:

@@ -17,7 +17,7 @@ from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import database_now
 from waybill.infra.db.tables import export_task, in_status
 from waybill.infra.tasks.lifecycle import transitions
-from waybill.infra.tasks.lifecycle.quotas import NotNow, measure
+from waybill.infra.tasks.lifecycle.quotas import NotNow, charge, measure
 from waybill.infra.tasks.lifecycle.single_flight import fresh_file, join_leader
 from waybill.infra.tasks.model import IdempotencyMismatch, NewTask, Task, TaskConflict
 from waybill.infra.tasks.queries.owned import owned_by
@@ -40,13 +40,22 @@ def submit(
     """Insert a task with its audit row and its wake-up, or return one that answers already.
 
     In this order: the task of the same idempotency key, the user's own live twin, a fresh
-    file of an equal request, the run of an equal request. `limits` may refuse a new task.
+    file of an equal request, the run of an equal request. `limits` may refuse a new task: then the
+    transaction has to be rolled back. Only a new task counts against the rates.
 
     Raises:
         IdempotencyMismatch: the key was used before with another request.
-        NotNow: a quota is used up, or too much waits for the broker.
+        NotNow: a quota is used up, new tasks come too fast, or too much waits for the broker.
     """
-    limits, digest = limits or Limits.only(), _digest(new)
+    limits = limits or Limits.only()
+    answer = _answer(connection, user, new, limits)
+    if not answer.deduplicated:
+        charge(connection, user, limits)
+    return answer
+
+
+def _answer(connection: Connection, user: Principal, new: NewTask, limits: Limits) -> Submitted:
+    digest = _digest(new)
     reusing = _may_reuse(new)
     # The task that blocked an insert may end before it is found; then the next round inserts.
     for _ in range(4):
@@ -55,9 +64,9 @@ def submit(
         if reusing:
             if twin := request.twin():
                 return Submitted(twin, deduplicated=True)
-            if answer := request.reuse(measured.spent(limits)):
+            if answer := request.reuse(measured.spent(limits) or measured.too_fast(user, limits)):
                 return answer
-        refusal = measured.refusal(limits)
+        refusal = measured.refusal(user, limits)
         if not refusal and (created := request.lead()):
             return Submitted(created, deduplicated=False)
         if twin := request.twin():
@@ -112,19 +121,19 @@ class _Request:
         row = transitions.join(self.connection, self.now, self._values(), leader)
         return Task.from_row(row) if row else None
 
-    def reuse(self, spent: NotNow | None) -> Submitted | None:
+    def reuse(self, refusal: NotNow | None) -> Submitted | None:
         """The user's own finished task, or a new one that is finished at once.
 
         Raises:
-            NotNow: `spent`, when there is a file but the quota of rows is used up.
+            NotNow: `refusal`, when there is a file but a quota or rate is used up.
         """
         source = self.fresh_file()
         if not source:
             return None
         if (source["created_by"], source["request_hash"]) == (self.user.user, self.digest):
             return Submitted(Task.from_row(source), deduplicated=True)
-        if spent:
-            raise spent
+        if refusal:
+            raise refusal
         row = transitions.reuse(self.connection, self.now, self._values(), source)
         return Submitted(Task.from_row(row), deduplicated=False) if row else None
 

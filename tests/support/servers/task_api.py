@@ -265,12 +265,11 @@ def running_api(
         home=home, jwt_secret=SECRET, database_url=database_url, **{**defaults, **settings}
     )
     with Stack(
-        loaded,
-        registry=registry or sample_registry(),
-        store=store or MemoryStore(),
-        notification_rules=NotificationRules(loaded, resolve),
+        loaded, registry=registry or sample_registry(), store=store or MemoryStore()
     ) as stack:
         _copy_tables(sa.make_url(database_url))
+        rules = NotificationRules(loaded, resolve, opt_outs=stack.mail_opt_outs)
+        stack.notification_rules = rules
         stack.migrate()
         wake_ups: list[None] = []
         services = stack.services(lambda: wake_ups.append(None), checks=checks or {})
