@@ -22,9 +22,9 @@ from fastapi.routing import APIRoute
 
 from waybill.api.problems.errors import Overloaded
 
-#: How long a request may wait for its turn. A person perceives a second as a delay that does not
-#: interrupt (Nielsen, Response Times, 1993), and a proxy still has its own time-out ahead.
-PATIENCE = timedelta(seconds=1)
+#: How long a request may wait for its turn: a burst of some hundred is answered, a person still
+#: waits (Nielsen, Response Times, 1993: ten seconds), and a proxy has its own time-out ahead.
+PATIENCE = timedelta(seconds=5)
 #: The longest time that is asked of a client.
 _LONGEST_PAUSE = 30.0
 #: The weight of the newest duration in the mean.
@@ -134,8 +134,8 @@ class Lanes:
     nothing waits behind them.
     """
 
-    #: Six threads keep one core busy while some wait for the database: a request needs the
-    #: interpreter for about half of its time (measured), and more threads only contend for it.
+    #: Six threads keep one core busy while some wait for the database; more only contend for the
+    #: interpreter.
     SLOTS: Mapping[LaneName, int] = {"changes": 6, "reads": 6, "sources": 4}
 
     def __init__(self, patience: timedelta = PATIENCE) -> None:

@@ -57,8 +57,8 @@ def identity_of(request: Request, context: Context) -> Identity:
     return identity
 
 
-# The framework runs a dependency that is no coroutine in a thread of its own. Handing a request
-# over to one costs more than any of these takes (measured), and none waits for anything.
+# Coroutines, because the framework hands a request over to a thread for each dependency that is
+# none. None of these waits for anything.
 
 
 async def identify(

@@ -37,7 +37,7 @@ def worker_lock(home: Path, name: str) -> Iterator[None]:
             # Under this name once it is locked: nobody sees it unlocked while we live.
             draft.rename(folder / f"{name}{_SUFFIX}")
         except (BadSettings, OSError):
-            log.info("a worker without a lock in its home", extra={"worker": name})
+            log.info("a worker whose home has no lock for it", extra={"worker": name})
         yield
 
 
