@@ -96,7 +96,7 @@ async def test_f96_a_queue_whose_members_are_gone_is_noticed(tmp_path):
         with pytest.raises(
             BrokerUnavailable, match=r"most of the queue's members are away|in time"
         ):
-            await broker.check()
+            await broker.probe_queues()
         await broker.close()
     finally:
         cluster.close()

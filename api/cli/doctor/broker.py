@@ -20,6 +20,7 @@ async def _ask(stack: Stack) -> str:
     broker = stack.rabbit_broker(declare=False)
     try:
         report = await broker.check()
+        await broker.probe_queues()
     finally:
         await broker.close()
     if report.unreachable:

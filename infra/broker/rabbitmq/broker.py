@@ -180,28 +180,33 @@ class RabbitBroker:
     async def check(self) -> BrokerReport:
         """Ask over the publishing connection, so that a broker that blocks publishers shows.
 
-        One wake-up for no task is left in each work queue.
-
         Raises:
-            BrokerUnavailable: not reached, no answer, an exchange or queue is missing, or a work
-                queue confirms no message: it is full, or most of its members are away.
+            BrokerUnavailable: not reached, no answer, or an exchange or queue is missing.
             BrokerRefused: our user may not write to an exchange, or not read a queue.
         """
         async with self._channel(ANSWER_SECONDS) as channel:
             counts = await self._topology.inspect(channel)
         connection = await self._publisher.connection()
         await check_rights(connection, self._topology)
-        for queue in self._topology.queues:
-            # A queue without most of its members is declared and counted as if all were well. It
-            # confirms nothing. A worker that gets this message looks for work, and is done.
-            probe = WakeUp(uuid4(), 0, "probe")
-            await self.publish(probe, queue=queue, message_id=str(probe.task_id))
         return BrokerReport(
             server=server_name(connection),
             waiting={queue: counts[work_queue(queue)] for queue in self._topology.queues},
             dead_letters=counts[DEAD_QUEUE],
             unreachable=await unreachable(self._addresses),
         )
+
+    async def probe_queues(self) -> None:
+        """Leave one wake-up for no task in each work queue. A worker looks for work, and is done.
+
+        A queue without most of its members is declared and counted as if all were well, and
+        confirms nothing.
+
+        Raises:
+            BrokerUnavailable: one confirms no message: it is full, or most members are away.
+        """
+        for queue in self._topology.queues:
+            probe = WakeUp(uuid4(), 0, "probe")
+            await self.publish(probe, queue=queue, message_id=str(probe.task_id))
 
     @asynccontextmanager
     async def _channel(
