@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from datetime import timedelta
 
 import pytest
@@ -23,10 +22,9 @@ SECONDS = 120.0
 
 @pytest.fixture
 def vhost(rabbitmq_cluster):
-    name = f"test_{secrets.token_hex(6)}"
-    rabbitmq_cluster.nodes[0].add_vhost(name)
-    yield name
-    rabbitmq_cluster.recover()
+    with rabbitmq_cluster.nodes[0].vhost() as name:
+        yield name
+        rabbitmq_cluster.recover()
 
 
 @pytest.fixture
