@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from waybill.infra.broker.rabbitmq.broker import RabbitBroker
     from waybill.infra.estimates.estimator import Estimator
     from waybill.infra.files.reconcile import Reconciler
-    from waybill.infra.notifications.opt_outs import MailOptOuts
     from waybill.infra.notifications.rules import NotificationRules
     from waybill.infra.services import Services
     from waybill.infra.sessions.revocations import Revocations
@@ -198,16 +197,10 @@ class Stack:
     @cached_property
     def notification_rules(self) -> NotificationRules:
         """Which notifications a request may ask for."""
+        from waybill.infra.notifications.opt_outs import MailOptOuts
         from waybill.infra.notifications.rules import NotificationRules
 
-        return NotificationRules(self.settings, opt_outs=self.mail_opt_outs)
-
-    @cached_property
-    def mail_opt_outs(self) -> MailOptOuts:
-        """Who wants no mails that others ask for."""
-        from waybill.infra.notifications.opt_outs import MailOptOuts
-
-        return MailOptOuts(self.engine, self.settings.public_url)
+        return NotificationRules(self.settings, opt_outs=MailOptOuts(self.engine))
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
@@ -298,12 +291,7 @@ class Stack:
         """A worker for `queues`, or for all queues of the registry."""
         from waybill.infra.broker.memory import MemoryBroker
         from waybill.infra.files.background import BackgroundReconcile
-        from waybill.infra.notifications.delivery import (
-            Deliverer,
-            build_senders,
-            receiver_rates,
-        )
-        from waybill.infra.notifications.queue import NotificationQueue
+        from waybill.infra.notifications.delivery import build_deliverer
         from waybill.infra.tasks.lifecycle.maintenance import Maintenance
         from waybill.infra.tasks.lifecycle.outages import TaskOutages
         from waybill.infra.tasks.lifecycle.pruning import Pruning
@@ -335,12 +323,7 @@ class Stack:
                 audit_archiver=self._audit_archiver(),
                 reconcile=BackgroundReconcile(self.reconciler, retention=settings.retention),
             ),
-            Deliverer(
-                NotificationQueue(
-                    self.engine, settings.notify_retry_delays, receiver_rates(settings)
-                ),
-                build_senders(settings, self.mail_opt_outs),
-            ),
+            build_deliverer(settings, self.engine),
             self.dead_letters,
             queues=queues or self.registry.queues,
             outages=outages,

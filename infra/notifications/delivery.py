@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, Protocol
 
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from waybill.infra.config.notifications import MailServer
@@ -122,15 +123,17 @@ class Deliverer:
         self._delivery_ended.set()
 
 
-def receiver_rates(settings: Settings) -> dict[str, Rate]:
-    """How often one receiver may get something, by channel."""
-    return {
+def build_deliverer(settings: Settings, engine: Engine) -> Deliverer:
+    """The loop of one worker, with the channels and rates of the settings."""
+    rates = {
         WEBHOOK: Rate(settings.max_webhooks_per_minute),
         EMAIL: Rate(settings.max_mails_per_hour, timedelta(hours=1)),
     }
+    queue = NotificationQueue(engine, settings.notify_retry_delays, rates)
+    return Deliverer(queue, _senders(settings, MailOptOuts(engine, settings.public_url)))
 
 
-def build_senders(settings: Settings, opt_outs: MailOptOuts) -> dict[str, Sender]:
+def _senders(settings: Settings, opt_outs: MailOptOuts) -> dict[str, Sender]:
     """A sender for each channel that the settings allow. They live as long as the process."""
     # Threads of their own: name servers and mail servers that hang must not take the threads of
     # exports. Twice as many as deliveries, because an abandoned attempt still holds its thread.

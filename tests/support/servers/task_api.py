@@ -37,6 +37,7 @@ from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
 from waybill.infra.db.tables import export_task
 from waybill.infra.files.object_keys import object_key
+from waybill.infra.notifications.opt_outs import MailOptOuts
 from waybill.infra.notifications.rules import NotificationRules
 from waybill.infra.services import Services
 from waybill.infra.tasks.model import Finished, TaskProgress
@@ -268,7 +269,7 @@ def running_api(
         loaded, registry=registry or sample_registry(), store=store or MemoryStore()
     ) as stack:
         _copy_tables(sa.make_url(database_url))
-        rules = NotificationRules(loaded, resolve, opt_outs=stack.mail_opt_outs)
+        rules = NotificationRules(loaded, resolve, opt_outs=MailOptOuts(stack.engine))
         stack.notification_rules = rules
         stack.migrate()
         wake_ups: list[None] = []
