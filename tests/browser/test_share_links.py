@@ -15,11 +15,14 @@ from waybill.infra.db.tables import export_task
 from waybill.storage.s3 import S3Store
 
 
-def share(visit: Visit, **finish: object) -> tuple[str, str]:
+def share(visit: Visit, content: bytes = b"id\n") -> tuple[str, str]:
     """A finished export of ana's: its id and the path of a link to it."""
     owner = visit.api.person(visit.tenant)
     task = ask(owner)
-    visit.api.finish(task, **finish)
+    key = visit.api.key_of(task["id"])
+    with visit.api.services.store.open_upload(key, content_type="text/csv") as upload:
+        upload.write(content)
+    visit.api.finish(task, key=key)
     link = owner.post(f"{TASKS}/{task['id']}/links", json={}).json()
     return task["id"], f"/d/{link['token']}"
 
@@ -30,14 +33,11 @@ def uses_of(visit: Visit, task_id: str) -> int:
 
 
 def test_somebody_logs_in_at_a_link_and_gets_the_file(
-    browser: Browser, s3_store: S3Store, key_prefix: str, tmp_path
+    browser: Browser, s3_store: S3Store, tmp_path
 ):
-    key = f"{key_prefix}shared.csv"
-    with s3_store.open_upload(key, content_type="text/csv") as upload:
-        upload.write(b"id\n1\n")
     with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path, store=s3_store) as api:
         visit = open_visit(browser, api)
-        task_id, path = share(visit, key=key)
+        task_id, path = share(visit, b"id\n1\n")
         # The page that asks for the login is a 401, which the console reports.
         visit.page.goto(api.url + path)
         visit.complaints.clear()

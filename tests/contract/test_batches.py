@@ -18,9 +18,12 @@ from waybill.infra.tasks.outbox import Outbox
 INFRA = Path(__file__).parents[2] / "infra"
 
 
+CHANGE = re.compile(r"^\s*(UPDATE|DELETE)\b", re.MULTILINE)
+
+
 def is_chosen_once(statement: str) -> bool:
     """Whether every bounded query of the statement is in a CTE that is materialized."""
-    change = re.search(r"^\s*(UPDATE|DELETE)\b", statement, re.MULTILINE)
+    change = CHANGE.search(statement)
     assert change
     chosen, changed = statement[: change.start()], statement[change.start() :]
     return "LIMIT" not in changed and "AS MATERIALIZED" in chosen
@@ -38,7 +41,12 @@ def test_f87_each_batch_is_chosen_once(engine: Engine) -> None:
         for step in Pruning(engine).steps():
             step()
 
-    batches = [statement for statement, _ in statements if "LIMIT" in statement]
+    # The notification queue reads the rows that it locks: its limit is that of the statement.
+    batches = [
+        statement
+        for statement, _ in statements
+        if "LIMIT" in statement and CHANGE.search(statement)
+    ]
     assert len(batches) == 3 + 7
     assert [statement for statement in batches if not is_chosen_once(statement)] == []
 
