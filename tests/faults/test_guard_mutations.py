@@ -156,7 +156,7 @@ MUTATIONS = {
         "integration/test_provider_keys.py::test_r46_a_short_rsa_key_verifies_nothing",
     ),
     "r47 callers before bodies": Mutation(
-        "waybill.api.app.identify",
+        "waybill.api.app.identity_of",
         always(None),
         "integration/test_api_strangers.py::test_r47_a_stranger_is_told_nothing_of_a_body[sqlite]",
     ),
