@@ -24,7 +24,7 @@ _MOST = 1 << 50
 
 #: What a worker takes before its first export. (Measured: 193 to 205 MiB.)
 _IDLE = 200 * MIB
-#: What each export adds at any width and in any format. (Measured: 54 to 100 MiB.)
+#: What each export adds. (Measured: 54 MiB with three columns; the rest is room for wider ones.)
 _EXPORT = 100 * MIB
 #: A row that is rendered by itself takes up to this many times its size. (Measured: 13.5.)
 _ROW_COPIES = 14
