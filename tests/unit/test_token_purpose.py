@@ -20,8 +20,8 @@ from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.settings import Settings, load
 
 SECRET = "a secret of the tests, long enough for HS256"
-NOW = datetime.now(UTC).replace(microsecond=0)
-DAY = timedelta(days=1)
+NOW, SECOND = timedelta(), timedelta(seconds=1)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 @pytest.fixture
@@ -30,12 +30,18 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def signed(header_type: object = "JWT", /, **changes: Any) -> str:
+    """A token signed now; times may be given as what they are later than now."""
+    now = datetime.now(UTC).replace(microsecond=0)
     claims = {
         "sub": "ana", "tenant": "acme", "aud": "waybill", "iss": "waybill",
-        "iat": NOW, "exp": NOW + timedelta(minutes=5),
-    }  # fmt: skip
+        "iat": NOW, "exp": 5 * MINUTE,
+    } | changes  # fmt: skip
+    claims = {
+        name: now + value if isinstance(value, timedelta) else value
+        for name, value in claims.items()
+    }
     headers = None if header_type == "JWT" else {"typ": header_type}
-    return jwt.encode(claims | changes, SECRET, algorithm="HS256", headers=headers)
+    return jwt.encode(claims, SECRET, algorithm="HS256", headers=headers)
 
 
 def is_accepted(settings: Settings, token: str) -> bool:
@@ -49,13 +55,13 @@ def is_accepted(settings: Settings, token: str) -> bool:
 @pytest.mark.parametrize(
     ("iat", "exp", "accepted"),
     [
-        (NOW, NOW + DAY, True),
-        (NOW, NOW + DAY + timedelta(seconds=1), False),
-        (NOW, NOW + timedelta(days=36_500), False),
+        (NOW, DAY, True),
+        (NOW, DAY + SECOND, False),
+        (NOW, 36_500 * DAY, False),
         # Issued long ago, and valid for a moment longer: its life counts, and not what is left.
-        (NOW - timedelta(days=2), NOW + timedelta(minutes=1), False),
-        (NOW - DAY + timedelta(minutes=1), NOW + timedelta(minutes=1), True),
-        (-(10**9), NOW + timedelta(minutes=1), False),
+        (-2 * DAY, MINUTE, False),
+        (MINUTE - DAY, MINUTE, True),
+        (-(10**9), MINUTE, False),
     ],
 )
 def test_r50_a_token_is_valid_for_a_day_at_most(
@@ -70,7 +76,7 @@ def test_r50_the_longest_life_is_a_setting_that_development_tokens_keep_to(tmp_p
 
     assert is_accepted(short, mint(short, "ana", "acme", frozenset()))
     assert is_accepted(short, mint(short, "ana", "acme", frozenset(), hour))
-    assert not is_accepted(short, signed(exp=NOW + hour + timedelta(seconds=1)))
+    assert not is_accepted(short, signed(exp=hour + SECOND))
     with pytest.raises(InvalidRequest, match=r"WAYBILL_MAX_TOKEN_LIFE .* for 1 hours at most"):
         mint(short, "ana", "acme", frozenset(), hour * 2)
     for wrong in ("59", "2592001", "a day"):
@@ -115,7 +121,9 @@ def test_r50_a_token_for_another_purpose_lets_nobody_in(
 
 def test_r50_what_we_sign_for_other_purposes_is_no_token(settings: Settings) -> None:
     ana = Principal("ana", "acme", frozenset())
-    cursor = Cursors(lambda: settings.derived_key("cursors")).write(ana, ListFilter(), NOW, uuid4())
+    cursor = Cursors(lambda: settings.derived_key("cursors")).write(
+        ana, ListFilter(), datetime.now(UTC), uuid4()
+    )
     key = settings.derived_key("cursors")
     forged = jwt.encode(jwt.decode(signed(), options={"verify_signature": False}), key)
 
