@@ -362,11 +362,16 @@ class Stack:
 
         return schema_state(self.engine)
 
-    def check_storage(self) -> None:
-        """Raise a `StorageError` without the bucket, `ClockSkew` if its clock is not ours."""
+    def check_storage(self) -> timedelta:
+        """How far the store's clock is ahead of ours.
+
+        Raise a `StorageError` without the bucket, `ClockSkew` if its clock is not ours.
+        """
         from waybill.infra.db.availability import refuse_skew
 
-        refuse_skew(self.store.check(), "the object store")
+        ahead = self.store.check()
+        refuse_skew(ahead, "the object store")
+        return ahead
 
     def migrate(self) -> str | None:
         """Create or upgrade the task tables; returns their revision if a newer version made it."""

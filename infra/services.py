@@ -46,7 +46,7 @@ class Services:
         notification_rules: NotificationRules,
         *,
         wake_relay: Callable[[], None],
-        checks: Mapping[str, Callable[[], None]],
+        checks: Mapping[str, Callable[[], object]],
         stopping: asyncio.Event,
     ) -> None:
         """Connect to nothing; `waybill.infra.bootstrap` builds one for each process.

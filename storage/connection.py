@@ -26,11 +26,11 @@ from waybill.storage.s3_errors import (
     error_code,
     storage_errors,
 )
+from waybill.storage.store_clock import StoreClock
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
     from mypy_boto3_s3 import S3Client
-from waybill.storage.store_clock import StoreClock
 
 logger = logging.getLogger(__name__)
 

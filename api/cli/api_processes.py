@@ -104,7 +104,7 @@ async def _first_of(*waits: Any) -> None:
 
 
 def stop_with_parent(stop: asyncio.Event) -> None:
-    """Set `stop` when the process that started this one has ended, in whatever way."""
+    """Set `stop` when the process that started this one has ended, killed or not."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

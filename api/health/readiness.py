@@ -22,7 +22,7 @@ class Readiness:
     """Runs the checks of `Services`. A check that is still running is not started again."""
 
     def __init__(
-        self, checks: Mapping[str, Callable[[], None]], timeout: timedelta = _TIMEOUT
+        self, checks: Mapping[str, Callable[[], object]], timeout: timedelta = _TIMEOUT
     ) -> None:
         self._checks = checks
         self._timeout = timeout
@@ -31,7 +31,7 @@ class Readiness:
         self._waiting = ThreadPoolExecutor(1, thread_name_prefix="readiness")
         self._answer: asyncio.Future[dict[str, str]] | None = None
         self._lock = threading.Lock()
-        self._running: dict[str, Future[None]] = {}
+        self._running: dict[str, Future[object]] = {}
 
     async def ask(self) -> dict[str, str]:
         """`failures`, without blocking; all who ask at one time share an answer."""
@@ -57,7 +57,7 @@ class Readiness:
             threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _reason(name: str, future: Future[None]) -> str | None:
+def _reason(name: str, future: Future[object]) -> str | None:
     if not future.done():
         return "No answer in time."
     error = future.exception()

@@ -1,7 +1,7 @@
 """Admission: how many requests are worked on at once, and how long others wait for their turn.
 
-A process that accepts whatever comes answers nobody in time once more comes than it can do. Here a
-request is refused at once, with the time after which to come back, when its turn would come too
+A process that accepts every request answers none in time once more arrive than it can work on. Here
+a request is refused at once, with the time after which to come back, when its turn would come too
 late. Each kind of work has a lane of its own, so that a flood of new exports keeps nobody from
 downloading. Health checks take no lane, and an event stream leaves its lane when it begins.
 """
@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Literal
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from waybill.api.http.safe_methods import SAFE_METHODS
 from waybill.api.problems.errors import Overloaded
 
 #: How long a request may wait for its turn: a burst of some hundred is answered, a person still
@@ -30,7 +31,6 @@ _LONGEST_PAUSE = 30.0
 #: The weight of the newest duration in the mean.
 _WEIGHT = 0.1
 
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Everything that may change a row; everything else; what asks a source database, which may take
 #: its time.
 LaneName = Literal["changes", "reads", "sources"]
@@ -177,7 +177,7 @@ class AdmittedRoute(APIRoute):
 
     def _lane_of(self, request: Request) -> Lane:
         lanes: Lanes = request.app.state.lanes
-        by_method: LaneName = "reads" if request.method in _SAFE_METHODS else "changes"
+        by_method: LaneName = "reads" if request.method in SAFE_METHODS else "changes"
         return lanes[self.lane or by_method]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from waybill.api.http.prefix import prefix_in
+
 
 def cookie_of(request: Request, name: str) -> str | None:
     """The value of the cookie `name` with the longest path, or None.
@@ -16,3 +18,8 @@ def cookie_of(request: Request, name: str) -> str | None:
             if key == name:
                 return value
     return None
+
+
+def cookie_path(request: Request) -> str:
+    """The path of our cookies, so that two installations on one host do not share them."""
+    return prefix_in(request) or "/"

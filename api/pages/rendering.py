@@ -53,11 +53,6 @@ class PageSetup:
     static: str
     catalogue: Catalogue
 
-    @property
-    def cookie_path(self) -> str:
-        """The path of cookies, so that two installations on one host do not share them."""
-        return self.base or "/"
-
 
 def setup_of(request: Request) -> PageSetup:
     """The setup of the page that answers `request`."""

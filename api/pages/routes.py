@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from waybill.api.context import ServicesDep
 from waybill.api.http.admission import AdmittedRoute
+from waybill.api.http.cookies import cookie_path
 from waybill.api.languages import LANGUAGE_COOKIE
 from waybill.api.pages.rendering import PageSetupDep, sign_in_page, task_centre_page
 from waybill.api.pages.texts import CATALOGUES
@@ -47,7 +48,7 @@ def choose_language(
             language,
             max_age=int(_LANGUAGE_COOKIE_AGE.total_seconds()),
             httponly=True,
-            path=setup.cookie_path,
+            path=cookie_path(request),
             samesite="strict",
             secure=sent_over_tls(request.headers, services.settings.public_url),
         )

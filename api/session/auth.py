@@ -14,13 +14,13 @@ from starlette.requests import Request
 
 from waybill.api.context import Context, ContextDep
 from waybill.api.http.accept import prefers_html
+from waybill.api.http.safe_methods import SAFE_METHODS
 from waybill.api.problems.errors import ForeignOrigin, TokenInQuery, Unauthenticated
 from waybill.api.session.cookie import SESSION_COOKIE, session_token
 from waybill.api.session.origins import is_own_origin
 from waybill.api.session.tokens import Identity
 from waybill.exporter.datasets.principal import Principal
 
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN_PARAMETERS = frozenset({"token", "access_token", "api_key", "jwt", "authorization"})
 
 #: Only for the OpenAPI document: the framework accepts the first of two headers, and we refuse.
@@ -148,7 +148,7 @@ async def require_own_origin(request: Request, context: ContextDep) -> None:
 
 
 def _check_origin(request: Request, context: Context) -> None:
-    if request.method in _SAFE_METHODS:
+    if request.method in SAFE_METHODS:
         return
     if not is_own_origin(request.headers, context.services.settings.public_url):
         raise ForeignOrigin

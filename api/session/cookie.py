@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from waybill.api.http.cookies import cookie_of
+from waybill.api.http.cookies import cookie_of, cookie_path
 from waybill.api.http.prefix import prefix_in
 from waybill.api.session.origins import same_origin, sent_over_tls
 
@@ -51,7 +51,7 @@ def set_session_cookie(
         token,
         max_age=max(0, (expires_at - datetime.now(UTC)) // timedelta(seconds=1)),
         httponly=True,
-        path=_path(request),
+        path=cookie_path(request),
         samesite=_SAME_SITE,
         secure=secure,
     )
@@ -63,7 +63,7 @@ def delete_session_cookie(response: Response, request: Request) -> None:
     for prefix in ("", _prefix(request)):
         response.delete_cookie(
             prefix + SESSION_COOKIE,
-            path=_path(request),
+            path=cookie_path(request),
             httponly=True,
             samesite=_SAME_SITE,
             secure=bool(prefix),
@@ -72,11 +72,6 @@ def delete_session_cookie(response: Response, request: Request) -> None:
 
 def _prefix(request: Request) -> str:
     return UNDER_A_PATH if prefix_in(request) else WHOLE_HOST
-
-
-def _path(request: Request) -> str:
-    """So that two installations on one host do not share the cookie."""
-    return prefix_in(request) or "/"
 
 
 def _is_over_tls(request: Request, public_url: str | None) -> bool:

@@ -92,7 +92,9 @@ def _encode(
     order = RowOrder()
     cuts = regroup(batches, rows=GROUP_ROWS, max_bytes=GROUP_BYTES)
     # The next group is read while one is written.
-    with closing(map_ordered(write, cuts, threads=1, is_large=_is_large)) as groups:
+    with closing(
+        map_ordered(write, cuts, threads=1, is_large=lambda cut: cut.exceeds(GROUP_BYTES))
+    ) as groups:
         for group in groups:
             order.follow(group.first_row, group.rows)
             tally.warnings.update(group.warnings)
@@ -105,11 +107,6 @@ def _encode(
     tally.rows = pq.read_metadata(pa.BufferReader(footer)).num_rows
     yield footer
     tally.file = pipe.checksum
-
-
-def _is_large(cut: Cut) -> bool:
-    """Only a single row is."""
-    return cut.size_bytes > GROUP_BYTES
 
 
 @dataclass(frozen=True, slots=True)

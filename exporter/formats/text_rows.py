@@ -81,14 +81,11 @@ def each_run(
     rows = min(ROWS_AT_ONCE, max(1, CELLS_AT_ONCE // columns))
     cuts = regroup(batches, rows=rows, max_bytes=BYTES_AT_ONCE, stop_every=stop_every)
     order = RowOrder()
-    for first_row, rendered, packed in map_ordered(work, cuts, is_large=_is_large):
+    for first_row, rendered, packed in map_ordered(
+        work, cuts, is_large=lambda cut: cut.exceeds(BYTES_AT_ONCE)
+    ):
         order.follow(first_row, rendered.rows)
         yield rendered, packed
-
-
-def _is_large(cut: Cut) -> bool:
-    """Only a single row is."""
-    return cut.size_bytes > BYTES_AT_ONCE
 
 
 def blocks_of(

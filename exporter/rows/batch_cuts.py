@@ -59,6 +59,10 @@ class Cut:
         """All rows of one sealed batch."""
         return cls((_Slice.whole(batch),), batch.nbytes)
 
+    def exceeds(self, max_bytes: int) -> bool:
+        """Whether it takes more than `max_bytes`, to which it was cut: only a single row does."""
+        return self.size_bytes > max_bytes
+
     @property
     def first_row(self) -> int:
         """Where in the result these rows begin."""

@@ -1,4 +1,4 @@
-"""Rows that a statement takes in batches, chosen once, whatever the database plans.
+"""Rows that a statement takes in batches, chosen once under every query plan.
 
 ``UPDATE … WHERE id IN (SELECT … LIMIT n)`` may run the inner query again for each row: with
 ``FOR UPDATE SKIP LOCKED`` one such statement took minutes. A materialized CTE is run once.

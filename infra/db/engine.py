@@ -218,6 +218,16 @@ def database_now(connection: Connection) -> datetime:
     return datetime.now(UTC)
 
 
+def clock(dialect: str, kind: sa.types.TypeEngine[datetime]) -> sa.ColumnElement[datetime]:
+    """`database_now` inside a statement, as a value of `kind`; on SQLite the parameter `now`.
+
+    For statements that are built once, and find out the time without a round trip of their own.
+    """
+    if dialect == "postgresql":
+        return sa.func.clock_timestamp(type_=kind)
+    return sa.bindparam("now", type_=kind)
+
+
 def advisory_lock(connection: Connection, *name: str, shared: bool = False) -> None:
     """Take a lock on `name` that ends with this transaction, for what no row stands for yet.
 

@@ -1,8 +1,7 @@
 """The id of an installation: what its processes share, and another one does not.
 
-It stands in object keys, lifecycle rules and messages, so that installations which share a bucket
-or a vhost leave each other alone. It comes from the task database: a copy of the database has the
-same id.
+It stands in object keys and lifecycle rules, so that installations which share a bucket leave each
+other alone. It comes from the task database: a copy of the database has the same id.
 """
 
 from __future__ import annotations

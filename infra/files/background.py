@@ -82,7 +82,7 @@ class BackgroundReconcile:
         oldest = self._reconciler.store_now() - self._orphan_age
         old = [item for item in page if item.modified_at <= oldest]
         orphans = self._reconciler.unrecorded(old)[:_DELETIONS] if old else []
-        deleted = self._reconciler.delete(orphans) if orphans else 0
+        deleted = self._reconciler.delete(orphans)
         if deleted:
             log.warning("objects on no record deleted", extra={"count": deleted})
         # A page with more of them is read again, unless the store refuses to delete them.

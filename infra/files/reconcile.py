@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.files.stored_files import StoredFiles
-from waybill.infra.tasks.audit import SYSTEM, Actor, audit
+from waybill.infra.tasks.audit import SYSTEM, Actor, audit, no_task
 from waybill.infra.tasks.lifecycle.objects import (
     FilePosition,
     FinishedFile,
@@ -32,8 +32,6 @@ PAGE = 1000
 _AT_ONCE = 8
 #: Differences of each kind that are named.
 _MOST_NAMED = 1000
-#: The audit log names a task by these; a deleted object without a record belongs to none.
-_NO_TASK = {"id": None, "tenant_id": "", "fence": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +158,7 @@ class Reconciler:
                     "last": deleted[-1].key,
                 }
                 now = database_now(connection)
-                audit(connection, now, "delete_orphans", _NO_TASK, actor=actor, detail=detail)
+                audit(connection, now, "delete_orphans", no_task(None), actor=actor, detail=detail)
         return len(deleted)
 
     def finished_files(

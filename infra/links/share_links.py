@@ -20,6 +20,7 @@ from sqlalchemy.engine import Engine
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import ExportRejected, InvalidRequest
 from waybill.infra.db.engine import (
+    clock,
     database_now,
     read_statement,
     read_transaction,
@@ -272,7 +273,7 @@ def _click(dialect: str) -> sa.Select[Any]:
         sa.select(
             _link.id.label("link_id"),
             _link.created_by.label("sharer"),
-            sa.and_(*_followable(_clock(dialect))).label("living"),
+            sa.and_(*_followable(clock(dialect, UtcDateTime()))).label("living"),
             *(newest(what, column) for what in theirs for column in ("created_at", "roles")),
             export_task,
         )
@@ -284,20 +285,13 @@ def _click(dialect: str) -> sa.Select[Any]:
 @cache
 def _use(dialect: str) -> Any:
     """One more use of `link`, if it can still be followed."""
-    now = _clock(dialect)
+    now = clock(dialect, UtcDateTime())
     return (
         sa.update(share_link)
         .where(_link.id == sa.bindparam("link", type_=_link.id.type), *_followable(now))
         .values(uses=_link.uses + 1, last_used_at=now)
         .returning(_link.uses, _link.last_used_at)
     )
-
-
-def _clock(dialect: str) -> sa.ColumnElement[datetime]:
-    """The time, as `waybill.infra.db.engine.database_now`; the parameter `now` on SQLite."""
-    if dialect == "postgresql":
-        return sa.func.clock_timestamp(type_=UtcDateTime())
-    return sa.bindparam("now", type_=UtcDateTime())
 
 
 def _digest(token: str) -> str:

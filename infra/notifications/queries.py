@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import notification
-from waybill.infra.tasks.audit import Actor, audit
+from waybill.infra.tasks.audit import Actor, audit, no_task
 from waybill.infra.tasks.notifications import NOTICE
 from waybill.infra.tasks.queries.owned import load
 from waybill.infra.tasks.queries.scope import Scope
@@ -131,10 +131,10 @@ class NotificationQueries:
 
     def audit_secrets_read(self, user: Principal) -> None:
         """Record in the audit log that `user` read the webhook secrets of their tenant."""
-        no_task = {"id": None, "tenant_id": user.tenant, "fence": None}
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
-            audit(connection, now, "webhook_secrets_read", no_task, actor=Actor.user(user))
+            task = no_task(user.tenant)
+            audit(connection, now, "webhook_secrets_read", task, actor=Actor.user(user))
 
     def count_by_result(self) -> dict[tuple[str, str], int]:
         """Numbers of webhooks and mails of all tenants, by channel and result."""

@@ -18,14 +18,12 @@ from waybill.exporter.errors import InvalidRequest
 from waybill.infra.config.identity import LONGEST_TOKEN_LIFE
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import revocation
-from waybill.infra.tasks.audit import Actor, ActorKind, audit
+from waybill.infra.tasks.audit import Actor, ActorKind, audit, no_task
 
 _column = revocation.c
 
 #: Beyond the moment at which a token expires: the leeway of requests, and clocks that differ.
 _SLACK = timedelta(minutes=2)
-#: In the audit log, for what concerns no tenant in particular.
-_NO_TENANT = ""
 
 
 class RevocationKind(StrEnum):
@@ -106,8 +104,7 @@ class Revocations:
         subject = Subject(RevocationKind.TOKEN, token.tenant, token.user, token.fingerprint)
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
-            task = {"id": None, "tenant_id": token.tenant, "fence": None}
-            audit(connection, now, "session_end", task, actor=actor)
+            audit(connection, now, "session_end", no_task(token.tenant), actor=actor)
             return _insert(connection, subject, now, token.expires_at + _SLACK)
 
     def revoke(self, subject: Subject, actor: Actor) -> Revocation:
@@ -126,7 +123,7 @@ class Revocations:
         }
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
-            task = {"id": None, "tenant_id": subject.tenant or _NO_TENANT, "fence": None}
+            task = no_task(subject.tenant)
             audit(connection, now, "sessions_revoked", task, actor=actor, detail=detail)
             return _insert(connection, subject, now, now + LONGEST_TOKEN_LIFE + _SLACK)
 

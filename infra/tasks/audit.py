@@ -61,6 +61,11 @@ SYSTEM = Actor("system", ActorKind.SYSTEM)
 _INSERT = sa.insert(audit_log).inline()
 
 
+def no_task(tenant: str | None) -> TaskRow:
+    """In place of a task, for an entry that concerns none; of no tenant where that is None."""
+    return {"id": None, "tenant_id": tenant or "", "fence": None}
+
+
 def audit(
     connection: Connection,
     now: datetime,

@@ -91,8 +91,8 @@ def _targets(task: TaskRow) -> list[tuple[str, str | None, bool]]:
 def receiver_bucket(channel: str, target: str | None) -> str | None:
     """The key of the token bucket that deliveries to `target` share; None for a notice.
 
-    A webhook's is that of its host, whatever the port; a mail's that of its mailbox, whatever the
-    case and the part after a plus, which are one mailbox nearly everywhere (RFC 5233).
+    The port of a webhook does not count, nor do the case of a mail address and its part after a
+    plus, which name one mailbox nearly everywhere (RFC 5233).
     """
     if target is None:
         return None

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import database_now, write_transaction
-from waybill.infra.tasks.audit import Actor, ActorKind, audit
+from waybill.infra.tasks.audit import Actor, ActorKind, audit, no_task
 from waybill.infra.tasks.hourly import HourlyMemory
 
 #: Rows one operator can cause in an hour, per process of the API; the last one says so.
@@ -75,7 +75,7 @@ class OversightReads:
                     connection,
                     now,
                     "oversight_read",
-                    {"id": None, "tenant_id": tenant, "fence": None},
+                    no_task(tenant),
                     actor=Actor(user.user, ActorKind.OPERATOR, user.tenant),
                     detail=detail,
                 )

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import export_task
-from waybill.infra.tasks.audit import Actor, audit
+from waybill.infra.tasks.audit import Actor, audit, no_task
 from waybill.infra.tasks.hourly import HourlyMemory
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Refusals:
                 connection,
                 database_now(connection),
                 "refused",
-                task or {"id": None, "tenant_id": user.tenant, "fence": None},
+                task or no_task(user.tenant),
                 actor=Actor.user(user),
                 detail=detail,
             )

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import database_now, write_transaction
-from waybill.infra.tasks.audit import Actor, ActorKind, audit
+from waybill.infra.tasks.audit import Actor, ActorKind, audit, no_task
 from waybill.infra.tasks.hourly import HourlyMemory
 from waybill.request_origin import request_origin
 
@@ -28,7 +28,6 @@ _MAX_REFUSED = 1_000
 
 #: Nobody knows who sent a token that is not valid, nor of which tenant.
 _UNKNOWN = Actor("unknown", ActorKind.USER)
-_NO_TENANT = ""
 
 
 class SessionLog:
@@ -71,10 +70,9 @@ class SessionLog:
             return
         if place == memory.per_actor:
             detail = detail | {"note": "further ones of this hour are not recorded"}
-        task = {"id": None, "tenant_id": actor.tenant or _NO_TENANT, "fence": None}
         try:
             with write_transaction(self._engine) as connection:
                 now = database_now(connection)
-                audit(connection, now, action, task, actor=actor, detail=detail)
+                audit(connection, now, action, no_task(actor.tenant), actor=actor, detail=detail)
         except SQLAlchemyError:
             log.warning("a log-in could not be recorded", extra={"action": action})

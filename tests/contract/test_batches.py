@@ -1,4 +1,4 @@
-"""F87: a statement that takes a batch chooses its rows once, whatever the database plans."""
+"""F87: a statement that takes a batch chooses its rows once, under every query plan."""
 
 from __future__ import annotations
 

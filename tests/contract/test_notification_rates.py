@@ -42,7 +42,7 @@ def queue_of(engine: Engine, mails: int = 3, webhooks: int = 3) -> NotificationQ
 
 
 def send_all(queue: NotificationQueue) -> list[DueNotification]:
-    """Deliver whatever may go now."""
+    """Deliver everything that may go now."""
     sent = []
     while items := queue.take(16, per_tenant=4):
         for item in items:

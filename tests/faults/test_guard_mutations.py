@@ -38,7 +38,7 @@ def always(answer: object) -> Callable[..., Any]:
 
 
 def overwrite(draft: Path, path: Path) -> None:
-    """Make a draft the secret, whoever was first."""
+    """Make a draft the secret, also over one that is there."""
     draft.replace(path)
 
 

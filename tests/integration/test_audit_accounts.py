@@ -82,7 +82,7 @@ def test_r41_the_statements_of_the_handbook_leave_an_account_that_may_only_add(
         row = {"at": LONG_AGO, "tenant_id": "acme", "actor": "ann", "action": "tested"}
         connection.execute(sa.insert(audit_log), [row] * 3)
     assert wait_for(AuditChain(engine, now=lambda _: LONG_AGO).extend).number == 2
-    # Its entries of today are in the first checkpoint: they stay, whatever this account claims.
+    # Its entries of today are in the first checkpoint: this account cannot delete them.
     store = MemoryStore()
     archiver = AuditArchiver(AuditArchive(engine, keep=timedelta(days=30)), store)
     assert not archiver.archive()

@@ -26,7 +26,7 @@ SHORT = MigrationPauses(
     pause=timedelta(milliseconds=20),
     give_up_after=timedelta(minutes=2),
 )
-#: What versions since 0.1 can write, whatever the revision.
+#: What versions since 0.1 can write, at every revision.
 POST = (
     "INSERT INTO export_task (id, tenant_id, created_by, roles, task_type, queue, format, params,"
     " filename, status, max_attempts, created_at, updated_at)"

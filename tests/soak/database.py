@@ -71,7 +71,7 @@ class Database:
             dump.unlink()
 
     def restore(self, dump: Path) -> None:
-        """Put an older state in the place of the current one, whoever is connected."""
+        """Put an older state in the place of the current one, with clients connected."""
         self._pair.primary.restore(self._name, dump)
         # Settings of a database are in no dump of it.
         with self._pair.primary.connect() as connection:

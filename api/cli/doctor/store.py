@@ -54,7 +54,7 @@ def check_storage(stack: Stack) -> str:
     """Reach the bucket, set its rules and compare region and clocks."""
     store, settings = _s3(stack), stack.settings
     store.ensure_bucket()
-    stack.check_storage()
+    seconds = abs(stack.check_storage().total_seconds())
     region, configured = store.connection.bucket_region, store.connection.config.region
     if configured and region and region != configured:
         raise WrongRegion(
@@ -63,8 +63,7 @@ def check_storage(stack: Stack) -> str:
         )
     kept = "; it keeps versions, and a deletion deletes them all" if keeps_versions(store) else ""
     rules = _rules(stack, store)
-    apart = abs(store.check().total_seconds())
-    return f"bucket {settings.s3_bucket} in {region}, clocks {apart:.0f} s apart{kept}{rules}"
+    return f"bucket {settings.s3_bucket} in {region}, clocks {seconds:.0f} s apart{kept}{rules}"
 
 
 def _rules(stack: Stack, store: S3Store) -> str:

@@ -25,7 +25,7 @@ from waybill.exporter.formats.xlsx.limits import (
     check_columns,
 )
 from waybill.exporter.formats.xlsx.package import Package
-from waybill.exporter.formats.xlsx.placement import SETTLE_LAG, PlacedCut, Placement
+from waybill.exporter.formats.xlsx.placement import SETTLE_LAG, Placement
 from waybill.exporter.formats.xlsx.row_renderer import RowRenderer
 from waybill.exporter.formats.xlsx.sheet_columns import plan_columns, requested_labels
 from waybill.exporter.formats.xlsx.sheet_names import SheetNames, acceptable
@@ -75,7 +75,10 @@ def encode_xlsx(
     placed = placement.place(cuts if first is None else chain([first], cuts))
     threads = min(os.cpu_count() or 1, _MAX_THREADS)
     order = RowOrder()
-    with closing(map_ordered(render, placed, threads=threads, is_large=_is_large)) as rendered:
+    blocks = map_ordered(
+        render, placed, threads=threads, is_large=lambda one: one.cut.exceeds(BLOCK_BYTES)
+    )
+    with closing(blocks) as rendered:
         for cut in rendered:
             order.follow(cut.first_row, sum(block.rows for _, block in cut.blocks))
             tally.warnings.update(cut.warnings)
@@ -97,11 +100,6 @@ def rows_of_one_sheet(layout: Layout, sample: pa.Table) -> int | None:
     cells = rows * sample.num_columns * _CELL_BYTES
     values = rows * sample.nbytes // max(sample.num_rows, 1)
     return rows if 8 * (cells + values) < MAX_SHEET_BYTES or not rows else None
-
-
-def _is_large(placed: PlacedCut) -> bool:
-    """Only a single row is."""
-    return placed.cut.size_bytes > BLOCK_BYTES
 
 
 def cut_blocks(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[Cut]:

@@ -164,11 +164,9 @@ async def unreachable(addresses: BrokerAddresses) -> list[str]:
     return [a.shown for a, refused in zip(candidates, refusing, strict=True) if refused]
 
 
-def note_silence(
-    addresses: BrokerAddresses, connection: Connection, error: BrokerUnavailable
-) -> None:
-    """Ask the address of `connection` last from now on, if it gave no answer in time."""
-    if isinstance(error.__cause__, TimeoutError):
+def note_silence(addresses: BrokerAddresses, connection: Connection, error: BaseException) -> None:
+    """Ask the address of `connection` last from now on, if `error` is its silence."""
+    if isinstance(error, BrokerUnavailable) and isinstance(error.__cause__, TimeoutError):
         addresses.did_not_answer(connection.url)
 
 

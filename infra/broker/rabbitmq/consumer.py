@@ -165,8 +165,7 @@ class RabbitConsumer:
             if self._topology is not None:
                 await prepare_topology(connection, self._topology)
         except BaseException as error:
-            if isinstance(error, BrokerUnavailable):
-                note_silence(self._addresses, connection, error)
+            note_silence(self._addresses, connection, error)
             await close_connection(connection)
             raise
         return connection

@@ -127,8 +127,7 @@ class Publisher:
                 channel = connection.channel(publisher_confirms=True, on_return_raises=True)
                 await channel.initialize()
         except BaseException as error:
-            if isinstance(error, BrokerUnavailable):
-                note_silence(self._addresses, connection, error)
+            note_silence(self._addresses, connection, error)
             await close_connection(connection)
             raise
         return _ConfirmChannel(connection, channel)

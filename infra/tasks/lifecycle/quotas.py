@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import WaybillError
 from waybill.infra.config.limits import Limits
-from waybill.infra.db.engine import advisory_lock
+from waybill.infra.db.engine import advisory_lock, clock
 from waybill.infra.db.inserts import insert
 from waybill.infra.db.tables import (
     UtcDateTime,
@@ -199,10 +199,7 @@ _BUCKETS = ("users_bucket", "tenants_bucket")
 @cache
 def _query(dialect: str) -> sa.Select[Any]:
     """The fields of `Measured`. Built once: that costs more than executing it (measured)."""
-    now: sa.ColumnElement[datetime] = sa.bindparam("now", type_=UtcDateTime())
-    if dialect == "postgresql":
-        # As `waybill.infra.db.engine.database_now`.
-        now = sa.func.clock_timestamp(type_=UtcDateTime())
+    now = clock(dialect, UtcDateTime())
     tenant, user = sa.bindparam("tenant", type_=sa.Text()), sa.bindparam("user", type_=sa.Text())
     tenants = (_task.tenant_id == tenant, _task.dedupe_key.is_not(None), in_status(*LIVE))
     days = (_usage.tenant_id == tenant, _usage.day == sa.bindparam("today", type_=sa.Date()))

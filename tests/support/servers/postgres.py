@@ -201,7 +201,7 @@ class PostgresServer:
         return file
 
     def restore(self, database: str, dump: Path) -> None:
-        """Put what is in `dump` in the place of `database`, whoever is connected."""
+        """Put what is in `dump` in the place of `database`, with clients connected."""
         name = sql.Identifier(database)
         with self.connect() as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
