@@ -70,7 +70,7 @@ def test_g13_a_stopped_worker_gives_its_task_back_at_once(installation, rabbitmq
         with process(env, installation.log, "worker") as worker:
             wait_for(lambda: list(installation.store.list_uploads()))
             worker.send_signal(signal.SIGTERM)
-            assert worker.wait(20) == 0
+            assert worker.wait(60) == 0
         task = client.get(f"/api/export-tasks/{task_id}").json()
     assert (task["status"], task["attempt"]) == ("PENDING", 0)
     assert not list(installation.store.list_uploads())

@@ -118,7 +118,8 @@ def test_f83_a_worker_with_a_wrong_clock_ends_and_another_one_does_its_work(
         clean.ended(clean.submit("numbers", tag="before"))
         clock.write_text("+20m")
         tasks = submit_some(clean, "f83")
-        assert ill.wait(30) == 1
+        wait_for(lambda: ill.poll() is not None, 120)
+        assert ill.returncode == 1, log.read_text()
         assert "The clock of this worker is 20 min ahead of the task database's" in log.read_text()
         with clean.worker():
             assert_nothing_was_counted(clean, tasks)

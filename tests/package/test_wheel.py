@@ -152,7 +152,7 @@ def test_serve_of_the_wheel_answers(python: Path, project: Path) -> None:
         "    assert b'Waybill' in page\n"
         "finally:\n"
         "    serve.send_signal(signal.SIGTERM)\n"
-        "    assert serve.wait(30) == 0\n"
+        "    assert serve.wait(60) == 0\n"
     )
     done = run(python, project, "-c", code)
 

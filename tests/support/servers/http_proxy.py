@@ -5,11 +5,11 @@ It runs in the event loop of its server; its switches are plain values that any 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import anyio
 import httpx2
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -74,8 +74,9 @@ class HttpProxy:
                 if not (is_stream and (self.hold_streams or self._lost > lost_before)):
                     yield chunk
         finally:
-            # The browser may be gone first.
-            await asyncio.shield(answer.aclose())
+            # The browser may be gone first, and the server about to end.
+            with anyio.CancelScope(shield=True):
+                await answer.aclose()
 
 
 @contextmanager
