@@ -183,6 +183,7 @@ class Stack:
             self.registry.queues,
             delays=self.settings.retry_delays,
             declare=declare,
+            installation=self.owner.installation,
         )
 
     @cached_property
@@ -363,10 +364,7 @@ class Stack:
         return schema_state(self.engine)
 
     def check_storage(self) -> timedelta:
-        """How far the store's clock is ahead of ours.
-
-        Raise a `StorageError` without the bucket, `ClockSkew` if its clock is not ours.
-        """
+        """How far the store's clock is ahead of ours; `ClockSkew` if that is too far."""
         from waybill.infra.db.availability import refuse_skew
 
         ahead = self.store.check()

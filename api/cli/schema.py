@@ -26,11 +26,17 @@ def migrate(as_json: JsonFlag = False) -> None:
 
 
 def topology(as_json: JsonFlag = False) -> None:
-    """Declare exchanges and queues in RabbitMQ. Idempotent; needs configure rights."""
+    """Declare exchanges and queues in RabbitMQ. Idempotent; needs configure rights.
+
+    Their names hold the id of the installation, which is in the task tables: missing ones are
+    made.
+    """
     with Stack(load()) as stack:
         if stack.settings.amqp_url is None:
             raise InvalidRequest("WAYBILL_AMQP_URL is not set: there is no broker to prepare.")
         queues = stack.registry.queues
+        stack.check_database()
+        stack.migrate()
         asyncio.run(_declare(stack))
     emit({"queues": queues}, f"Ready for the queues {', '.join(queues)}.", as_json=as_json)
 

@@ -17,7 +17,13 @@ from typing import Any
 
 from waybill.infra.broker.concurrency import RunningDeliveries, consuming
 from waybill.infra.broker.delivery import DEAD_LETTER_PAUSE, Delivery, deliver, deliver_dead_letter
-from waybill.infra.broker.port import BrokerUnavailable, DeadLetterHandler, Handler, WakeUp
+from waybill.infra.broker.port import (
+    BrokerUnavailable,
+    DeadLetterHandler,
+    Handler,
+    KnownTasks,
+    WakeUp,
+)
 from waybill.infra.broker.shared_limit import SharedLimit
 
 
@@ -115,6 +121,14 @@ class MemoryBroker:
                 stopping,
             )
         )
+
+    async def announce(self) -> list[str]:
+        """Nobody else is in the process."""
+        return []
+
+    async def take_over_earlier(self, known: KnownTasks) -> int:
+        """Nothing outlives the process."""
+        return 0
 
     async def connect(self) -> None:
         """There is nothing to connect to."""

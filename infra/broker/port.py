@@ -7,7 +7,7 @@ database decides what it is worth: lost, doubled or late messages change nothing
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +21,8 @@ from waybill.infra.broker.shared_limit import SharedLimit
 VERSION = 1
 #: A wake-up is a few ids; anything larger is not ours.
 MAX_BYTES = 4096
+#: The kind of a wake-up for no task, which asks whether a queue takes messages.
+PROBE = "probe"
 
 
 class BrokerUnavailable(WaybillError):
@@ -92,6 +94,9 @@ Handler = Callable[[WakeUp], Awaitable[Work | None]]
 #: Called for each dead letter with its body, the queue it came from, and the reason.
 DeadLetterHandler = Callable[[bytes, str, str], Awaitable[None]]
 
+#: Which of these tasks our database has.
+KnownTasks = Callable[[Collection[UUID]], Awaitable[set[UUID]]]
+
 
 class Broker(Protocol):
     """Carries wake-ups from the relay to the workers.
@@ -140,6 +145,24 @@ class Broker(Protocol):
 
     def consume_dead_letters(self, handler: DeadLetterHandler) -> AbstractAsyncContextManager[None]:
         """Deliver every dead letter once to `handler` while the context is open."""
+        ...
+
+    async def announce(self) -> list[str]:
+        """Say that this installation uses the broker; the ids of others that said so in a day.
+
+        Raises:
+            BrokerUnavailable: not reached, or not let do it.
+        """
+        ...
+
+    async def take_over_earlier(self, known: KnownTasks) -> int:
+        """Move what an earlier version left to where consumers of this one look; how many.
+
+        Messages for tasks that are not `known` are another installation's, and stay.
+
+        Raises:
+            BrokerUnavailable: not reached, or not let do it.
+        """
         ...
 
     async def connect(self) -> None:

@@ -26,6 +26,7 @@ from waybill.infra.tasks.model import Claim
 from waybill.infra.worker.attempt import Attempt, WorkerDependencies
 from waybill.infra.worker.capacity import Capacity
 from waybill.infra.worker.failures import FailureDecision
+from waybill.infra.worker.neighbours import Neighbours
 from waybill.infra.worker.outages import ClockWrong, Outages
 from waybill.infra.worker.probes import probes_of
 from waybill.infra.worker.relay import Relay
@@ -64,6 +65,7 @@ class WorkerService:
         self._relay = relay
         self._sweeper = sweeper
         self._deliverer = deliverer
+        self._neighbours = Neighbours(broker, dependencies.runs)
         self._dead_letters = dead_letters
         self._queues = queues
         self._concurrency = dependencies.settings.concurrency
@@ -107,6 +109,7 @@ class WorkerService:
             asyncio.create_task(self._relay.run(), name="relay"),
             asyncio.create_task(self._sweeper.run(), name="sweeper"),
             asyncio.create_task(self._deliverer.run(), name="deliverer"),
+            asyncio.create_task(self._neighbours.run(), name="neighbours"),
             asyncio.create_task(stop.wait(), name="stop"),
             asyncio.create_task(self._illness(), name="illness"),
         ]

@@ -12,7 +12,7 @@ from tests.support.servers.rabbitmq_cluster import RabbitCluster
 from tests.support.wake_ups import RETRY_DELAYS, Recorder, publish_all, wake_ups
 from waybill.infra.broker.port import BrokerUnavailable
 from waybill.infra.broker.rabbitmq.broker import RabbitBroker
-from waybill.infra.broker.rabbitmq.topology import work_queue
+from waybill.infra.broker.rabbitmq.topology import EARLIER
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -52,7 +52,7 @@ async def test_f95_the_loss_of_the_node_that_leads_and_is_asked_first_loses_no_m
 ):
     # Declared through the first address, the queue is led by its node.
     first = rabbitmq_cluster.nodes[0]
-    assert rabbitmq_cluster.leader(vhost, work_queue("orders")) is first
+    assert rabbitmq_cluster.leader(vhost, EARLIER.work_queue("orders")) is first
     before, after, received = wake_ups(5), wake_ups(5), Recorder()
     async with broker.consume(["orders"], received, concurrency=2):
         await publish_all(broker, before, "orders")
@@ -86,7 +86,7 @@ async def test_f96_a_queue_whose_members_are_gone_is_noticed(tmp_path):
         # Declared before the others join, so its only member is the first node.
         await declare(cluster.nodes[0].url())
         await asyncio.to_thread(cluster.start_others)
-        assert len(cluster.queues("/")[work_queue("orders")]["members"]) == 1
+        assert len(cluster.queues("/")[EARLIER.work_queue("orders")]["members"]) == 1
         await asyncio.to_thread(cluster.nodes[0].kill)
         broker = RabbitBroker(
             cluster.nodes[1].url(), ["orders"], delays=RETRY_DELAYS, declare=False

@@ -8,12 +8,12 @@ import os
 import aio_pika
 import sqlalchemy as sa
 
+from tests.support.amqp_probe import names_of
 from tests.support.eventually import wait_for
 from tests.support.processes import api, ended, process, run
 from tests.support.task_store import ANN, Worker, new_task
 from tests.support.task_tables import sqlite_tables
 from waybill.infra.broker.port import WakeUp
-from waybill.infra.broker.rabbitmq.topology import work_queue
 from waybill.infra.db.engine import create_engine
 from waybill.infra.db.tables import audit_log
 from waybill.infra.tasks.dead_letters import DeadLetters
@@ -89,11 +89,14 @@ async def test_f27_garbage_goes_to_the_dead_letters_once_and_nothing_else_stops(
     assert run(env, "sample", "--orders", "100").returncode == 0
     assert run(env, "topology").returncode == 0
     with api(env, installation.log) as client, process(env, installation.log, "worker"):
+        names = names_of(env["WAYBILL_DATABASE_URL"])
         connection = await aio_pika.connect(rabbitmq_url)
         async with connection:
             channel = await connection.channel()
             for body in (b"not json", b"\x00" * 5000, b'{"v": 99}'):
-                await channel.default_exchange.publish(aio_pika.Message(body), work_queue("orders"))
+                await channel.default_exchange.publish(
+                    aio_pika.Message(body), names.work_queue("orders")
+                )
         found = wait_for(lambda: len(seen := letters(env)) == 3 and seen)
         assert {letter["reason"].split(":")[0] for letter in found} == {"bad_message"}
         body = {"type": "orders", "format": "csv", "params": {}}

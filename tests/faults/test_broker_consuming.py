@@ -29,7 +29,7 @@ from waybill.infra.broker.port import VERSION, WakeUp
 from waybill.infra.broker.rabbitmq import queue_poller
 from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 from waybill.infra.broker.rabbitmq.consumer import WatchdogSettings
-from waybill.infra.broker.rabbitmq.topology import DEAD_QUEUE, work_queue
+from waybill.infra.broker.rabbitmq.topology import EARLIER
 
 QUEUES = ["orders", "users"]
 QUICK = WatchdogSettings(check_every=timedelta(seconds=0.5))
@@ -111,7 +111,7 @@ async def test_f12_a_link_that_went_silent_is_noticed_and_replaced(
     monkeypatch.setattr(queue_poller, "ANSWER_SECONDS", 1.0)
     received, (message,) = Recorder(), wake_ups(1)
     async with proxied.consume(QUEUES, received, concurrency=1):
-        await eventually(lambda: consumer_count(rabbitmq_url, work_queue("users")))
+        await eventually(lambda: consumer_count(rabbitmq_url, EARLIER.work_queue("users")))
         proxy.blackhole()
         await publish_all(direct, [message], "users")
         await eventually(lambda: proxy.accepted > 1)
@@ -153,7 +153,7 @@ async def test_f14_an_acknowledgement_timeout_costs_a_handler_its_channel_and_wo
 
 
 async def test_f15_a_consumer_of_a_deleted_queue_comes_back_to_a_new_one(direct, rabbitmq_url):
-    received, sent, name = Recorder(), wake_ups(2), work_queue("orders")
+    received, sent, name = Recorder(), wake_ups(2), EARLIER.work_queue("orders")
     async with direct.consume(QUEUES, received, concurrency=1):
         await publish_all(direct, sent[:1], "orders")
         await received.until(1)
@@ -168,7 +168,7 @@ async def test_f15_a_queue_deleted_and_declared_at_once_is_consumed_again(
     direct, proxied, rabbitmq_url
 ):
     """The broker may keep the consumer then, without a word, and send it nothing."""
-    received, sent, name = Recorder(), wake_ups(3), work_queue("orders")
+    received, sent, name = Recorder(), wake_ups(3), EARLIER.work_queue("orders")
     async with proxied.consume(QUEUES, received, concurrency=1):
         await eventually(lambda: consumer_count(rabbitmq_url, name))
         async with bare_channel(rabbitmq_url) as channel:
@@ -194,8 +194,8 @@ async def test_f15_the_watchdog_notices_a_consumer_that_is_gone(
         (subscription,) = opened[0]._subscriptions
         # Behind the back of the poller, which goes on to believe that it has a consumer.
         await subscription.queue.cancel(subscription.tag)
-        assert await consumer_count(rabbitmq_url, work_queue("orders")) == 0
-        await eventually(lambda: consumer_count(rabbitmq_url, work_queue("orders")))
+        assert await consumer_count(rabbitmq_url, EARLIER.work_queue("orders")) == 0
+        await eventually(lambda: consumer_count(rabbitmq_url, EARLIER.work_queue("orders")))
 
 
 async def test_f15_the_watchdog_notices_a_consumer_that_is_sent_nothing(
@@ -213,7 +213,7 @@ async def test_f15_the_watchdog_notices_a_consumer_that_is_sent_nothing(
     monkeypatch.setattr(queue_poller.QueuePoller, "_arrive", lose_the_first)
     received, sent = Recorder(), wake_ups(3)
     async with proxied.consume(QUEUES, received, concurrency=1):
-        await eventually(lambda: consumer_count(rabbitmq_url, work_queue("orders")))
+        await eventually(lambda: consumer_count(rabbitmq_url, EARLIER.work_queue("orders")))
         await publish_all(direct, sent, "orders")
         # Sooner than the acknowledgement timeout of 30 minutes would close the channel.
         async with asyncio.timeout(20):
@@ -238,8 +238,8 @@ async def test_f26_fifty_copies_over_four_workers_are_each_handled_once(direct, 
         await publish_all(direct, 50 * [message], "orders")
         assert await received.until(50) == 50 * [message]
     assert claims == 1
-    assert await ready_count(rabbitmq_url, work_queue("orders")) == 0
-    assert await ready_count(rabbitmq_url, DEAD_QUEUE) == 0
+    assert await ready_count(rabbitmq_url, EARLIER.work_queue("orders")) == 0
+    assert await ready_count(rabbitmq_url, EARLIER.dead) == 0
 
 
 async def test_f27_every_kind_of_poison_is_dead_lettered_once_and_the_worker_lives(
@@ -271,7 +271,7 @@ async def test_f27_every_kind_of_poison_is_dead_lettered_once_and_the_worker_liv
         f"bad_message: The message has version {VERSION + 1}.",
         "bad_message: The message is not a wake-up.",
     ]
-    assert await ready_count(rabbitmq_url, DEAD_QUEUE) == 0
+    assert await ready_count(rabbitmq_url, EARLIER.dead) == 0
 
 
 async def test_f27_poison_is_dead_lettered_when_nothing_can_be_published(direct, proxied, proxy):

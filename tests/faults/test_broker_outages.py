@@ -18,7 +18,7 @@ from waybill.infra.broker.port import BrokerUnavailable
 from waybill.infra.broker.rabbitmq import queue_poller
 from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 from waybill.infra.broker.rabbitmq.consumer import ConsumersLost, WatchdogSettings
-from waybill.infra.broker.rabbitmq.topology import work_queue
+from waybill.infra.broker.rabbitmq.topology import EARLIER
 
 QUEUES = ["orders", "users"]
 
@@ -100,7 +100,7 @@ async def test_f12_a_frozen_broker_stops_no_work_and_is_used_again_when_it_thaws
             rabbitmq_server.sigcont()
         await publish_until_confirmed(broker, [third], "users")
         await eventually(lambda: third in received.seen)
-        await eventually(lambda: consumer_count(rabbitmq_url, work_queue("orders")))
+        await eventually(lambda: consumer_count(rabbitmq_url, EARLIER.work_queue("orders")))
 
 
 async def test_f31_after_the_data_was_wiped_everything_is_declared_again(rabbitmq_server):

@@ -22,7 +22,7 @@ from tests.support.wake_ups import RETRY_DELAYS, Recorder, wake_ups
 from waybill.infra.broker.port import BrokerUnavailable
 from waybill.infra.broker.rabbitmq import connection as amqp
 from waybill.infra.broker.rabbitmq.broker import RabbitBroker
-from waybill.infra.broker.rabbitmq.topology import TASK_EXCHANGE
+from waybill.infra.broker.rabbitmq.topology import EARLIER
 
 #: Long enough for an answer from a healthy broker, short enough to wait for several times.
 TIMEOUT = timedelta(seconds=1.5)
@@ -87,7 +87,7 @@ async def test_f6_a_queue_that_was_never_declared_is_an_error_each_time(broker):
 async def test_f7_a_missing_exchange_is_an_error_and_is_there_at_the_next_try(broker, rabbitmq_url):
     (message,) = wake_ups(1)
     async with bare_channel(rabbitmq_url) as channel:
-        await channel.exchange_delete(TASK_EXCHANGE)
+        await channel.exchange_delete(EARLIER.task_exchange)
     with pytest.raises(BrokerUnavailable, match="missing"):
         await broker.publish(message, queue="orders", message_id="1")
     assert await publish(broker, message)

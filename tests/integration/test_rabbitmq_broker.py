@@ -21,7 +21,7 @@ from waybill.infra.broker.rabbitmq.connection import BrokerUnsupported
 from waybill.infra.broker.rabbitmq.consumer import ConsumersLost, WatchdogSettings
 from waybill.infra.broker.rabbitmq.delivery import RabbitDelivery
 from waybill.infra.broker.rabbitmq.publisher import Publisher
-from waybill.infra.broker.rabbitmq.topology import DEAD_QUEUE, work_queue
+from waybill.infra.broker.rabbitmq.topology import EARLIER, Topology
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def test_a_check_names_what_is_missing(rabbitmq_url):
         await broker.declare_topology()
         await broker.check()
         async with bare_channel(rabbitmq_url) as channel:
-            await channel.queue_delete(work_queue("orders"))
+            await channel.queue_delete(EARLIER.work_queue("orders"))
         with pytest.raises(BrokerUnavailable, match=r"exp\.v1\.work\.orders is missing"):
             await broker.check()
     finally:
@@ -127,16 +127,18 @@ async def test_a_message_there_was_never_room_for_does_not_become_a_dead_letter(
 ):
     (message,) = wake_ups(1)
     await publish_all(broker, [message], "orders")
-    publisher = Publisher(BrokerAddresses.parse(rabbitmq_url), None, timedelta(seconds=10))
+    publisher = Publisher(
+        BrokerAddresses.parse(rabbitmq_url), Topology((), ()), timedelta(seconds=10), declare=False
+    )
     async with bare_channel(rabbitmq_url) as channel:
         for _ in range(25):
-            found = await eventually(lambda: take_one(channel, work_queue("orders")))
+            found = await eventually(lambda: take_one(channel, EARLIER.work_queue("orders")))
             await RabbitDelivery(found, publisher).return_unused()
     await publisher.close()
     received = Recorder()
     async with broker.consume(["orders"], received, concurrency=1):
         assert await received.until(1) == [message]
-    assert await ready_count(rabbitmq_url, DEAD_QUEUE) == 0
+    assert await ready_count(rabbitmq_url, EARLIER.dead) == 0
 
 
 async def test_consumers_that_cannot_come_back_end_the_worker(rabbitmq_server):

@@ -10,9 +10,9 @@ from tests.support.amqp_probe import consumer_count, ready_count
 from tests.support.eventually import eventually
 from tests.support.wake_ups import RETRY_DELAYS, Recorder, publish_all, wake_ups
 from waybill.infra.broker.rabbitmq.broker import RabbitBroker
-from waybill.infra.broker.rabbitmq.topology import work_queue
+from waybill.infra.broker.rabbitmq.topology import EARLIER
 
-ORDERS, USERS = work_queue("orders"), work_queue("users")
+ORDERS, USERS = EARLIER.work_queue("orders"), EARLIER.work_queue("users")
 
 
 @pytest.fixture

@@ -14,17 +14,12 @@ from tests.support.eventually import eventually
 from tests.support.wake_ups import DeadLetterRecorder, wake_ups
 from waybill.infra.broker.port import BrokerUnavailable, WakeUp
 from waybill.infra.broker.rabbitmq.broker import RabbitBroker
-from waybill.infra.broker.rabbitmq.topology import (
-    DEAD_EXCHANGE,
-    DEAD_QUEUE,
-    TASK_EXCHANGE,
-    work_queue,
-)
+from waybill.infra.broker.rabbitmq.topology import EARLIER
 
 WORK = {
     "x-queue-type": "quorum",
     "x-delivery-limit": 10,
-    "x-dead-letter-exchange": DEAD_EXCHANGE,
+    "x-dead-letter-exchange": EARLIER.dead,
     "x-dead-letter-strategy": "at-least-once",
     "x-overflow": "reject-publish",
     "x-max-length": 100_000,
@@ -32,8 +27,10 @@ WORK = {
 QUEUES = {
     "exp.v1.work.orders": WORK,
     "exp.v1.work.users": WORK,
-    "exp.v1.retry.500ms": WORK | {"x-dead-letter-exchange": TASK_EXCHANGE, "x-message-ttl": 500},
-    "exp.v1.retry.2m": WORK | {"x-dead-letter-exchange": TASK_EXCHANGE, "x-message-ttl": 120_000},
+    "exp.v1.retry.500ms": WORK
+    | {"x-dead-letter-exchange": EARLIER.task_exchange, "x-message-ttl": 500},
+    "exp.v1.retry.2m": WORK
+    | {"x-dead-letter-exchange": EARLIER.task_exchange, "x-message-ttl": 120_000},
     "exp.v1.dead": {
         "x-queue-type": "quorum",
         "x-delivery-limit": 1000,
@@ -89,12 +86,12 @@ async def test_declaring_again_changes_nothing(broker, rabbitmq_url):
     (message,) = wake_ups(1)
     await broker.publish(message, queue="orders", message_id="kept")
     await broker.declare_topology()
-    assert await ready_count(rabbitmq_url, work_queue("orders")) == 1
+    assert await ready_count(rabbitmq_url, EARLIER.work_queue("orders")) == 1
 
 
 async def test_a_queue_with_other_arguments_is_named_as_the_problem(broker, rabbitmq_url):
     async with bare_channel(rabbitmq_url) as channel:
-        await channel.declare_queue(DEAD_QUEUE, durable=True)
+        await channel.declare_queue(EARLIER.dead, durable=True)
     with pytest.raises(BrokerUnavailable, match="with other arguments"):
         await broker.declare_topology()
 
@@ -103,7 +100,7 @@ async def test_a_message_carries_what_an_operator_needs_and_nothing_else(broker,
     message = WakeUp(uuid.uuid4(), 7)
     await broker.publish(message, queue="orders", message_id="outbox-42")
     async with bare_channel(rabbitmq_url) as channel:
-        found = await take_one(channel, work_queue("orders"))
+        found = await take_one(channel, EARLIER.work_queue("orders"))
         assert json.loads(found.body) == {
             "v": 1,
             "task_id": str(message.task_id),
@@ -127,7 +124,7 @@ async def test_a_message_delivered_too_often_is_a_dead_letter_with_the_brokers_r
     deliveries = 0
     async with bare_channel(rabbitmq_url) as channel:
         while deliveries < 11:
-            found = await eventually(lambda: take_one(channel, work_queue("users")))
+            found = await eventually(lambda: take_one(channel, EARLIER.work_queue("users")))
             deliveries += 1
             await found.reject(requeue=True)
     dead = DeadLetterRecorder()

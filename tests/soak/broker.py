@@ -10,6 +10,7 @@ from tests.support.amqp_probe import publish_bytes
 from tests.support.servers.rabbitmq import RabbitServer
 from tests.support.servers.rabbitmq_cluster import RabbitCluster
 from tests.support.servers.tcp_proxy import TcpProxy
+from waybill.infra.broker.rabbitmq.topology import Names
 
 
 class Broker:
@@ -49,9 +50,9 @@ class Broker:
         for node in self._cluster.nodes:
             node.wait_until_ready()
 
-    def poison(self, body: bytes, queue: str) -> None:
+    def poison(self, body: bytes, queue: str, names: Names) -> None:
         """Publish what no version of Waybill has written."""
-        asyncio.run(publish_bytes(self.url, body, queue))
+        asyncio.run(publish_bytes(self.url, body, queue, names))
 
     def close(self) -> None:
         """End every node."""

@@ -22,6 +22,8 @@ from tests.soak.installation import LEASE_SECONDS, Installation
 from tests.soak.processes import Supervised
 from tests.support.processes import run
 from tests.support.servers.tcp_proxy import TcpProxy
+from waybill.infra.broker.rabbitmq.topology import Names
+from waybill.infra.db.installation import installation_id
 from waybill.infra.db.tables import export_task
 
 #: Between two faults, so that some work is done and some recovery is seen.
@@ -159,7 +161,8 @@ class Nemesis:
 
     def _poison_message(self) -> None:
         body = self._chance.randbytes(self._chance.randrange(2_000))
-        self._installation.broker.poison(body, "quick")
+        names = Names(installation_id(self._installation.bench.engine))
+        self._installation.broker.poison(body, "quick", names)
 
     def _restored(self) -> None:
         """Restore a dump as docs/operations.md says: nothing runs, and `reconcile` comes after."""

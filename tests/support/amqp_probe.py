@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from waybill.infra.broker.rabbitmq.topology import TASK_EXCHANGE
+from waybill.infra.broker.rabbitmq.topology import EARLIER, Names
+from waybill.infra.db.engine import create_engine
+from waybill.infra.db.installation import installation_id
 
 
 @asynccontextmanager
@@ -19,10 +21,19 @@ async def bare_channel(url: str) -> AsyncIterator[AbstractChannel]:
         yield channel
 
 
-async def publish_bytes(url: str, body: bytes, queue: str) -> None:
+def names_of(database_url: str) -> Names:
+    """The names of the installation whose task tables are in this database."""
+    engine = create_engine(database_url)
+    try:
+        return Names(installation_id(engine))
+    finally:
+        engine.dispose()
+
+
+async def publish_bytes(url: str, body: bytes, queue: str, names: Names = EARLIER) -> None:
     """Publish `body` for a work queue, as somebody who is not Waybill."""
     async with bare_channel(url) as channel:
-        exchange = await channel.get_exchange(TASK_EXCHANGE)
+        exchange = await channel.get_exchange(names.task_exchange)
         message = aio_pika.Message(body, message_id=str(uuid.uuid4()))
         await exchange.publish(message, queue)
 

@@ -31,7 +31,7 @@ from waybill.api.session.cookie import SESSION_COOKIE
 from waybill.faults import Fault
 from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.broker.port import Broker, BrokerUnavailable, WakeUp
-from waybill.infra.broker.rabbitmq.topology import TASK_EXCHANGE, work_queue
+from waybill.infra.broker.rabbitmq.topology import EARLIER
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import dead_letter, outbox
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
@@ -94,8 +94,8 @@ async def missing_confirm_is_an_error(broker, proxy):
 async def unroutable_is_an_error(broker, rabbitmq_url):
     (message,) = wake_ups(1)
     async with bare_channel(rabbitmq_url) as channel:
-        queue = await channel.get_queue(work_queue("orders"))
-        await queue.unbind(TASK_EXCHANGE, "orders")
+        queue = await channel.get_queue(EARLIER.work_queue("orders"))
+        await queue.unbind(EARLIER.task_exchange, "orders")
     with pytest.raises(BrokerUnavailable, match="no queue takes it"):
         await broker.publish(message, queue="orders", message_id="1")
     assert await publish(broker, message)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.wake_ups import RETRY_DELAYS
-from waybill.infra.broker.rabbitmq.topology import Topology, retry_queue_name
+from waybill.infra.broker.rabbitmq.topology import EARLIER, Topology
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_without_delays_everything_is_published_at_once():
     ],
 )
 def test_a_retry_queue_is_named_by_its_delay(delay, name):
-    assert retry_queue_name(delay) == name
+    assert EARLIER.retry(delay) == name
 
 
 def test_every_queue_is_bound_to_an_exchange_that_is_declared():

@@ -20,7 +20,7 @@ from aio_pika.abc import AbstractChannel
 
 from waybill.infra.broker.concurrency import consuming
 from waybill.infra.broker.delivery import DEAD_LETTER_PAUSE, Delivery, deliver, deliver_dead_letter
-from waybill.infra.broker.port import DeadLetterHandler, Handler, WakeUp
+from waybill.infra.broker.port import PROBE, DeadLetterHandler, Handler, KnownTasks, WakeUp
 from waybill.infra.broker.rabbitmq.addresses import BrokerAddresses
 from waybill.infra.broker.rabbitmq.connection import (
     ANSWER_SECONDS,
@@ -32,8 +32,10 @@ from waybill.infra.broker.rabbitmq.connection import (
 from waybill.infra.broker.rabbitmq.consumer import RabbitConsumer, WatchdogSettings
 from waybill.infra.broker.rabbitmq.declaring import check_rights
 from waybill.infra.broker.rabbitmq.delivery import FAILURE_HEADER
+from waybill.infra.broker.rabbitmq.earlier import EarlierQueues, find_earlier, take_over
+from waybill.infra.broker.rabbitmq.installations import announce, others
 from waybill.infra.broker.rabbitmq.publisher import Publisher
-from waybill.infra.broker.rabbitmq.topology import DEAD_EXCHANGE, DEAD_QUEUE, Topology, work_queue
+from waybill.infra.broker.rabbitmq.topology import Names, Topology
 from waybill.infra.broker.shared_limit import SharedLimit
 
 _APP_ID = "waybill"
@@ -51,6 +53,10 @@ class BrokerReport:
     dead_letters: int
     #: Addresses that do not let us in, as ``host:port``, while at least one does.
     unreachable: list[str]
+    #: The ids of other installations that were in the vhost during the last day.
+    neighbours: list[str]
+    #: What an earlier version left; None when it left no queue.
+    earlier: EarlierQueues | None
 
 
 class RabbitBroker:
@@ -66,6 +72,7 @@ class RabbitBroker:
         watchdog: WatchdogSettings | None = None,
         dead_letter_pause: timedelta = DEAD_LETTER_PAUSE,
         declare: bool = True,
+        installation: str = "",
     ) -> None:
         """`url` holds one address or several; see `amqp_urls`.
 
@@ -73,16 +80,20 @@ class RabbitBroker:
 
         Dead letters whose handler failed are offered again after `dead_letter_pause`.
         Without `declare`, connections need no configure rights and trust `declare_topology`.
+        `installation` is in the names of all exchanges and queues, so that others in the vhost
+        get none of its messages; without it, they have the names of earlier versions.
 
         Raises:
             BadBrokerUrl: `url` is not an AMQP URL. It holds a password and is never quoted.
         """
         self._addresses = BrokerAddresses.parse(url)
-        self._topology = Topology(tuple(queues), tuple(delays))
+        self._topology = Topology(tuple(queues), tuple(delays), Names(installation))
         self._declared = self._topology if declare else None
         self._dead_letter_pause = dead_letter_pause
         self._watchdog = watchdog or WatchdogSettings()
-        self._publisher = Publisher(self._addresses, self._declared, publish_timeout)
+        self._publisher = Publisher(
+            self._addresses, self._topology, publish_timeout, declare=declare
+        )
 
     async def publish(
         self, wake_up: WakeUp, *, queue: str, message_id: str, delay: timedelta = timedelta(0)
@@ -100,7 +111,7 @@ class RabbitBroker:
         """Hand over one dead letter. See `Broker.publish_dead_letter`."""
         message = _message(wake_up, message_id)
         message.headers[FAILURE_HEADER] = reason
-        await self._publisher.publish(DEAD_EXCHANGE, queue, message)
+        await self._publisher.publish(self._publisher.dead_exchange, queue, message)
 
     def consume(
         self,
@@ -119,7 +130,7 @@ class RabbitBroker:
             BrokerUnsupported: it is too old.
         """
         return self._consuming(
-            [work_queue(queue) for queue in queues],
+            [self._topology.names.work_queue(queue) for queue in queues],
             partial(deliver, handler=handler),
             concurrency,
             asyncio.Event(),
@@ -135,7 +146,7 @@ class RabbitBroker:
             stopping=stopping,
             pause=self._dead_letter_pause,
         )
-        return self._consuming([DEAD_QUEUE], take, 1, stopping)
+        return self._consuming([self._topology.names.dead], take, 1, stopping)
 
     def _consuming(
         self,
@@ -168,6 +179,21 @@ class RabbitBroker:
         if self._publisher.refusal is not None:
             raise self._publisher.refusal
 
+    async def announce(self) -> list[str]:
+        """Leave our id in the vhost. See `Broker.announce`."""
+        installation = self._topology.names.installation
+        if not installation:
+            return []
+        async with self._channel(ANSWER_SECONDS, "write", confirms=True) as channel:
+            return await announce(channel, installation)
+
+    async def take_over_earlier(self, known: KnownTasks) -> int:
+        """Empty the queues of earlier versions. See `Broker.take_over_earlier`."""
+        if not self._topology.names.installation:
+            return 0
+        connection = await self._publisher.connection()
+        return await take_over(connection, self._publisher, self._topology, known)
+
     async def declare_topology(self) -> None:
         """Make every exchange and queue that is missing. Idempotent.
 
@@ -186,13 +212,21 @@ class RabbitBroker:
         """
         async with self._channel(ANSWER_SECONDS) as channel:
             counts = await self._topology.inspect(channel)
+        names = self._topology.names
         connection = await self._publisher.connection()
         await check_rights(connection, self._topology)
+        neighbours, earlier = [], None
+        if names.installation:
+            async with self._channel(ANSWER_SECONDS) as channel:
+                neighbours = await others(channel, names.installation)
+            earlier = await find_earlier(connection, self._topology)
         return BrokerReport(
             server=server_name(connection),
-            waiting={queue: counts[work_queue(queue)] for queue in self._topology.queues},
-            dead_letters=counts[DEAD_QUEUE],
+            waiting={queue: counts[names.work_queue(queue)] for queue in self._topology.queues},
+            dead_letters=counts[names.dead],
             unreachable=await unreachable(self._addresses),
+            neighbours=neighbours,
+            earlier=earlier,
         )
 
     async def probe_queues(self) -> None:
@@ -205,17 +239,17 @@ class RabbitBroker:
             BrokerUnavailable: one confirms no message: it is full, or most members are away.
         """
         for queue in self._topology.queues:
-            probe = WakeUp(uuid4(), 0, "probe")
+            probe = WakeUp(uuid4(), 0, PROBE)
             await self.publish(probe, queue=queue, message_id=str(probe.task_id))
 
     @asynccontextmanager
     async def _channel(
-        self, within_seconds: float, right: str = ""
+        self, within_seconds: float, right: str = "", *, confirms: bool = False
     ) -> AsyncIterator[AbstractChannel]:
         """A channel for a few questions. A question that fails closes it by itself."""
         connection = await self._publisher.connection()
         async with answered(within_seconds, right):
-            channel = connection.channel(publisher_confirms=False)
+            channel = connection.channel(publisher_confirms=confirms)
             await channel.initialize()
             yield channel
             await channel.close()

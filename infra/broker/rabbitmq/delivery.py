@@ -15,7 +15,6 @@ from aio_pika.abc import AbstractIncomingMessage
 from waybill.infra.broker.port import BrokerUnavailable
 from waybill.infra.broker.rabbitmq.connection import ANSWER_SECONDS, answered
 from waybill.infra.broker.rabbitmq.publisher import Publisher
-from waybill.infra.broker.rabbitmq.topology import DEAD_EXCHANGE
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +65,10 @@ class RabbitDelivery:
         else:
             await self.requeue()
 
+    async def move_to(self, exchange: str) -> None:
+        """Move it to another exchange, under its routing key; if that fails, requeue it."""
+        await self._replace(exchange, self._copy(self.reason), self.requeue)
+
     async def dead_letter(self, reason: str) -> None:
         """Move it to the dead letters, as a copy that carries `reason`.
 
@@ -76,7 +79,7 @@ class RabbitDelivery:
         async def reject() -> None:
             await _answer_safely(self._message.reject(requeue=False))
 
-        await self._replace(DEAD_EXCHANGE, self._copy(reason), reject)
+        await self._replace(self._publisher.dead_exchange, self._copy(reason), reject)
 
     async def _replace(
         self, exchange: str, copy: Message, otherwise: Callable[[], Awaitable[None]]

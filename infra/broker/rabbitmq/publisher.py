@@ -36,20 +36,32 @@ class _ConfirmChannel:
 class Publisher:
     """One connection with one confirming channel, opened when needed, dropped when in doubt.
 
-    Opening it declares the topology, so what an operator deleted is back at the next try.
+    Opening it declares the topology, so what an operator deleted is back at the next try;
+    without `declare`, it does not.
     """
 
     def __init__(
-        self, addresses: BrokerAddresses, topology: Topology | None, timeout: timedelta
+        self,
+        addresses: BrokerAddresses,
+        topology: Topology,
+        timeout: timedelta,
+        *,
+        declare: bool = True,
     ) -> None:
         self._addresses = addresses
         self._topology = topology
+        self._declare = declare
         self._timeout_seconds = timeout.total_seconds()
         self._open_channel: _ConfirmChannel | None = None
         self._attempt: asyncio.Task[_ConfirmChannel] | None = None
         self._dropped: set[asyncio.Task[None]] = set()
         self._closed = False
         self._refusal: BrokerRefused | None = None
+
+    @property
+    def dead_exchange(self) -> str:
+        """Where dead letters are published."""
+        return self._topology.names.dead
 
     @property
     def refusal(self) -> BrokerRefused | None:
@@ -121,7 +133,7 @@ class Publisher:
     async def _connect(self) -> _ConfirmChannel:
         connection = await open_connection(self._addresses, "publish")
         try:
-            if self._topology is not None:
+            if self._declare:
                 await prepare_topology(connection, self._topology)
             async with answered(ANSWER_SECONDS):
                 channel = connection.channel(publisher_confirms=True, on_return_raises=True)

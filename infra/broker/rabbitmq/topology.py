@@ -2,10 +2,16 @@
 
 ::
 
-    relay ─► exp.v1.task (direct) ─ queue name ─► exp.v1.work.<queue>     one per work queue
-    relay ─► exp.v1.retry.<delay> (fanout) ─► exp.v1.retry.<delay>        one per delay
-                 └─ after <delay> ─► exp.v1.task, by the routing key it came with
-    exp.v1.work.<queue> ─ rejected, delivered too often ─► exp.v1.dead (topic) ─► exp.v1.dead
+    relay ─► …task (direct) ─ queue name ─► …work.<queue>         one per work queue
+    relay ─► …retry.<delay> (fanout) ─► …retry.<delay>            one per delay
+                 └─ after <delay> ─► …task, by the routing key it came with
+    …work.<queue> ─ rejected, delivered too often ─► …dead (topic) ─► …dead
+
+    worker ─► exp.v1.installations (fanout) ─► exp.v1.installations     one per vhost
+
+Every ``…`` is ``exp.v1.<installation>.``: installations that share a vhost share one queue, in
+which each leaves its id for the others to read (`installations.py`). Earlier versions had no
+id in their names (`earlier.py`).
 
 Every argument is valid on RabbitMQ 3.10 to 4.x. They cannot be changed on a queue that
 exists, so names carry a version: another one is declared beside the old, and that drained.
@@ -26,9 +32,8 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from waybill.infra.broker.port import BrokerUnavailable
 
 _PREFIX = "exp.v1."
-TASK_EXCHANGE = f"{_PREFIX}task"
-DEAD_EXCHANGE = f"{_PREFIX}dead"
-DEAD_QUEUE = f"{_PREFIX}dead"
+#: The exchange and the queue of the ids of all installations in the vhost.
+INSTALLATIONS = f"{_PREFIX}installations"
 
 #: Deliveries of one message before the broker calls it poison. A message is returned when a
 #: worker dies before its claim, which no honest message causes ten times. Explicit, because
@@ -38,11 +43,59 @@ _DELIVERY_LIMIT = 10
 _DEAD_DELIVERY_LIMIT = 1000
 #: A wake-up has about 100 bytes. Beyond this the database keeps them and publishing fails.
 _MAX_LENGTH = 100_000
+#: An id that was not renewed for this long is that of an installation that has left.
+INSTALLATION_TTL = timedelta(days=1)
+_MAX_INSTALLATIONS = 1000
 
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
 
 Arguments = dict[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the exchanges and queues of one installation are called.
+
+    Without an `installation` they have the names of earlier versions, which every installation
+    in the vhost shares.
+    """
+
+    installation: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """What every name but that of `INSTALLATIONS` begins with."""
+        return f"{_PREFIX}{self.installation}." if self.installation else _PREFIX
+
+    @property
+    def task_exchange(self) -> str:
+        """Where wake-ups are published, with the name of a work queue as routing key."""
+        return f"{self.prefix}task"
+
+    @property
+    def dead(self) -> str:
+        """The exchange and the queue of dead letters."""
+        return f"{self.prefix}dead"
+
+    def work_queue(self, queue: str) -> str:
+        """The RabbitMQ name of a work queue."""
+        return f"{self.prefix}work.{queue}"
+
+    def retry(self, delay: timedelta) -> str:
+        """The RabbitMQ name of the exchange and the queue of one delay.
+
+        The name holds the delay: other delays mean other queues, never other arguments.
+        """
+        if delay % _MINUTE == timedelta(0):
+            return f"{self.prefix}retry.{delay // _MINUTE}m"
+        if delay % _SECOND == timedelta(0):
+            return f"{self.prefix}retry.{delay // _SECOND}s"
+        return f"{self.prefix}retry.{_milliseconds(delay)}ms"
+
+
+#: The names of earlier versions.
+EARLIER = Names()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,40 +118,52 @@ class QueueSpec:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Every exchange and queue of Waybill in one RabbitMQ vhost."""
+    """Every exchange and queue of one installation in a RabbitMQ vhost."""
 
     queues: tuple[str, ...]
     #: The delays a message can be published with, from `WAYBILL_RETRY_DELAYS`.
     delays: tuple[timedelta, ...]
+    names: Names = EARLIER
 
     def exchanges(self) -> Iterator[ExchangeSpec]:
         """Every exchange."""
-        yield ExchangeSpec(TASK_EXCHANGE, ExchangeType.DIRECT)
-        yield ExchangeSpec(DEAD_EXCHANGE, ExchangeType.TOPIC)
+        yield ExchangeSpec(self.names.task_exchange, ExchangeType.DIRECT)
+        yield ExchangeSpec(self.names.dead, ExchangeType.TOPIC)
         for delay in self.delays:
-            yield ExchangeSpec(retry_queue_name(delay), ExchangeType.FANOUT)
+            yield ExchangeSpec(self.names.retry(delay), ExchangeType.FANOUT)
+        if self.names.installation:
+            yield ExchangeSpec(INSTALLATIONS, ExchangeType.FANOUT)
 
     def all_queues(self) -> Iterator[QueueSpec]:
         """Every queue: the dead one first, since the others send their dead letters there."""
-        yield QueueSpec(DEAD_QUEUE, _quorum(_DEAD_DELIVERY_LIMIT), DEAD_EXCHANGE, "#")
+        names = self.names
+        yield QueueSpec(names.dead, _quorum(_DEAD_DELIVERY_LIMIT), names.dead, "#")
         for queue in self.queues:
-            arguments = _quorum(_DELIVERY_LIMIT) | _dead_letter_to(DEAD_EXCHANGE)
-            yield QueueSpec(work_queue(queue), arguments, TASK_EXCHANGE, queue)
+            arguments = _quorum(_DELIVERY_LIMIT) | _dead_letter_to(names.dead)
+            yield QueueSpec(names.work_queue(queue), arguments, names.task_exchange, queue)
         for delay in self.delays:
-            name = retry_queue_name(delay)
+            name = names.retry(delay)
             arguments = (
                 _quorum(_DELIVERY_LIMIT)
-                | _dead_letter_to(TASK_EXCHANGE)
+                | _dead_letter_to(names.task_exchange)
                 | {"x-message-ttl": _milliseconds(delay)}
             )
             yield QueueSpec(name, arguments, name, "")
+        if names.installation:
+            # What is lost of it is there again a minute later, so the oldest makes room.
+            arguments = _quorum(_DEAD_DELIVERY_LIMIT) | {
+                "x-message-ttl": _milliseconds(INSTALLATION_TTL),
+                "x-max-length": _MAX_INSTALLATIONS,
+                "x-overflow": "drop-head",
+            }
+            yield QueueSpec(INSTALLATIONS, arguments, INSTALLATIONS, "")
 
     def exchange_for(self, delay: timedelta) -> str:
         """Where to publish: to the shortest delay that is long enough, or else the longest."""
         if delay <= timedelta(0) or not self.delays:
-            return TASK_EXCHANGE
+            return self.names.task_exchange
         long_enough = [known for known in self.delays if known >= delay]
-        return retry_queue_name(min(long_enough, default=max(self.delays)))
+        return self.names.retry(min(long_enough, default=max(self.delays)))
 
     async def declare(self, channel: AbstractChannel) -> None:
         """Make everything that is missing. Idempotent; needs configure rights.
@@ -134,23 +199,6 @@ class Topology:
         except ChannelNotFoundEntity as error:
             raise BrokerUnavailable(f"{name} is missing in the message broker.") from error
         return counts
-
-
-def work_queue(queue: str) -> str:
-    """The RabbitMQ name of a work queue."""
-    return f"{_PREFIX}work.{queue}"
-
-
-def retry_queue_name(delay: timedelta) -> str:
-    """The RabbitMQ name of the exchange and the queue of one delay.
-
-    The name holds the delay: other delays mean other queues, never other arguments.
-    """
-    if delay % _MINUTE == timedelta(0):
-        return f"{_PREFIX}retry.{delay // _MINUTE}m"
-    if delay % _SECOND == timedelta(0):
-        return f"{_PREFIX}retry.{delay // _SECOND}s"
-    return f"{_PREFIX}retry.{_milliseconds(delay)}ms"
 
 
 def _milliseconds(delay: timedelta) -> int:

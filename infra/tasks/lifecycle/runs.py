@@ -8,14 +8,17 @@ fence, and never the same id.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import timedelta
 from enum import StrEnum
+from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from waybill.faults import Fault
-from waybill.infra.db.engine import database_now, write_transaction
+from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.audit import Actor
 from waybill.infra.tasks.lifecycle import transitions
@@ -44,6 +47,12 @@ class TaskRuns:
     def __init__(self, engine: Engine, lease: timedelta) -> None:
         self._engine = engine
         self._lease = lease
+
+    def known(self, tasks: Collection[UUID]) -> set[UUID]:
+        """Those of these tasks that are in our database, ended or not."""
+        with read_transaction(self._engine) as connection:
+            found = connection.execute(sa.select(_task.id).where(_task.id.in_(tasks)))
+            return set(found.scalars())
 
     def heartbeat(self, claim: Claim, progress: TaskProgress) -> Pulse:
         """Renew the lease, record progress, and learn whether to go on."""
