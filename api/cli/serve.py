@@ -132,7 +132,7 @@ async def run_server(
         jobs.append(asyncio.create_task(service.run(stop), name="worker"))
     elif relays:
         jobs.append(asyncio.create_task(_relay_until(stop, relay.run()), name="relay"))
-    connecting = asyncio.create_task(_connect(broker), name="connect")
+    watching = asyncio.create_task(_watch(broker), name="watch")
     try:
         ready(stop)
         await _until_stopped(stop, jobs)
@@ -140,7 +140,8 @@ async def run_server(
         stop.set()
         server.should_exit = True
         await _join(jobs)
-        connecting.cancel()
+        watching.cancel()
+        await asyncio.wait([watching])
         await broker.close()
 
 
@@ -185,12 +186,13 @@ async def _until_stopped(stop: asyncio.Event, jobs: list[asyncio.Task[Any]]) -> 
     stopping.cancel()
 
 
-async def _connect(broker: Broker) -> None:
-    """Find out at the start whether the broker lets us in; the API works without it meanwhile."""
+async def _watch(broker: Broker) -> None:
+    """Find out whether the broker lets us in, and takes messages; the API works without it."""
     try:
         await broker.connect()
     except BrokerUnavailable as error:
         log.warning("no broker yet", extra={"why": error.message})
+    await broker.watch()
 
 
 async def _run_worker(stack: Stack, queues: tuple[str, ...]) -> None:

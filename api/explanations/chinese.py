@@ -83,6 +83,10 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "RabbitMQ 关闭了工作进程的消费者。",
         "工作进程会自动重连。如未恢复，请查看消息代理的日志。",
     ),
+    "queue_unconfirmed": (
+        "RabbitMQ 的一个工作队列不确认任何消息。",
+        "请用 `rabbitmq-queues quorum_status` 查看其成员，并启动离线的节点。已接受的导出会等待。",
+    ),
     "content_too_large": (
         "请求体过大。",
         "请只发送名称和参数。导出请求通常很小。",

@@ -98,6 +98,7 @@ COMMAND_CODES: Mapping[str, bool] = {
     "clock_skew": False,
     "clock_wrong": False,
     "consumers_lost": True,
+    "queue_unconfirmed": True,
     "demo_failed": True,
     "demo_not_installed": False,
     "embedded_server": True,

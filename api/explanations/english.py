@@ -86,6 +86,11 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "RabbitMQ closed the consumers of a worker.",
         "The worker reconnects by itself. If it does not, check the broker's log.",
     ),
+    "queue_unconfirmed": (
+        "A work queue of RabbitMQ confirms no message.",
+        "Look at its members with `rabbitmq-queues quorum_status`, and start the nodes that are "
+        "away. Accepted exports wait.",
+    ),
     "content_too_large": (
         "The request body is too large.",
         "Send only names and parameters. A request for an export is small.",

@@ -136,6 +136,9 @@ class MemoryBroker:
     def check_access(self) -> None:
         """Nothing is refused."""
 
+    async def watch(self) -> None:
+        """There is nothing to watch."""
+
     async def close(self) -> None:
         """Refuse further messages. Leave every consuming context first."""
         self._closed = True

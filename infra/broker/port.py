@@ -180,6 +180,10 @@ class Broker(Protocol):
         """
         ...
 
+    async def watch(self) -> None:
+        """Until cancelled, find out for `check_access` whether queues take messages."""
+        ...
+
     async def close(self) -> None:
         """End connections. Safe to call twice."""
         ...

@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, wait_for
+from tests.support.fault_bench import open_bench
+from tests.support.processes import run
 from tests.support.servers.rabbitmq_cluster import RabbitCluster
 from tests.support.wake_ups import RETRY_DELAYS, Recorder, publish_all, wake_ups
 from waybill.infra.broker.port import BrokerUnavailable
@@ -96,6 +98,28 @@ async def test_f96_a_queue_whose_members_are_gone_is_noticed(tmp_path):
         ):
             await broker.probe_queues()
         await broker.close()
+    finally:
+        cluster.close()
+
+
+def test_f96_readiness_names_a_queue_whose_members_are_gone(tmp_path, postgres_server, s3_config):
+    cluster = RabbitCluster(tmp_path)
+    try:
+        cluster.start_first()
+        with (
+            postgres_server.database() as database,
+            open_bench(tmp_path, database, cluster.nodes[0].url(), s3_config) as bench,
+        ):
+            assert run(bench.env, "topology").returncode == 0
+            cluster.start_others()
+            cluster.nodes[0].kill()
+            with bench.api(WAYBILL_AMQP_URL=cluster.nodes[1].url()):
+                wait_for(lambda: bench.client.get("/readyz").status_code == 503, SECONDS)
+                assert (
+                    "confirms no message"
+                    in bench.client.get("/readyz").json()["failures"]["broker"]
+                )
+                bench.submit("numbers")
     finally:
         cluster.close()
 

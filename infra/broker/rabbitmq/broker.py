@@ -10,17 +10,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
-from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel
 
 from waybill.infra.broker.concurrency import consuming
 from waybill.infra.broker.delivery import DEAD_LETTER_PAUSE, Delivery, deliver, deliver_dead_letter
-from waybill.infra.broker.port import PROBE, DeadLetterHandler, Handler, KnownTasks, WakeUp
+from waybill.infra.broker.port import DeadLetterHandler, Handler, KnownTasks, WakeUp
 from waybill.infra.broker.rabbitmq.addresses import BrokerAddresses
 from waybill.infra.broker.rabbitmq.connection import (
     ANSWER_SECONDS,
@@ -34,11 +32,11 @@ from waybill.infra.broker.rabbitmq.declaring import check_rights
 from waybill.infra.broker.rabbitmq.delivery import FAILURE_HEADER
 from waybill.infra.broker.rabbitmq.earlier import EarlierQueues, find_earlier, take_over
 from waybill.infra.broker.rabbitmq.installations import announce, others
+from waybill.infra.broker.rabbitmq.messages import wake_up_message
 from waybill.infra.broker.rabbitmq.publisher import Publisher
+from waybill.infra.broker.rabbitmq.queue_watch import QueueWatch, probe_queue
 from waybill.infra.broker.rabbitmq.topology import Names, Topology
 from waybill.infra.broker.shared_limit import SharedLimit
-
-_APP_ID = "waybill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,7 @@ class RabbitBroker:
         publish_timeout: timedelta = timedelta(seconds=10),
         watchdog: WatchdogSettings | None = None,
         dead_letter_pause: timedelta = DEAD_LETTER_PAUSE,
+        probe_pause: timedelta = timedelta(seconds=30),
         declare: bool = True,
         installation: str = "",
     ) -> None:
@@ -79,6 +78,7 @@ class RabbitBroker:
         `queues` are the names of the work queues, and `delays` those a message can wait for.
 
         Dead letters whose handler failed are offered again after `dead_letter_pause`.
+        While `check_access` is called, queues are probed with `probe_pause` in between.
         Without `declare`, connections need no configure rights and trust `declare_topology`.
         `installation` is in the names of all exchanges and queues, so that others in the vhost
         get none of its messages; without it, they have the names of earlier versions.
@@ -94,6 +94,11 @@ class RabbitBroker:
         self._publisher = Publisher(
             self._addresses, self._topology, publish_timeout, declare=declare
         )
+        self._watch = QueueWatch(
+            Publisher(self._addresses, self._topology, publish_timeout, declare=False),
+            self._topology,
+            probe_pause,
+        )
 
     async def publish(
         self, wake_up: WakeUp, *, queue: str, message_id: str, delay: timedelta = timedelta(0)
@@ -103,13 +108,13 @@ class RabbitBroker:
         A delay is rounded up to the next of the broker's `delays`, and cut down to the longest.
         """
         exchange = self._topology.exchange_for(delay)
-        await self._publisher.publish(exchange, queue, _message(wake_up, message_id))
+        await self._publisher.publish(exchange, queue, wake_up_message(wake_up, message_id))
 
     async def publish_dead_letter(
         self, wake_up: WakeUp, *, queue: str, message_id: str, reason: str
     ) -> None:
         """Hand over one dead letter. See `Broker.publish_dead_letter`."""
-        message = _message(wake_up, message_id)
+        message = wake_up_message(wake_up, message_id)
         message.headers[FAILURE_HEADER] = reason
         await self._publisher.publish(self._publisher.dead_exchange, queue, message)
 
@@ -175,9 +180,17 @@ class RabbitBroker:
         await self._publisher.connection()
 
     def check_access(self) -> None:
-        """Raise the last `BrokerRefused`, if nothing worked since. See `Broker.check_access`."""
+        """Raise the last `BrokerRefused`, if nothing worked since. See `Broker.check_access`.
+
+        While `watch` runs, a queue that confirms no message is an error as well.
+        """
         if self._publisher.refusal is not None:
             raise self._publisher.refusal
+        self._watch.check()
+
+    async def watch(self) -> None:
+        """Probe the work queues while `check_access` is called. See `Broker.watch`."""
+        await self._watch.run()
 
     async def announce(self) -> list[str]:
         """Leave our id in the vhost. See `Broker.announce`."""
@@ -232,15 +245,12 @@ class RabbitBroker:
     async def probe_queues(self) -> None:
         """Leave one wake-up for no task in each work queue. A worker looks for work, and is done.
 
-        A queue without most of its members is declared and counted as if all were well, and
-        confirms nothing.
-
         Raises:
-            BrokerUnavailable: one confirms no message: it is full, or most members are away.
+            QueueUnconfirmed: one confirms no message: it is full, or most members are away.
+            BrokerUnavailable: the broker does not.
         """
         for queue in self._topology.queues:
-            probe = WakeUp(uuid4(), 0, PROBE)
-            await self.publish(probe, queue=queue, message_id=str(probe.task_id))
+            await probe_queue(self._publisher, self._topology, queue)
 
     @asynccontextmanager
     async def _channel(
@@ -257,16 +267,3 @@ class RabbitBroker:
     async def close(self) -> None:
         """End the publishing connection; each consuming context ends its own. Safe twice."""
         await self._publisher.close()
-
-
-def _message(wake_up: WakeUp, message_id: str) -> Message:
-    return Message(
-        wake_up.encode(),
-        content_type="application/json",
-        delivery_mode=DeliveryMode.PERSISTENT,
-        message_id=message_id,
-        correlation_id=str(wake_up.task_id),
-        timestamp=datetime.now(UTC),
-        type=wake_up.kind,
-        app_id=_APP_ID,
-    )
