@@ -91,6 +91,8 @@ def create_app(
     denylist_period: timedelta = timedelta(seconds=10),
     patience: timedelta = PATIENCE,
     stream_count: StreamCount | None = None,
+    host_login: bool = False,
+    owns_process: bool = True,
 ) -> FastAPI:
     """Build the application around `services`. Opens no connections.
 
@@ -98,6 +100,8 @@ def create_app(
     counted in the database are up to `figures_age` old, and the list of revoked tokens up to
     `denylist_period`. A request waits for its turn no longer than `patience`.
     `stream_count` is the place of this process among those that share its socket.
+    With `host_login` one logs in to and out of the application that mounts this one. Without
+    `owns_process` that application has threads of its own, and keeps them.
 
     Raises:
         BadSettings: the path of `WAYBILL_PUBLIC_URL` begins like one of our own addresses.
@@ -107,13 +111,16 @@ def create_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # One for each slot; the others are for files of pages and for audit records.
         threads = sum(Lanes.SLOTS.values()) + _OTHER_THREADS
-        to_thread.current_default_thread_limiter().total_tokens = threads
+        limiter = to_thread.current_default_thread_limiter()
+        limiter.total_tokens = threads + (0 if owns_process else limiter.total_tokens)
         await asyncio.to_thread(context.verifier.start)
         yield
         await asyncio.to_thread(context.verifier.close)
         await context.events.close()
         context.readiness.close()
         context.figures.close()
+        if not owns_process:
+            limiter.total_tokens -= threads
 
     app = _Application(
         title="Waybill",
@@ -141,6 +148,7 @@ def create_app(
     )
     app.state.authenticate = partial(identity_of, context=context)
     app.state.lanes = Lanes(patience)
+    app.state.has_host_login = host_login
     handle_errors(app)
     for module in _ROUTES:
         app.include_router(module.router)

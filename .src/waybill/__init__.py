@@ -1,4 +1,4 @@
-"""Waybill's public names: what a program needs to declare datasets.
+"""Waybill's public names: what a program needs to declare datasets, and to mount the server.
 
 ::
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 __version__: str
 
 if TYPE_CHECKING:
+    from waybill.api.embedding import create_app
     from waybill.exporter.datasets.dataset import Dataset, NoParams, Query, Registry, dataset
     from waybill.exporter.datasets.layout import Column, Decorate, Layout
     from waybill.exporter.datasets.principal import Principal
@@ -34,6 +35,7 @@ __all__ = [
     "Query",
     "Registry",
     "WaybillError",
+    "create_app",
     "dataset",
 ]
 
@@ -51,6 +53,7 @@ _HOMES = {
     "Query": _DATASET,
     "Registry": _DATASET,
     "WaybillError": _ERRORS,
+    "create_app": "waybill.api.embedding",
     "dataset": _DATASET,
 }
 

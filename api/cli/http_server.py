@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from waybill.api.http.forwarded import ForwardedRequest
 from waybill.api.problems.documents import problem_response
 from waybill.api.problems.statuses import OTHER_PROBLEMS
 
@@ -33,6 +35,8 @@ BACKLOG = 128
 _TURNS = 4
 #: More idle connections than one process can serve well, however many descriptors it has.
 _MOST_CONNECTIONS = 10_000
+#: The proxies that are believed, unless uvicorn's own variable names others.
+_TRUSTED_PROXY = "127.0.0.1"
 #: For the database, the store, the broker, webhooks and files.
 _OTHER_DESCRIPTORS = 200
 
@@ -64,8 +68,11 @@ class Bounds:
 
 def server_config(app: ASGIApp, bounds: Bounds) -> uvicorn.Config:
     """The configuration of a server for `app` that keeps to `bounds`."""
+    trusted = os.environ.get("FORWARDED_ALLOW_IPS", _TRUSTED_PROXY)
     return uvicorn.Config(
-        app,
+        ForwardedRequest(app, trusted),
+        # That does it, and knows a header more.
+        proxy_headers=False,
         http=partial(BoundedProtocol, limits=_Limits(bounds)),  # type: ignore[arg-type]  # makes one
         ws="none",
         lifespan="on",

@@ -15,13 +15,13 @@ from typing import Annotated, Any
 import typer
 
 from waybill.api.app import create_app
+from waybill.api.background import join, relay_until, watch
 from waybill.api.cli.api_processes import keep_running, stop_with_parent
 from waybill.api.cli.http_server import BACKLOG, Bounds, QuietServer, server_config
 from waybill.api.cli.open_files import raise_open_files_limit
 from waybill.api.events.stream_count import StreamCount
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.bootstrap import Stack
-from waybill.infra.broker.port import Broker, BrokerUnavailable
 from waybill.infra.config.logs import configure_logging
 from waybill.infra.config.settings import Settings, load
 from waybill.infra.config.weak_secrets import refuse_weak_secrets
@@ -131,15 +131,15 @@ async def run_server(
         service = stack.worker(broker, relay)
         jobs.append(asyncio.create_task(service.run(stop), name="worker"))
     elif relays:
-        jobs.append(asyncio.create_task(_relay_until(stop, relay.run()), name="relay"))
-    watching = asyncio.create_task(_watch(broker), name="watch")
+        jobs.append(asyncio.create_task(relay_until(stop, relay.run()), name="relay"))
+    watching = asyncio.create_task(watch(broker), name="watch")
     try:
         ready(stop)
         await _until_stopped(stop, jobs)
     finally:
         stop.set()
         server.should_exit = True
-        await _join(jobs)
+        await join(jobs)
         watching.cancel()
         await asyncio.wait([watching])
         await broker.close()
@@ -163,7 +163,7 @@ async def _run_processes(
         await _until_stopped(stop, jobs)
     finally:
         stop.set()
-        await _join(jobs)
+        await join(jobs)
         await broker.close()
 
 
@@ -184,15 +184,6 @@ async def _until_stopped(stop: asyncio.Event, jobs: list[asyncio.Task[Any]]) -> 
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([stopping, *jobs], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-
-
-async def _watch(broker: Broker) -> None:
-    """Find out whether the broker lets us in, and takes messages; the API works without it."""
-    try:
-        await broker.connect()
-    except BrokerUnavailable as error:
-        log.warning("no broker yet", extra={"why": error.message})
-    await broker.watch()
 
 
 async def _run_worker(stack: Stack, queues: tuple[str, ...]) -> None:
@@ -224,18 +215,3 @@ def stop_on_signals() -> asyncio.Event:
         with suppress(NotImplementedError, RuntimeError):
             loop.add_signal_handler(number, asked, number)
     return stop
-
-
-async def _relay_until(stop: asyncio.Event, running: Any) -> None:
-    relay = asyncio.create_task(running)
-    await stop.wait()
-    relay.cancel()
-    with suppress(asyncio.CancelledError):
-        await relay
-
-
-async def _join(jobs: list[asyncio.Task[Any]]) -> None:
-    """Wait for every job, and then raise what the first failed one raised."""
-    for result in await asyncio.gather(*jobs, return_exceptions=True):
-        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
-            raise result

@@ -52,13 +52,20 @@ class PageSetup:
     #: The address of scripts and styles.
     static: str
     catalogue: Catalogue
+    #: Whether one logs in and out of Waybill itself, and not of the application that mounts it.
+    own_login: bool = True
 
 
 def setup_of(request: Request) -> PageSetup:
     """The setup of the page that answers `request`."""
     context: Context = request.app.state.context
     base = prefix_in(request)
-    return PageSetup(base, base + context.static_address, CATALOGUES[language_of(request)])
+    return PageSetup(
+        base,
+        base + context.static_address,
+        CATALOGUES[language_of(request)],
+        own_login=not request.app.state.has_host_login,
+    )
 
 
 async def _setup(request: Request) -> PageSetup:
@@ -114,6 +121,7 @@ def render(
         languages=CATALOGUES.values(),
         base=setup.base,
         static=setup.static,
+        own_login=setup.own_login,
         **values,
     )
     headers = {**_HEADERS, "Content-Language": setup.catalogue.tag}

@@ -30,7 +30,7 @@ def answer_problem(
     if not wants_page(request):
         return problem_response(request_id, status, code, detail, fields=fields, headers=headers)
     setup = setup_of(request)
-    if status == HTTPStatus.UNAUTHORIZED:
+    if status == HTTPStatus.UNAUTHORIZED and setup.own_login:
         path = request.scope["path"].removeprefix(prefix_in(request))
         page = sign_in_page(setup, after=file_address(path))
         page.status_code = status

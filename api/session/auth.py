@@ -17,6 +17,7 @@ from waybill.api.http.accept import prefers_html
 from waybill.api.http.safe_methods import SAFE_METHODS
 from waybill.api.problems.errors import ForeignOrigin, TokenInQuery, Unauthenticated
 from waybill.api.session.cookie import SESSION_COOKIE, session_token
+from waybill.api.session.host_login import host_identity, host_refused
 from waybill.api.session.origins import is_own_origin
 from waybill.api.session.tokens import Identity
 from waybill.exporter.datasets.principal import Principal
@@ -41,6 +42,16 @@ def identity_of(request: Request, context: Context) -> Identity:
     # `StrictRoute` has asked before it read the body.
     if known := getattr(request.state, "identity", None):
         return cast("Identity", known)
+    if host_refused(request):
+        raise Unauthenticated
+    if host := host_identity(request):
+        # The host may know its caller by a cookie. Browsers say where a request comes from, and
+        # what says nothing is no browser.
+        if {"origin", "sec-fetch-site"} & set(request.headers.keys()):
+            _check_origin(request, context)
+        request.state.caller = host.principal
+        request.state.identity = host
+        return host
     if _TOKEN_PARAMETERS & {name.lower() for name in request.query_params}:
         raise TokenInQuery
     bearer = bearer_token(request)
@@ -96,7 +107,7 @@ async def authenticate_optional(
     try:
         return identity_of(request, context).principal
     except Unauthenticated:
-        if wants_page(request):
+        if wants_page(request) and not host_refused(request):
             return None
         raise
 
@@ -129,6 +140,8 @@ def session_identity(request: Request, context: Context) -> Identity | None:
 
 
 async def _page_session(request: Request, context: ContextDep) -> Identity | None:
+    if host_refused(request) or host_identity(request):
+        return identity_of(request, context)
     return session_identity(request, context)
 
 

@@ -49,7 +49,7 @@ class Identity:
 
     principal: Principal
     issued: IssuedToken
-    #: Long-lived requests verify it again. Never shown in a repr.
+    #: Long-lived requests verify it again. Never shown in a repr. Empty for a host's own login.
     token: str = field(repr=False)
     #: The mail address, if the identity provider states one.
     email: str | None = None

@@ -12,6 +12,7 @@ from starlette.routing import Mount
 
 from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api, serve
 from waybill.api.app import create_app
+from waybill.api.http.forwarded import ForwardedRequest
 from waybill.infra.config.errors import BadSettings
 
 
@@ -116,6 +117,44 @@ def test_an_application_that_mounts_it_gives_the_prefix(home: Path) -> None:
             assert asked.headers["location"] == f"/exports{TASKS}/{task['id']}"
             assert link["url"] == f"/exports/d/{link['token']}"
             assert client.get(link["url"]).status_code == 302
+
+
+def test_a_proxy_on_this_machine_may_name_the_prefix_that_it_strips(home: Path) -> None:
+    with running_api(f"sqlite:///{home}/forwarded.db", home, public_url="") as api:
+        client = api.client(
+            api.token(api.tenant()), headers={"X-Forwarded-Prefix": "/tools/exports/"}
+        )
+        client.headers["Authorization"] = f"Bearer {api.token(api.tenant())}"
+        asked = client.post(TASKS, json={"type": "orders", "format": "csv"})
+        assert asked.headers["location"] == f"/tools/exports{TASKS}/{asked.json()['id']}"
+        assert 'href="/tools/exports/static/' in client.get("/").text
+        assert client.get(f"/tools/exports{TASKS}").is_success
+
+
+@pytest.mark.parametrize(
+    ("peer", "sent", "expected"),
+    [
+        ("127.0.0.1", ["/exports"], "/exports"),
+        ("203.0.113.7", ["/exports"], ""),
+        ("127.0.0.1", ["/exports", "/other"], ""),
+        ("127.0.0.1", ["//evil.example"], ""),
+        ("127.0.0.1", ["/a/../b"], ""),
+        ("127.0.0.1", ['/a"onload='], ""),
+        ("127.0.0.1", ["exports"], ""),
+    ],
+)
+async def test_a_prefix_counts_from_a_trusted_proxy_if_it_is_a_plain_path(
+    peer: str, sent: list[str], expected: str
+) -> None:
+    seen = []
+
+    async def app(scope, _receive, _send) -> None:
+        seen.append((scope["root_path"], scope["client"][0]))
+
+    headers = [(b"x-forwarded-prefix", value.encode()) for value in sent]
+    scope = {"type": "http", "root_path": "", "client": (peer, 4711), "headers": headers}
+    await ForwardedRequest(app, "127.0.0.1")(scope, None, None)
+    assert seen == [(expected, peer)]
 
 
 def test_without_a_prefix_nothing_changes(api: TaskApi) -> None:

@@ -21,6 +21,7 @@ PUBLIC = [
     "Query",
     "Registry",
     "WaybillError",
+    "create_app",
     "dataset",
 ]
 
