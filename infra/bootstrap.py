@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.home import private_database, private_home
-from waybill.infra.config.settings import AWS, EMBEDDED, Settings
+from waybill.infra.config.settings import EMBEDDED, Settings
 from waybill.infra.sources.names import ROWS, TASKS
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from waybill.exporter.ports import Source
     from waybill.infra.broker.port import Broker
     from waybill.infra.broker.rabbitmq.broker import RabbitBroker
+    from waybill.infra.db.schema import TableSchema
     from waybill.infra.estimates.estimator import Estimator
     from waybill.infra.files.reconcile import Reconciler
     from waybill.infra.notifications.rules import NotificationRules
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from waybill.infra.worker.audit_archiver import AuditArchiver
     from waybill.infra.worker.relay import Relay
     from waybill.infra.worker.service import WorkerService
-    from waybill.storage.config import S3Config
     from waybill.storage.store import ObjectStore, Owner
 
 log = logging.getLogger(__name__)
@@ -98,12 +98,24 @@ class Stack:
         """The declared datasets."""
         from waybill.infra.exports.dataset_loader import load_datasets
 
-        return load_datasets(self.settings.datasets, self.settings)
+        return load_datasets(self.settings.datasets, self.settings, schema=self.table_schema_name)
+
+    @cached_property
+    def table_schema(self) -> TableSchema:
+        """The schema of the task tables."""
+        from waybill.infra.db.schema import TableSchema
+
+        return TableSchema(self.settings.database_schema)
+
+    def table_schema_name(self) -> str | None:
+        """Its name; None on SQLite. Connects unless it is known."""
+        return self.table_schema.of(self.engine)
 
     @cached_property
     def engine(self) -> Engine:
         """The engine of the task tables."""
-        return self._engine(self.settings.task_database_url, own=self.settings.database_url is None)
+        url, own = self.settings.task_database_url, self.settings.database_url is None
+        return self._engine(url, own=own, schema=self.table_schema)
 
     @cached_property
     def owner(self) -> Owner:
@@ -121,12 +133,12 @@ class Stack:
         own = self.settings.source_url is None and self.settings.database_url is None
         return self._engine(self.settings.rows_database_url, own=own)
 
-    def _engine(self, url: str, *, own: bool) -> Engine:
+    def _engine(self, url: str, *, own: bool, schema: TableSchema | None = None) -> Engine:
         from waybill.infra.db.engine import create_engine
 
         if own:
             private_database(self.settings.home)
-        engine = create_engine(url)
+        engine = create_engine(url, schema=schema)
         self._open.callback(engine.dispose)
         return engine
 
@@ -157,7 +169,9 @@ class Stack:
             server = EmbeddedS3(private_home(self.settings.home), bucket=self.settings.s3_bucket)
             config = self._open.enter_context(server)
         else:
-            config = _s3_config(self.settings)
+            from waybill.infra.config.store_config import s3_config
+
+            config = s3_config(self.settings)
         return self._open.enter_context(closing(S3Store(config)))
 
     def broker(self) -> Broker:
@@ -376,23 +390,3 @@ class Stack:
         from waybill.infra.db.migrate import upgrade
 
         return upgrade(self.engine)
-
-
-def _s3_config(settings: Settings) -> S3Config:
-    from waybill.storage.config import S3Config
-
-    secret = settings.s3_secret_access_key
-    try:
-        return S3Config(
-            endpoint_url=None if settings.s3_endpoint_url == AWS else settings.s3_endpoint_url,
-            public_endpoint_url=settings.s3_public_endpoint_url,
-            bucket=settings.s3_bucket,
-            region=settings.s3_region,
-            addressing=settings.s3_addressing,
-            encryption=settings.s3_sse,
-            kms_key_id=settings.s3_sse_kms_key_id,
-            access_key_id=settings.s3_access_key_id,
-            secret_access_key=secret.get_secret_value() if secret else None,
-        )
-    except ValueError as error:
-        raise BadSettings(f"WAYBILL_S3_…: {error}.") from None

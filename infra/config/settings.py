@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from waybill.infra.config.addresses import is_loopback
 from waybill.infra.config.admin_roles import AdminRoles
 from waybill.infra.config.amqp_urls import OptionalAmqpUrls, amqp_urls
+from waybill.infra.config.database_settings import DatabaseSettings
 from waybill.infra.config.derived_keys import derived_key
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.identity import IdentitySettings
@@ -58,7 +59,9 @@ _SERVICE_LINK = re.compile(
 )
 
 
-class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, AdminRoles):
+class Settings(
+    BaseSettings, NotificationSettings, IdentitySettings, DatabaseSettings, Limits, AdminRoles
+):
     """The settings of one process. Build them with `load`, which explains what is wrong.
 
     All durations are `timedelta`. The environment gives each a name with its unit.
@@ -75,12 +78,6 @@ class Settings(BaseSettings, NotificationSettings, IdentitySettings, Limits, Adm
         populate_by_name=True,
     )
 
-    database_url: OptionalSecret = Field(
-        None, description="Task tables: a SQLAlchemy URL. Default: a SQLite file in WAYBILL_HOME."
-    )
-    source_url: OptionalSecret = Field(
-        None, description="Database the exported rows are read from. Default: the one above."
-    )
     amqp_url: OptionalAmqpUrls = Field(
         None,
         description="RabbitMQ 3.10 to 4.x. A cluster has several addresses: "

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from waybill.infra.db.schema import qualified
+
 _TABLES = ("audit_log", "audit_checkpoint", "audit_archive")
 _REFUSED = {
     "postgresql": ("update", "delete", "truncate"),
@@ -15,15 +17,14 @@ _REFUSED = {
 
 _POSTGRES_TRIGGERS = sa.text(
     "SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A') AND tgrelid IN"
-    " (to_regclass('audit_log'), to_regclass('audit_checkpoint'), to_regclass('audit_archive'))"
+    " (SELECT to_regclass(name) FROM unnest(CAST(:tables AS text[])) AS name)"
 )
 _SQLITE_TRIGGERS = sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
 #: An owner may disable triggers, and a superuser owns everything.
 _POSTGRES_RIGHTS = sa.text(
     "SELECT bool_or(pg_has_role(current_user, relowner, 'USAGE')"
     " OR has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE')) FROM pg_class"
-    " WHERE oid IN"
-    " (to_regclass('audit_log'), to_regclass('audit_checkpoint'), to_regclass('audit_archive'))"
+    " WHERE oid IN (SELECT to_regclass(name) FROM unnest(CAST(:tables AS text[])) AS name)"
 )
 
 
@@ -39,9 +40,10 @@ def protection_of(connection: Connection) -> Protection:
     """How the audit log of this database is protected. SQLite knows no accounts."""
     dialect = connection.dialect.name
     postgres = dialect == "postgresql"
+    tables = {"tables": [qualified(connection, table) for table in _TABLES]} if postgres else {}
     triggers = _POSTGRES_TRIGGERS if postgres else _SQLITE_TRIGGERS
-    found = set(connection.execute(triggers).scalars())
+    found = set(connection.execute(triggers, tables).scalars())
     wanted = [f"{table}_no_{refused}" for table in _TABLES for refused in _REFUSED[dialect]]
     wanted.append("audit_archive_next")
-    may_rewrite = bool(connection.execute(_POSTGRES_RIGHTS).scalar()) if postgres else True
+    may_rewrite = not postgres or bool(connection.execute(_POSTGRES_RIGHTS, tables).scalar())
     return Protection([name for name in wanted if name not in found], may_rewrite)

@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 
 from waybill.infra.config.database_urls import standard_url
 from waybill.infra.config.errors import BadSettings
+from waybill.infra.db.schema import TableSchema, schema_of
 
 #: How long a SQLite writer waits for another one before giving up.
 _BUSY_TIMEOUT_MS = 15_000
@@ -69,9 +70,15 @@ _POOL_TIMEOUT = 10
 
 
 def create_engine(
-    url: str, *, pool_size: int = _POOL_SIZE, idle_in_transaction: timedelta = _IDLE_IN_TRANSACTION
+    url: str,
+    *,
+    schema: TableSchema | None = None,
+    pool_size: int = _POOL_SIZE,
+    idle_in_transaction: timedelta = _IDLE_IN_TRANSACTION,
 ) -> Engine:
     """An engine for the task tables. Connects lazily.
+
+    Statements name `schema`; without one the search path of PostgreSQL decides.
 
     PostgreSQL ends a session that is silent inside a transaction for `idle_in_transaction`.
 
@@ -84,7 +91,10 @@ def create_engine(
         raise BadSettings("WAYBILL_DATABASE_URL is not a database URL.") from None
     backend = parsed.get_backend_name()
     if backend == "postgresql":
-        return _postgres_engine(parsed, pool_size, idle_in_transaction)
+        engine = _postgres_engine(parsed, pool_size, idle_in_transaction)
+        if schema is not None:
+            schema.attach(engine)
+        return engine
     if backend == "sqlite":
         return _sqlite_engine(parsed)
     raise BadSettings(f"WAYBILL_DATABASE_URL: {backend} cannot hold the task tables.")
@@ -236,6 +246,9 @@ def advisory_lock(connection: Connection, *name: str, shared: bool = False) -> N
     """
     if connection.dialect.name == "sqlite":
         return
+    # Locks belong to the database. Installations in ``public`` use the numbers of earlier versions.
+    if (schema := schema_of(connection)) not in (None, "public"):
+        name = (schema, *name)
     digest = hashlib.sha256("\0".join(name).encode("utf-8", "surrogatepass")).digest()
     # Two names with the same number would only wait for each other without need.
     number = sa.literal(int.from_bytes(digest[:8], "big", signed=True), sa.BigInteger())

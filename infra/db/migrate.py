@@ -28,6 +28,8 @@ from sqlalchemy.engine import Connection, Engine
 from waybill.infra.config.errors import BadSettings, DatabaseUnavailable
 from waybill.infra.db.availability import is_unreachable, reason_of
 from waybill.infra.db.engine import read_transaction, write_transaction
+from waybill.infra.db.schema import schema_of
+from waybill.infra.db.tables import VERSION_TABLE, export_task, metadata
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +40,12 @@ _ADVISORY_LOCK = 929_2456
 _ADVISORY_LOCK_OF_A_CHANGE = 929_2455
 #: How often a process looks whether another one has finished.
 _POLL_SECONDS = 0.2
+#: Where versions up to 0.1 kept the revision, under the name that every program with Alembic uses.
+#: It is left alone: processes of such a version may still run.
+_OLD_VERSION_TABLE = sa.table("alembic_version", sa.column("version_num"))
 #: Lock not available, deadlock: nothing was changed. (SQLSTATE)
 _TRY_AGAIN = ("55P03", "40P01")
+_NO_RIGHT = "42501"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ def upgrade(
             schema = _Schema.of(connection)
         if schema.is_newer:
             return schema.current
-        if schema.missing(revision):
+        if schema.missing(revision) or schema.adopted:
             _upgrade(engine, revision, pauses)
     except (sa.exc.ProgrammingError, sa.exc.InternalError, sa.exc.OperationalError) as error:
         if is_unreachable(error):
@@ -125,23 +131,31 @@ class _Schema:
 
     current: str | None
     chain: tuple[Script, ...]
+    #: Whether the revision stands in `_OLD_VERSION_TABLE` only.
+    adopted: bool = False
 
     @classmethod
     def of(cls, connection: Connection) -> _Schema:
         """What the database says.
 
         Raises:
-            BadSettings: it names a revision that no version of Waybill has.
+            BadSettings: it names a revision that no version of Waybill has, or another program has
+                tables of our names.
         """
-        heads = MigrationContext.configure(connection).get_current_heads()
-        schema = cls(heads[0] if heads else None, _migrations())
-        foreign = [head for head in heads if head not in schema._known and not head.isdecimal()]
+        schema = schema_of(connection)
+        options = {"version_table": VERSION_TABLE, "version_table_schema": schema}
+        heads = MigrationContext.configure(connection, opts=options).get_current_heads()
+        adopted = not heads and _has_our_tables(connection)
+        if adopted:
+            heads = tuple(connection.execute(sa.select(_OLD_VERSION_TABLE)).scalars())
+        found = cls(heads[0] if heads else None, _migrations(), adopted)
+        foreign = [head for head in heads if head not in found._known and not head.isdecimal()]
         if foreign or len(heads) > 1:
             raise BadSettings(
-                "WAYBILL_DATABASE_URL: alembic_version names a revision that is not Waybill's"
-                f" ({', '.join(heads)}): another program has its tables there."
+                f"WAYBILL_DATABASE_URL: {VERSION_TABLE} names a revision that is not Waybill's"
+                f" ({', '.join(heads)})."
             )
-        return schema
+        return found
 
     @property
     def _known(self) -> list[str]:
@@ -159,21 +173,63 @@ class _Schema:
         return self.chain[first : self._known.index(target) + 1]
 
 
+def _has_our_tables(connection: Connection) -> bool:
+    """Whether our tables are there, in a schema without `VERSION_TABLE`.
+
+    Raises:
+        BadSettings: tables of our names are there, and are not ours.
+    """
+    schema, inspector = schema_of(connection), sa.inspect(connection)
+    taken = sorted(set(inspector.get_table_names(schema)) & set(metadata.tables))
+    if not taken:
+        return False
+    if export_task.name in taken and inspector.has_table(_OLD_VERSION_TABLE.name, schema):
+        columns = {column["name"] for column in inspector.get_columns(export_task.name, schema)}
+        if {"lease_owner", "dedupe_key"} <= columns:
+            return True
+    postgres = connection.dialect.name == "postgresql"
+    place = f"the schema {schema or inspector.default_schema_name}" if postgres else "the file"
+    remedy = (
+        "Name a schema of Waybill's own in WAYBILL_DATABASE_SCHEMA."
+        if postgres
+        else "Name a file of Waybill's own in WAYBILL_DATABASE_URL."
+    )
+    raise BadSettings(
+        f"WAYBILL_DATABASE_URL: another program has tables of these names in {place}:"
+        f" {', '.join(taken)}. {remedy}"
+    )
+
+
 def _upgrade(engine: Engine, revision: str, pauses: MigrationPauses) -> None:
     if engine.dialect.name != "postgresql":
         with write_transaction(engine) as connection:
+            _adopt(connection)
             command.upgrade(config(connection), revision)
         return
     with _one_at_a_time(engine):
         while True:
-            with read_transaction(engine) as connection:
-                schema = _Schema.of(connection)
+            with write_transaction(engine) as connection:
+                schema = _adopt(connection)
             missing = () if schema.is_newer else schema.missing(revision)
             if not missing:
                 return
             # In an empty database there is nobody to give way to.
             step = missing[-1] if schema.current is None else missing[0]
             _with_retries(engine, step, pauses, online=schema.current is not None)
+
+
+def _adopt(connection: Connection) -> _Schema:
+    """Write the revision into our own version table where an earlier version kept it elsewhere."""
+    schema = _Schema.of(connection)
+    if schema.adopted and schema.current is not None:
+        try:
+            with connection.begin_nested():
+                command.stamp(config(connection), schema.current)
+        except sa.exc.ProgrammingError as error:
+            # An account that may not make tables needs none, unless a migration is missing.
+            if getattr(error.orig, "sqlstate", None) != _NO_RIGHT or schema.missing("head"):
+                raise
+    return schema
 
 
 @contextmanager
@@ -228,6 +284,9 @@ def _run(engine: Engine, step: Script, pauses: MigrationPauses) -> None:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
         lock = sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK_OF_A_CHANGE)
         connection.execute(sa.select(lock))
+        schema = schema_of(connection)
+        if schema and not sa.inspect(connection).has_schema(schema):
+            connection.execute(sa.schema.CreateSchema(schema))
         command.upgrade(config(connection), step.revision)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from waybill.exporter.datasets.dataset import DECLARED, Registry
@@ -13,10 +14,13 @@ from waybill.infra.config.errors import BadSettings
 from waybill.infra.tasks.audit_dataset import AUDIT, audit_dataset
 
 
-def load_datasets(where: str, roles: AdminRoles) -> Registry:
+def load_datasets(
+    where: str, roles: AdminRoles, *, schema: Callable[[], str | None] = lambda: None
+) -> Registry:
     """Import `where` (``package.module`` or ``path/to/file.py``) and return what it declares.
 
-    The audit log of Waybill itself comes with it, for holders of the two `roles`.
+    The audit log of Waybill itself comes with it, for holders of the two `roles`; it is read in
+    `schema`.
 
     Raises:
         BadSettings: it cannot be imported, declares nothing, or takes the name of the audit log.
@@ -44,7 +48,7 @@ def load_datasets(where: str, roles: AdminRoles) -> Registry:
     declared = {item.name: item for item in DECLARED}
     if AUDIT in declared:
         raise BadSettings(f"WAYBILL_DATASETS: {where} declares {AUDIT}, which is taken.")
-    return Registry({**declared, AUDIT: audit_dataset(roles)})
+    return Registry({**declared, AUDIT: audit_dataset(roles, schema)})
 
 
 def _import_file(path: Path) -> None:

@@ -34,7 +34,11 @@ def compile_query(query: Query, dialect: sa.Dialect) -> tuple[str, Values]:
 
 
 def _compile(query: Query, dialect: sa.Dialect) -> tuple[str, Values]:
-    compiled = query.compile(dialect=dialect)
+    # The audit log says in which schema it is.
+    names = query.get_execution_options().get("schema_translate_map")
+    compiled = query.compile(
+        dialect=dialect, schema_translate_map=names, render_schema_translate=bool(names)
+    )
     if not isinstance(compiled, sa.sql.compiler.SQLCompiler):
         raise TypeError
     expanded = compiled.construct_expanded_state()

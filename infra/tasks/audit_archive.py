@@ -23,6 +23,7 @@ from waybill.infra.config.settings import LEAST_AUDIT_AGE
 from waybill.infra.db.batches import chosen_once
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.inserts import insert_ignoring
+from waybill.infra.db.schema import qualified
 from waybill.infra.db.tables import audit_archive, audit_checkpoint, audit_log
 from waybill.infra.tasks.audit_chain import (
     AuditLogChanged,
@@ -106,8 +107,10 @@ class AuditArchive:
                 return 0
         with write_transaction(self._engine) as connection:
             if connection.dialect.name == "postgresql":
-                prune = sa.func.waybill_prune_audit_log(sa.cast(self._batch, sa.Integer()))
-                return int(connection.execute(sa.select(prune)).scalar_one())
+                # A function takes no part in the map of schemas.
+                prune = qualified(connection, "waybill_prune_audit_log")
+                pruned = sa.text(f"SELECT {prune}(CAST(:batch AS integer))")
+                return int(connection.execute(pruned, {"batch": self._batch}).scalar_one())
             some = chosen_once(_archived(connection).limit(self._batch))
             statement = sa.delete(audit_log).where(_entry.id.in_(some)).returning(_entry.id)
             return len(connection.execute(statement).all())

@@ -26,6 +26,7 @@ from waybill.exporter.errors import WaybillError
 from waybill.infra.db.audit_protection import Protection, protection_of
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.inserts import insert_ignoring
+from waybill.infra.db.schema import schema_of
 from waybill.infra.db.tables import audit_archive, audit_checkpoint, audit_log
 
 log = logging.getLogger(__name__)
@@ -181,7 +182,8 @@ class AuditChain:
     def protection(self) -> Protection | None:
         """How the database protects the audit log; None before there are tables."""
         with read_transaction(self._engine) as connection:
-            if not sa.inspect(connection).has_table(audit_checkpoint.name):
+            schema = schema_of(connection)
+            if not sa.inspect(connection).has_table(audit_checkpoint.name, schema):
                 return None
             return protection_of(connection)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from waybill.exporter.datasets.layout import Column
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied
 from waybill.infra.config.admin_roles import AdminRoles
+from waybill.infra.db.schema import in_schema
 from waybill.infra.db.tables import audit_log
 from waybill.infra.sources.names import TASKS
 from waybill.infra.tasks.queries.admin import audit_conditions
@@ -54,7 +56,7 @@ def _hyphenated(element: _UuidText, compiler: SQLCompiler, **how: Any) -> str:
     return " || '-' || ".join(f"substr({digits}, {start}, {size})" for start, size in groups)
 
 
-def audit_dataset(roles: AdminRoles) -> Dataset:
+def audit_dataset(roles: AdminRoles, schema: Callable[[], str | None] = lambda: None) -> Dataset:
     """The dataset, for holders of the two `roles`, each with the entries of their own scope.
 
     Entries are never changed, so a range of the past gives the same bytes again.
@@ -69,7 +71,8 @@ def audit_dataset(roles: AdminRoles) -> Dataset:
             _UuidText(column).label("task_id") if column.name == "task_id" else column
             for column in audit_log.c
         ]
-        return sa.select(*columns).where(*conditions).order_by(audit_log.c.id)
+        query = sa.select(*columns).where(*conditions).order_by(audit_log.c.id)
+        return in_schema(query, schema())
 
     def may_share(maker: Principal, reader: Principal) -> bool:
         """An admin must not get what an operator exported, nor an operator of yesterday."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import gzip
 import hashlib
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
+from tests.support.task_tables import DATABASES, IN_A_SCHEMA, task_tables
 from waybill.infra.db.engine import read_transaction, write_transaction
+from waybill.infra.db.schema import qualified
 from waybill.infra.db.tables import audit_archive, audit_checkpoint, audit_log
 from waybill.infra.tasks.audit_archive import AuditArchive
 from waybill.infra.tasks.audit_chain import AuditChain, AuditLogChanged
@@ -30,6 +34,13 @@ def add(engine: Engine, count: int, days_ago: int) -> None:
     with write_transaction(engine) as connection:
         connection.execute(sa.insert(audit_log), [row] * count)
     assert AuditChain(engine, now=lambda _: at).extend()
+
+
+@pytest.fixture(params=[*DATABASES, IN_A_SCHEMA])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An engine on empty task tables, also in a schema: on PostgreSQL a function prunes."""
+    with task_tables(request, tmp_path) as engine:
+        yield engine
 
 
 @pytest.fixture
@@ -144,7 +155,8 @@ def test_f86_an_entry_that_was_changed_is_not_archived(
 ) -> None:
     with write_transaction(log) as connection:
         if log.dialect.name == "postgresql":
-            connection.exec_driver_sql("ALTER TABLE audit_log DISABLE TRIGGER ALL")
+            log_name = qualified(connection, "audit_log")
+            connection.exec_driver_sql(f"ALTER TABLE {log_name} DISABLE TRIGGER ALL")
         else:
             connection.exec_driver_sql("DROP TRIGGER audit_log_no_update")
         connection.execute(sa.update(audit_log).where(_entry.id == 7).values(actor="eve"))

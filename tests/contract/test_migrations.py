@@ -9,19 +9,23 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from tests.support.task_store import ANN, new_task
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.db.engine import create_engine, read_transaction, write_transaction
 from waybill.infra.db.migrate import config, schema_state, upgrade
-from waybill.infra.db.tables import metadata
+from waybill.infra.db.tables import VERSION_TABLE, metadata
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
+
+
+def _alembic(connection: Connection) -> MigrationContext:
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
 
 
 def differences(engine: Engine) -> list[object]:
     with read_transaction(engine) as connection:
-        return compare_metadata(MigrationContext.configure(connection), metadata)
+        return compare_metadata(_alembic(connection), metadata)
 
 
 def test_migrations_and_tables_are_the_same(engine: Engine):
@@ -38,7 +42,7 @@ def test_migrations_can_be_taken_back_and_run_again(engine: Engine):
 
 def test_f88_tables_of_a_newer_version_stay_as_they_are(engine: Engine):
     with write_transaction(engine) as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(sa.text("UPDATE waybill_version SET version_num = '9999'"))
         connection.execute(sa.text("ALTER TABLE export_task ADD COLUMN of_tomorrow TEXT"))
     assert upgrade(engine) == "9999"
     assert "newer version (9999)" in schema_state(engine)
@@ -49,7 +53,7 @@ def test_f88_tables_of_a_newer_version_stay_as_they_are(engine: Engine):
 
 def test_tables_of_another_program_are_one_line(engine: Engine):
     with write_transaction(engine) as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = 'a1b2c3d4e5f6'"))
+        connection.execute(sa.text("UPDATE waybill_version SET version_num = 'a1b2c3d4e5f6'"))
     for ask in (upgrade, schema_state):
         with pytest.raises(BadSettings, match=r"not Waybill's \(a1b2c3d4e5f6\)"):
             ask(engine)

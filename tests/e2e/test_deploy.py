@@ -22,6 +22,7 @@ from tests.support.processes import api, ended, environment, process, run
 from waybill.infra.config.settings import PREFIX, Settings
 from waybill.infra.config.weak_secrets import is_guessable
 from waybill.infra.db.engine import create_engine
+from waybill.infra.db.schema import TableSchema
 from waybill.infra.tasks.audit_chain import AuditChain
 
 DEPLOY = Path(__file__).parents[2] / "infra" / "deploy"
@@ -190,7 +191,7 @@ def test_r37_the_files_work_on_real_servers_with_the_least_accounts(
         body = {"type": "orders", "format": "xlsx", "params": {}}
         task = ended(client, client.post("/api/export-tasks", json=body).json()["id"])
     assert (task["status"], task["rows"]) == ("SUCCESS", 500)
-    engine = create_engine(other)
+    engine = create_engine(other, schema=TableSchema(None))
     made = wait_for(AuditChain(engine).extend)
     engine.dispose()
     verified = run(env, "audit-log", "verify", "--head", made.head, "--json")
@@ -199,6 +200,7 @@ def test_r37_the_files_work_on_real_servers_with_the_least_accounts(
     assert (found["head"], found["uncovered"]) == (made.head, 0)
     assert found["entries"] >= 4
     with psycopg.connect(other, autocommit=True) as connection:
+        connection.execute("SET search_path = waybill")
         for statement in (
             "TRUNCATE audit_log",
             "UPDATE audit_log SET actor = 'eve'",

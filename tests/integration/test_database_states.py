@@ -167,7 +167,7 @@ def test_the_version_of_the_tables_is_told(
     upgrade(engine)
     assert schema_state(engine) == "tables up to date"
     with write_transaction(engine) as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.exec_driver_sql("UPDATE waybill_version SET version_num = '9999'")
     assert schema_state(engine) == "tables of a newer version (9999): update this one"
 
 

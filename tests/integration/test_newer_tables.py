@@ -22,7 +22,7 @@ def database(tmp_path: Path) -> Iterator[str]:
     """The URL of tables that a version after this one has changed."""
     with sqlite_tables(tmp_path) as engine:
         with write_transaction(engine) as connection:
-            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+            connection.exec_driver_sql("UPDATE waybill_version SET version_num = '9999'")
         yield engine.url.render_as_string()
 
 

@@ -19,7 +19,7 @@ from tests.support.eventually import wait_for
 from waybill.infra.config.errors import BadSettings, DatabaseUnavailable
 from waybill.infra.db.engine import create_engine, read_transaction, write_transaction
 from waybill.infra.db.migrate import MigrationPauses, upgrade
-from waybill.infra.db.tables import metadata
+from waybill.infra.db.tables import VERSION_TABLE, metadata
 
 SHORT = MigrationPauses(
     lock_timeout=timedelta(milliseconds=50),
@@ -49,10 +49,14 @@ def engine(postgres_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
+def _alembic(connection: Connection) -> MigrationContext:
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+
+
 def is_complete(engine: Engine) -> bool:
     """Whether the tables are what the code expects, with every index usable."""
     with read_transaction(engine) as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+        differences = compare_metadata(_alembic(connection), metadata)
     return not differences and not answer(engine, INVALID)
 
 

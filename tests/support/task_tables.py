@@ -14,9 +14,13 @@ from sqlalchemy.engine import Engine
 from tests.support.servers.postgres import PostgresServer
 from waybill.infra.db.engine import create_engine
 from waybill.infra.db.migrate import upgrade
+from waybill.infra.db.schema import TableSchema
 
 #: The databases that hold tasks, as parameters of a fixture. The fast lane takes SQLite.
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.server))
+#: A PostgreSQL in which no search path leads to the tables: statements have to name their schema.
+IN_A_SCHEMA = pytest.param("schema", marks=pytest.mark.server)
+SCHEMA = "exports"
 
 
 @contextmanager
@@ -26,8 +30,9 @@ def task_tables(request: pytest.FixtureRequest, folder: Path) -> Iterator[Engine
         with sqlite_tables(folder) as engine:
             yield engine
         return
-    with postgres_tables(request.getfixturevalue("postgres_server")) as url:
-        engine = create_engine(url)
+    schema = SCHEMA if request.param == "schema" else None
+    with postgres_tables(request.getfixturevalue("postgres_server"), schema) as url:
+        engine = create_engine(url, schema=TableSchema(schema) if schema else None)
         try:
             yield engine
         finally:
@@ -35,19 +40,19 @@ def task_tables(request: pytest.FixtureRequest, folder: Path) -> Iterator[Engine
 
 
 @contextmanager
-def postgres_tables(server: PostgresServer) -> Iterator[str]:
-    """The URL of a PostgreSQL database with empty task tables."""
-    with server.database(_template(server)) as url:
+def postgres_tables(server: PostgresServer, schema: str | None = None) -> Iterator[str]:
+    """The URL of a PostgreSQL database with empty task tables, in `schema` or in ``public``."""
+    with server.database(_template(server, schema)) as url:
         yield url
 
 
 @functools.cache
-def _template(server: PostgresServer) -> str:
+def _template(server: PostgresServer, schema: str | None) -> str:
     """The name of a database after all migrations, which take too long to run for each test."""
-    name = "task_tables"
+    name = f"task_tables_{schema or 'public'}"
     with server.connect() as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    engine = create_engine(server.url(name))
+    engine = create_engine(server.url(name), schema=TableSchema(schema or "public"))
     upgrade(engine)
     engine.dispose()
     return name

@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from waybill.infra.db.schema import qualified, schema_of
+
 _VALID = sa.text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
 
 
@@ -19,6 +21,7 @@ def build_index(
     PostgreSQL leaves an invalid index behind when a build is interrupted: it is dropped first.
     """
     connection, postgres = op.get_bind(), op.get_context().dialect.name == "postgresql"
+    schema = None if op.get_context().as_sql else schema_of(connection)
     options: dict[str, Any] = {}
     if postgres:
         # In an empty database all migrations are one transaction.
@@ -27,14 +30,14 @@ def build_index(
         )
     if not op.get_context().as_sql:
         valid = (
-            connection.execute(_VALID, {"name": name}).scalar()
+            connection.execute(_VALID, {"name": qualified(connection, name)}).scalar()
             if postgres
             else sa.inspect(connection).has_index(table, name) or None
         )
         if valid:
             return
         if valid is False:
-            op.drop_index(name, table, **options)
+            op.drop_index(name, table, schema=schema, **options)
     if where is not None:
         options |= {"postgresql_where": sa.text(where), "sqlite_where": sa.text(where)}
-    op.create_index(name, table, list(columns), unique=unique, **options)
+    op.create_index(name, table, list(columns), unique=unique, schema=schema, **options)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from waybill.infra.db.tables.base import UtcDateTime, metadata, partial_index
+from waybill.infra.db.tables.base import VERSION_TABLE, UtcDateTime, metadata, partial_index
 from waybill.infra.db.tables.messages import dead_letter, mail_opt_out, notification, outbox
 from waybill.infra.db.tables.records import (
     audit_archive,
@@ -30,6 +30,7 @@ from waybill.infra.db.tables.tasks import (
 __all__ = [
     "ENDED_WITHOUT_FILE",
     "LIVE",
+    "VERSION_TABLE",
     "TaskStatus",
     "UtcDateTime",
     "audit_archive",

@@ -20,6 +20,9 @@ metadata = sa.MetaData(
     }
 )
 
+#: Alembic's table of the revision, under a name of our own: a host application has its Alembic too.
+VERSION_TABLE = "waybill_version"
+
 #: A JSON document; `JSONB` on PostgreSQL.
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 #: A primary key that the database counts up. SQLite does that for INTEGER only.
