@@ -173,6 +173,19 @@ class Stream:
         self._closed = True
         self._news.set()
 
+    async def reaches_end(self) -> bool:
+        """Wait until its only task has ended; False if the stream is closed first. Sends nothing.
+
+        It may wait for ever: give it a time limit.
+        """
+        while not self._closed:
+            await self._news.wait()
+            self._news.clear()
+            if any(message.final for message in self._pending.values()):
+                return True
+            self._pending.clear()
+        return False
+
     async def frames(self) -> AsyncIterator[bytes]:
         """The bytes of the stream.
 

@@ -29,11 +29,13 @@ from waybill.api.exports.view import (
     submitted_response,
     task_response,
 )
+from waybill.api.exports.waiting import AnswerAtEnd
 from waybill.api.http.accept import accepts_only_json
+from waybill.api.http.preferences import preferred_wait
 from waybill.api.http.strict_json import StrictRoute
 from waybill.api.languages import LanguageDep
 from waybill.api.problems.documents import problem_docs
-from waybill.api.session.auth import Caller, CallerEmail
+from waybill.api.session.auth import Caller, CallerEmail, Identified
 
 router = APIRouter(prefix=TASKS_PATH, tags=["export tasks"], route_class=StrictRoute)
 
@@ -45,6 +47,12 @@ IdempotencyKey = Annotated[
     ),
 ]
 
+#: Read as RFC 7240 has it, by `preferred_wait`.
+PreferDocs = Annotated[
+    str | None,
+    Header(alias="Prefer", description="`wait=5`: wait up to five seconds for the file."),
+]
+
 
 @router.post(
     "",
@@ -52,19 +60,31 @@ IdempotencyKey = Annotated[
     response_model=SubmittedTask,
     responses={
         200: {"model": SubmittedTask, "description": "The same export existed already."},
+        201: {"model": SubmittedTask, "description": "With `Prefer: wait`: it has ended already."},
         **problem_docs(400, 401, 403, 409, 413, 415, 422, 429, 503),
     },
 )
 def submit(
+    request: Request,
     body: ExportRequest,
-    user: Caller,
-    services: ServicesDep,
+    identity: Identified,
+    context: ContextDep,
     response: Response,
-    email: CallerEmail,
+    language: LanguageDep,
     idempotency_key: IdempotencyKey = None,
-) -> SubmittedTask:
-    """Submit an export."""
-    submitted = submit_export(services, user, body, idempotency_key, email)
+    _prefer: PreferDocs = None,
+) -> SubmittedTask | Response:
+    """Submit an export.
+
+    With `Prefer: wait=5` the answer comes when the export has ended, at most five seconds later:
+    201 and the task with its link. 202 says that it goes on. `Preference-Applied` states the
+    seconds, 25 at most.
+    """
+    submitted = submit_export(
+        context.services, identity.principal, body, idempotency_key, identity.email
+    )
+    if wait := preferred_wait(request.headers):
+        return AnswerAtEnd(context, identity, submitted, language, wait)
     return submitted_response(submitted, response, HTTPStatus.ACCEPTED)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from uuid import UUID
 
 from fastapi import Response
 
@@ -27,6 +28,11 @@ TASKS_PATH = "/api/export-tasks"
 
 #: Seconds between polls of a live task; the last one repeats. From the API contract.
 _POLL_SECONDS = (2, 4, 8, 15)
+
+
+def task_address(task_id: UUID) -> str:
+    """The address of a task: relative, so that a forged Host header cannot redirect a client."""
+    return f"{TASKS_PATH}/{task_id}"
 
 
 def body_of(
@@ -109,8 +115,7 @@ def submitted_response(
     The status is `created` for a new task, and 200 for one that existed already.
     """
     response.status_code = HTTPStatus.OK if submitted.deduplicated else created
-    # Relative, so that a forged Host header cannot redirect a client.
-    response.headers["Location"] = f"{TASKS_PATH}/{submitted.task.id}"
+    response.headers["Location"] = task_address(submitted.task.id)
     body = task_response(submitted.task, response)
     return SubmittedTask(**dict(body), deduplicated=submitted.deduplicated)
 
