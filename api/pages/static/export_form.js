@@ -46,7 +46,8 @@ export function wireForm(form, { started, failed }) {
   });
 }
 
-function showDataset(form, name) {
+/** Show the fields of the dataset `name`, and no other's. */
+export function showDataset(form, name) {
   for (const fieldset of form.querySelectorAll("[data-dataset]")) {
     fieldset.hidden = fieldset.disabled = fieldset.dataset.dataset !== name;
   }
@@ -78,7 +79,8 @@ function fieldAt(form, pointer) {
   return activeFields(form).find((field) => field.dataset.param === name);
 }
 
-function showFieldProblem(field, detail) {
+/** Say at a field what is wrong with it. */
+export function showFieldProblem(field, detail) {
   const row = field.closest(".field");
   const problem = row.querySelector(".field-problem");
   problem.textContent = detail;

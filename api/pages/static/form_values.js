@@ -49,6 +49,50 @@ function fieldValue(field) {
   return READERS[field.dataset.kind]?.(value, field) ?? value;
 }
 
+/** Why the value of a field is invalid, or "". */
+export function problemOf(field) {
+  try {
+    fieldValue(field);
+  } catch (error) {
+    if (error instanceof BadValue) return error.message;
+    throw error;
+  }
+  return "";
+}
+
+/** Put the texts of a link into a field; whether it takes them. */
+export function setValue(field, values) {
+  const [value] = values;
+  if (field.dataset.kind === "boolean") {
+    field.checked = value === "true" || value === "1";
+    return ["true", "false", "1", "0"].includes(value);
+  }
+  if (field.dataset.kind === "choices") {
+    const boxes = [...field.querySelectorAll("input")];
+    const known = values.every((one) => boxes.some((box) => saysSame(box.value, one)));
+    if (known) for (const box of boxes) box.checked = values.some((one) => saysSame(box.value, one));
+    return known;
+  }
+  if (field.dataset.kind === "choice") {
+    const option = [...field.options].find((one) => one.value !== "" && saysSame(one.value, value));
+    if (option) option.selected = true;
+    return option !== undefined;
+  }
+  field.value = field.dataset.kind === "list" ? values.join("\n") : shown(field, value);
+  // Browsers empty a date field that is given something else.
+  return (field.value !== "" || value === "") && !(field.maxLength > 0 && field.value.length > field.maxLength);
+}
+
+/** Whether `choice`, which is JSON, stands for the text `value` in a link. */
+const saysSame = (choice, value) => choice === value || String(JSON.parse(choice)) === value;
+
+/** A moment as a field shows it, in the reader's time zone; everything else as it is. */
+function shown(field, value) {
+  const moment = new Date(value);
+  if (field.dataset.kind !== "datetime" || Number.isNaN(moment.getTime())) return value;
+  return new Date(moment - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
 const READERS = {
   integer: (value, field) => exactNumber(value, field, /^[+-]?\d+$/, "bad_integer"),
   number: (value, field) => exactNumber(value, field, /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i, "bad_number"),

@@ -4,6 +4,7 @@ import { cancelTask, deleteTask, retryTask } from "./calls.js";
 import { Bell } from "./bell.js";
 import { wireEstimate } from "./estimate.js";
 import { wireForm } from "./export_form.js";
+import { fillFromLink } from "./form_link.js";
 import { Finishes } from "./finishes.js";
 import { forgetOffline, tell, tellFailure } from "./notice.js";
 import { TaskList } from "./task_list.js";
@@ -65,6 +66,8 @@ const watcher = new Watcher(list, {
 const form = document.getElementById("new-export");
 if (form) {
   wireForm(form, { started, failed: tellFailure });
+  const hint = fillFromLink(form, new URLSearchParams(location.search));
+  if (hint) tell(hint, { lasting: true });
   wireEstimate(form);
 }
 watcher.look();
