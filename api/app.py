@@ -11,6 +11,7 @@ from typing import Any
 
 from anyio import to_thread
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 import waybill
 from waybill.api.admin import pages as admin_pages
@@ -22,12 +23,12 @@ from waybill.api.events import routes as events
 from waybill.api.events.hub import EventHub
 from waybill.api.events.stream_count import StreamCount
 from waybill.api.exports import routes as exports
+from waybill.api.exports.view import TASKS_PATH
 from waybill.api.health import routes as health
 from waybill.api.health.figures import Figures
 from waybill.api.health.readiness import Readiness
 from waybill.api.http.admission import PATIENCE, Lanes
 from waybill.api.http.cursors import Cursors
-from waybill.api.http.examples import add_examples
 from waybill.api.http.middleware import BodyLimit, Envelope
 from waybill.api.http.prefix import PathPrefix, prefix_of
 from waybill.api.links import routes as links
@@ -38,6 +39,10 @@ from waybill.api.pages.static_files import mount_static
 from waybill.api.problems.answers import answer_problem
 from waybill.api.problems.documents import document_caller_problems, problem_schemas
 from waybill.api.problems.handler import handle_errors
+from waybill.api.reference import routes as reference
+from waybill.api.reference.descriptions import add_descriptions
+from waybill.api.reference.examples import add_examples
+from waybill.api.reference.problem_examples import add_format_examples, add_problem_examples
 from waybill.api.session import routes as session
 from waybill.api.session.auth import identity_of
 from waybill.api.session.tokens import TokenVerifier
@@ -64,6 +69,7 @@ _ROUTES = (
     health,
     session,
     pages,
+    reference,
     admin_pages,
 )
 
@@ -80,6 +86,9 @@ class _Application(FastAPI):
         document["components"]["schemas"].update(problem_schemas())
         add_examples(document)
         document_caller_problems(document)
+        add_descriptions(document)
+        add_problem_examples(document)
+        add_format_examples(document, TASKS_PATH)
         return document
 
 
@@ -126,9 +135,11 @@ def create_app(
         title="Waybill",
         description=_DESCRIPTION,
         version=waybill.__version__,
-        # Their pages load scripts from other hosts, which our content security policy forbids.
+        # Its pages load scripts from other hosts, which our content security policy forbids:
+        # `waybill.api.reference` has one of our own.
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=_operation_id,
         # It would build redirects from the Host header, which the caller controls.
         redirect_slashes=False,
         lifespan=lifespan,
@@ -157,6 +168,12 @@ def create_app(
     app.add_middleware(Envelope, answer=answer_problem, public_url=services.settings.public_url)
     app.add_middleware(PathPrefix, prefix=_checked_prefix(app, services.settings.public_url))
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """A short name for clients that are generated: `listTasks`, `adminListTasks`."""
+    words = [*(["admin"] if "admin" in route.tags else []), *route.name.split("_")]
+    return words[0] + "".join(word.capitalize() for word in words[1:])
 
 
 def _checked_prefix(app: FastAPI, public_url: str | None) -> str:
