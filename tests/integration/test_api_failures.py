@@ -146,7 +146,7 @@ def test_r26_a_database_that_is_away_is_a_503_without_its_address(
         ("GET", "/nothing", 404, "not_found"),
         ("GET", "/api/export-tasks/", 404, "not_found"),
         ("GET", "//api/export-tasks", 404, "not_found"),
-        ("GET", "/docs", 404, "not_found"),
+        ("GET", "/redoc", 404, "not_found"),
         ("GET", "/static/0/task_centre.js", 404, "not_found"),
         ("PUT", TASKS, 405, "method_not_allowed"),
         ("DELETE", "/healthz", 405, "method_not_allowed"),
