@@ -1,4 +1,4 @@
-"""A client of Waybill's HTTP API: submit, wait, download."""
+"""Clients of Waybill's HTTP API: `Waybill` blocks, `AsyncWaybill` awaits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from waybill.api.client.answers import (
     Status,
     TaskPage,
 )
+from waybill.api.client.async_client import AsyncWaybill
 from waybill.api.client.client import Waybill
 from waybill.api.client.errors import (
     ApiError,
@@ -32,6 +33,7 @@ from waybill.api.client.errors import (
 
 __all__ = [
     "ApiError",
+    "AsyncWaybill",
     "BetterFormat",
     "ClientError",
     "Completeness",

@@ -20,11 +20,21 @@ from uuid import UUID, uuid4
 import httpx2
 
 from waybill.api.client.answers import DownloadLink, Estimate, ExportTask, Status, TaskPage
+from waybill.api.client.calls import (
+    ATTEMPTS,
+    TASKS,
+    Following,
+    ended,
+    export_request,
+    is_event_stream,
+    path_of,
+    pause_before_poll,
+    pause_before_retry,
+    with_file,
+)
 from waybill.api.client.errors import (
     DamagedDownload,
-    ExportFailed,
     ServerFailed,
-    StillRunning,
     TooMany,
     Unreachable,
     error_of,
@@ -32,17 +42,6 @@ from waybill.api.client.errors import (
     retry_after_of,
     store_error_of,
 )
-from waybill.timing import backoff
-
-_TASKS = "/api/export-tasks"
-#: Seconds between polls if the server states none. From the API contract.
-_POLL_SECONDS = (2.0, 4.0, 8.0, 15.0)
-#: The longest wait between two requests, even if the server asks for more.
-_LONGEST_WAIT_SECONDS = 60.0
-#: Attempts of a repeatable request while the server is unavailable.
-_ATTEMPTS = 3
-#: The wait before the second attempt, doubled for the third, if the server states none.
-_FIRST_RETRY_SECONDS = 2.0
 
 
 class Waybill:
@@ -99,10 +98,10 @@ class Waybill:
         an `Idempotency-Key`. Pass your own key to get the same guarantee across several calls,
         or after your program crashed.
         """
-        body = _request(type, format, params, csv)
+        body = export_request(type, format, params, csv)
         body |= {"filename": filename, "notify": dict(notify) if notify else None}
         key = {"Idempotency-Key": idempotency_key or uuid4().hex}
-        answer = self._call("POST", _TASKS, repeat=True, json=body, headers=key)
+        answer = self._call("POST", TASKS, repeat=True, json=body, headers=key)
         return read(ExportTask, answer)
 
     def estimate(
@@ -114,12 +113,12 @@ class Waybill:
         csv: Mapping[str, Any] | None = None,
     ) -> Estimate:
         """Estimate an export without starting it. The result is not a promise."""
-        body = _request(type, format, params, csv)
-        return read(Estimate, self._call("POST", f"{_TASKS}/estimate", repeat=True, json=body))
+        body = export_request(type, format, params, csv)
+        return read(Estimate, self._call("POST", f"{TASKS}/estimate", repeat=True, json=body))
 
     def get(self, task_id: UUID | str) -> ExportTask:
         """One task, as it is now."""
-        answer = self._call("GET", _path(task_id), repeat=True)
+        answer = self._call("GET", path_of(task_id), repeat=True)
         return read(ExportTask, answer)
 
     def list(
@@ -134,23 +133,23 @@ class Waybill:
         if type is not None:
             query["type"] = type
         while query["cursor"] is not None:
-            page = read(TaskPage, self._call("GET", _TASKS, repeat=True, params=query))
+            page = read(TaskPage, self._call("GET", TASKS, repeat=True, params=query))
             yield from page.items
             query["cursor"] = page.next
 
     def cancel(self, task_id: UUID | str) -> ExportTask:
         """Cancel a live task. A running one stops at the next heartbeat of its worker."""
-        answer = self._call("POST", f"{_path(task_id)}/cancel", repeat=True)
+        answer = self._call("POST", f"{path_of(task_id)}/cancel", repeat=True)
         return read(ExportTask, answer)
 
     def retry(self, task_id: UUID | str) -> ExportTask:
         """Submit an export that ended without a file again. The result is a new task."""
-        answer = self._call("POST", f"{_path(task_id)}/retry")
+        answer = self._call("POST", f"{path_of(task_id)}/retry")
         return read(ExportTask, answer)
 
     def delete(self, task_id: UUID | str) -> None:
         """Delete an ended task and its file."""
-        self._call("DELETE", _path(task_id))
+        self._call("DELETE", path_of(task_id))
 
     def wait(
         self,
@@ -168,37 +167,89 @@ class Waybill:
             ExportFailed: the export ended without a file.
             StillRunning: `timeout` is over. The export continues; call `wait` again later.
         """
-        deadline = monotonic() + timeout.total_seconds()
-        task: ExportTask | None = None
+        following = Following(monotonic() + timeout.total_seconds(), monotonic)
+        for task in self._polled(task_id, following):
+            if on_change:
+                on_change(task)
+        return with_file(ended(following))
+
+    def follow(
+        self, task_id: UUID | str, *, timeout: timedelta = timedelta(hours=1)
+    ) -> Iterator[ExportTask]:
+        """The task as it is now, and after each change, until it has ended: also without a file.
+
+        An event stream brings each change within a second. Where streams do not get through, it
+        polls as `wait` does. Outages of the server do not end it.
+
+        Raises:
+            StillRunning: `timeout` is over. The export continues.
+        """
+        following = Following(monotonic() + timeout.total_seconds(), monotonic)
+        while following.by_events:
+            try:
+                for task in self._events(task_id, following):
+                    yield task
+                    if task.ended:
+                        return
+            except (Unreachable, ServerFailed, TooMany) as error:
+                following.failures += 1
+                sleep(
+                    min(
+                        pause_before_retry(following.failures, error.retry_after), following.silence
+                    )
+                )
+            following.check_time()
+        yield from self._polled(task_id, following)
+
+    def _events(self, task_id: UUID | str, following: Following) -> Iterator[ExportTask]:
+        """The changes that one event stream brings."""
+        silence = following.silence
+        following.forget_part()
+        try:
+            with self._api.stream(
+                "GET", f"{path_of(task_id)}/events", headers=self._headers(), timeout=silence
+            ) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise error_of(answer)
+                if not is_event_stream(answer.headers.get("Content-Type", "")):
+                    raise Unreachable("The answer is no event stream.")
+                for line in answer.iter_lines():
+                    if task := following.heard(line):
+                        yield task
+                    if following.should_begin_again(silence):
+                        return
+        except httpx2.TransportError as error:
+            raise Unreachable(f"The event stream broke off: {error}.") from error
+
+    def _polled(self, task_id: UUID | str, following: Following) -> Iterator[ExportTask]:
+        """The changes that polls bring, at the interval that the server asks for."""
         known: dict[str, str] = {}
         polls = 0
         while True:
             try:
-                answer = self._send("GET", _path(task_id), headers=known)
+                answer = self._send("GET", path_of(task_id), headers=known)
             except (Unreachable, ServerFailed, TooMany) as error:
-                if task is None and monotonic() >= deadline:
+                if following.task is None and following.left <= 0:
                     raise
                 asked = error.retry_after
             else:
                 asked = retry_after_of(answer)
                 if answer.status_code != httpx2.codes.NOT_MODIFIED:
-                    task = read(ExportTask, answer)
                     tag = answer.headers.get("ETag")
                     known = {"If-None-Match": tag} if tag else {}
-                    if on_change:
-                        on_change(task)
-                if task and task.ended:
-                    return _with_file(task)
-            left = deadline - monotonic()
-            if task and left <= 0:
-                raise StillRunning(task)
-            sleep(max(0.0, min(_pause_before_poll(polls, asked), left)))
+                    if task := following.news(read(ExportTask, answer)):
+                        yield task
+                if following.task and following.task.ended:
+                    return
+            following.check_time()
+            sleep(max(0.0, min(pause_before_poll(polls, asked), following.left)))
             polls += 1
 
     def download_link(self, task_id: UUID | str) -> DownloadLink:
         """A newly signed link to the file."""
         answer = self._call(
-            "GET", f"{_path(task_id)}/download", headers={"Accept": "application/json"}
+            "GET", f"{path_of(task_id)}/download", headers={"Accept": "application/json"}
         )
         return read(DownloadLink, answer)
 
@@ -251,15 +302,14 @@ class Waybill:
                 return self._send(method, path, **request)
             except (Unreachable, ServerFailed) as error:
                 failures += 1
-                if not repeat or failures == _ATTEMPTS:
+                if not repeat or failures == ATTEMPTS:
                     raise
-                sleep(_pause_before_retry(failures, error.retry_after))
+                sleep(pause_before_retry(failures, error.retry_after))
 
     def _send(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **request: Any
     ) -> httpx2.Response:
-        token = self._token if isinstance(self._token, str) else self._token()
-        sent = {"Authorization": f"Bearer {token}", **(headers or {})}
+        sent = self._headers(headers)
         try:
             answer = self._api.request(method, path, headers=sent, **request)
         except httpx2.TransportError as error:
@@ -268,35 +318,6 @@ class Waybill:
             return answer
         raise error_of(answer)
 
-
-def _request(
-    name: str,
-    format_name: str,
-    params: Mapping[str, Any] | None,
-    csv: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    body = {"type": name, "format": format_name, "params": dict(params or {})}
-    return body if csv is None else {**body, "csv": dict(csv)}
-
-
-def _path(task_id: UUID | str) -> str:
-    # Only an id may become a part of the address.
-    return f"{_TASKS}/{UUID(str(task_id))}"
-
-
-def _pause_before_poll(polls: int, asked: float | None) -> float:
-    if asked is not None:
-        return min(asked, _LONGEST_WAIT_SECONDS)
-    return _POLL_SECONDS[min(polls, len(_POLL_SECONDS) - 1)]
-
-
-def _pause_before_retry(failures: int, asked: float | None) -> float:
-    if asked is not None:
-        return min(asked, _LONGEST_WAIT_SECONDS)
-    return backoff(failures, first=_FIRST_RETRY_SECONDS, longest=_LONGEST_WAIT_SECONDS, jitter=0.0)
-
-
-def _with_file(task: ExportTask) -> ExportTask:
-    if task.status != "SUCCESS":
-        raise ExportFailed(task)
-    return task
+    def _headers(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        token = self._token if isinstance(self._token, str) else self._token()
+        return {"Authorization": f"Bearer {token}", **(more or {})}

@@ -160,6 +160,11 @@ def store_error_of(response: httpx2.Response) -> StoreRefused:
         start += chunk
         if len(start) >= _MOST_BYTES_OF_AN_ERROR:
             break
+    return store_error(response, start)
+
+
+def store_error(response: httpx2.Response, start: bytes) -> StoreRefused:
+    """The error that an object store's answer stands for; `start` is the beginning of its body."""
     found = _STORE_CODE.search(start)
     code = found[1].decode() if found else ""
     return StoreRefused(response.status_code, code, retry_after_of(response))
@@ -171,9 +176,14 @@ def read(model: type[Model], response: httpx2.Response) -> Model:
     Raises:
         ApiError: the response is not one of Waybill.
     """
+    return parsed(model, response.content, response.status_code)
+
+
+def parsed(model: type[Model], data: str | bytes, status: int = 200) -> Model:
+    """JSON as `model`. Raises what `read` raises."""
     try:
-        return model.model_validate_json(response.content)
+        return model.model_validate_json(data)
     except ValidationError as error:
         detail = f"This is not a response of Waybill: {error.error_count()} fields are invalid."
         problem = {"code": "unreadable_answer", "detail": detail}
-        raise ApiError(response.status_code, problem, None) from None
+        raise ApiError(status, problem, None) from None

@@ -219,7 +219,10 @@ def test_the_client_brings_nothing_of_the_server_along() -> None:
     ours = {name for name in modules if name.split(".")[0] == "waybill"}
     client = {
         "waybill.api",
-        *(f"waybill.api.client{name}" for name in ("", ".client", ".answers", ".errors")),
+        *(
+            f"waybill.api.client{name}"
+            for name in ("", ".async_client", ".client", ".calls", ".answers", ".errors")
+        ),
     }
     assert ours == {"waybill", "waybill.client", "waybill.timing", *client}
     assert not {"fastapi", "starlette", "sqlalchemy", "polars", "boto3"} & set(modules)
