@@ -70,7 +70,7 @@ $(BIOME): tests/lint/package-lock.json
 	@touch $@
 
 lint-js: $(BIOME) ## Lint the page's scripts (needs npm)
-	$(BIOME) lint --config-path=tests/lint api/pages/static
+	$(BIOME) lint --config-path=tests/lint api/pages/static api/embed
 
 fix: $(DEV_STAMP) ## Format, and repair what ruff can repair
 	$(BIN)/ruff format .

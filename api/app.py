@@ -18,6 +18,8 @@ from waybill.api.admin import pages as admin_pages
 from waybill.api.admin import routes as admin
 from waybill.api.context import Context
 from waybill.api.datasets import routes as datasets
+from waybill.api.embed import routes as embed
+from waybill.api.embed.cors import EmbedCors
 from waybill.api.estimates import routes as estimates
 from waybill.api.events import routes as events
 from waybill.api.events.hub import EventHub
@@ -70,6 +72,7 @@ _ROUTES = (
     session,
     pages,
     reference,
+    embed,
     admin_pages,
 )
 
@@ -166,6 +169,8 @@ def create_app(
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, answer=answer_problem)
     app.add_middleware(Envelope, answer=answer_problem, public_url=services.settings.public_url)
+    if origins := services.settings.embedding_origins:
+        app.add_middleware(EmbedCors, origins=origins)
     app.add_middleware(PathPrefix, prefix=_checked_prefix(app, services.settings.public_url))
     return app
 

@@ -56,3 +56,9 @@ def _without(prefix: str, path: str) -> str:
     if path == prefix:
         return "/"
     return path.removeprefix(prefix) if path.startswith(prefix + "/") else path
+
+
+def path_within(scope: Scope) -> str:
+    """The path of a request without the prefix, as routes see it."""
+    path: str = scope["path"]
+    return _without(scope.get("root_path", "").rstrip("/"), path)

@@ -13,7 +13,9 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.requests import Request
 
 from waybill.api.context import Context, ContextDep
+from waybill.api.embed.cors import starts_export
 from waybill.api.http.accept import prefers_html
+from waybill.api.http.prefix import path_within
 from waybill.api.http.safe_methods import SAFE_METHODS
 from waybill.api.problems.errors import ForeignOrigin, TokenInQuery, Unauthenticated
 from waybill.api.session.cookie import SESSION_COOKIE, session_token
@@ -48,7 +50,7 @@ def identity_of(request: Request, context: Context) -> Identity:
         # The host may know its caller by a cookie. Browsers say where a request comes from, and
         # what says nothing is no browser.
         if {"origin", "sec-fetch-site"} & set(request.headers.keys()):
-            _check_origin(request, context)
+            _check_sender(request, context)
         request.state.caller = host.principal
         request.state.identity = host
         return host
@@ -61,7 +63,7 @@ def identity_of(request: Request, context: Context) -> Identity:
     if bearer and session and bearer != session:
         raise Unauthenticated("Two different tokens were sent.")
     if bearer is None:
-        _check_origin(request, context)
+        _check_sender(request, context)
     identity = context.verifier.verify(bearer or session or "")
     request.state.caller = identity.principal
     request.state.identity = identity
@@ -158,6 +160,14 @@ async def require_own_origin(request: Request, context: ContextDep) -> None:
         ForeignOrigin.
     """
     _check_origin(request, context)
+
+
+def _check_sender(request: Request, context: Context) -> None:
+    """As `_check_origin`; pages that show the export button may start an export, and no more."""
+    origin = request.headers.get("origin", "")
+    embedded = origin in context.services.settings.embedding_origins
+    if not (embedded and starts_export(request.method, path_within(request.scope))):
+        _check_origin(request, context)
 
 
 def _check_origin(request: Request, context: Context) -> None:

@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from waybill.api.http.accept import prefers_html
+from waybill.api.http.prefix import path_within
 from waybill.api.http.safe_methods import SAFE_METHODS
 from waybill.api.session.tokens import Identity
 from waybill.exporter.datasets.principal import Principal
@@ -28,7 +29,7 @@ GetPrincipal = Callable[..., Any]
 #: How long an event stream goes on before it begins again, and the host is asked again.
 _STREAM_LIFE = timedelta(minutes=10)
 #: What nobody has to log in for.
-_PUBLIC = ("/static/", "/healthz", "/readyz", "/metrics", "/opt-out/", "/language")
+_PUBLIC = ("/static/", "/healthz", "/readyz", "/metrics", "/opt-out/", "/language", "/embed/")
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 #: Answers of the host that mean: I do not know this caller.
 _REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -66,7 +67,7 @@ class HostLogin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] == "http" and not _path(scope).startswith(_PUBLIC):
+        if _asks_for_somebody(scope):
             answer = await self._ask(scope)
             if answer is not None:
                 await answer(scope, receive, send)
@@ -114,9 +115,11 @@ class _AsHost:
         await self._app({**scope, "app": scope[self.KEY] or scope["app"]}, receive, send)
 
 
-def _path(scope: Scope) -> str:
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", "").rstrip("/"))
+def _asks_for_somebody(scope: Scope) -> bool:
+    # Browsers send preflights without a login.
+    if scope["type"] != "http" or scope["method"] == "OPTIONS":
+        return False
+    return not path_within(scope).startswith(_PUBLIC)
 
 
 def _identity(found: object) -> Identity:

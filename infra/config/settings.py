@@ -27,6 +27,7 @@ from waybill.infra.config.admin_roles import AdminRoles
 from waybill.infra.config.amqp_urls import OptionalAmqpUrls, amqp_urls
 from waybill.infra.config.database_settings import DatabaseSettings
 from waybill.infra.config.derived_keys import derived_key
+from waybill.infra.config.embedding import EmbeddingSettings
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.identity import IdentitySettings
 from waybill.infra.config.limits import Limits
@@ -60,7 +61,13 @@ _SERVICE_LINK = re.compile(
 
 
 class Settings(
-    BaseSettings, NotificationSettings, IdentitySettings, DatabaseSettings, Limits, AdminRoles
+    BaseSettings,
+    NotificationSettings,
+    IdentitySettings,
+    DatabaseSettings,
+    Limits,
+    AdminRoles,
+    EmbeddingSettings,
 ):
     """The settings of one process. Build them with `load`, which explains what is wrong.
 
