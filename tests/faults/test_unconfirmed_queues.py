@@ -15,7 +15,7 @@ from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 from waybill.infra.broker.rabbitmq.queue_watch import QueueUnconfirmed
 from waybill.infra.broker.rabbitmq.topology import EARLIER
 
-SECONDS = 120.0
+SECONDS = 20.0
 ORDERS = EARLIER.work_queue("orders")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from aio_pika import Connection, Message
@@ -24,6 +24,11 @@ from waybill.infra.broker.rabbitmq.connection import (
 from waybill.infra.broker.rabbitmq.declaring import prepare_topology
 from waybill.infra.broker.rabbitmq.topology import Topology
 
+#: A channel that refuses a message is replaced, if it is older. RabbitMQ 3.10 was seen to refuse
+#: everything for a queue on a channel that was opened in the moment between the loss of the
+#: queue's leader and the election of the next, while any other channel worked at once.
+_REFUSING_SECONDS = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class _ConfirmChannel:
@@ -31,6 +36,13 @@ class _ConfirmChannel:
 
     connection: Connection
     channel: AbstractChannel
+    #: By the clock of the event loop.
+    opened_at: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+    @property
+    def is_old(self) -> bool:
+        """Whether a refusal may be the channel's own."""
+        return asyncio.get_running_loop().time() - self.opened_at > _REFUSING_SECONDS
 
 
 class Publisher:
@@ -85,7 +97,7 @@ class Publisher:
             self._refusal = None
         except BrokerUnavailable as error:
             self._refusal = error if isinstance(error, BrokerRefused) else None
-            if not _refused_message(error):
+            if opened.is_old or not _refused_message(error):
                 note_silence(self._addresses, opened.connection, error)
                 self._drop(opened)
             raise
@@ -154,7 +166,7 @@ class Publisher:
 
 
 def _refused_message(error: BaseException) -> bool:
-    """Whether the broker refused just this message: its queue takes none, and the channel works.
+    """Whether the broker refused just this message: its queue takes none, and the channel may work.
 
     An unroutable message is not counted here: something was deleted or unbound, and the next
     channel declares it again.

@@ -224,6 +224,14 @@ class RabbitServer:
             self._epmd.close()
 
     @property
+    def is_frozen(self) -> bool:
+        """Whether `sigstop` was the last that happened to it."""
+        if self._process is None:
+            return False
+        state = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state == "T"
+
+    @property
     def is_running(self) -> bool:
         """Whether it was started and neither stopped nor killed; it may be frozen."""
         return self._process is not None

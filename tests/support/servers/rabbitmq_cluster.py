@@ -103,11 +103,14 @@ class RabbitCluster:
         return next(node for node in self.nodes if node.node_name == name)
 
     def recover(self) -> None:
-        """Start what was killed, let what is frozen go on, and wait until all are one cluster."""
+        """Start what was killed or frozen again, and wait until all are one cluster.
+
+        A node that goes on after the others gave it up may pause itself, and stay so for minutes.
+        """
         for node in self.nodes:
-            if node.is_running:
-                node.sigcont()
-            else:
+            if node.is_frozen:
+                node.kill()
+            if not node.is_running:
                 node.launch()
         for node in self.nodes:
             node.wait_until_ready()
