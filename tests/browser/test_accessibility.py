@@ -17,6 +17,11 @@ def _sign_in(visit: Visit) -> None:
     visit.page.goto(visit.api.url)
 
 
+def _reference(visit: Visit) -> None:
+    visit.page.goto(visit.api.url + "/docs#submit")
+    expect(visit.page.locator("#submit")).to_be_visible()
+
+
 def _empty(visit: Visit) -> None:
     visit.log_in()
     expect(visit.page.locator("#empty")).to_be_visible()
@@ -69,6 +74,7 @@ def _forbidden(visit: Visit) -> None:
 
 
 STATES = {
+    "reference": _reference,
     "sign in": _sign_in,
     "empty": _empty,
     "every state": _every_state,

@@ -132,6 +132,7 @@ def test_the_wheel_holds_one_package_and_its_data(wheel: Path) -> None:
         "waybill/py.typed",
         "waybill/__init__.py",
         "waybill/api/pages/templates/base.html",
+        "waybill/api/embed/waybill-export.js",
         "waybill/infra/db/migrations/versions/0001_task_life_cycle.py",
     } <= names
 
