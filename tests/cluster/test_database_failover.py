@@ -1,8 +1,18 @@
-"""An asynchronous standby of PostgreSQL takes over from its primary (F97)."""
+"""An asynchronous standby of PostgreSQL takes over from its primary (F97, F98)."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import httpx2
 import psycopg
+import pytest
+
+from tests.support.eventually import wait_for
+from tests.support.fault_bench import Bench, open_bench
+
+_SECONDS = 180.0
 
 
 def test_f97_a_url_with_both_hosts_leads_to_the_one_that_takes_writes(postgres_pair):
@@ -16,3 +26,45 @@ def test_f97_a_url_with_both_hosts_leads_to_the_one_that_takes_writes(postgres_p
         postgres_pair.fail_over()
         with psycopg.connect(url) as connection:
             assert connection.execute("SELECT n FROM kept").fetchall() == []
+
+
+@pytest.mark.timeout(600)
+def test_f98_api_and_workers_go_on_after_a_failover_and_lose_no_accepted_task(
+    postgres_pair, rabbitmq_server, s3_config, tmp_path
+):
+    with (
+        postgres_pair.database() as database,
+        rabbitmq_server.vhost() as vhost,
+        open_bench(tmp_path, database, rabbitmq_server.url(vhost), s3_config) as bench,
+    ):
+        # Otherwise what was answered with 202 in the last moment may be lost, as documented.
+        postgres_pair.replicate_synchronously()
+        with bench.api(), bench.worker(), bench.worker():
+            asked = [bench.submit("numbers", tag=f"before {number}") for number in range(5)]
+            asked.append(bench.submit("slow", seconds=10))
+            wait_for(lambda: bench.is_running(asked[-1]))
+            with ThreadPoolExecutor(3) as threads:
+                during = [
+                    threads.submit(submit_until_accepted, bench, f"during {number}")
+                    for number in range(20)
+                ]
+                postgres_pair.fail_over()
+                asked += [accepted.result() for accepted in during]
+            bench.engine.dispose()
+            asked += [bench.submit("numbers", tag=f"after {number}") for number in range(5)]
+            ended = bench.ended(*asked, seconds=_SECONDS)
+            assert [row["status"] for row in ended] == ["SUCCESS"] * len(asked)
+            bench.audit()
+
+
+def submit_until_accepted(bench: Bench, tag: str) -> str:
+    """Ask with one key until there is an answer, as a client does."""
+
+    def accepted() -> str | None:
+        with suppress(httpx2.TransportError, AssertionError):
+            return bench.submit("numbers", key=tag.replace(" ", "-"), tag=tag)
+        return None
+
+    task_id = wait_for(accepted, _SECONDS)
+    assert task_id
+    return task_id

@@ -41,6 +41,7 @@ from waybill.infra.db.tables import (
     outbox,
     storage_object,
 )
+from waybill.infra.sources.databases import parse_database_url
 from waybill.infra.tasks.states import LIVE
 from waybill.storage.config import S3Config
 from waybill.storage.s3 import S3Store
@@ -272,7 +273,7 @@ def open_bench(
         timeout=30,
     )
     # Never shown: both passwords, the secrets of the store and of tokens, and any signature.
-    password = str(sa.make_url(database).password)
+    password = str(parse_database_url(database).password)
     canaries = (password, s3.secret_access_key or "", SECRET, "X-Amz-Signature", token)
     bench = Bench(folder, env, engine, store, client, canaries)
     try:
@@ -290,7 +291,7 @@ def _prepare(engine: Engine) -> None:
     with write_transaction(engine) as connection:
         # The server of the tests commits asynchronously, for speed; a crash of it would lose
         # what was answered with 202, as no server in its right mind does.
-        name = sa.make_url(str(engine.url)).database
+        name = engine.url.database
         connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET synchronous_commit = on')
         connection.exec_driver_sql("CREATE TABLE ledger (id int PRIMARY KEY, version int)")
         connection.exec_driver_sql("INSERT INTO ledger SELECT n, 1 FROM generate_series(1, 500) n")

@@ -72,6 +72,18 @@ class PostgresPair:
 
             wait_for(stopped, _SECONDS)
 
+    def replicate_synchronously(self) -> None:
+        """From now on a commit with ``synchronous_commit = on`` waits for the standby."""
+        with self.primary.connect() as primary:
+            primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            primary.execute("SELECT pg_reload_conf()")
+
+            def synchronous() -> bool:
+                query = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"
+                return bool(primary.execute(query).fetchall())
+
+            wait_for(synchronous, _SECONDS)
+
     def fail_over(self) -> None:
         """Kill the primary and promote the standby, whatever it has not received."""
         self.primary.kill()
