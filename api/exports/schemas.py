@@ -162,8 +162,9 @@ class TaskBody(BaseModel):
     predicted: Predicted | None = Field(description="Null until the export has started.")
     warnings: list[dict[str, Any]]
     download_url: str | None = Field(
-        description="The most recent signed link, until it expires. Only `GET /{task_id}` shows "
-        "it, while the caller may export the dataset; lists, events and other answers have null."
+        description="The most recent signed link, until it expires. `GET /{task_id}` and a "
+        "submission that waited (`Prefer: wait`) show it, while the caller may export the dataset; "
+        "lists, events and other answers have null."
     )
     url_expires_at: datetime | None = Field(description="Null without `download_url`.")
     expires_at: datetime | None
