@@ -1,8 +1,8 @@
-"""Waybill's public names: what a program needs to declare datasets, and to mount the server.
+"""Waybill's public names: to declare datasets, to submit exports, and to mount the server.
 
 ::
 
-    from waybill import Column, Principal, dataset
+    from waybill import Column, Principal, dataset, submit
 
 `waybill.client` is the HTTP client. Every other module under `waybill` is private: its names
 may change in any release. The names load when they are first used, so that a program which only
@@ -19,6 +19,7 @@ __version__: str
 
 if TYPE_CHECKING:
     from waybill.api.embedding import create_app
+    from waybill.api.exports.in_transaction import SubmittedExport, submit
     from waybill.exporter.datasets.dataset import Dataset, NoParams, Query, Registry, dataset
     from waybill.exporter.datasets.layout import Column, Decorate, Layout
     from waybill.exporter.datasets.principal import Principal
@@ -34,11 +35,14 @@ __all__ = [
     "Principal",
     "Query",
     "Registry",
+    "SubmittedExport",
     "WaybillError",
     "create_app",
     "dataset",
+    "submit",
 ]
 
+_SUBMISSION = "waybill.api.exports.in_transaction"
 _DATASET = "waybill.exporter.datasets.dataset"
 _LAYOUT = "waybill.exporter.datasets.layout"
 _ERRORS = "waybill.exporter.errors"
@@ -52,9 +56,11 @@ _HOMES = {
     "Principal": "waybill.exporter.datasets.principal",
     "Query": _DATASET,
     "Registry": _DATASET,
+    "SubmittedExport": _SUBMISSION,
     "WaybillError": _ERRORS,
     "create_app": "waybill.api.embedding",
     "dataset": _DATASET,
+    "submit": _SUBMISSION,
 }
 
 

@@ -48,6 +48,24 @@ def submit_export(
         UnknownDataset, PermissionDenied, InvalidRequest, BadNotificationTarget,
         IdempotencyMismatch, NotNow.
     """
+    new = prepare_task(services, user, request, idempotency_key, own_address)
+    submitted = services.requests.submit(user, new)
+    services.wake_relay()
+    return submitted
+
+
+def prepare_task(
+    services: Services,
+    user: Principal,
+    request: ExportRequest,
+    idempotency_key: str | None,
+    own_address: str | None = None,
+) -> NewTask:
+    """Check `request`, and make of it what `TaskRequests.submit` stores.
+
+    Raises:
+        UnknownDataset, PermissionDenied, InvalidRequest, BadNotificationTarget.
+    """
     plan = plan_request(services, user, request)
     notify = request.notify.model_dump(exclude_none=True) if request.notify else {}
     services.notification_rules.check(user.tenant, notify, own_address)
@@ -67,9 +85,7 @@ def submit_export(
         single_flight=_single_flight(services, plan),
     )
     _check_reusable(services, user, new)
-    submitted = services.requests.submit(user, new)
-    services.wake_relay()
-    return submitted
+    return new
 
 
 def retry_export(

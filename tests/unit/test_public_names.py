@@ -20,9 +20,11 @@ PUBLIC = [
     "Principal",
     "Query",
     "Registry",
+    "SubmittedExport",
     "WaybillError",
     "create_app",
     "dataset",
+    "submit",
 ]
 
 

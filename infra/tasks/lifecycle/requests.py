@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,7 +18,9 @@ from sqlalchemy.engine import Engine
 
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.limits import Limits
+from waybill.infra.db.borrowed import borrowed
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
+from waybill.infra.db.schema import schema_of
 from waybill.infra.db.tables import ENDED_WITHOUT_FILE, export_task, in_status
 from waybill.infra.failpoints import failpoint
 from waybill.infra.tasks.audit import Actor, audit
@@ -27,6 +31,9 @@ from waybill.infra.tasks.lifecycle.submission import Submitted, reusable, submit
 from waybill.infra.tasks.model import NewTask, SingleFlight, Task, TaskConflict
 from waybill.infra.tasks.queries.owned import follows, load, matching, newest
 from waybill.infra.tasks.states import LIVE, TaskStatus
+
+if TYPE_CHECKING:
+    from waybill.infra.db.borrowed import Lent as Lent
 
 _task = export_task.c
 
@@ -63,6 +70,25 @@ class TaskRequests:
             failpoint("api.before_commit")
         failpoint("api.after_commit")
         return submitted
+
+    def submit_within(self, lent: Lent, user: Principal, new: NewTask) -> Submitted:
+        """As `submit`, as a part of the transaction of `lent`, which its owner ends.
+
+        A submission that is refused leaves nothing in it. Until the end of the transaction, other
+        submissions of the user and of the tenant may wait for it.
+
+        Raises:
+            IdempotencyMismatch: the key was used before with another request.
+            NotNow: a quota is used up, or too much waits for the broker.
+            ValueError, TypeError: `lent` has no transaction, or is of no known kind.
+        """
+        with borrowed(lent, self._schema) as connection:
+            return submit(connection, user, new, self._limits)
+
+    @cached_property
+    def _schema(self) -> str | None:
+        with self._engine.connect() as connection:
+            return schema_of(connection)
 
     def reusable(self, user: Principal, new: NewTask) -> Task | None:
         """The finished task whose file `submit` would give for `new`, if there is one."""
