@@ -22,6 +22,7 @@ from waybill.infra.notifications.opt_outs import MailOptOuts
 from waybill.infra.notifications.queries import NotificationQueries
 from waybill.infra.notifications.rules import NotificationRules
 from waybill.infra.sessions.revocations import Revocations
+from waybill.infra.sessions.tickets import Tickets
 from waybill.infra.tasks.dead_letters import DeadLetters
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.oversight import OversightReads
@@ -79,6 +80,7 @@ class Services:
         self.oversight_reads = OversightReads(engine)
         self.session_log = SessionLog(engine)
         self.revocations = Revocations(engine)
+        self.tickets = Tickets(engine)
         self.notifications = NotificationQueries(engine)
 
     def admin_scope(self, user: Principal) -> Scope | None:

@@ -8,8 +8,12 @@ from typing import Annotated
 import typer
 
 from waybill.api.cli.console import JsonFlag, emit
+from waybill.exporter.errors import InvalidRequest
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.settings import load
+
+#: Where `waybill serve` listens by default.
+_LOCAL_ADDRESS = "http://127.0.0.1:8000"
 
 
 def token(
@@ -25,13 +29,35 @@ def token(
         ),
     ] = None,
     email: Annotated[str | None, typer.Option(help="Mail address of the user.")] = None,
+    link: Annotated[
+        bool,
+        typer.Option("--open", help="Print a link that logs in once, within five minutes."),
+    ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of the page in that link. Default: WAYBILL_PUBLIC_URL, or port 8000 here."
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Print a token for development, and nothing else."""
-    from waybill.api.session.development_tokens import mint
+    """Print a token for development, and nothing else.
 
+    With --open, print a link that logs in once.
+    """
+    from waybill.api.session.development_tokens import mint
+    from waybill.api.session.tickets import login_link
+
+    settings, roles = load(), frozenset(role or ())
+    if link:
+        if hours is not None:
+            raise InvalidRequest("--hours is about tokens: a link of --open is valid for minutes.")
+        address = url or settings.public_url or _LOCAL_ADDRESS
+        text = login_link(settings, address, user, tenant, roles, email)
+        emit({"link": text}, text, as_json=as_json)
+        return
     ttl = None if hours is None else timedelta(hours=hours)
-    text = mint(load(), user, tenant, frozenset(role or ()), ttl, email)
+    text = mint(settings, user, tenant, roles, ttl, email)
     emit({"token": text}, text, as_json=as_json)
 
 

@@ -16,6 +16,7 @@ import openpyxl
 from waybill.api.cli.console import note
 from waybill.api.cli.progress import progress_bar
 from waybill.api.session.development_tokens import mint
+from waybill.api.session.tickets import login_link
 from waybill.client import ClientError, ExportTask, Waybill
 from waybill.exporter.errors import IncompleteExport, WaybillError
 from waybill.infra.config.settings import Settings
@@ -53,9 +54,11 @@ class DemoExport:
             with Waybill(self.address, token) as client:
                 task = self._watch(client, client.submit("orders", format="xlsx"))
                 url = client.download_link(task.id).url
+                link = login_link(self.settings, self.address, _USER, _TENANT, roles)
                 sys.stdout.write(
                     f"\n  Task centre   {self.address}/\n"
-                    f"  Log in with   {token}\n"
+                    f"  Log in, once  {link}\n"
+                    f"  Token         {token}\n"
                     f"  Signed link   {url}\n\n"
                 )
                 sys.stdout.flush()

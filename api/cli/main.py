@@ -53,7 +53,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "token": (
         "waybill.api.cli.credentials",
         "token",
-        "Print a token for development, and nothing else.",
+        "Print a token for development, and nothing else",
     ),
     "webhook-secret": (
         "waybill.api.cli.credentials",

@@ -22,6 +22,8 @@ def mint(
     roles: Set[str],
     ttl: timedelta | None = None,
     email: str | None = None,
+    *,
+    header_type: str = "JWT",
 ) -> str:
     """A bearer token for `user`, valid from now for `ttl`; by default for half a day.
 
@@ -55,4 +57,6 @@ def mint(
         "exp": now + ttl,
         **({"email": email, "email_verified": True} if email else {}),
     }
-    return jwt.encode(claims, settings.signing_secret(), algorithm="HS256")
+    return jwt.encode(
+        claims, settings.signing_secret(), algorithm="HS256", headers={"typ": header_type}
+    )

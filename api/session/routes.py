@@ -22,6 +22,7 @@ from waybill.api.session.cookie import (
     set_session_cookie,
 )
 from waybill.api.session.origins import in_secure_context
+from waybill.api.session.tickets import exchange, is_ticket, without_link
 from waybill.infra.sessions.denylist import RevocationsUnread
 
 # Another site's page must not log a browser in as another user, or out.
@@ -38,6 +39,16 @@ router = APIRouter(
 _CLEAR_ALL, _CLEAR_CACHE = '"cache", "storage"', '"cache"'
 
 
+@router.get("")
+async def login_form(setup: PageSetupDep) -> Response:
+    """The form that a login link opens, also where somebody is logged in already.
+
+    A person has to press its button: otherwise a link of another site would log a browser in as
+    another user.
+    """
+    return sign_in_page(setup)
+
+
 @router.post("")
 def begin(
     request: Request,
@@ -47,14 +58,17 @@ def begin(
     after: Annotated[str, Form(alias="next")] = "",
 ) -> Response:
     """Log in with a token, and continue to the file that asked for it, if one did."""
-    token = token.strip()
+    token = without_link(token)
     after = file_address(after)
     session_log = context.services.session_log
-    problem = "token_too_long" if len(token) > MAX_TOKEN_CHARS else "token_refused"
+    ticket = is_ticket(token)
+    problem = "ticket_refused" if ticket else "token_refused"
+    if len(token) > MAX_TOKEN_CHARS:
+        problem = "token_too_long"
     try:
         if problem == "token_too_long":
             raise Unauthenticated
-        identity = context.verifier.verify(token)
+        identity = exchange(context, token) if ticket else context.verifier.verify(token)
     except Unauthenticated:
         page = sign_in_page(setup, problem=problem, after=after)
         # An empty form is a mistake, and no attempt.
@@ -64,7 +78,7 @@ def begin(
     response = _continue_to(setup, after)
     response.background = BackgroundTask(session_log.begun, identity.principal)
     set_session_cookie(
-        response, request, context.services.settings.public_url, token, identity.expires_at
+        response, request, context.services.settings.public_url, identity.token, identity.expires_at
     )
     return response
 

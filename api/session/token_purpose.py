@@ -13,6 +13,8 @@ from typing import Any
 #: possession have others.
 _PLAIN_TYPES = ("jwt", "application/jwt")
 _ACCESS_TOKEN_TYPES = ("at+jwt", "application/at+jwt")
+#: Our own: exchanged for a session, and good for nothing else. See `waybill.api.session.tickets`.
+TICKET_TYPE = "waybill-ticket+jwt"
 #: Claims in which some providers state the type, and its value for an access token: Keycloak
 #: (`Bearer`, `ID`, `Refresh`, `Logout`), and Amazon Cognito (`access`, `id`).
 _STATED_TYPES: Mapping[str, str] = {"typ": "bearer", "token_use": "access"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,11 +18,12 @@ import jwt
 from waybill.api.problems.errors import Unauthenticated
 from waybill.api.session.claims import BadClaim, email_of, missing_role_claims, principal_of
 from waybill.api.session.provider_keys import ProviderKeys
-from waybill.api.session.token_purpose import other_purpose
+from waybill.api.session.token_purpose import TICKET_TYPE, other_purpose
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.settings import Settings
 from waybill.infra.sessions.denylist import Denylist
 from waybill.infra.sessions.revocations import IssuedToken
+from waybill.infra.sessions.tickets import LONGEST_TICKET_LIFE
 
 log = logging.getLogger(__name__)
 
@@ -111,10 +112,21 @@ class TokenVerifier:
             IdentityProviderDown: its keys are needed and have not been fetched.
             RevocationsUnread: the denylist has not been read yet.
         """
+        return self._verified(token, self._claims)
+
+    def verify_ticket(self, ticket: str) -> Identity:
+        """The identity in `ticket`, which `verify` refuses. Whether it was used is not asked.
+
+        Raises:
+            Unauthenticated, RevocationsUnread: as `verify`.
+        """
+        return self._verified(ticket, self._ticket_claims)
+
+    def _verified(self, token: str, claims_of: Callable[[str], dict[str, Any]]) -> Identity:
         if len(token) > _MAX_TOKEN_CHARS:
             raise _refused("longer than any token")
         try:
-            identity = self._identity(self._claims(token), token)
+            identity = self._identity(claims_of(token), token)
         except Unauthenticated:
             raise _refused("no key of WAYBILL_JWKS_URL has its id (kid)") from None
         except (BadClaim, _NoAccessToken) as error:
@@ -143,10 +155,19 @@ class TokenVerifier:
         claims: dict[str, Any] = verified["payload"]
         if why := other_purpose(verified["header"], claims):
             raise _NoAccessToken(why)
-        # Both times are the provider's: no difference of clocks enters.
-        life = timedelta(seconds=int(claims["exp"]) - int(claims["iat"]))
-        if life > self._settings.max_token_life:
+        if _life(claims) > self._settings.max_token_life:
             raise _NoAccessToken("it is valid for longer than WAYBILL_MAX_TOKEN_LIFE")
+        return claims
+
+    def _ticket_claims(self, ticket: str) -> dict[str, Any]:
+        if self._secret is None:
+            raise _NoAccessToken("tickets need WAYBILL_JWT_SECRET and no WAYBILL_JWKS_URL")
+        verified = self._decode(ticket, self._secret, ["HS256"])
+        claims: dict[str, Any] = verified["payload"]
+        if verified["header"].get("typ") != TICKET_TYPE:
+            raise _NoAccessToken("header typ is not that of a ticket")
+        if _life(claims) > LONGEST_TICKET_LIFE:
+            raise _NoAccessToken("a ticket is valid for five minutes at most")
         return claims
 
     def _decode(self, token: str, key: str | jwt.PyJWK, algorithms: list[str]) -> dict[str, Any]:
@@ -176,6 +197,11 @@ class TokenVerifier:
             token=token,
             email=email_of(claims, trusted=self._settings.trust_email_claim),
         )
+
+
+def _life(claims: Mapping[str, Any]) -> timedelta:
+    """Both times are the issuer's: no difference of clocks enters."""
+    return timedelta(seconds=int(claims["exp"]) - int(claims["iat"]))
 
 
 def _issued_token(principal: Principal, claims: Mapping[str, Any], token: str) -> IssuedToken:

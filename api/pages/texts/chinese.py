@@ -19,6 +19,9 @@ CHINESE: Mapping[str, str] = {
     "sign_in_button": "登录",
     "sign_in_hint": "开发环境可用以下命令创建令牌",
     "token_refused": "令牌无效或已过期。",
+    "ticket_refused": "此登录链接已使用或已过期。",
+    "ticket_lead": "您已打开登录链接。该链接仅可使用一次。",
+    "ticket_no_script": "未启用 JavaScript 时，请直接粘贴完整的登录链接。",
     "token_too_long": "令牌过长，无法保存到浏览器会话。",
     "sign_out": "退出",
     # The form.

@@ -19,6 +19,9 @@ ENGLISH: Mapping[str, str] = {
     "sign_in_button": "Log in",
     "sign_in_hint": "For development, create a token with",
     "token_refused": "This token is invalid or has expired.",
+    "ticket_refused": "This login link has been used or has expired.",
+    "ticket_lead": "You have opened a login link. It works once.",
+    "ticket_no_script": "With JavaScript off, paste the login link itself.",
     "token_too_long": "This token is too long for a browser session.",
     "sign_out": "Log out",
     # The form.
