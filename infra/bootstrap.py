@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from waybill.infra.config.errors import BadSettings
@@ -245,7 +245,7 @@ class Stack:
 
     @cached_property
     def reconciler(self) -> Reconciler:
-        """What compares the bucket with the task tables."""
+        """What compares bucket and task tables."""
         from waybill.infra.files.reconcile import Reconciler
 
         return Reconciler(self.engine, self.store, self.owner.prefix)
@@ -269,7 +269,7 @@ class Stack:
             self.notification_rules,
             wake_relay=wake_relay,
             checks={
-                "database": partial(self.check_database, tables=True, clock=True),
+                "database": self._check_ready_database,
                 "storage": self.check_storage,
                 **({"broker": broker.check_access} if broker else {}),
             }
@@ -364,6 +364,12 @@ class Stack:
         check_available(self.engine, tables=tables)
         if clock:
             check_clock(self.engine)
+
+    def _check_ready_database(self) -> None:
+        from waybill.infra.db.write_probe import probe_writes
+
+        self.check_database(tables=True, clock=True)
+        probe_writes(self.engine)
 
     def check_rows_database(self) -> None:
         """Raise `DatabaseUnavailable` unless the database of `rows_engine` takes writes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
@@ -16,16 +17,27 @@ log = logging.getLogger(__name__)
 
 #: Orchestrators give a probe a few seconds; a later answer counts as a failure.
 _TIMEOUT = timedelta(seconds=3)
+#: Checks write. One who asks all the time shall not make them do so all the time.
+_MAX_AGE = timedelta(seconds=5)
+#: Whoever waits for this process to become ready sees it soon.
+_MAX_AGE_OF_FAILURES = timedelta(seconds=1)
 
 
 class Readiness:
     """Runs the checks of `Services`. A check that is still running is not started again."""
 
     def __init__(
-        self, checks: Mapping[str, Callable[[], object]], timeout: timedelta = _TIMEOUT
+        self,
+        checks: Mapping[str, Callable[[], object]],
+        timeout: timedelta = _TIMEOUT,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`clock` returns seconds."""
         self._checks = checks
         self._timeout = timeout
+        self._clock = clock
+        self._old_at = 0.0
         self._threads = ThreadPoolExecutor(max(1, len(checks)), thread_name_prefix="ready")
         # A thread of its own waits for them: those of requests may all be busy.
         self._waiting = ThreadPoolExecutor(1, thread_name_prefix="readiness")
@@ -34,11 +46,20 @@ class Readiness:
         self._running: dict[str, Future[object]] = {}
 
     async def ask(self) -> dict[str, str]:
-        """`failures`, without blocking; all who ask at one time share an answer."""
-        if self._answer is None or self._answer.done():
+        """`failures`, without blocking; up to 5 s old, and 1 s if there are any.
+
+        All who ask meanwhile share an answer.
+        """
+        if self._answer is None or (self._answer.done() and self._clock() >= self._old_at):
             loop = asyncio.get_running_loop()
-            self._answer = loop.run_in_executor(self._waiting, self.failures)
+            self._answer = loop.run_in_executor(self._waiting, self._failures_and_age)
         return await asyncio.shield(self._answer)
+
+    def _failures_and_age(self) -> dict[str, str]:
+        failures = self.failures()
+        lives = _MAX_AGE_OF_FAILURES if failures else _MAX_AGE
+        self._old_at = self._clock() + lives.total_seconds()
+        return failures
 
     def failures(self) -> dict[str, str]:
         """The checks that failed, by name, each with a one-line reason. Empty if all passed."""

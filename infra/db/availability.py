@@ -22,6 +22,14 @@ from waybill.infra.db.tables import export_task
 
 #: Tokens are accepted 30 s late: `waybill.api.session.tokens`. Beyond that people notice.
 _MAX_SKEW = timedelta(seconds=30)
+DISK_FULL = "The disk of the task tables is full."
+#: Why PostgreSQL refuses a statement. (SQLSTATE)
+_POSTGRES_REFUSALS = {
+    "25006": "The task database takes no writes: it is a standby, or set to read-only.",
+    "42501": "The user of WAYBILL_DATABASE_URL may not write to the task tables.",
+    "53100": DISK_FULL,
+    "57014": "The task database does not answer in time.",
+}
 #: What is wrong with an SQLite file, by the beginning of the result code.
 _SQLITE_REFUSALS = {
     "SQLITE_CANTOPEN": "The SQLite file of the task tables cannot be opened or made.",
@@ -29,7 +37,7 @@ _SQLITE_REFUSALS = {
     "SQLITE_CORRUPT": "The SQLite file of the task tables is damaged. Restore a backup.",
     "SQLITE_READONLY": "The SQLite file of the task tables cannot be written.",
     "SQLITE_BUSY": "The SQLite file of the task tables is locked by another process.",
-    "SQLITE_FULL": "The disk with the SQLite file of the task tables is full.",
+    "SQLITE_FULL": DISK_FULL,
     "SQLITE_IOERR": "The disk with the SQLite file of the task tables has an error.",
 }
 
@@ -77,7 +85,7 @@ def refuse_skew(ahead: timedelta, whose: str) -> None:
 
 
 def reason_of(error: SQLAlchemyError) -> str:
-    """Why there is no connection, in one sentence without names, addresses or secrets."""
+    """Why the database cannot be used, in one sentence without names, addresses or secrets."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlite_errorname", None)
     if code is not None:
@@ -85,8 +93,12 @@ def reason_of(error: SQLAlchemyError) -> str:
             (text for start, text in _SQLITE_REFUSALS.items() if code.startswith(start)),
             f"SQLite cannot open the task tables ({code}).",
         )
+    state = getattr(cause, "sqlstate", None)
+    if state in _POSTGRES_REFUSALS:
+        return _POSTGRES_REFUSALS[state]
     known = refusal_reason(str(cause), database="The task database", url="WAYBILL_DATABASE_URL")
-    return known or DatabaseUnavailable().message
+    other = f"The task database refuses a statement ({state})." if state else None
+    return known or other or DatabaseUnavailable().message
 
 
 def _check_writable(connection: Connection) -> None:

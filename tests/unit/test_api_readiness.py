@@ -61,3 +61,16 @@ async def test_r48_probes_are_answered_while_every_thread_is_busy() -> None:
         await hanging
         readiness.close()
     assert answers == [{}] * 20
+
+
+async def test_f102_what_writes_does_so_once_in_five_seconds_however_many_ask() -> None:
+    seconds = [100.0]
+    written: list[None] = []
+    readiness = Readiness({"database": lambda: written.append(None)}, clock=lambda: seconds[0])
+    try:
+        for expected, later in ((1, 4.9), (1, 0.2), (2, 0.0)):
+            await readiness.ask()
+            assert len(written) == expected
+            seconds[0] += later
+    finally:
+        readiness.close()
