@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from waybill.exporter.datasets.dataset import Query
+from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.rows.session import ReadPlan, RowSession, described, driver_connection
 from waybill.infra.sources.sqlite.column_types import StoredText, declared_column
 from waybill.infra.sources.sqlite.opening import OpenedFile, SqliteFile
@@ -107,6 +108,12 @@ class SqliteSession(RowSession):
         driver: OpenedFile = driver_connection(connection)
         # The first is made without a call of Python's.
         driver.text_factory = StoredText if driver.marks_text else bytes
+
+    def run(self, connection: sa.Connection, query: Query) -> sqlite3.Cursor:
+        """Run the query past SQLAlchemy, which would make an object of its own of each row."""
+        statement, values = compile_query(query, connection.dialect)
+        cursor: sqlite3.Cursor = driver_connection(connection).execute(statement, values or ())
+        return cursor
 
     def after_reading(self, connection: sa.Connection) -> None:
         """Make sure that the rows are those of one moment, compared as the file means it."""
