@@ -130,8 +130,13 @@ class Stack:
     @cached_property
     def rows_engine(self) -> Engine:
         """An engine that may write to the database of the rows: only the sample shop does."""
+        from waybill.infra.sources.databases import writing_engine
+
+        url = self.settings.rows_database_url
+        if (engine := writing_engine(url)) is not None:
+            return engine
         own = self.settings.source_url is None and self.settings.database_url is None
-        return self._engine(self.settings.rows_database_url, own=own)
+        return self._engine(url, own=own)
 
     def _engine(self, url: str, *, own: bool, schema: TableSchema | None = None) -> Engine:
         from waybill.infra.db.engine import create_engine

@@ -116,7 +116,9 @@ def _check_writable(connection: Connection) -> None:
                 "The task database takes no writes: default_transaction_read_only is on for this"
                 " server, database or user."
             )
-    elif (path := connection.engine.url.database) and not _may_be_written(Path(path)):
+        return
+    path = connection.engine.url.database if connection.dialect.name == "sqlite" else None
+    if path and not _may_be_written(Path(path)):
         raise DatabaseReadOnly(
             "The SQLite file of the task tables, or its folder, cannot be written by this user."
         )

@@ -110,6 +110,20 @@ def row_session(url: sa.URL) -> RowSession:
     return _with_driver(url, _database(url).session)
 
 
+def writing_engine(url: str) -> sa.Engine | None:
+    """An engine that may write to MySQL or MariaDB, for the sample shop alone.
+
+    None for any other kind of database. Connects lazily.
+
+    Raises:
+        InvalidRequest: not a database URL, an option that is not known, or no driver installed.
+    """
+    parsed = parse_database_url(url)
+    if _database(parsed) is not _MYSQL:
+        return None
+    return row_session(parsed).writing_engine()
+
+
 def source(url: sa.URL) -> Source:
     """The source for the database at `url`.
 

@@ -53,6 +53,10 @@ class RowSession:
         """A new connection of its own."""
         return self._engine.connect()
 
+    def writing_engine(self) -> sa.Engine:
+        """An engine of the same connections that begins and commits transactions."""
+        return self._engine.execution_options(isolation_level="REPEATABLE READ")
+
     def begin(self, connection: sa.Connection) -> datetime:
         """Start the snapshot, and return its time; by our own clock where theirs has no zone."""
         levels = connection.dialect.get_isolation_level_values(driver_connection(connection))
