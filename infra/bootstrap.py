@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from waybill.infra.tasks.audit_chain import AuditChain
     from waybill.infra.tasks.dead_letters import DeadLetters
     from waybill.infra.worker.attempt import WorkerDependencies
-    from waybill.infra.worker.audit_archiver import AuditArchiver
     from waybill.infra.worker.relay import Relay
     from waybill.infra.worker.service import WorkerService
     from waybill.storage.store import ObjectStore, Owner
@@ -315,6 +314,7 @@ class Stack:
         from waybill.infra.tasks.lifecycle.maintenance import Maintenance
         from waybill.infra.tasks.lifecycle.outages import TaskOutages
         from waybill.infra.tasks.lifecycle.pruning import Pruning
+        from waybill.infra.worker.audit_archiver import build_archiver
         from waybill.infra.worker.service import WorkerService
         from waybill.infra.worker.sweeper import Sweeper
 
@@ -340,7 +340,7 @@ class Stack:
                     keep_notices=settings.notification_retention,
                 ),
                 audit_chain=self.audit_chain,
-                audit_archiver=self._audit_archiver(),
+                audit_archiver=build_archiver(settings, self.engine, self.store),
                 reconcile=BackgroundReconcile(self.reconciler, retention=settings.retention),
             ),
             build_deliverer(settings, self.engine),
@@ -348,16 +348,6 @@ class Stack:
             queues=queues or self.registry.queues,
             outages=outages,
         )
-
-    def _audit_archiver(self) -> AuditArchiver | None:
-        """What archives the audit log, if the settings ask for it."""
-        from waybill.infra.tasks.audit_archive import AuditArchive
-        from waybill.infra.worker.audit_archiver import AuditArchiver
-
-        keep = self.settings.audit_retention
-        if not keep:
-            return None
-        return AuditArchiver(AuditArchive(self.engine, keep=keep), self.store)
 
     def check_database(self, *, tables: bool = False, clock: bool = False) -> None:
         """Raise `DatabaseUnavailable` unless the task database answers and takes writes.

@@ -46,7 +46,7 @@ def token(
     With --open, print a link that logs in once.
     """
     from waybill.api.session.development_tokens import mint
-    from waybill.api.session.tickets import login_link
+    from waybill.api.session.login_links import login_link
 
     settings, roles = load(), frozenset(role or ())
     if link:

@@ -16,7 +16,7 @@ import openpyxl
 from waybill.api.cli.console import note
 from waybill.api.cli.progress import progress_bar
 from waybill.api.session.development_tokens import mint
-from waybill.api.session.tickets import login_link
+from waybill.api.session.login_links import login_link
 from waybill.client import ClientError, ExportTask, Waybill
 from waybill.exporter.errors import IncompleteExport, WaybillError
 from waybill.infra.config.settings import Settings

@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 #: Orchestrators give a probe a few seconds; a later answer counts as a failure.
 _TIMEOUT = timedelta(seconds=3)
-#: Checks write. One who asks all the time shall not make them do so all the time.
+#: Checks write. However often readiness is asked for, they write no more often than this.
 _MAX_AGE = timedelta(seconds=5)
-#: Whoever waits for this process to become ready sees it soon.
+#: An orchestrator that waits for this process to become ready sees it soon.
 _MAX_AGE_OF_FAILURES = timedelta(seconds=1)
 
 

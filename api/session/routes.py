@@ -21,8 +21,9 @@ from waybill.api.session.cookie import (
     delete_session_cookie,
     set_session_cookie,
 )
+from waybill.api.session.login_links import without_link
 from waybill.api.session.origins import in_secure_context
-from waybill.api.session.tickets import exchange, is_ticket, without_link
+from waybill.api.session.tickets import exchange, is_ticket
 from waybill.infra.sessions.denylist import RevocationsUnread
 
 # Another site's page must not log a browser in as another user, or out.

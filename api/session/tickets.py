@@ -1,11 +1,10 @@
 """Tickets: signed texts that are exchanged for a session, once and within minutes.
 
-They stand in the fragment of a login link, which browsers send to nobody, so no log has them.
+Login links carry them (`login_links.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Set
 from typing import TYPE_CHECKING
 
 import jwt
@@ -13,37 +12,10 @@ import jwt
 from waybill.api.problems.errors import Unauthenticated
 from waybill.api.session.development_tokens import mint
 from waybill.api.session.token_purpose import TICKET_TYPE
-from waybill.infra.config.settings import Settings
-from waybill.infra.sessions.tickets import LONGEST_TICKET_LIFE
 
 if TYPE_CHECKING:
     from waybill.api.context import Context
     from waybill.api.session.tokens import Identity
-
-_FRAGMENT = "#ticket="
-
-
-def login_link(
-    settings: Settings,
-    address: str,
-    user: str,
-    tenant: str,
-    roles: Set[str],
-    email: str | None = None,
-) -> str:
-    """A link that logs `user` in once, within five minutes. `address` is that of the page.
-
-    Raises:
-        BadSettings: `WAYBILL_JWKS_URL` is set, so the API does not accept our own tokens.
-    """
-    life = min(LONGEST_TICKET_LIFE, settings.max_token_life)
-    ticket = mint(settings, user, tenant, roles, life, email, header_type=TICKET_TYPE)
-    return f"{address.rstrip('/')}/session{_FRAGMENT}{ticket}"
-
-
-def without_link(text: str) -> str:
-    """The ticket of a whole login link, which people without scripts paste; else `text`."""
-    return text.strip().rpartition(_FRAGMENT)[2]
 
 
 def is_ticket(text: str) -> bool:

@@ -7,6 +7,7 @@ audience into them. What says that a token is one of these is taken at its word.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 #: The header `typ`: RFC 7519, 5.1, and RFC 9068, 2.1. Logout tokens, security events and proofs of
@@ -15,6 +16,8 @@ _PLAIN_TYPES = ("jwt", "application/jwt")
 _ACCESS_TOKEN_TYPES = ("at+jwt", "application/at+jwt")
 #: Our own: exchanged for a session, and good for nothing else. See `waybill.api.session.tickets`.
 TICKET_TYPE = "waybill-ticket+jwt"
+#: From `iat` to `exp` at most: a link is opened at once, or made again.
+LONGEST_TICKET_LIFE = timedelta(minutes=5)
 #: Claims in which some providers state the type, and its value for an access token: Keycloak
 #: (`Bearer`, `ID`, `Refresh`, `Logout`), and Amazon Cognito (`access`, `id`).
 _STATED_TYPES: Mapping[str, str] = {"typ": "bearer", "token_use": "access"}

@@ -18,12 +18,11 @@ import jwt
 from waybill.api.problems.errors import Unauthenticated
 from waybill.api.session.claims import BadClaim, email_of, missing_role_claims, principal_of
 from waybill.api.session.provider_keys import ProviderKeys
-from waybill.api.session.token_purpose import TICKET_TYPE, other_purpose
+from waybill.api.session.token_purpose import LONGEST_TICKET_LIFE, TICKET_TYPE, other_purpose
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.settings import Settings
 from waybill.infra.sessions.denylist import Denylist
 from waybill.infra.sessions.revocations import IssuedToken
-from waybill.infra.sessions.tickets import LONGEST_TICKET_LIFE
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from waybill.infra.db.tables import token_bucket
 _SPARE_BYTES = 1 << 20
 #: PostgreSQL's block, and its least memory for a result before it becomes a file.
 _BLOCK_BYTES, _LEAST_WORK_MEM = 8192, "64kB"
-#: The server gives up sooner than whoever holds a lock that the probe waits for.
+#: The server ends the probe sooner than another session releases a lock that it waits for.
 _STATEMENT_TIMEOUT = "5s"
 
 

@@ -10,8 +10,6 @@ from waybill.infra.db.engine import write_transaction
 from waybill.infra.db.token_buckets import Bucket, Rate, bucket_key, take_token
 from waybill.infra.sessions.revocations import IssuedToken
 
-#: From `iat` to `exp` at most: a link is opened at once, or made again.
-LONGEST_TICKET_LIFE = timedelta(minutes=5)
 #: A bucket of one token, which comes back long after the ticket has expired.
 _ONCE = Rate(1, timedelta(hours=1))
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import zlib
 
+from sqlalchemy.engine import Engine
+
+from waybill.infra.config.settings import Settings
 from waybill.infra.tasks.audit_archive import ArchiveFile, AuditArchive
 from waybill.infra.tasks.audit_chain import AuditLogChanged
 from waybill.storage.errors import StorageUnavailable
@@ -70,3 +73,9 @@ class AuditArchiver:
         if what not in self._reported:
             self._reported.add(what)
             log.error(what, extra={"alert": True, "reason": reason})
+
+
+def build_archiver(settings: Settings, engine: Engine, store: ObjectStore) -> AuditArchiver | None:
+    """The archiver that `settings` asks for."""
+    keep = settings.audit_retention
+    return AuditArchiver(AuditArchive(engine, keep=keep), store) if keep else None

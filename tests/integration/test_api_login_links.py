@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.servers.task_api import TASKS, TaskApi
 from waybill.api.session.development_tokens import mint
-from waybill.api.session.tickets import login_link
+from waybill.api.session.login_links import login_link
 from waybill.api.session.token_purpose import TICKET_TYPE
 from waybill.infra.tasks.queries.scope import ALL_TENANTS
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.soak.small_disk import small_disk
 from tests.support.servers.postgres import PostgresServer
+from tests.support.small_disk import small_disk
 from tests.support.task_tables import DATABASES, migrated_sqlite, task_tables
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.errors import DatabaseUnavailable

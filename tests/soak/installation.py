@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from tests.soak.broker import Broker
 from tests.soak.database import Database
 from tests.soak.processes import Clock, Supervised, worker_with
-from tests.soak.small_disk import SmallDisk, small_disk
 from tests.soak.store import Store
 from tests.support.fault_bench import Bench, open_bench
 from tests.support.servers.tcp_proxy import TcpProxy
+from tests.support.small_disk import SmallDisk, small_disk
 from waybill.storage.embedded import EmbeddedS3
 
 #: Long enough for a machine that does other work beside the soak.

@@ -18,8 +18,9 @@ ROOT = Path(__file__).parents[2]
 
 CREATES = {"create_engine", "RabbitBroker", "MemoryBroker", "S3Store", "EmbeddedS3"}
 BOOTSTRAP = "infra/bootstrap.py"
-#: The adapters themselves: the function that makes engines, and the engine of a row source.
-ADAPTERS = {"infra/db/engine.py", "infra/sources/rows/session.py"}
+#: The adapters themselves: the functions that make engines, of settings and of a connection of the
+#: caller's, and the engine of a row source.
+ADAPTERS = {"infra/db/borrowed.py", "infra/db/engine.py", "infra/sources/rows/session.py"}
 
 IMPORT_EVERYTHING = """
 import importlib, pkgutil, sys

@@ -98,7 +98,7 @@ async def _existing(channel: AbstractChannel, name: str) -> AbstractQueue | None
 async def _empty(
     queue: AbstractQueue, publisher: Publisher, exchange: str, known: KnownTasks
 ) -> int:
-    """Move what is ours of what waited when this began, and then give back the rest."""
+    """Move what is ours of what waited when this began, and then release the rest."""
     left, moved, foreign = queue.declaration_result.message_count or 0, 0, []
     while left > 0:
         batch = await _take(queue, min(left, _BATCH))

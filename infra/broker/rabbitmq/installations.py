@@ -31,12 +31,12 @@ async def announce(channel: AbstractChannel, installation: str) -> list[str]:
     for one in taken:
         if one.body == installation.encode():
             await one.ack()
-    return await _give_back(taken, installation)
+    return await _release(taken, installation)
 
 
 async def others(channel: AbstractChannel, installation: str) -> list[str]:
     """The ids of other installations that were in the vhost during the last day."""
-    return await _give_back(await _take_all(channel), installation)
+    return await _release(await _take_all(channel), installation)
 
 
 async def _take_all(channel: AbstractChannel) -> list[AbstractIncomingMessage]:
@@ -47,7 +47,7 @@ async def _take_all(channel: AbstractChannel) -> list[AbstractIncomingMessage]:
     return taken
 
 
-async def _give_back(taken: list[AbstractIncomingMessage], installation: str) -> list[str]:
+async def _release(taken: list[AbstractIncomingMessage], installation: str) -> list[str]:
     for message in taken:
         if not message.processed:
             await message.reject(requeue=True)

@@ -21,7 +21,7 @@ from waybill.infra.broker.rabbitmq.publisher import Publisher
 from waybill.infra.broker.rabbitmq.topology import Topology
 from waybill.timing import every
 
-#: A queue in which so many messages wait is not probed: no worker takes the probes.
+#: A queue with at least this many waiting messages is not probed: no worker takes the probes.
 _MOST_WAITING = 1000
 #: One probe may meet an election or a node that restarts.
 _FAILURES = 2
