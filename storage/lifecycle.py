@@ -6,7 +6,7 @@ stay as they are, those of other installations among them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 EXPIRE_OBJECTS = "waybill-expire-"
 ABORT_UPLOADS = "waybill-abort-"
-#: The rule of versions without an installation's id, for the whole bucket. It still expires the
-#: files that they stored.
+#: The rule of versions without an installation's id. They made it for the whole bucket, which holds
+#: the archive of the audit log too; it still expires the files that they stored.
 SHARED_EXPIRY = "waybill-expire-objects"
 #: No export runs for longer, and parts of a dead one cost space until then.
 _ABORT_AFTER_DAYS = 2
@@ -35,24 +35,25 @@ def ensure_lifecycle(
 ) -> tuple[str, ...]:
     """Set the two rules of `owner` beside any others, and return the names of those not set.
 
-    A rule of an earlier version that expires the whole bucket sooner is lengthened, and never
-    shortened: nobody knows whose it is.
+    A rule of an earlier version is limited to exports, and lengthened if it expires them sooner. It
+    is never shortened: nobody knows whose it is.
 
     Raises:
         StorageUnavailable: the store did not answer. Anything else it says means that it
             has no lifecycle, or none for us, and is returned.
     """
     required = _rules_of(owner, retention_days)
+    root = owner.prefix.removesuffix(f"{owner.installation}/")
     try:
         try:
-            _set(connection, required)
+            _set(connection, required, root)
         except StorageUnavailable:
             raise
         except StorageError:
             # Not every store knows versions, and so a rule for them.
             for rule in required.values():
                 rule.pop("NoncurrentVersionExpiration", None)
-            _set(connection, required)
+            _set(connection, required, root)
     except StorageUnavailable:
         raise
     except StorageError:
@@ -97,11 +98,11 @@ def other_installations(connection: S3Connection, owner: Owner) -> list[str]:
     return sorted(found - {owner.installation})
 
 
-def _set(connection: S3Connection, required: dict[str, LifecycleRuleTypeDef]) -> None:
+def _set(connection: S3Connection, required: dict[str, LifecycleRuleTypeDef], root: str) -> None:
     """Put `required` beside the rules of others, unless they are there already."""
     for _ in range(_TRIES):
         existing = connection.call(lambda client: _existing_rules(client, connection.bucket))
-        rules = _beside(existing, required)
+        rules = _beside(existing, required, root)
         if all(rule in existing for rule in rules):
             return
         _put(connection, rules)
@@ -118,14 +119,19 @@ def _put(
 
 
 def _beside(
-    existing: list[LifecycleRuleOutputTypeDef], required: dict[str, LifecycleRuleTypeDef]
+    existing: list[LifecycleRuleOutputTypeDef],
+    required: dict[str, LifecycleRuleTypeDef],
+    root: str,
 ) -> list[LifecycleRuleTypeDef | LifecycleRuleOutputTypeDef]:
     needed = max(rule["Expiration"]["Days"] for rule in required.values() if "Expiration" in rule)
     rules: list[LifecycleRuleTypeDef | LifecycleRuleOutputTypeDef] = []
     for rule in existing:
         if rule.get("ID") == SHARED_EXPIRY and "Expiration" in rule:
-            expiry = rule["Expiration"]
-            rules.append({**rule, "Expiration": {"Days": max(expiry.get("Days", 0), needed)}})
+            # In the oldest notation, which excludes `Filter`, the prefix stands beside it.
+            kept = {name: value for name, value in rule.items() if name != "Prefix"}
+            days = max(rule["Expiration"].get("Days", 0), needed)
+            limited = {"Filter": {"Prefix": root}, "Expiration": {"Days": days}}
+            rules.append(cast("LifecycleRuleTypeDef", kept | limited))
         elif rule.get("ID") not in required:
             rules.append(rule)
     return [*rules, *required.values()]

@@ -11,7 +11,7 @@ import pytest
 from tests.support.stored_keys import OWNER, stored_keys
 from waybill.storage.config import S3Config
 from waybill.storage.connection import S3Connection
-from waybill.storage.lifecycle import other_installations
+from waybill.storage.lifecycle import expiry_rule, other_installations
 from waybill.storage.s3 import S3Store
 from waybill.storage.store import Owner
 
@@ -122,6 +122,9 @@ def test_f92_the_rule_of_an_earlier_version_is_lengthened_and_never_shortened_or
     make_bucket(connection, earlier)
     assert store.ensure_rules(OWNER, 30) == ()
     assert days_of(connection, "waybill-expire-objects") == after
+    # The archive of the audit log is not among what it expires.
+    assert expiry_rule(connection, "exports/") == "waybill-expire-objects"
+    assert expiry_rule(connection, "audit/") is None
     assert days_of(connection, f"waybill-expire-{OURS}") == 31
 
 
