@@ -26,7 +26,7 @@ def browser(api: TaskApi, *roles: str) -> httpx2.Client:
     ("method", "path", "more", "status", "code"),
     [
         ("GET", "/nowhere", {}, 404, "not_found"),
-        ("GET", "/session", {}, 405, "method_not_allowed"),
+        ("GET", "/session/end", {}, 405, "method_not_allowed"),
         ("GET", f"{TASKS}/{UNKNOWN}/download", {}, 404, "task_not_found"),
         ("GET", f"{TASKS}/x", {}, 404, "not_found"),
         ("GET", f"{TASKS}?page=x", {}, 422, "invalid_request"),
