@@ -30,7 +30,7 @@ def create_app(
 ) -> MountedWaybill:
     """Waybill as an ASGI application, to mount in another one; see `MountedWaybill`.
 
-    `get_principal` is a dependency of the host, sync or async, with whatever parameters FastAPI
+    `get_principal` is a dependency of the host, sync or async, with any parameters that FastAPI
     resolves. It returns a `Principal`, or None for a caller who may still have a token of
     Waybill's; what it raises is handled as in a route of the host. It cannot read the body.
     Without it callers log in as the settings say.

@@ -233,16 +233,15 @@ class AsyncWaybill:
         """The changes that polls bring, at the interval that the server asks for."""
         polls = 0
         while True:
-            asked = None
             try:
-                answer = await self._send("GET", path_of(task_id))
+                answer = await self._send("GET", path_of(task_id), headers=following.known())
             except (Unreachable, ServerFailed, TooMany) as error:
                 if following.task is None and following.left <= 0:
                     raise
                 asked = error.retry_after
             else:
                 asked = retry_after_of(answer)
-                if task := following.news(read(ExportTask, answer)):
+                if task := following.polled(answer):
                     yield task
                 if ended(following).ended:
                     return
@@ -313,7 +312,7 @@ class AsyncWaybill:
             answer = await self._api.request(method, path, headers=sent, **request)
         except httpx2.TransportError as error:
             raise Unreachable(f"{self._api.base_url.host} is unreachable: {error}.") from error
-        if answer.is_success:
+        if answer.is_success or answer.status_code == httpx2.codes.NOT_MODIFIED:
             return answer
         raise error_of(answer)
 

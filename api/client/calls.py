@@ -8,8 +8,10 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
+import httpx2
+
 from waybill.api.client.answers import ExportTask
-from waybill.api.client.errors import ExportFailed, StillRunning, parsed
+from waybill.api.client.errors import ExportFailed, StillRunning, parsed, read
 from waybill.timing import backoff
 
 TASKS = "/api/export-tasks"
@@ -76,6 +78,8 @@ class Following:
     #: The event that is being received.
     _event: str = field(default="", init=False)
     _data: list[str] = field(default_factory=list, init=False)
+    #: Of the state that the last poll brought.
+    _tag: str | None = field(default=None, init=False)
 
     @property
     def left(self) -> float:
@@ -109,6 +113,17 @@ class Following:
         """`task` if it is another state than the last one that was seen."""
         known, self.task = self.task, task
         return None if known == task else task
+
+    def known(self) -> dict[str, str]:
+        """Headers of a poll: no body for the state that is known."""
+        return {"If-None-Match": self._tag} if self._tag else {}
+
+    def polled(self, answer: httpx2.Response) -> ExportTask | None:
+        """Read the answer to a poll; the task if it is in a new state."""
+        if answer.status_code == httpx2.codes.NOT_MODIFIED:
+            return None
+        self._tag = answer.headers.get("ETag")
+        return self.news(read(ExportTask, answer))
 
     def heard(self, line: str) -> ExportTask | None:
         """Read a line of an event stream; the task, at the end of an event with a new state."""

@@ -186,6 +186,7 @@ class Waybill:
         """
         following = Following(monotonic() + timeout.total_seconds(), monotonic)
         while following.by_events:
+            asked = None
             try:
                 for task in self._events(task_id, following):
                     yield task
@@ -193,12 +194,9 @@ class Waybill:
                         return
             except (Unreachable, ServerFailed, TooMany) as error:
                 following.failures += 1
-                sleep(
-                    min(
-                        pause_before_retry(following.failures, error.retry_after), following.silence
-                    )
-                )
+                asked = error.retry_after
             following.check_time()
+            sleep(following.pause(asked))
         yield from self._polled(task_id, following)
 
     def _events(self, task_id: UUID | str, following: Following) -> Iterator[ExportTask]:
@@ -224,23 +222,19 @@ class Waybill:
 
     def _polled(self, task_id: UUID | str, following: Following) -> Iterator[ExportTask]:
         """The changes that polls bring, at the interval that the server asks for."""
-        known: dict[str, str] = {}
         polls = 0
         while True:
             try:
-                answer = self._send("GET", path_of(task_id), headers=known)
+                answer = self._send("GET", path_of(task_id), headers=following.known())
             except (Unreachable, ServerFailed, TooMany) as error:
                 if following.task is None and following.left <= 0:
                     raise
                 asked = error.retry_after
             else:
                 asked = retry_after_of(answer)
-                if answer.status_code != httpx2.codes.NOT_MODIFIED:
-                    tag = answer.headers.get("ETag")
-                    known = {"If-None-Match": tag} if tag else {}
-                    if task := following.news(read(ExportTask, answer)):
-                        yield task
-                if following.task and following.task.ended:
+                if task := following.polled(answer):
+                    yield task
+                if ended(following).ended:
                     return
             following.check_time()
             sleep(max(0.0, min(pause_before_poll(polls, asked), following.left)))

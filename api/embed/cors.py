@@ -1,13 +1,14 @@
 """Cross-origin requests: which of them the pages of `WAYBILL_EMBED_ORIGINS` may make.
 
 They may start an export, follow it, and get its link: what `<waybill-export>` does. Everything else
-stays closed to other origins, whatever they send.
+stays closed to other origins.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,14 +30,16 @@ class EmbedCors:
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         self._app = app
-        shared = {
-            "allow_origins": origins,
-            "allow_credentials": True,
-            "allow_headers": _SENT,
-            "expose_headers": _SHOWN,
-        }
-        self._start = CORSMiddleware(app, allow_methods=["POST"], **shared)  # type: ignore[arg-type]
-        self._read = CORSMiddleware(app, allow_methods=["GET"], **shared)  # type: ignore[arg-type]
+        with_cors = partial(
+            CORSMiddleware,
+            app,
+            allow_origins=origins,
+            allow_credentials=True,
+            allow_headers=_SENT,
+            expose_headers=_SHOWN,
+        )
+        self._start = with_cors(allow_methods=["POST"])
+        self._read = with_cors(allow_methods=["GET"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""

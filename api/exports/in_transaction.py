@@ -77,11 +77,11 @@ def submit(
 
 def submit(
     where: Lent | AsyncConnection | AsyncSession,
-    type: str,  # noqa: A002
+    type: str,  # noqa: A002 - the contract's name
     *,
     user: Principal,
     params: Mapping[str, Any] | None = None,
-    format: str = "xlsx",  # noqa: A002
+    format: str = "xlsx",  # noqa: A002 - the contract's name
     filename: str | None = None,
     csv: Mapping[str, Any] | None = None,
     notify: Mapping[str, str] | None = None,

@@ -82,7 +82,7 @@ class AnswerAtEnd(Response):
             async with lanes["reads"].turn():
                 return await run_in_threadpool(self._read)
         except (WaybillError, SQLAlchemyError):
-            # The export was accepted, whatever has happened to it, or to the database, since.
+            # The export was accepted, even if it or the database has failed since.
             return self._accepted()
 
     def _read(self) -> Response:

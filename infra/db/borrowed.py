@@ -1,4 +1,4 @@
-"""Connections of a host application: used inside its transaction, and given back as they were."""
+"""Connections of a host application: used inside its transaction, and left as they were."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ def _commits_each_statement(connection: Connection) -> bool:
     if connection.dialect.name == "sqlite":
         return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
     driver = connection.connection.dbapi_connection
+    # Some dialects cannot tell; what they have is taken for a transaction.
     with suppress(NotImplementedError):
         return driver is not None and connection.dialect.detect_autocommit_setting(driver)
     return False
@@ -79,12 +80,7 @@ def _engine_on(driver: Any) -> sa.Engine:
     if isinstance(driver, sqlite3.Connection):
         if driver.isolation_level is None and not driver.in_transaction:
             raise ValueError(_NO_TRANSACTION)
-        return sa.create_engine(
-            "sqlite://",
-            creator=lambda: _Sqlite(driver),
-            poolclass=sa.NullPool,
-            hide_parameters=True,
-        )
+        return _engine("sqlite://", _Sqlite(driver))
     if not type(driver).__module__.startswith("psycopg"):
         raise TypeError(
             "submit takes a connection or a session of SQLAlchemy, or a connection of psycopg 3 or"
@@ -94,18 +90,18 @@ def _engine_on(driver: Any) -> sa.Engine:
 
     if driver.autocommit and driver.info.transaction_status == TransactionStatus.IDLE:
         raise ValueError(_NO_TRANSACTION)
+    # The look-up of hstore would ask the database for a type that we do not use.
+    return _engine("postgresql+psycopg://", _Psycopg(driver), use_native_hstore=False)
+
+
+def _engine(url: str, connection: _Borrowed, **options: bool) -> sa.Engine:
     return sa.create_engine(
-        "postgresql+psycopg://",
-        creator=lambda: _Psycopg(driver),
-        poolclass=sa.NullPool,
-        hide_parameters=True,
-        # It would ask the database for a type that we do not use.
-        use_native_hstore=False,
+        url, creator=lambda: connection, poolclass=sa.NullPool, hide_parameters=True, **options
     )
 
 
 class _Borrowed:
-    """A driver's connection that keeps its transaction whatever SQLAlchemy does at the end."""
+    """A driver's connection whose transaction SQLAlchemy does not end."""
 
     def __init__(self, driver: Any) -> None:
         self._driver = driver

@@ -12,7 +12,7 @@ metadata = sa.MetaData()
 #: MySQL keeps no fractions of a second unless asked, and its zoned type ends in 2038, before the
 #: last of 50 million orders: there the times are UTC without a zone.
 _INSTANT = sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-#: Cities and notes are Chinese as well, whatever the character set of the database is.
+#: Cities and notes are Chinese as well, so the character set does not depend on the database.
 _OPTIONS: dict[str, Any] = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
 
 orders = sa.Table(

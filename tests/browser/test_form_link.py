@@ -1,4 +1,4 @@
-"""A link opens the form filled in, whatever somebody has put into it."""
+"""A link opens the form filled in, and no value in it does harm."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ import httpx2
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.support.client_waits import running
-from tests.support.servers.task_api import NO_TLS, TaskApi, running_api, serve
+from tests.support.client_waits import api_with_files, running
+from tests.support.servers.task_api import NO_TLS, TaskApi, serve
 from tests.support.servers.tcp_proxy import Direction, TcpProxy
 from waybill.api.app import create_app
 from waybill.api.client import async_client
@@ -28,18 +28,14 @@ from waybill.client import (
 )
 from waybill.infra.tasks.model import TaskProgress
 from waybill.storage.config import S3Config
-from waybill.storage.s3 import S3Store
 
 CONTENT = b"id,city\r\n1,Rome\r\n" * 20_000
 
 
 @pytest.fixture(scope="module")
 def api(s3_config: S3Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaskApi]:
-    home = tmp_path_factory.mktemp("client")
-    store = S3Store(s3_config)
-    with running_api(f"sqlite:///{home}/tasks.db", home, store=store) as api:
+    with api_with_files(s3_config, tmp_path_factory.mktemp("client")) as api:
         yield api
-    store.close()
 
 
 @pytest.fixture

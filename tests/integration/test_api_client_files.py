@@ -13,8 +13,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.client_waits import running, while_waiting
-from tests.support.servers.task_api import NO_TLS, TaskApi, running_api, serve
+from tests.support.client_waits import api_with_files, running, while_waiting
+from tests.support.servers.task_api import NO_TLS, TaskApi, serve
 from tests.support.servers.tcp_proxy import Direction, TcpProxy
 from waybill.api.app import create_app
 from waybill.client import (
@@ -35,12 +35,8 @@ CONTENT = "id,city\r\n1,Łódź\r\n".encode() * 50_000
 
 @pytest.fixture(scope="module")
 def api(s3_config: S3Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaskApi]:
-    """An API whose files are in a real object store."""
-    home = tmp_path_factory.mktemp("client")
-    store = S3Store(s3_config)
-    with running_api(f"sqlite:///{home}/tasks.db", home, store=store) as api:
+    with api_with_files(s3_config, tmp_path_factory.mktemp("client")) as api:
         yield api
-    store.close()
 
 
 @pytest.fixture
