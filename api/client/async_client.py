@@ -196,8 +196,9 @@ class AsyncWaybill:
                         if task.ended:
                             return
             except (Unreachable, ServerFailed, TooMany) as error:
-                following.failures += 1
                 asked = error.retry_after
+            # Until the next one brings the task: a stream may also end without a word.
+            following.failures += 1
             following.check_time()
             await asyncio.sleep(following.pause(asked))
         async with aclosing(self._polled(task_id, following)) as tasks:

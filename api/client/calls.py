@@ -102,7 +102,7 @@ class Following:
 
     def pause(self, asked: float | None) -> float:
         """Seconds before the next stream is opened."""
-        return min(pause_before_retry(max(1, self.failures), asked), self.silence)
+        return min(pause_before_retry(self.failures, asked), self.silence)
 
     def check_time(self) -> None:
         """Raise `StillRunning` after the deadline, once the task is known."""

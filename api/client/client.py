@@ -193,8 +193,9 @@ class Waybill:
                     if task.ended:
                         return
             except (Unreachable, ServerFailed, TooMany) as error:
-                following.failures += 1
                 asked = error.retry_after
+            # Until the next one brings the task: a stream may also end without a word.
+            following.failures += 1
             following.check_time()
             sleep(following.pause(asked))
         yield from self._polled(task_id, following)

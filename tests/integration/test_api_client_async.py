@@ -112,22 +112,30 @@ def test_the_blocking_client_follows_by_events_through_a_broken_line(api: TaskAp
 
 
 class _NoStreams:
-    """The API behind a proxy that answers event streams with a page of its own."""
+    """The API behind a proxy that answers event streams itself."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, content_type: bytes, body: bytes) -> None:
         self._app = app
+        self._headers = [(b"content-type", content_type)]
+        self._body = body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].endswith("/events"):
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": b"<html>"})
+            headers = self._headers
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": self._body})
             return
         await self._app(scope, receive, send)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [(b"text/html", b"<html>"), (b"text/event-stream", b""), (b"text/event-stream", b":\n\n")],
+    ids=["a page", "an empty stream", "a stream without events"],
+)
 @pytest.mark.parametrize("client", ["blocking", "asynchronous"])
 async def test_where_streams_do_not_get_through_it_polls(
-    api: TaskApi, client: str, monkeypatch: pytest.MonkeyPatch
+    api: TaskApi, client: str, answer: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def at_once(_seconds: float) -> None:
         return
@@ -138,7 +146,7 @@ async def test_where_streams_do_not_get_through_it_polls(
     monkeypatch.setattr(blocking, "sleep", lambda _seconds: None)
     monkeypatch.setattr(async_client, "asyncio", Loop)
     token = api.token(api.tenant())
-    with serve(_NoStreams(create_app(api.services))) as url:
+    with serve(_NoStreams(create_app(api.services), *answer)) as url:
         if client == "blocking":
             with Waybill(url, token, tls=NO_TLS) as waybill:
                 task = waybill.submit("orders", format="csv")
