@@ -6,8 +6,8 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -16,7 +16,19 @@ from waybill.infra.broker.port import Broker, BrokerUnavailable
 log = logging.getLogger(__name__)
 
 
-async def watch(broker: Broker) -> None:
+@asynccontextmanager
+async def watched(broker: Broker) -> AsyncIterator[None]:
+    """Watch `broker` while the block runs, and close it at the end."""
+    watching = asyncio.create_task(_watch(broker), name="watch")
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
+        await broker.close()
+
+
+async def _watch(broker: Broker) -> None:
     """Find out whether the broker lets us in, and takes messages; the API works without it."""
     try:
         await broker.connect()

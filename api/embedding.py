@@ -11,7 +11,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from waybill.api.app import create_app as build_app
-from waybill.api.background import join, relay_until, stopped_by_signals, watch
+from waybill.api.background import join, relay_until, stopped_by_signals, watched
 from waybill.api.session.host_login import GetPrincipal, HostLogin
 from waybill.exporter.datasets.dataset import Registry
 from waybill.infra.bootstrap import Stack
@@ -103,23 +103,20 @@ class MountedWaybill:
             app = build_app(services, host_login=login is not None, owns_process=False)
             # A Starlette application, so that its lifespan can be run from here.
             async with app.router.lifespan_context(app):
-                running = stack.worker(broker, relay).run(stop) if self._worker else relay.run()
-                job = running if self._worker else relay_until(stop, running)
-                jobs = [asyncio.create_task(job, name="waybill")]
-                jobs[0].add_done_callback(_report_end)
-                watching = asyncio.create_task(watch(broker), name="watch")
-                self._app = HostLogin(app, login) if login else app
-                try:
-                    yield
-                finally:
-                    self._app = None
-                    stop.set()
+                if self._worker:
+                    job = stack.worker(broker, relay).run(stop)
+                else:
+                    job = relay_until(stop, relay.run())
+                running = asyncio.create_task(job, name="waybill")
+                running.add_done_callback(_report_end)
+                async with watched(broker):
+                    self._app = HostLogin(app, login) if login else app
                     try:
-                        await join(jobs)
+                        yield
                     finally:
-                        watching.cancel()
-                        await asyncio.wait([watching])
-                        await broker.close()
+                        self._app = None
+                        stop.set()
+                        await join([running])
 
 
 def _report_end(job: asyncio.Task[Any]) -> None:

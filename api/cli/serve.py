@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from waybill.api.app import create_app
-from waybill.api.background import join, relay_until, watch
+from waybill.api.background import join, relay_until, watched
 from waybill.api.cli.api_processes import keep_running, stop_with_parent
 from waybill.api.cli.http_server import BACKLOG, Bounds, QuietServer, server_config
 from waybill.api.cli.open_files import raise_open_files_limit
@@ -132,17 +132,14 @@ async def run_server(
         jobs.append(asyncio.create_task(service.run(stop), name="worker"))
     elif relays:
         jobs.append(asyncio.create_task(relay_until(stop, relay.run()), name="relay"))
-    watching = asyncio.create_task(watch(broker), name="watch")
-    try:
-        ready(stop)
-        await _until_stopped(stop, jobs)
-    finally:
-        stop.set()
-        server.should_exit = True
-        await join(jobs)
-        watching.cancel()
-        await asyncio.wait([watching])
-        await broker.close()
+    async with watched(broker):
+        try:
+            ready(stop)
+            await _until_stopped(stop, jobs)
+        finally:
+            stop.set()
+            server.should_exit = True
+            await join(jobs)
 
 
 async def _run_processes(

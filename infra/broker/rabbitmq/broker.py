@@ -30,7 +30,7 @@ from waybill.infra.broker.rabbitmq.connection import (
 from waybill.infra.broker.rabbitmq.consumer import RabbitConsumer, WatchdogSettings
 from waybill.infra.broker.rabbitmq.declaring import check_rights
 from waybill.infra.broker.rabbitmq.delivery import FAILURE_HEADER
-from waybill.infra.broker.rabbitmq.earlier import EarlierQueues, find_earlier, take_over
+from waybill.infra.broker.rabbitmq.earlier import EarlierQueues, TakeOver, find_earlier
 from waybill.infra.broker.rabbitmq.installations import announce, others
 from waybill.infra.broker.rabbitmq.messages import wake_up_message
 from waybill.infra.broker.rabbitmq.publisher import Publisher
@@ -94,6 +94,7 @@ class RabbitBroker:
         self._publisher = Publisher(
             self._addresses, self._topology, publish_timeout, declare=declare
         )
+        self._take_over = TakeOver(self._publisher, self._topology)
         self._watch = QueueWatch(
             Publisher(self._addresses, self._topology, publish_timeout, declare=False),
             self._topology,
@@ -205,7 +206,7 @@ class RabbitBroker:
         if not self._topology.names.installation:
             return 0
         connection = await self._publisher.connection()
-        return await take_over(connection, self._publisher, self._topology, known)
+        return await self._take_over.run(connection, known)
 
     async def declare_topology(self) -> None:
         """Make every exchange and queue that is missing. Idempotent.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import monotonic
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity
@@ -22,6 +23,9 @@ from waybill.infra.broker.rabbitmq.topology import EARLIER, Topology
 
 #: Messages that the database is asked about at once.
 _BATCH = 200
+#: Looking for a queue that does not exist is an error in the log of the server. Only a process of
+#: an earlier version makes one.
+_ABSENT_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +58,38 @@ async def find_earlier(connection: AbstractConnection, topology: Topology) -> Ea
     )
 
 
-async def take_over(
-    connection: AbstractConnection, publisher: Publisher, topology: Topology, known: KnownTasks
-) -> int:
-    """Move what is ours to our own queues, one copy at a time, each confirmed; how many.
+class TakeOver:
+    """Empties the queues of earlier versions, again and again."""
 
-    Raises:
-        BrokerUnavailable: no answer. What was taken is delivered again, to anybody.
-    """
-    moved = 0
-    for name, exchange in _moves(topology):
-        async with answered(ANSWER_SECONDS):
-            channel = connection.channel(publisher_confirms=False)
-            await channel.initialize()
-            queue = await _existing(channel, name)
-        if queue is None:
-            continue
-        try:
-            moved += await _empty(queue, publisher, exchange, known)
-        finally:
+    def __init__(self, publisher: Publisher, topology: Topology) -> None:
+        self._publisher = publisher
+        self._topology = topology
+        #: When a queue that did not exist is looked for again, in seconds of the monotonic clock.
+        self._absent_until: dict[str, float] = {}
+
+    async def run(self, connection: AbstractConnection, known: KnownTasks) -> int:
+        """Move what is ours to our own queues, one copy at a time, each confirmed; how many.
+
+        Raises:
+            BrokerUnavailable: no answer. What was taken is delivered again, to anybody.
+        """
+        moved = 0
+        for name, exchange in _moves(self._topology):
+            if monotonic() < self._absent_until.get(name, 0.0):
+                continue
             async with answered(ANSWER_SECONDS):
-                await channel.close()
-    return moved
+                channel = connection.channel(publisher_confirms=False)
+                await channel.initialize()
+                queue = await _existing(channel, name)
+            if queue is None:
+                self._absent_until[name] = monotonic() + _ABSENT_SECONDS
+                continue
+            try:
+                moved += await _empty(queue, self._publisher, exchange, known)
+            finally:
+                async with answered(ANSWER_SECONDS):
+                    await channel.close()
+        return moved
 
 
 def _moves(topology: Topology) -> Iterator[tuple[str, str]]:
