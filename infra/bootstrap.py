@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Self
 
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.home import private_database, private_home
-from waybill.infra.config.settings import EMBEDDED, Settings
+from waybill.infra.config.settings import Settings
+from waybill.infra.config.store_settings import EMBEDDED
 from waybill.infra.sources.names import ROWS, TASKS
 
 if TYPE_CHECKING:
@@ -308,45 +309,17 @@ class Stack:
 
     def worker(self, broker: Broker, relay: Relay, queues: tuple[str, ...] = ()) -> WorkerService:
         """A worker for `queues`, or for all queues of the registry."""
-        from waybill.infra.broker.memory import MemoryBroker
-        from waybill.infra.files.background import BackgroundReconcile
-        from waybill.infra.notifications.delivery import build_deliverer
-        from waybill.infra.tasks.lifecycle.maintenance import Maintenance
-        from waybill.infra.tasks.lifecycle.outages import TaskOutages
-        from waybill.infra.tasks.lifecycle.pruning import Pruning
-        from waybill.infra.worker.audit_archiver import build_archiver
-        from waybill.infra.worker.service import WorkerService
-        from waybill.infra.worker.sweeper import Sweeper
+        from waybill.infra.worker.build import build_worker
 
-        settings = self.settings
-        maintenance, outages = Maintenance(self.engine), TaskOutages(self.engine)
-        if isinstance(broker, MemoryBroker):
-            # What an earlier process held in memory is gone; the rows say what it was.
-            maintenance.republish_overdue(after=timedelta(0))
-        return WorkerService(
+        return build_worker(
             self.worker_dependencies(),
             broker,
             relay,
-            Sweeper(
-                maintenance,
-                self.store,
-                lease=settings.lease,
-                retry_in=settings.retry_delays[0],
-                outages=outages,
-                give_up_after=settings.give_up_after,
-                pruning=Pruning(
-                    self.engine,
-                    keep_tasks=settings.task_retention,
-                    keep_notices=settings.notification_retention,
-                ),
-                audit_chain=self.audit_chain,
-                audit_archiver=build_archiver(settings, self.engine, self.store),
-                reconcile=BackgroundReconcile(self.reconciler, retention=settings.retention),
-            ),
-            build_deliverer(settings, self.engine),
-            self.dead_letters,
+            engine=self.engine,
+            dead_letters=self.dead_letters,
+            audit_chain=self.audit_chain,
+            reconciler=self.reconciler,
             queues=queues or self.registry.queues,
-            outages=outages,
         )
 
     def check_database(self, *, tables: bool = False, clock: bool = False) -> None:

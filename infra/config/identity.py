@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from waybill.infra.config.value_types import Seconds
+from waybill.infra.config.addresses import is_loopback
+from waybill.infra.config.stored_secret import MIN_SECRET_BYTES
+from waybill.infra.config.value_types import OptionalSecret, OptionalText, Seconds
 
 #: No claim of a provider has a longer name, and the longest paths are followed in no time.
 _CLAIM = r"[^\x00-\x20,]{1,200}"
@@ -18,6 +21,21 @@ _PATH = "A path such as `realm_access.roles` leads into an object; a name with d
 class IdentitySettings(BaseModel):
     """The part of `Settings` that is about tokens."""
 
+    jwt_secret: OptionalSecret = Field(
+        None, description="Shared HS256 secret. Default: a random one kept in WAYBILL_HOME."
+    )
+    jwks_url: OptionalText = Field(
+        None,
+        description="JWKS of the identity provider (RS256, ES256): the `jwks_uri` of its discovery "
+        "document.",
+    )
+    jwt_audience: str = Field("waybill", description="Expected `aud`.")
+    jwt_issuer: str = Field("waybill", description="Expected `iss`.")
+    trust_email_claim: bool = Field(
+        False,
+        description="Accept `email` of a token that has no `email_verified`. Only for identity "
+        "providers that verify every address: elsewhere users choose whom Waybill sends mails to.",
+    )
     jwt_user_claim: str = Field(
         "sub",
         pattern=f"^{_CLAIM}$",
@@ -43,3 +61,20 @@ class IdentitySettings(BaseModel):
         description="Seconds from `iat` to `exp` of a token at most; one that is valid for longer "
         "is refused. At most 30 days.",
     )
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _secret_is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes")
+        return value
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _keys_come_over_tls(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "https://none")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be https:// and the address of a key set")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("must be https://: over http:// anybody on the way chooses the keys")
+        return value

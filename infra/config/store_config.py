@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from waybill.infra.config.errors import BadSettings
-from waybill.infra.config.settings import AWS, Settings
+from waybill.infra.config.settings import Settings
+from waybill.infra.config.store_settings import AWS
 from waybill.storage.config import S3Config
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 
+from waybill.infra.config.database_settings import DatabaseSettings
+from waybill.infra.config.file_settings import FileSettings
+from waybill.infra.config.run_settings import RunSettings
 from waybill.infra.config.settings import Settings, environment_name
+from waybill.infra.config.store_settings import StoreSettings
 
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 
@@ -20,14 +24,19 @@ def settings_table() -> str:
         "| name | default | meaning |",
         "|---|---|---|",
     ]
-    # The fields of the class itself come first: everybody needs those.
-    for field, item in sorted(
-        Settings.model_fields.items(), key=lambda field: field[0] not in Settings.__annotations__
-    ):
+    for field, item in sorted(Settings.model_fields.items(), key=lambda entry: _group(entry[0])):
         name = environment_name(field)
         default = _shown(item.default, _DAY if name.endswith("_DAYS") else _SECOND)
         lines.append(f"| `{name}` | {default} | {item.description} |")
     return "\n".join(lines) + "\n"
+
+
+def _group(field: str) -> int:
+    """The place of a field's class in the table. What everybody needs comes first."""
+    classes = (Settings, DatabaseSettings, StoreSettings, FileSettings, RunSettings)
+    return next(
+        (n for n, part in enumerate(classes) if field in part.__annotations__), len(classes)
+    )
 
 
 def _shown(default: object, unit: timedelta) -> str:

@@ -12,7 +12,8 @@ from itertools import chain
 from waybill.infra.config.addresses import is_loopback, leaves_machine, password_of
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.notifications import parse_secrets
-from waybill.infra.config.settings import AWS, PREFIX, Settings
+from waybill.infra.config.settings import PREFIX, Settings
+from waybill.infra.config.store_settings import AWS
 
 #: Part of every secret in our examples, and of many others'.
 _PLACEHOLDERS = ("change-me", "change_me", "changeme")

@@ -19,7 +19,7 @@ from io import BytesIO
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from waybill.infra.config.settings import LEAST_AUDIT_AGE
+from waybill.infra.config.file_settings import LEAST_AUDIT_AGE
 from waybill.infra.db.batches import chosen_once
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.inserts import insert_ignoring
