@@ -43,6 +43,8 @@ def test_f85_a_process_that_stands_still_in_a_transaction_holds_no_lock_for_long
     other = create_engine(postgres_url)
     try:
         with frozen.connect() as silent, write_transaction(other) as connection:
+            # Only so that a failing test ends.
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '20s'")
             advisory_lock(silent, "a task")
             # Waits until the server has ended the silent session, and its lock with it.
             advisory_lock(connection, "a task")
@@ -53,3 +55,14 @@ def test_f85_a_process_that_stands_still_in_a_transaction_holds_no_lock_for_long
     finally:
         frozen.dispose()
         other.dispose()
+
+
+def test_f85_no_connection_may_be_silent_in_a_transaction_for_long(postgres_url: str):
+    engine = create_engine(postgres_url, pool_size=1)
+    try:
+        for transaction in (read_transaction, write_transaction, read_transaction):
+            with transaction(engine) as connection:
+                limit = connection.execute(sa.text("SHOW idle_in_transaction_session_timeout"))
+                assert limit.scalar_one() == "30s"
+    finally:
+        engine.dispose()

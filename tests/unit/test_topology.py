@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.wake_ups import RETRY_DELAYS
-from waybill.infra.broker.rabbitmq.topology import EARLIER, Topology
+from waybill.infra.broker.rabbitmq.topology import EARLIER, INSTALLATIONS, Names, Topology
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,13 @@ def test_every_queue_is_bound_to_an_exchange_that_is_declared():
     for queue in topology.all_queues():
         assert queue.exchange in exchanges
         assert queue.arguments.get("x-dead-letter-exchange", queue.exchange) in exchanges
+
+
+def test_f108_two_installations_share_no_name_but_that_of_their_list():
+    one, other = (
+        Topology(("orders",), RETRY_DELAYS, Names(name))
+        for name in ("aaaaaaaaaaaa", "bbbbbbbbbbbb")
+    )
+    for names in (Topology.exchanges, Topology.all_queues):
+        ours, theirs = ({spec.name for spec in names(topology)} for topology in (one, other))
+        assert ours & theirs == {INSTALLATIONS}

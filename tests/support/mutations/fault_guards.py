@@ -1,0 +1,178 @@
+"""Guards against faults, F80 to F108 of the matrix in docs/reliability.md."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.support.mutations.mutation import Mutation, always, finds_nothing, nothing
+from waybill.faults import Fault
+from waybill.infra.tasks.audit import Actor
+from waybill.infra.tasks.lifecycle import transitions
+from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
+
+
+def counted(connection, now, held, worker, *, waiting_for, code, message, delay) -> bool:
+    """What `postpone` does, as an attempt that counts."""
+    actor = Actor.worker(worker)
+    details = {"code": code, "message": message, "retry_in": delay}
+    return transitions.fail(connection, now, held, actor=actor, **details) is not None
+
+
+def beside_others(self, queue, worker, hint=None, *, alone=True, claim=FairScheduler.claim_next):
+    """What `claim_next` does, for a worker that says it is idle."""
+    return claim(self, queue, worker, hint)
+
+
+WORKER, LIFECYCLE = "waybill.infra.worker", "waybill.infra.tasks.lifecycle"
+CONTRACT = "contract/test_task_outages.py"
+
+FAULT_GUARDS = {
+    "f80 an attempt that is not counted": Mutation(
+        f"{LIFECYCLE}.transitions.postpone",
+        counted,
+        f"{CONTRACT}::test_a_fault_of_the_installation_counts_as_no_attempt[sqlite]",
+    ),
+    "f80 claims that stop": Mutation(
+        f"{WORKER}.outages.Outages._probe",
+        finds_nothing,
+        "unit/test_worker_outages.py::test_while_a_part_is_away_claims_wait_and_one_line_says_so",
+    ),
+    "f81 the source is a part of the installation": Mutation(
+        "waybill.infra.sources.errors.SourceAway.fault",
+        Fault.TASK,
+        "unit/test_failure_decisions.py",
+    ),
+    "f82 an end of waiting": Mutation(
+        f"{LIFECYCLE}.transitions.give_up",
+        always(False),
+        f"{CONTRACT}::test_a_time_ends_the_wait_and_not_a_count[sqlite]",
+    ),
+    "f83 a worker with a wrong clock": Mutation(
+        f"{WORKER}.outages.Outages._refuse_wrong_clock",
+        finds_nothing,
+        "unit/test_worker_outages.py::test_a_worker_whose_own_clock_is_wrong_is_ill",
+    ),
+    "f84 a task that runs alone": Mutation(
+        f"{LIFECYCLE}.scheduler.FairScheduler.claim_next",
+        beside_others,
+        f"{CONTRACT}::test_after_a_lost_worker_a_task_is_claimed_by_an_idle_worker_only[sqlite]",
+    ),
+    "f86 no archive under a rule that deletes": Mutation(
+        f"{WORKER}.audit_archiver.AuditArchiver._may_store",
+        always(True),
+        "contract/test_audit_archive.py"
+        "::test_f86_nothing_is_archived_where_a_rule_of_the_bucket_would_delete_it[sqlite]",
+    ),
+    "f88 tables of a newer version": Mutation(
+        "waybill.infra.db.migrate._Schema.is_newer",
+        property(always(False)),
+        "contract/test_migrations.py::test_f88_tables_of_a_newer_version_stay_as_they_are[sqlite]",
+    ),
+    "f90 a file that is gone": Mutation(
+        "waybill.infra.files.stored_files.StoredFiles.is_missing",
+        always(False),
+        "integration/test_api_file_missing.py"
+        "::test_f90_a_file_that_is_gone_is_reused_by_nobody[deleted]",
+    ),
+    "f91 most files cannot be gone": Mutation(
+        "waybill.infra.files.background._MANY",
+        1 << 30,
+        "integration/test_reconcile.py"
+        "::test_f91_the_sweeper_does_not_believe_that_most_files_are_gone[sqlite]",
+    ),
+    "f92 rules of others": Mutation(
+        "waybill.storage.lifecycle._beside",
+        lambda _, required, *rest: list(required.values()),
+        "integration/test_s3_buckets.py"
+        "::test_f92_installations_on_one_bucket_do_not_change_each_others_retention",
+    ),
+    "f95 the silent address last": Mutation(
+        "waybill.infra.broker.rabbitmq.addresses.BrokerAddresses.did_not_answer",
+        nothing,
+        "unit/test_broker_addresses.py"
+        "::test_f95_the_address_that_did_not_answer_last_is_asked_last",
+    ),
+    "f99 a lock while it lives": Mutation(
+        f"{WORKER}.worker_locks.fcntl.flock",
+        nothing,
+        "faults/test_ended_workers.py"
+        "::test_f99_a_worker_has_ended_once_and_only_when_its_process_has",
+    ),
+    "f100 a refusal in time": Mutation(
+        "waybill.api.http.admission.Lane.check",
+        nothing,
+        "unit/test_api_admission.py"
+        "::test_f100_what_would_come_too_late_is_refused_at_once_with_a_time",
+    ),
+    "f102 a pause between writes": Mutation(
+        "waybill.api.health.readiness._MAX_AGE",
+        timedelta(0),
+        "unit/test_api_readiness.py"
+        "::test_f102_what_writes_does_so_once_in_five_seconds_however_many_ask",
+    ),
+    "f105 a row without room": Mutation(
+        "waybill.exporter.rows.row_sizes._first_larger",
+        always(None),
+        "unit/test_row_sizes.py::test_f105_the_row_and_its_largest_column_are_named",
+    ),
+    "f106 room of all queues": Mutation(
+        f"{WORKER}.capacity.Capacity.is_full",
+        property(always(False)),
+        "unit/test_memory_budget.py::test_f106_all_queues_share_the_room_and_none_more_than_its_own",
+    ),
+    "f85 an end of silent transactions": Mutation(
+        "waybill.infra.db.engine._end_silent_transactions",
+        nothing,
+        "integration/test_database_connections.py"
+        "::test_f85_no_connection_may_be_silent_in_a_transaction_for_long",
+    ),
+    "f87 a batch that is chosen once": Mutation(
+        "waybill.infra.db.batches.chosen_once",
+        lambda query: query,
+        "contract/test_batches.py::test_f87_each_batch_is_chosen_once[sqlite]",
+    ),
+    "f89 another try after a lock": Mutation(
+        "waybill.infra.db.migrate._TRY_AGAIN",
+        (),
+        "integration/test_online_migrations.py"
+        "::test_f89_a_transaction_that_never_ends_is_named_after_a_time",
+    ),
+    "f93 links by the clock of the store": Mutation(
+        "waybill.storage.presign._TRUSTED_SKEW",
+        timedelta(days=1),
+        "unit/test_clocks.py::test_f93_a_link_is_dated_by_the_clock_of_the_store",
+    ),
+    "f93 a clock that is wrong": Mutation(
+        "waybill.infra.db.availability._MAX_SKEW",
+        timedelta(days=1),
+        "unit/test_clocks.py::test_f93_a_clock_that_is_off_by_more_than_half_a_minute_is_named",
+    ),
+    "f96 a confirm of each queue": Mutation(
+        "waybill.infra.broker.rabbitmq.broker.probe_queue",
+        finds_nothing,
+        "faults/test_unconfirmed_queues.py"
+        "::test_f96_a_queue_that_confirms_nothing_is_named_until_it_does_again",
+    ),
+    "f103 columns of one kind": Mutation(
+        "waybill.exporter.formats.xlsx.wide_rows._is_stackable",
+        always(False),
+        "unit/test_xlsx_wide_rows.py"
+        "::test_f103_columns_of_one_kind_are_one_step_however_many_they_are",
+    ),
+    "f104 a bound of cells": Mutation(
+        "waybill.exporter.formats.text_rows.CELLS_AT_ONCE",
+        1 << 50,
+        "unit/test_text_rows.py::test_f104_wide_rows_are_rendered_by_cells",
+    ),
+    "f107 exports that memory has room for": Mutation(
+        "waybill.infra.config.memory.MemoryBudget.exports_at_once",
+        property(always(1 << 20)),
+        "faults/test_memory_budget.py"
+        "::test_f106_what_memory_has_no_room_for_waits_unclaimed_and_then_runs",
+    ),
+    "f108 names of each installation": Mutation(
+        "waybill.infra.broker.rabbitmq.topology.Names.prefix",
+        property(always("exp.v1.")),
+        "unit/test_topology.py::test_f108_two_installations_share_no_name_but_that_of_their_list",
+    ),
+}
