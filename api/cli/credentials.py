@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from waybill.api.cli.attributes import attributes_of
 from waybill.api.cli.console import JsonFlag, emit
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.config.errors import BadSettings
@@ -29,6 +30,12 @@ def token(
         ),
     ] = None,
     email: Annotated[str | None, typer.Option(help="Mail address of the user.")] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An attribute, as name=value; several make a list. See `waybill export`."
+        ),
+    ] = None,
     link: Annotated[
         bool,
         typer.Option("--open", help="Print a link that logs in once, within five minutes."),
@@ -49,15 +56,16 @@ def token(
     from waybill.api.session.login_links import login_link
 
     settings, roles = load(), frozenset(role or ())
+    attributes = attributes_of(attribute or ())
     if link:
         if hours is not None:
             raise InvalidRequest("--hours is about tokens: a link of --open is valid for minutes.")
         address = url or settings.public_url or _LOCAL_ADDRESS
-        text = login_link(settings, address, user, tenant, roles, email)
+        text = login_link(settings, address, user, tenant, roles, email, attributes)
         emit({"link": text}, text, as_json=as_json)
         return
     ttl = None if hours is None else timedelta(hours=hours)
-    text = mint(settings, user, tenant, roles, ttl, email)
+    text = mint(settings, user, tenant, roles, ttl, email, attributes)
     emit({"token": text}, text, as_json=as_json)
 
 

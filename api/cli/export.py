@@ -13,11 +13,12 @@ from typing import Annotated
 
 import typer
 
+from waybill.api.cli.attributes import attributes_of
 from waybill.api.cli.console import JsonFlag, emit
 from waybill.api.cli.csv_options import read_csv_options
 from waybill.api.cli.progress import progress_bar
 from waybill.exporter.datasets.dataset import Dataset
-from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.datasets.principal import Attributes, Principal
 from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.formats.csv.profiles import PROFILES
 from waybill.exporter.formats.registry import FORMATS
@@ -49,6 +50,13 @@ def export(
         ),
     ] = "",
     param: Annotated[list[str] | None, typer.Option(help="A parameter, as key=value.")] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An attribute for row rules, as name=value; several of a name make a list. "
+            'Numbers, booleans and lists are those of JSON: 7 is a number, "7" a text.',
+        ),
+    ] = None,
     format_name: Annotated[
         str | None, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")
     ] = None,
@@ -90,7 +98,7 @@ def export(
         plan = plan_export(
             settings,
             dataset,
-            _operator(settings, dataset),
+            _operator(settings, dataset, attributes_of(attribute or ())),
             dict(_pair(item) for item in param or []),
             format_name or _format_of(output),
             filename=output.rpartition("/")[2],
@@ -120,10 +128,10 @@ def export(
     )
 
 
-def _operator(settings: Settings, dataset: Dataset) -> Principal:
+def _operator(settings: Settings, dataset: Dataset, attributes: Attributes) -> Principal:
     """The user of the command, who has the database already: every role that `dataset` asks for."""
     roles = frozenset(dataset.roles) | {settings.operator_role}
-    return Principal("operator", "local", roles)
+    return Principal("operator", "local", roles, attributes)
 
 
 def _undeclared(url: str, table: str | None, query: str | None) -> Dataset:

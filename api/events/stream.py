@@ -115,7 +115,7 @@ class Permission:
             return True
         self._verified_at = time.monotonic()
         try:
-            await run_in_threadpool(self._verifier.verify, self._identity.token)
+            await run_in_threadpool(self._verifier.verify_cookie, self._identity.token)
         except Unauthenticated:
             return False
         except (IdentityProviderDown, RevocationsUnread):

@@ -64,7 +64,8 @@ def identity_of(request: Request, context: Context) -> Identity:
         raise Unauthenticated("Two different tokens were sent.")
     if bearer is None:
         _check_sender(request, context)
-    identity = context.verifier.verify(bearer or session or "")
+    verifier = context.verifier
+    identity = verifier.verify(bearer) if bearer else verifier.verify_cookie(session or "")
     request.state.caller = identity.principal
     request.state.identity = identity
     return identity
@@ -136,7 +137,7 @@ def session_identity(request: Request, context: Context) -> Identity | None:
     if token is None:
         return None
     try:
-        return context.verifier.verify(token)
+        return context.verifier.verify_cookie(token)
     except Unauthenticated:
         return None
 

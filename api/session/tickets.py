@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import jwt
 
 from waybill.api.problems.errors import Unauthenticated
-from waybill.api.session.development_tokens import mint
+from waybill.api.session.session_tokens import issue
 from waybill.api.session.token_purpose import TICKET_TYPE
 
 if TYPE_CHECKING:
@@ -37,7 +37,4 @@ def exchange(context: Context, ticket: str) -> Identity:
     who = context.verifier.verify_ticket(ticket)
     if not context.services.tickets.use(who.issued):
         raise Unauthenticated
-    person = who.principal
-    return context.verifier.verify(
-        mint(settings, person.user, person.tenant, person.roles, email=who.email)
-    )
+    return context.verifier.verify_cookie(issue(settings, who.principal, who.email, "ticket"))

@@ -16,8 +16,9 @@ from typing import Any
 import jwt
 
 from waybill.api.problems.errors import Unauthenticated
-from waybill.api.session.claims import BadClaim, email_of, missing_role_claims, principal_of
+from waybill.api.session.claims import BadClaim, email_of, missing_claims, principal_of
 from waybill.api.session.provider_keys import ProviderKeys
+from waybill.api.session.session_tokens import SESSION_TYPE, is_session, key_of, person_of
 from waybill.api.session.token_purpose import LONGEST_TICKET_LIFE, TICKET_TYPE, other_purpose
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.settings import Settings
@@ -53,11 +54,22 @@ class Identity:
     token: str = field(repr=False)
     #: The mail address, if the identity provider states one.
     email: str | None = None
+    #: How they logged in, if a session token of ours says it: `ticket` or `oidc`.
+    way: str | None = None
 
     @property
     def expires_at(self) -> datetime:
         """When the token expires."""
         return self.issued.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """Whom claims speak of."""
+
+    principal: Principal
+    email: str | None
+    way: str | None = None
 
 
 class _NoAccessToken(ValueError):
@@ -111,7 +123,17 @@ class TokenVerifier:
             IdentityProviderDown: its keys are needed and have not been fetched.
             RevocationsUnread: the denylist has not been read yet.
         """
-        return self._verified(token, self._claims)
+        return self._verified(token, self._claims, self._person)
+
+    def verify_cookie(self, token: str) -> Identity:
+        """The identity in the session cookie: a session token, or what `verify` accepts.
+
+        Raises:
+            Unauthenticated, IdentityProviderDown, RevocationsUnread: as `verify`.
+        """
+        if not is_session(token):
+            return self.verify(token)
+        return self._verified(token, self._session_claims, _in_session)
 
     def verify_ticket(self, ticket: str) -> Identity:
         """The identity in `ticket`, which `verify` refuses. Whether it was used is not asked.
@@ -119,13 +141,19 @@ class TokenVerifier:
         Raises:
             Unauthenticated, RevocationsUnread: as `verify`.
         """
-        return self._verified(ticket, self._ticket_claims)
+        return self._verified(ticket, self._ticket_claims, self._person)
 
-    def _verified(self, token: str, claims_of: Callable[[str], dict[str, Any]]) -> Identity:
+    def _verified(
+        self,
+        token: str,
+        claims_of: Callable[[str], dict[str, Any]],
+        person_of: Callable[[dict[str, Any]], _Person],
+    ) -> Identity:
         if len(token) > _MAX_TOKEN_CHARS:
             raise _refused("longer than any token")
         try:
-            identity = self._identity(claims_of(token), token)
+            claims = claims_of(token)
+            identity = self._identity(person_of(claims), claims, token)
         except Unauthenticated:
             raise _refused("no key of WAYBILL_JWKS_URL has its id (kid)") from None
         except (BadClaim, _NoAccessToken) as error:
@@ -169,7 +197,16 @@ class TokenVerifier:
             raise _NoAccessToken("a ticket is valid for five minutes at most")
         return claims
 
-    def _decode(self, token: str, key: str | jwt.PyJWK, algorithms: list[str]) -> dict[str, Any]:
+    def _session_claims(self, token: str) -> dict[str, Any]:
+        verified = self._decode(token, key_of(self._settings), ["HS256"])
+        claims: dict[str, Any] = verified["payload"]
+        if verified["header"].get("typ") != SESSION_TYPE:
+            raise _NoAccessToken("header typ is not that of a session")
+        return claims
+
+    def _decode(
+        self, token: str, key: bytes | str | jwt.PyJWK, algorithms: list[str]
+    ) -> dict[str, Any]:
         return jwt.decode_complete(
             token,
             key,
@@ -180,22 +217,33 @@ class TokenVerifier:
             options={"require": _REQUIRED_CLAIMS},
         )
 
-    def _identity(self, claims: dict[str, Any], token: str) -> Identity:
+    def _person(self, claims: dict[str, Any]) -> _Person:
         principal = principal_of(claims, self._settings)
+        if not self._warned and (missing := missing_claims(claims, self._settings)):
+            # Once: a token without roles is a good one, and a wrong setting shows in every token.
+            self._warned = True
+            log.warning(
+                "a token without a claim that the settings name", extra={"missing": missing}
+            )
+        return _Person(principal, email_of(claims, trusted=self._settings.trust_email_claim))
+
+    def _identity(self, person: _Person, claims: dict[str, Any], token: str) -> Identity:
+        principal = person.principal
         if not self._settings.may_operate(principal.tenant):
             # Here, so that nothing behind it sees a role that this tenant cannot give.
             roles = principal.roles - {self._settings.operator_role}
             principal = replace(principal, roles=roles)
-        if not self._warned and (missing := missing_role_claims(claims, self._settings)):
-            # Once: a token without roles is a good one, and a wrong setting shows in every token.
-            self._warned = True
-            log.warning("a token without a claim for roles", extra={"missing": missing})
         return Identity(
             principal,
             _issued_token(principal, claims, token),
             token=token,
-            email=email_of(claims, trusted=self._settings.trust_email_claim),
+            email=person.email,
+            way=person.way,
         )
+
+
+def _in_session(claims: dict[str, Any]) -> _Person:
+    return _Person(person_of(claims), claims.get("email"), claims.get("way"))
 
 
 def _life(claims: Mapping[str, Any]) -> timedelta:

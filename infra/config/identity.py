@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import timedelta
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
 from waybill.infra.config.addresses import is_loopback
 from waybill.infra.config.stored_secret import MIN_SECRET_BYTES
@@ -16,6 +20,47 @@ _CLAIM = r"[^\x00-\x20,]{1,200}"
 #: No setting lets a token live longer, so that a revocation may end after this time.
 LONGEST_TOKEN_LIFE = timedelta(days=30)
 _PATH = "A path such as `realm_access.roles` leads into an object; a name with dots works, too."
+
+
+_ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+
+def _attributes(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs = []
+    for entry in filter(None, (item.strip() for item in value.split(","))):
+        name, separator, claim = (part.strip() for part in entry.partition("="))
+        claim = claim if separator else name
+        if not _ATTRIBUTE.fullmatch(name) or not re.fullmatch(_CLAIM, claim):
+            raise ValueError("must look like region,store=shop.id: a name, or name=claim")
+        pairs.append((name, claim))
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("names an attribute twice")
+    return tuple(pairs)
+
+
+def _role_map(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("{"):
+        entries = [
+            (theirs, ours)
+            for theirs, found in json.loads(value).items()
+            for ours in (found if isinstance(found, list) else [found])
+        ]
+    else:
+        split = [item.rpartition("=") for item in value.split(",") if item.strip()]
+        entries = [(theirs.strip(), ours.strip()) for theirs, _, ours in split]
+    if not all(isinstance(ours, str) and theirs and ours for theirs, ours in entries):
+        raise ValueError("must look like finance-team=sales,it-ops=waybill-operator")
+    return tuple(entries)
+
+
+#: Pairs of an attribute and the claim that states it.
+AttributeClaims = Annotated[tuple[tuple[str, str], ...], NoDecode, BeforeValidator(_attributes)]
+#: Pairs of a role of the provider's and one of ours.
+RoleMap = Annotated[tuple[tuple[str, str], ...], NoDecode, BeforeValidator(_role_map)]
 
 
 class IdentitySettings(BaseModel):
@@ -53,6 +98,17 @@ class IdentitySettings(BaseModel):
         pattern=f"^{_CLAIM}(,{_CLAIM})*$",
         description="Claim with the roles, a list of texts or one text; `scope` and `scp` are "
         "lists separated by spaces. Several claims, separated by commas, are taken together.",
+    )
+    role_map: RoleMap = Field(
+        (),
+        description="What the provider's roles are called here: "
+        "`finance-team=sales,it-ops=waybill-operator`. Roles that it does not name then count for "
+        'nothing. Names with commas: a JSON object, `{"CN=ops,OU=it": ["waybill-operator"]}`.',
+    )
+    jwt_attributes: AttributeClaims = Field(
+        (),
+        description="Claims for row rules, as `region,store=shop.id`: `user.attributes` of a "
+        "dataset then has `region` and `store`. Texts, whole numbers, booleans, and lists of them.",
     )
     max_token_life: Seconds = Field(
         timedelta(days=1),

@@ -102,7 +102,8 @@ def _personal(dataset: Dataset, params: Mapping[str, Any], user: Principal) -> l
     """
     if not dataset.about and dataset.decorate is None:
         return None
-    return [user.user, sorted(user.roles), dict(sorted(params.items()))]
+    caller = [user.user, sorted(user.roles), dict(sorted(user.attributes.items()))]
+    return [*caller, dict(sorted(params.items()))]
 
 
 def _columns(dataset: Dataset) -> list[list[str]]:

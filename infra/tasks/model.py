@@ -98,11 +98,15 @@ class Task:
     waiting_since: datetime | None = None
     #: No other export may run beside it in the same worker.
     run_alone: bool = False
+    #: Attributes of the owner at the time of asking.
+    attributes: dict[str, Any] | None = None
 
     @property
     def owner(self) -> Principal:
-        """The user who requested it, with the roles of that time."""
-        return Principal(self.created_by, self.tenant_id, frozenset(self.roles))
+        """The user who requested it, with the roles and attributes of that time."""
+        return Principal(
+            self.created_by, self.tenant_id, frozenset(self.roles), self.attributes or {}
+        )
 
     @property
     def identity(self) -> TaskRow:

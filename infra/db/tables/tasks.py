@@ -45,6 +45,8 @@ export_task = sa.Table(
     sa.Column("created_by", sa.Text(), nullable=False),
     # The roles at the time of asking; rights are checked again with them when it runs.
     sa.Column("roles", JSON, nullable=False),
+    # What else was known of the owner at that time, for row rules; NULL for nothing.
+    sa.Column("attributes", JSON),
     sa.Column("task_type", sa.Text(), nullable=False),
     sa.Column("queue", sa.Text(), nullable=False),
     sa.Column("format", sa.Text(), nullable=False),

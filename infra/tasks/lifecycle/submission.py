@@ -55,7 +55,7 @@ def submit(
 
 
 def _answer(connection: Connection, user: Principal, new: NewTask, limits: Limits) -> Submitted:
-    digest = _digest(new)
+    digest = _digest(user, new)
     reusing = _may_reuse(new)
     # The task that blocked an insert may end before it is found; then the next round inserts.
     for _ in range(4):
@@ -82,7 +82,7 @@ def reusable(connection: Connection, user: Principal, new: NewTask) -> Task | No
     """The finished task whose file `submit` would give for `new`, if there is one."""
     if not _may_reuse(new):
         return None
-    request = _Request(connection, database_now(connection), user, new, _digest(new))
+    request = _Request(connection, database_now(connection), user, new, _digest(user, new))
     source = request.fresh_file()
     return Task.from_row(source) if source else None
 
@@ -151,6 +151,7 @@ class _Request:
             "tenant_id": user.tenant,
             "created_by": user.user,
             "roles": sorted(user.roles),
+            "attributes": dict(user.attributes) or None,
             "task_type": new.task_type,
             "queue": new.queue,
             "format": new.format,
@@ -185,11 +186,15 @@ def _find_twin(connection: Connection, user: Principal, new: NewTask, digest: st
     return Task.from_row(row) if row else None
 
 
-def _digest(new: NewTask) -> str:
-    """SHA-256 over everything that was requested, notifications and options included."""
+def _digest(user: Principal, new: NewTask) -> str:
+    """SHA-256 over everything that was requested, notifications and options included.
+
+    So are the attributes of its owner: rows depend on them.
+    """
     more: list[dict[str, Any]] = [dict(new.notify)] if new.notify else []
     # With its name, so that it is never taken for the targets of a notification.
     more += [{"options": dict(new.options)}] if new.options else []
+    more += [{"attributes": dict(user.attributes)}] if user.attributes else []
     canonical = json.dumps(
         [new.task_type, new.format, dict(new.params), new.asked_filename, *more],
         sort_keys=True,
