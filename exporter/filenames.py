@@ -38,16 +38,26 @@ _UNSEEN = frozenset(
 _EXTENSIONS = re.compile(r"(?:\.[A-Za-z0-9]{1,8}){1,2}$")
 
 
-def render_filename(pattern: str, *, name: str, today: date, extension: str) -> str:
-    """The file name for `pattern`, in which ``{name}`` and ``{today}`` may stand.
+_PLACEHOLDERS = frozenset({"name", "today", "filters"})
+#: A placeholder of the filters, with the separator that belongs to it.
+_FILTERS = re.compile(r"[-_ ]?\{filters\}")
 
-    `extension` comes without a dot and is added unless it is there already.
+
+def render_filename(
+    pattern: str, *, name: str, today: date, extension: str, filters: str = ""
+) -> str:
+    """The file name for `pattern`, in which ``{name}``, ``{today}`` and ``{filters}`` may stand.
+
+    Without `filters` their placeholder goes, and the separator before it. `extension` comes
+    without a dot and is added unless it is there already.
 
     Raises:
         InvalidRequest: the pattern holds another placeholder, or the name a line break.
     """
     check_pattern(pattern)
-    text = pattern.format(name=name, today=today.isoformat())
+    if not filters:
+        pattern = _FILTERS.sub("", pattern) or "{name}"
+    text = pattern.format(name=name, today=today.isoformat(), filters=filters)
     if not text.casefold().endswith(f".{extension}"):
         text = f"{text}.{extension}"
     return safe_filename(text)
@@ -64,8 +74,15 @@ def check_pattern(pattern: str) -> None:
     except ValueError:
         raise InvalidRequest("The file name has a brace without its partner.") from None
     for _, field, form, conversion in parts:
-        if field is not None and (field not in ("name", "today") or form or conversion):
-            raise InvalidRequest(f"The file name may hold {{name}} and {{today}}, not {{{field}}}.")
+        if field is not None and (field not in _PLACEHOLDERS or form or conversion):
+            raise InvalidRequest(
+                f"The file name may hold {{name}}, {{today}} and {{filters}}, not {{{field}}}."
+            )
+
+
+def with_filters(pattern: str) -> str:
+    """`pattern` with a place for the filters, at its end unless it has one."""
+    return pattern if "{filters}" in pattern else f"{pattern}-{{filters}}"
 
 
 def safe_filename(text: str) -> str:

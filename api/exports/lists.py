@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from datetime import UTC, datetime
 
 from waybill.api.context import Context
@@ -13,6 +14,7 @@ from waybill.api.languages import Language
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.tasks.model import Task
+from waybill.infra.tasks.queries.owned import ListOrder, TaskFilter
 
 
 def read_list(
@@ -21,39 +23,31 @@ def read_list(
     """The part of `user`'s tasks that `query` asks for.
 
     Raises:
-        InvalidRequest: both a page and a cursor.
+        InvalidRequest: both a page and a cursor, or a cursor with another order.
         BadCursor: the cursor was issued for another caller or filter.
     """
-    narrowed = ListFilter(tuple(query.status), query.type, query.q)
+    narrowed = TaskFilter(
+        tuple(query.status), query.type, query.q, query.created_from, query.created_before
+    )
     if query.cursor is None:
         return _read_page(context, user, query, narrowed, language)
     if query.page is not None:
         raise InvalidRequest("Use either a page or a cursor.")
-    position = context.cursors.read(user, narrowed, query.cursor) if query.cursor else None
-    tasks = context.services.requests.after(
-        user,
-        position,
-        statuses=query.status,
-        task_type=query.type,
-        name_part=query.q,
-        limit=query.page_size + 1,
-    )
+    if query.sort != ListOrder.NEWEST:
+        raise InvalidRequest("A cursor reads newest first. Use a page for another order.")
+    position = context.cursors.read(user, _scope(narrowed), query.cursor) if query.cursor else None
+    tasks = context.services.requests.after(user, position, narrowed, limit=query.page_size + 1)
     shown, more = split_page(tasks, query.page_size)
     return _part(context, user, query, narrowed, shown, language, more=more)
 
 
 def _read_page(
-    context: Context, user: Principal, query: ListQuery, narrowed: ListFilter, language: Language
+    context: Context, user: Principal, query: ListQuery, narrowed: TaskFilter, language: Language
 ) -> TaskPage:
     page = query.page or 1
     offset = (page - 1) * query.page_size
     found = context.services.requests.page(
-        user,
-        statuses=query.status,
-        task_type=query.type,
-        name_part=query.q,
-        offset=offset,
-        limit=query.page_size,
+        user, narrowed, order=query.sort, offset=offset, limit=query.page_size
     )
     more = offset + len(found.tasks) < found.total
     part = _part(context, user, query, narrowed, found.tasks, language, more=more)
@@ -64,7 +58,7 @@ def _part(
     context: Context,
     user: Principal,
     query: ListQuery,
-    narrowed: ListFilter,
+    narrowed: TaskFilter,
     tasks: list[Task],
     language: Language,
     *,
@@ -72,8 +66,8 @@ def _part(
 ) -> TaskPage:
     now = datetime.now(UTC)
     following = (
-        context.cursors.write(user, narrowed, tasks[-1].created_at, tasks[-1].id)
-        if more and tasks
+        context.cursors.write(user, _scope(narrowed), tasks[-1].created_at, tasks[-1].id)
+        if more and tasks and query.sort == ListOrder.NEWEST
         else None
     )
     return TaskPage(
@@ -83,3 +77,8 @@ def _part(
         page_size=query.page_size,
         next=following,
     )
+
+
+def _scope(narrowed: TaskFilter) -> ListFilter:
+    """The filter that a cursor is bound to."""
+    return ListFilter(*astuple(narrowed))

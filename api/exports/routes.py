@@ -13,15 +13,17 @@ from fastapi.responses import RedirectResponse
 from waybill.api.context import ContextDep, ServicesDep
 from waybill.api.exports.downloads import describing_link, sign_link, task_to_show
 from waybill.api.exports.lists import read_list
+from waybill.api.exports.places import read_places
 from waybill.api.exports.schemas import (
     DownloadLink,
     ExportRequest,
     ListQuery,
+    PlaceList,
     SubmittedTask,
     TaskBody,
     TaskPage,
 )
-from waybill.api.exports.service import retry_export, submit_export
+from waybill.api.exports.service import retry_export, run_again, submit_export
 from waybill.api.exports.view import (
     TASKS_PATH,
     body_of,
@@ -97,6 +99,12 @@ def list_tasks(
 ) -> TaskPage:
     """The caller's tasks, newest first."""
     return read_list(context, user, query, language)
+
+
+@router.get("/queue", response_model=PlaceList, responses=problem_docs(401))
+def queue(user: Caller, services: ServicesDep) -> PlaceList:
+    """Where the caller's waiting exports stand in their queues, and about when they start."""
+    return read_places(services, user)
 
 
 @router.get(
@@ -196,6 +204,31 @@ def retry(
     Its `notify` is judged again.
     """
     submitted = retry_export(services, user, task_id, email)
+    return submitted_response(submitted, response, HTTPStatus.CREATED)
+
+
+@router.post(
+    "/{task_id:uuid}/run-again",
+    status_code=HTTPStatus.CREATED,
+    response_model=SubmittedTask,
+    responses={
+        200: {"model": SubmittedTask, "description": "The same export is running already."},
+        **problem_docs(401, 403, 404, 409, 422, 429, 503),
+    },
+)
+def again(
+    task_id: UUID,
+    user: Caller,
+    services: ServicesDep,
+    response: Response,
+    email: CallerEmail,
+    idempotency_key: IdempotencyKey = None,
+) -> SubmittedTask:
+    """Submit the same request as a new task, also of an export that has a file.
+
+    An automatic file name is made anew, with the date of today. Its `notify` is judged again.
+    """
+    submitted = run_again(services, user, task_id, idempotency_key, email)
     return submitted_response(submitted, response, HTTPStatus.CREATED)
 
 

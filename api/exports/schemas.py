@@ -9,10 +9,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from waybill.api.http.paging import MAX_PAGE, MAX_PAGE_SIZE, PlainText
+from waybill.api.http.timestamps import Timestamp
 from waybill.exporter.formats.csv.options import CsvOptions
 from waybill.exporter.formats.registry import FORMATS
 from waybill.infra.config.value_types import MAX_MAIL_ADDRESS_CHARS
 from waybill.infra.notifications.webhook_targets import MAX_URL_CHARS
+from waybill.infra.tasks.queries.owned import ListOrder
 from waybill.infra.tasks.states import TaskStatus
 
 
@@ -79,7 +81,17 @@ class ListQuery(BaseModel):
 
     status: list[TaskStatus] = Field(default_factory=list, description="Any of these; repeatable.")
     type: PlainText | None = Field(None, description="Name of a dataset.")
-    q: PlainText | None = Field(None, description="Part of a file name, in any case.")
+    q: PlainText | None = Field(
+        None,
+        description="Words that the file name or the value of a filter has, in any case. All of "
+        "them are needed.",
+    )
+    created_from: Timestamp | None = Field(None, description="Made at this moment or later.")
+    created_before: Timestamp | None = Field(None, description="Made before this moment.")
+    sort: ListOrder = Field(
+        ListOrder.NEWEST,
+        description="The order of a page; `-` means the largest first. Cursors read newest first.",
+    )
     page: int | None = Field(None, ge=1, le=MAX_PAGE)
     page_size: int = Field(20, ge=1, le=MAX_PAGE_SIZE)
     cursor: str | None = Field(None, max_length=500, description="`next` of the previous part.")
@@ -155,6 +167,12 @@ class TaskBody(BaseModel):
         description="What a `PENDING` task waits for while a part of the installation is away."
     )
     filename: str
+    filename_pattern: str | None = Field(
+        description="The name as it was asked for, with its placeholders; null if it is automatic."
+    )
+    csv: CsvOptions | None = Field(
+        description="How its CSV is written, where that is not the installation's default."
+    )
     size_bytes: int | None
     sha256: str | None
     rows: int | None
@@ -191,6 +209,20 @@ class TaskPage(BaseModel):
     page: int | None = Field(description="Number of this page; null when read by cursor.")
     page_size: int
     next: str | None = Field(description="Cursor of the next part; null at the end.")
+
+
+class Place(BaseModel):
+    """Where a waiting export stands in its queue."""
+
+    task_id: UUID
+    position: int = Field(description="1 is the next one. Other tenants' exports count as well.")
+    starts_in_seconds: int = Field(description="About when it starts; 0 means now.")
+
+
+class PlaceList(BaseModel):
+    """The caller's exports that wait for a worker, oldest first."""
+
+    items: list[Place]
 
 
 class DownloadLink(BaseModel):

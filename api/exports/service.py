@@ -100,15 +100,7 @@ def retry_export(
     authorise_again(services, user, task)
     # One whose file is gone can be retried as well, whether or not a download has noticed it.
     services.files.is_missing(task)
-    plan = plan_export(
-        services.settings,
-        services.registry[task.task_type],
-        user,
-        task.params,
-        task.format,
-        filename=task.filename,
-        csv=csv_options(task.options),
-    )
+    plan = _plan_again(services, user, task, filename=task.filename)
     notify = services.notification_rules.check_again(user.tenant, task.notify or {}, own_address)
     _note_audit_export(services, user, plan)
     shared, most = _single_flight(services, plan), services.settings.max_attempts
@@ -119,6 +111,77 @@ def retry_export(
     )
     services.wake_relay()
     return submitted
+
+
+def run_again(
+    services: Services,
+    user: Principal,
+    task_id: UUID,
+    idempotency_key: str | None = None,
+    own_address: str | None = None,
+) -> Submitted:
+    """Submit what a task of the caller's exports as a new task, whatever became of the first.
+
+    An automatic file name is made anew, with the date of today.
+
+    Raises:
+        TaskNotFound, PermissionDenied, InvalidRequest, BadNotificationTarget, IdempotencyMismatch,
+        NotNow.
+    """
+    task = services.requests.get(user, task_id)
+    authorise_again(services, user, task)
+    pattern = _pattern_of(task)
+    plan = _plan_again(services, user, task, pattern=pattern)
+    notify = services.notification_rules.check_again(user.tenant, task.notify or {}, own_address)
+    _note_audit_export(services, user, plan)
+    new = NewTask(
+        task_type=plan.dataset.name,
+        queue=plan.dataset.queue,
+        format=plan.format.name,
+        params=plan.param_values,
+        filename=plan.filename,
+        asked_filename=pattern,
+        max_attempts=services.settings.max_attempts,
+        idempotency_key=idempotency_key,
+        parent_id=task.id,
+        notify=notify or None,
+        options=plan.options,
+        single_flight=_single_flight(services, plan),
+    )
+    _check_reusable(services, user, new)
+    submitted = services.requests.submit(user, new)
+    services.wake_relay()
+    return submitted
+
+
+def _plan_again(
+    services: Services,
+    user: Principal,
+    task: Task,
+    *,
+    filename: str | None = None,
+    pattern: str = "",
+) -> ExportPlan:
+    """The plan of `task` once more, for its owner of now; all its options count."""
+    return plan_export(
+        services.settings,
+        services.registry[task.task_type],
+        user,
+        task.params,
+        task.format,
+        filename=filename,
+        filename_pattern=pattern,
+        csv=csv_options(task.options),
+    )
+
+
+def _pattern_of(task: Task) -> str:
+    """The file name that was asked for; empty for an automatic one."""
+    if task.filename_pattern is not None:
+        return task.filename_pattern
+    # Of an older version only the finished name is on record. The date of its day moves on.
+    escaped = task.filename.replace("{", "{{").replace("}", "}}")
+    return escaped.replace(task.created_at.date().isoformat(), "{today}")
 
 
 def authorise_again(services: Services, user: Principal, task: Task) -> None:

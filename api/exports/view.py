@@ -19,6 +19,7 @@ from waybill.api.exports.schemas import (
     Waiting,
 )
 from waybill.api.languages import Language
+from waybill.infra.exports.plan import csv_options
 from waybill.infra.tasks.lifecycle.submission import Submitted
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.states import LIVE, TaskStatus
@@ -28,6 +29,9 @@ TASKS_PATH = "/api/export-tasks"
 
 #: Seconds between polls of a live task; the last one repeats. From the API contract.
 _POLL_SECONDS = (2, 4, 8, 15)
+
+#: The share of the rows after which their pace alone tells the time left.
+_PACE_IS_KNOWN = 0.25
 
 
 def task_address(task_id: UUID) -> str:
@@ -61,6 +65,8 @@ def body_of(
         last_error=_last_error(task, language),
         waiting=_waiting(task),
         filename=task.filename,
+        filename_pattern=task.filename_pattern or None,
+        csv=csv_options(task.options),
         size_bytes=task.size_bytes,
         sha256=task.sha256,
         rows=task.rows_written,
@@ -161,16 +167,24 @@ def link_lives(task: Task, now: datetime) -> bool:
 def _eta_seconds(task: Task) -> int | None:
     """Seconds left, from the rows and time up to the last heartbeat: fixed for a task version.
 
-    Before the first rows, the estimate made at the start counts. A second attempt starts again at
-    row 0 but keeps `started_at`, so the result would be far too long, and there is none.
+    At the start the estimate counts, and the more rows are done, the more their pace: the first
+    rows come late, after the count and the first bytes of the database, so their pace alone would
+    be far too slow. A second attempt starts again at row 0 but keeps `started_at`, so the result
+    would be far too long, and there is none.
     """
     if task.status != TaskStatus.PROCESSING or task.attempt != 1 or task.started_at is None:
         return None
     elapsed = (task.updated_at - task.started_at).total_seconds()
-    if not task.rows_done or task.rows_total is None:
-        left = None if task.predicted_seconds is None else task.predicted_seconds - elapsed
+    estimated = task.predicted_seconds
+    if not task.rows_done or not task.rows_total:
+        left = None if estimated is None else estimated - elapsed
         return round(left) if left is not None and left > 0 else None
-    return round(elapsed / task.rows_done * max(0, task.rows_total - task.rows_done))
+    done = min(1.0, task.rows_done / task.rows_total)
+    by_pace = elapsed / done * (1 - done)
+    if estimated is None:
+        return round(by_pace)
+    weight = min(1.0, done / _PACE_IS_KNOWN)
+    return round(weight * by_pace + (1 - weight) * estimated * (1 - done))
 
 
 def _predicted(task: Task) -> Predicted | None:

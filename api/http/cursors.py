@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -21,7 +21,9 @@ class ListFilter:
 
     statuses: tuple[str, ...] = ()
     task_type: str | None = None
-    name_part: str | None = None
+    words: str | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
 
 
 class Cursors:
@@ -54,8 +56,9 @@ class Cursors:
 
         No salt equals the key that signs tokens, so a cursor's signature is never a token's.
         """
-        scope = [sorted(narrowed.statuses), narrowed.task_type, narrowed.name_part]
-        salt = "waybill cursor\0" + json.dumps([user.tenant, user.user, *scope])
+        statuses, *others = astuple(narrowed)
+        scope = [user.tenant, user.user, sorted(statuses), *others]
+        salt = "waybill cursor\0" + json.dumps(scope, default=str)
         return URLSafeSerializer(
             self._key(),
             salt=salt,

@@ -35,7 +35,9 @@ _TASK = {
     "retry_count": 0,
     "last_error": None,
     "waiting": None,
-    "filename": "orders-2026-03-01.xlsx",
+    "filename": "orders-2026-03-01-Lisbon.xlsx",
+    "filename_pattern": None,
+    "csv": None,
     "size_bytes": 65536,
     "sha256": _DIGEST,
     "rows": 1200,
@@ -175,6 +177,9 @@ _BETTER_FORMAT = {
 }
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "PlaceList": {
+        "items": [{"task_id": _TASK_ID, "position": 3, "starts_in_seconds": 20}],
+    },
     "TaskBody": _TASK,
     "SubmittedTask": {**_TASK_WITHOUT_LINK, "deduplicated": False},
     "TaskPage": {

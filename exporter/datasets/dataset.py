@@ -154,7 +154,8 @@ def dataset(
     rights give equal queries. `about` and `decorate` files are never shared between users.
 
     Raises:
-        InvalidRequest: `filename` holds a placeholder other than ``{name}`` and ``{today}``.
+        InvalidRequest: `filename` holds another placeholder than ``{name}``, ``{today}`` and
+            ``{filters}``; without the last, what the filters are is added at the end.
     """
     check_pattern(filename)
 

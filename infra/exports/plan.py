@@ -17,10 +17,11 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 
 from waybill.exporter.datasets.dataset import Dataset, Query
+from waybill.exporter.datasets.filter_names import filter_names
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
-from waybill.exporter.filenames import render_filename
+from waybill.exporter.filenames import render_filename, with_filters
 from waybill.exporter.formats.csv.options import CsvOptions, options_of
 from waybill.exporter.formats.csv.profiles import PROFILES
 from waybill.exporter.formats.parquet_profiles import PARQUET_PROFILES
@@ -113,7 +114,7 @@ def plan_export(
     """Check an export and plan it. Nothing is read, and the dataset's function is not called yet.
 
     `params` are raw values. `filename` is the finished name of the file; without it, the name is
-    made of `filename_pattern`, or of the dataset's own pattern, and today's date.
+    made of `filename_pattern`, or of the dataset's own pattern with the filters, and today's date.
 
     Raises:
         PermissionDenied: `principal` may not export `dataset`.
@@ -124,10 +125,11 @@ def plan_export(
     file_format = _format(settings, format_name, csv)
     if filename is None:
         filename = render_filename(
-            filename_pattern or dataset.filename,
+            filename_pattern or with_filters(dataset.filename),
             name=dataset.name,
             today=datetime.now(ZoneInfo(settings.timezone)).date(),
             extension=file_format.extension,
+            filters=filter_names(parsed),
         )
     return ExportPlan(dataset, parsed, principal, file_format, filename, task_id, settings)
 

@@ -100,6 +100,8 @@ class Task:
     run_alone: bool = False
     #: Attributes of the owner at the time of asking.
     attributes: dict[str, Any] | None = None
+    #: The name as it was asked for: empty for an automatic one, None if that is not on record.
+    filename_pattern: str | None = None
 
     @property
     def owner(self) -> Principal:
@@ -149,6 +151,8 @@ class NewTask:
     #: The file name as requested, before a date was inserted: the same request sent again after
     #: midnight is still the same request.
     asked_filename: str = ""
+    #: The same, for running it again; None: as `asked_filename`.
+    filename_pattern: str | None = None
     idempotency_key: str | None = None
     parent_id: UUID | None = None
     #: Where to send the notification of the end: a target for each channel.
@@ -178,6 +182,7 @@ class NewTask:
             params=task.params,
             filename=task.filename,
             asked_filename=task.filename,
+            filename_pattern=task.filename_pattern,
             max_attempts=max_attempts,
             parent_id=task.id,
             notify=(task.notify if notify is None else notify) or None,

@@ -20,6 +20,8 @@ PROTECTED = [
     ("GET", f"{TASKS}/0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10/download"),
     ("POST", f"{TASKS}/0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10/cancel"),
     ("POST", f"{TASKS}/0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10/retry"),
+    ("POST", f"{TASKS}/0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10/run-again"),
+    ("GET", f"{TASKS}/queue"),
     ("DELETE", f"{TASKS}/0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10"),
 ]
 
@@ -133,6 +135,7 @@ def test_r19_another_site_changes_nothing_with_the_cookie(api: TaskApi, origin: 
         ("POST", TASKS),
         ("POST", f"{TASKS}/{task['id']}/cancel"),
         ("POST", f"{TASKS}/{task['id']}/retry"),
+        ("POST", f"{TASKS}/{task['id']}/run-again"),
         ("DELETE", f"{TASKS}/{task['id']}"),
         ("POST", "/session/end"),
         ("POST", "/session"),

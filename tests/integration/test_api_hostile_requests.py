@@ -123,7 +123,14 @@ R30_IDS = [
 @pytest.mark.parametrize("task_id", R30_IDS)
 @pytest.mark.parametrize(
     ("method", "tail"),
-    [("GET", ""), ("GET", "/download"), ("POST", "/cancel"), ("POST", "/retry"), ("DELETE", "")],
+    [
+        ("GET", ""),
+        ("GET", "/download"),
+        ("POST", "/cancel"),
+        ("POST", "/retry"),
+        ("POST", "/run-again"),
+        ("DELETE", ""),
+    ],
 )
 def test_r30_what_is_no_task_id_is_no_task(
     api: TaskApi, task_id: str, method: str, tail: str

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
 import httpx2
 import pytest
+import sqlalchemy as sa
 
 from tests.support.servers.task_api import TASKS, TaskApi, ask
+from waybill.infra.db.tables import export_task
 
 
 def fill(client: httpx2.Client, count: int) -> list[str]:
@@ -137,3 +142,105 @@ def test_a_list_is_searched_by_a_part_of_the_file_name(api: TaskApi) -> None:
     assert found("lisbon", cursor=page["next"]) == [made["Lisbon 100% _a_"]]
     other = client.get(TASKS, params={"q": "c", "cursor": page["next"]})
     assert other.json()["code"] == "bad_cursor"
+
+
+def test_a_search_finds_words_of_names_and_filters_in_any_case_and_script(api: TaskApi) -> None:
+    client = api.person()
+    berlin = ask(client, params={"city": "Berlin", "status": "paid"}, filename="monday")["id"]
+    cologne = ask(client, params={"city": "KÖLN", "at_least": 7}, filename="tuesday")["id"]
+    chinese = ask(client, params={"city": "上海"}, filename="星期三")["id"]
+
+    def found(words: str) -> list[str]:
+        return ids(client.get(TASKS, params={"q": words}))
+
+    assert found("berlin") == found("PAID monday") == found("erli day") == [berlin]
+    assert found("köln") == found("7") == [cologne]
+    assert found("上海") == found("期三") == [chinese]
+    assert found("day") == [cologne, berlin]
+    # Names of parameters are not searched, nor do `%` and `_` stand for others.
+    assert found("at_least") == found("%") == found("berlin köln") == []
+
+
+def test_a_task_of_an_older_version_is_found_by_its_name(api: TaskApi) -> None:
+    client = api.person()
+    task = ask(client, params={"city": "Berlin"}, filename="Old-File")
+    with api.engine.begin() as connection:
+        which = export_task.c.id == UUID(task["id"])
+        connection.execute(sa.update(export_task).where(which).values(search_text=None))
+
+    assert ids(client.get(TASKS, params={"q": "old-file"})) == [task["id"]]
+    assert ids(client.get(TASKS, params={"q": "berlin"})) == []
+
+
+def test_a_list_is_narrowed_by_the_time_of_asking(api: TaskApi) -> None:
+    client = api.person()
+    old, new = fill(client, 2)[::-1]
+    with api.engine.begin() as connection:
+        which = export_task.c.id == UUID(old)
+        moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        connection.execute(sa.update(export_task).where(which).values(created_at=moment))
+
+    day = {"created_from": "2026-03-01T12:00:00Z", "created_before": "2026-03-01T12:00:01Z"}
+    assert ids(client.get(TASKS, params=day)) == [old]
+    assert ids(client.get(TASKS, params={"created_before": "2026-03-01T12:00:00Z"})) == []
+    assert ids(client.get(TASKS, params={"created_from": "2026-03-01T14:00:00+01:00"})) == [new]
+    refused = client.get(TASKS, params={"created_from": "2026-03-01"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+
+
+def test_a_page_is_sorted_by_name_size_age_and_state(api: TaskApi) -> None:
+    client = api.person()
+    big, small, _live, failed = (
+        ask(client, params={"at_least": number}, filename=name)
+        for number, name in enumerate(("b-big", "C-small", "a-live", "d-failed"))
+    )
+    for task, size in ((big, 2000), (small, 1000)):
+        api.finish(task)
+        with api.engine.begin() as connection:
+            which = export_task.c.id == UUID(task["id"])
+            connection.execute(sa.update(export_task).where(which).values(size_bytes=size))
+    api.fail(failed)
+
+    def names(order: str) -> list[str]:
+        items = client.get(TASKS, params={"sort": order}).json()["items"]
+        return [item["filename"][0].lower() for item in items]
+
+    assert names("-created_at") == ["d", "a", "c", "b"]
+    assert names("created_at") == ["b", "c", "a", "d"]
+    assert names("filename") == ["a", "b", "c", "d"]
+    assert names("-filename") == ["d", "c", "b", "a"]
+    assert names("-size_bytes") == ["b", "c", "d", "a"]
+    assert names("size_bytes") == ["c", "b", "d", "a"]
+    assert names("status") == ["a", "d", "c", "b"]
+
+
+def test_pages_of_another_order_have_no_cursor(api: TaskApi) -> None:
+    client = api.person()
+    fill(client, 3)
+
+    page = client.get(TASKS, params={"sort": "filename", "page_size": 2})
+    refused = client.get(TASKS, params={"sort": "filename", "cursor": ""})
+
+    assert page.json()["next"] is None
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+
+
+def test_waiting_exports_know_their_place_in_the_queue(api: TaskApi) -> None:
+    client = api.person()
+    # Tests share the queue of orders; the ledger's is this test's alone.
+    person = api.person(roles=("finance",))
+    for year in (2020, 2021):
+        ask(api.person(roles=("finance",)), type="ledger", params={"year": year})
+    first, second = (ask(person, type="ledger", params={"year": year}) for year in (2022, 2023))
+    retrying = ask(person, type="ledger", params={"year": 2024})
+    api.fail(retrying, retry_in=timedelta(minutes=5))
+    ended = ask(person, type="ledger", params={"year": 2025})
+    person.post(f"{TASKS}/{ended['id']}/cancel")
+
+    places = person.get(f"{TASKS}/queue").json()["items"]
+
+    assert [place["task_id"] for place in places] == [first["id"], second["id"]]
+    ahead = [place["position"] for place in places]
+    assert ahead[1] == ahead[0] + 1
+    assert ahead[0] >= 3
+    assert client.get(f"{TASKS}/queue").json() == {"items": []}

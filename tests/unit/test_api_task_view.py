@@ -38,6 +38,9 @@ def test_an_ended_task_asks_for_no_further_look(status: str) -> None:
         ({"rows_done": 0, "predicted_seconds": 25.0}, 15),
         ({"rows_done": 0, "predicted_seconds": 9.0}, None),
         ({"rows_done": 0, "predicted_seconds": 25.0, "attempt": 2}, None),
+        # 100 of 1,000 rows in ten seconds: 90 by the pace of late first rows, 18 by the estimate.
+        ({"rows_done": 100, "predicted_seconds": 20.0}, 47),
+        ({"rows_done": 250, "predicted_seconds": 20.0}, 30),
         ({"rows_total": None}, None),
         ({"started_at": None}, None),
         ({"attempt": 2}, None),

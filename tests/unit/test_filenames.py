@@ -16,6 +16,7 @@ from waybill.exporter.filenames import (
     part_filename,
     render_filename,
     safe_filename,
+    with_filters,
 )
 
 TODAY = date(2026, 1, 2)
@@ -96,6 +97,28 @@ def test_safe_names_are_safe_and_stay_as_they_are(text: str):
 )
 def test_a_pattern_is_filled_in_and_gets_the_extension_once(pattern: str, expected: str):
     assert render_filename(pattern, name="orders", today=TODAY, extension="csv.gz") == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "filters", "expected"),
+    [
+        ("{name}-{today}", "Berlin", "orders-2026-01-02.csv"),
+        ("{name}-{filters}-{today}", "Berlin", "orders-Berlin-2026-01-02.csv"),
+        ("{name}-{filters}-{today}", "", "orders-2026-01-02.csv"),
+        ("{filters}", "", "orders.csv"),
+    ],
+)
+def test_filters_stand_where_the_pattern_has_them(pattern: str, filters: str, expected: str):
+    name = render_filename(pattern, name="orders", today=TODAY, extension="csv", filters=filters)
+
+    assert name == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"), [("x-{today}", "x-{today}-{filters}"), ("{filters} x", "{filters} x")]
+)
+def test_a_default_name_has_a_place_for_the_filters(pattern: str, expected: str):
+    assert with_filters(pattern) == expected
 
 
 def test_braces_in_the_name_are_not_filled_in():

@@ -52,6 +52,11 @@ export_task = sa.Table(
     sa.Column("format", sa.Text(), nullable=False),
     sa.Column("params", JSON, nullable=False),
     sa.Column("filename", sa.Text(), nullable=False),
+    # The name as it was asked for, with its placeholders; empty for an automatic one, and NULL
+    # for a task of an older version.
+    sa.Column("filename_pattern", sa.Text()),
+    # File name and filters, case-folded: what the search of the list looks at.
+    sa.Column("search_text", sa.Text()),
     sa.Column("parent_id", sa.Uuid()),
     # SHA-256 of the canonical request; one live task per owner, type and key.
     sa.Column("dedupe_key", sa.Text()),

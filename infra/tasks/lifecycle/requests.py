@@ -6,7 +6,7 @@ tasks only; a task of another user is `TaskNotFound`, like one that does not exi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -29,7 +29,15 @@ from waybill.infra.tasks.lifecycle.deletion import delete_tasks
 from waybill.infra.tasks.lifecycle.objects import release_object
 from waybill.infra.tasks.lifecycle.submission import Submitted, reusable, submit
 from waybill.infra.tasks.model import NewTask, SingleFlight, Task, TaskConflict
-from waybill.infra.tasks.queries.owned import follows, load, matching, newest
+from waybill.infra.tasks.queries.owned import (
+    ListOrder,
+    TaskFilter,
+    follows,
+    load,
+    matching,
+    newest,
+)
+from waybill.infra.tasks.queries.places import QueuePlace, places_of
 from waybill.infra.tasks.states import LIVE, TaskStatus
 
 if TYPE_CHECKING:
@@ -103,40 +111,43 @@ class TaskRequests:
     def page(
         self,
         user: Principal,
+        narrowed: TaskFilter | None = None,
         *,
-        statuses: Sequence[TaskStatus] = (),
-        task_type: str | None = None,
-        name_part: str | None = None,
+        order: ListOrder = ListOrder.NEWEST,
         offset: int = 0,
         limit: int = 20,
     ) -> Page:
-        """`user`'s tasks, newest first."""
-        conditions = matching(user, statuses, task_type, name_part)
+        """`user`'s tasks, newest first unless `order` says otherwise."""
+        conditions = matching(user, narrowed)
         with read_transaction(self._engine) as connection:
             total = connection.execute(
                 sa.select(sa.func.count()).select_from(export_task).where(*conditions)
             ).scalar_one()
-            return Page(newest(connection, conditions, offset=offset, limit=limit), total)
+            found = newest(connection, conditions, offset=offset, limit=limit, order=order)
+            return Page(found, total)
 
     def after(
         self,
         user: Principal,
         position: tuple[datetime, UUID] | None,
+        narrowed: TaskFilter | None = None,
         *,
-        statuses: Sequence[TaskStatus] = (),
-        task_type: str | None = None,
-        name_part: str | None = None,
         limit: int = 20,
     ) -> list[Task]:
         """`user`'s tasks that follow `position`, a `(created_at, id)`, in the order of `page`.
 
         The cost does not grow with the depth, and no task appears twice when new ones arrive.
         """
-        conditions = matching(user, statuses, task_type, name_part)
+        conditions = matching(user, narrowed)
         if position:
             conditions.append(follows(*position))
         with read_transaction(self._engine) as connection:
             return newest(connection, conditions, limit=limit)
+
+    def places(self, user: Principal) -> list[QueuePlace]:
+        """Where each waiting task of `user`'s stands in its queue, of all tenants' tasks."""
+        with read_transaction(self._engine) as connection:
+            return places_of(connection, user)
 
     def count_by_status(self) -> dict[TaskStatus, int]:
         """The number of tasks in each state, of all tenants: figures for operators.

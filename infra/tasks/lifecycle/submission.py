@@ -21,6 +21,7 @@ from waybill.infra.tasks.lifecycle.quotas import NotNow, charge, measure
 from waybill.infra.tasks.lifecycle.single_flight import fresh_file, join_leader
 from waybill.infra.tasks.model import IdempotencyMismatch, NewTask, Task, TaskConflict
 from waybill.infra.tasks.queries.owned import owned_by
+from waybill.infra.tasks.queries.searching import search_text
 from waybill.infra.tasks.states import LIVE
 
 _task = export_task.c
@@ -157,6 +158,10 @@ class _Request:
             "format": new.format,
             "params": dict(new.params),
             "filename": new.filename,
+            "filename_pattern": (
+                new.asked_filename if new.filename_pattern is None else new.filename_pattern
+            ),
+            "search_text": search_text(new.filename, new.params),
             "parent_id": new.parent_id,
             "dedupe_key": self.digest,
             "idempotency_key": new.idempotency_key,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,6 +15,7 @@ from sqlalchemy.engine import Connection
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.tables import UtcDateTime, export_task
 from waybill.infra.tasks.model import Task, TaskNotFound
+from waybill.infra.tasks.queries.searching import words_match
 from waybill.infra.tasks.states import TaskStatus
 
 _task = export_task.c
@@ -33,26 +37,80 @@ def load(
     return Task.from_row(row)
 
 
-def matching(
-    user: Principal,
-    statuses: Sequence[TaskStatus],
-    task_type: str | None,
-    name_part: str | None,
-) -> list[sa.ColumnElement[bool]]:
-    """The conditions of a list; an empty or None filter narrows nothing.
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """What a list is narrowed to; an empty or None filter narrows nothing."""
 
-    `name_part` matches anywhere in a file name, regardless of case (on SQLite for ASCII letters
-    only). Its ``%`` and ``_`` are ordinary characters. The cost grows with the user's own
-    tasks, since no index helps.
-    """
+    statuses: Sequence[TaskStatus] = ()
+    task_type: str | None = None
+    #: Words that the file name or a filter has, see `words_match`.
+    words: str | None = None
+    #: When the task was made: from the first moment, before the second.
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
+class ListOrder(StrEnum):
+    """The order of a list. A minus means: the largest first."""
+
+    NEWEST = "-created_at"
+    OLDEST = "created_at"
+    NAME = "filename"
+    NAME_REVERSED = "-filename"
+    LARGEST = "-size_bytes"
+    SMALLEST = "size_bytes"
+    STATUS = "status"
+
+
+def matching(user: Principal, narrowed: TaskFilter | None) -> list[sa.ColumnElement[bool]]:
+    """The conditions of `user`'s list; None: of the whole of it."""
     conditions = [owned_by(user)]
-    if statuses:
-        conditions.append(_task.status.in_(statuses))
-    if task_type:
-        conditions.append(_task.task_type == task_type)
-    if name_part:
-        conditions.append(_task.filename.icontains(name_part, autoescape=True))
+    if narrowed is None:
+        return conditions
+    if narrowed.statuses:
+        conditions.append(_task.status.in_(narrowed.statuses))
+    if narrowed.task_type:
+        conditions.append(_task.task_type == narrowed.task_type)
+    if narrowed.words:
+        conditions += words_match(narrowed.words)
+    if narrowed.created_from:
+        conditions.append(_task.created_at >= narrowed.created_from)
+    if narrowed.created_before:
+        conditions.append(_task.created_at < narrowed.created_before)
     return conditions
+
+
+def _order_by(order: ListOrder) -> list[sa.ColumnElement[Any]]:
+    """The order with ties broken by time and id, so that pages neither repeat nor miss a task.
+
+    Any but that by time sorts the user's own tasks; no index helps.
+    """
+    newest_first: list[sa.ColumnElement[Any]] = [_task.created_at.desc(), _task.id.desc()]
+    name, size = sa.func.lower(_task.filename), _task.size_bytes
+    # Tasks without a file have no size: they are last in both directions.
+    sized = sa.case((size.is_(None), 1), else_=0)
+    # Alive first, then what wants attention.
+    rank = {status: place for place, status in enumerate(_BY_STATUS)}
+    keys: dict[ListOrder, list[sa.ColumnElement[Any]]] = {
+        ListOrder.NEWEST: [],
+        ListOrder.OLDEST: [_task.created_at.asc(), _task.id.asc()],
+        ListOrder.NAME: [name.asc()],
+        ListOrder.NAME_REVERSED: [name.desc()],
+        ListOrder.LARGEST: [sized, size.desc()],
+        ListOrder.SMALLEST: [sized, size.asc()],
+        ListOrder.STATUS: [sa.case(rank, value=_task.status, else_=len(rank))],
+    }
+    return [*keys[order], *newest_first]
+
+
+_BY_STATUS = (
+    TaskStatus.PROCESSING,
+    TaskStatus.PENDING,
+    TaskStatus.FAILED,
+    TaskStatus.SUCCESS,
+    TaskStatus.CANCELLED,
+    TaskStatus.EXPIRED,
+)
 
 
 def follows(created_at: datetime, task_id: UUID) -> sa.ColumnElement[bool]:
@@ -67,12 +125,13 @@ def newest(
     *,
     offset: int = 0,
     limit: int,
+    order: ListOrder = ListOrder.NEWEST,
 ) -> list[Task]:
-    """Tasks that meet all conditions, newest first; ids break ties."""
+    """Tasks that meet all conditions, by default newest first; ids break ties."""
     rows = connection.execute(
         sa.select(export_task)
         .where(*conditions)
-        .order_by(_task.created_at.desc(), _task.id.desc())
+        .order_by(*_order_by(order))
         .offset(offset)
         .limit(limit)
     ).mappings()
