@@ -16,6 +16,7 @@ import typer
 from waybill.api.cli.attributes import attributes_of
 from waybill.api.cli.console import JsonFlag, emit
 from waybill.api.cli.csv_options import read_csv_options
+from waybill.api.cli.file_choices import read_columns, read_sort
 from waybill.api.cli.progress import progress_bar
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Attributes, Principal
@@ -26,6 +27,7 @@ from waybill.exporter.ports import RowStream, Sink, Source
 from waybill.exporter.run import ExportProgress, ExportResult, run_export
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import Settings, load
+from waybill.infra.exports.options import RequestOptions
 from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.sources import open_source
 from waybill.infra.sources.names import ROWS
@@ -73,6 +75,20 @@ def export(
             help="One thing about CSV: delimiter, decimal, bom, guard or quoting.",
         ),
     ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=LABEL]",
+            help="A column of the file; repeat it, in the order wanted. Default: all.",
+        ),
+    ] = None,
+    sort: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[-]NAME", help="Sort by this column; -NAME for descending."),
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="Time zone of the file, such as Europe/Berlin.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Export a dataset, a table or a query to a file or to S3, with a progress bar."""
@@ -82,7 +98,12 @@ def export(
         raise InvalidRequest("Name one thing to export: a dataset, --table or --query.")
     if name is None and param:
         raise InvalidRequest("--param belongs to a dataset, not to --table or --query.")
-    csv_options = read_csv_options(csv_profile, csv or [])
+    options = RequestOptions(
+        csv=read_csv_options(csv_profile, csv or []),
+        columns=read_columns(column or []),
+        sort=read_sort(sort or []),
+        timezone=timezone,
+    )
     bucket, key = _bucket_and_key(output)
     settings = load()
     own_bucket = bucket == settings.s3_bucket
@@ -102,7 +123,7 @@ def export(
             dict(_pair(item) for item in param or []),
             format_name or _format_of(output),
             filename=output.rpartition("/")[2],
-            csv=csv_options,
+            options=options,
         )
         _ = plan.query
         target = _file(output, plan) if bucket is None else _object(stack, key, plan, own_bucket)

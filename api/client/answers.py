@@ -79,6 +79,11 @@ class ExportTask(Answer):
     finished_at: datetime | None
     #: None unless a part of the installation is away.
     waiting: Waiting | None = None
+    #: Chosen columns, order, time zone and CSV options; None where the request left them out.
+    columns: list[dict[str, Any]] | None = None
+    sort: list[dict[str, Any]] | None = None
+    timezone: str | None = None
+    csv: dict[str, Any] | None = None
     #: True in the result of `submit` or `retry` if the task existed already.
     deduplicated: bool = False
 

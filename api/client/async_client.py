@@ -93,10 +93,15 @@ class AsyncWaybill:
         filename: str | None = None,
         notify: Mapping[str, str] | None = None,
         csv: Mapping[str, Any] | None = None,
+        columns: Sequence[str | Mapping[str, str]] | None = None,
+        sort: Sequence[str | Mapping[str, Any]] | None = None,
+        timezone: str | None = None,
         idempotency_key: str | None = None,
     ) -> ExportTask:
         """Submit an export, once, even if the request is repeated; as `Waybill.submit`."""
-        body = export_request(type, format, params, csv)
+        body = export_request(
+            type, format, params, csv=csv, columns=columns, sort=sort, timezone=timezone
+        )
         body |= {"filename": filename, "notify": dict(notify) if notify else None}
         key = {"Idempotency-Key": idempotency_key or uuid4().hex}
         return read(
@@ -110,9 +115,14 @@ class AsyncWaybill:
         format: str = "xlsx",  # noqa: A002 - the contract's name
         params: Mapping[str, Any] | None = None,
         csv: Mapping[str, Any] | None = None,
+        columns: Sequence[str | Mapping[str, str]] | None = None,
+        sort: Sequence[str | Mapping[str, Any]] | None = None,
+        timezone: str | None = None,
     ) -> Estimate:
         """Estimate an export without starting it. The result is not a promise."""
-        body = export_request(type, format, params, csv)
+        body = export_request(
+            type, format, params, csv=csv, columns=columns, sort=sort, timezone=timezone
+        )
         return read(Estimate, await self._call("POST", f"{TASKS}/estimate", repeat=True, json=body))
 
     async def get(self, task_id: UUID | str) -> ExportTask:

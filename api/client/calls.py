@@ -33,11 +33,11 @@ def export_request(
     name: str,
     format_name: str,
     params: Mapping[str, Any] | None,
-    csv: Mapping[str, Any] | None,
+    **chosen: Any,
 ) -> dict[str, Any]:
-    """The body that asks for an export, or for its estimate."""
+    """The body that asks for an export, or for its estimate; `chosen` of them where not None."""
     body = {"type": name, "format": format_name, "params": dict(params or {})}
-    return body if csv is None else {**body, "csv": dict(csv)}
+    return body | {key: value for key, value in chosen.items() if value is not None}
 
 
 def path_of(task_id: UUID | str) -> str:

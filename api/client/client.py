@@ -88,17 +88,24 @@ class Waybill:
         filename: str | None = None,
         notify: Mapping[str, str] | None = None,
         csv: Mapping[str, Any] | None = None,
+        columns: Sequence[str | Mapping[str, str]] | None = None,
+        sort: Sequence[str | Mapping[str, Any]] | None = None,
+        timezone: str | None = None,
         idempotency_key: str | None = None,
     ) -> ExportTask:
         """Submit an export. `notify` names a `webhook`, an `email`, or both.
 
-        `csv` says how CSV is written: ``{"profile": "excel-semicolon"}``.
+        `csv` says how CSV is written: ``{"profile": "excel-semicolon"}``. `columns` chooses, orders
+        and renames: ``["id", {"name": "total", "label": "Sum"}]``; `sort` is ``["-total"]``, and
+        `timezone` an IANA name.
 
         A call starts one export, even if the network fails and the request is repeated: it sends
         an `Idempotency-Key`. Pass your own key to get the same guarantee across several calls,
         or after your program crashed.
         """
-        body = export_request(type, format, params, csv)
+        body = export_request(
+            type, format, params, csv=csv, columns=columns, sort=sort, timezone=timezone
+        )
         body |= {"filename": filename, "notify": dict(notify) if notify else None}
         key = {"Idempotency-Key": idempotency_key or uuid4().hex}
         answer = self._call("POST", TASKS, repeat=True, json=body, headers=key)
@@ -111,9 +118,14 @@ class Waybill:
         format: str = "xlsx",  # noqa: A002 - the contract's name
         params: Mapping[str, Any] | None = None,
         csv: Mapping[str, Any] | None = None,
+        columns: Sequence[str | Mapping[str, str]] | None = None,
+        sort: Sequence[str | Mapping[str, Any]] | None = None,
+        timezone: str | None = None,
     ) -> Estimate:
         """Estimate an export without starting it. The result is not a promise."""
-        body = export_request(type, format, params, csv)
+        body = export_request(
+            type, format, params, csv=csv, columns=columns, sort=sort, timezone=timezone
+        )
         return read(Estimate, self._call("POST", f"{TASKS}/estimate", repeat=True, json=body))
 
     def get(self, task_id: UUID | str) -> ExportTask:

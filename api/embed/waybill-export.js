@@ -78,10 +78,19 @@ export class WaybillExport extends HTMLElement {
         type: this.getAttribute("type"),
         format: this.getAttribute("format") ?? "xlsx",
         params: JSON.parse(this.getAttribute("params") || "{}"),
+        ...this.#list("columns"),
+        ...this.#list("sort"),
+        ...(this.hasAttribute("timezone") && { timezone: this.getAttribute("timezone") }),
         ...(this.hasAttribute("filename") && { filename: this.getAttribute("filename") }),
       }),
     });
     return answer.json();
+  }
+
+  /** An attribute of names, as a part of the request: columns="id,total", sort="-total". */
+  #list(name) {
+    const names = (this.getAttribute(name) ?? "").split(",").map((item) => item.trim()).filter(Boolean);
+    return names.length ? { [name]: names } : {};
   }
 
   async #finished(started) {

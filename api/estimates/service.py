@@ -32,7 +32,13 @@ def estimate_export(services: Services, user: Principal, request: ExportRequest)
     """
     plan = plan_request(services, user, request)
     estimate = services.estimator.estimate(
-        user, plan.dataset, plan.query, plan.param_values, plan.format.name, within=_TIMEOUT
+        user,
+        plan.dataset,
+        plan.query,
+        plan.param_values,
+        plan.format.name,
+        within=_TIMEOUT,
+        options=plan.options,
     )
     load = services.history.queue_load(plan.dataset.queue)
     shape = _shape(plan, estimate)
@@ -60,9 +66,7 @@ def _shape(plan: ExportPlan, estimate: ExportEstimate) -> Shape | None:
         return None
     columns = estimate.columns or USUAL_COLUMNS
     plain = estimate_bytes("csv", estimate.rows, columns, ())
-    return shape_of(
-        plan.format.name, estimate.rows, plain, sheet_by=plan.dataset.sheet_by is not None
-    )
+    return shape_of(plan.format.name, estimate.rows, plain, sheet_by=plan.sheet_by is not None)
 
 
 def _better(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -53,6 +53,9 @@ def submit(
     format: str = ...,
     filename: str | None = ...,
     csv: Mapping[str, Any] | None = ...,
+    columns: Sequence[str | Mapping[str, str]] | None = ...,
+    sort: Sequence[str | Mapping[str, Any]] | None = ...,
+    timezone: str | None = ...,
     notify: Mapping[str, str] | None = ...,
     email: str | None = ...,
     idempotency_key: str | None = ...,
@@ -69,6 +72,9 @@ def submit(
     format: str = ...,
     filename: str | None = ...,
     csv: Mapping[str, Any] | None = ...,
+    columns: Sequence[str | Mapping[str, str]] | None = ...,
+    sort: Sequence[str | Mapping[str, Any]] | None = ...,
+    timezone: str | None = ...,
     notify: Mapping[str, str] | None = ...,
     email: str | None = ...,
     idempotency_key: str | None = ...,
@@ -84,6 +90,9 @@ def submit(
     format: str = "xlsx",  # noqa: A002 - the contract's name
     filename: str | None = None,
     csv: Mapping[str, Any] | None = None,
+    columns: Sequence[str | Mapping[str, str]] | None = None,
+    sort: Sequence[str | Mapping[str, Any]] | None = None,
+    timezone: str | None = None,
     notify: Mapping[str, str] | None = None,
     email: str | None = None,
     idempotency_key: str | None = None,
@@ -98,7 +107,9 @@ def submit(
     `where` is a connection or a session of SQLAlchemy to the database of ``WAYBILL_DATABASE_URL``,
     or a connection of psycopg 3 or `sqlite3`. With an `AsyncConnection` or an `AsyncSession` the
     result has to be awaited. `email` is the verified address of `user`, which notifications may go
-    to. The settings and datasets are those of the environment, read at the first call.
+    to. `columns`, `sort` and `timezone` are as in the request: names or ``{"name", "label"}``, and
+    ``"-total"`` for descending. The settings and datasets are those of the environment, read at the
+    first call.
 
     The trap: until you commit, other submissions of `user` and of their tenant may wait for you.
     Submit last, and commit soon. SQLAlchemy's connections in ``AUTOCOMMIT`` are refused.
@@ -112,7 +123,7 @@ def submit(
     """
     request = _request(
         type=type, params=dict(params or {}), format=format, filename=filename, csv=csv,
-        notify=notify,
+        notify=notify, columns=columns, sort=sort, timezone=timezone,
     )  # fmt: skip
     if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise InvalidRequest("idempotency_key has to be 1 to 255 printable ASCII characters.")

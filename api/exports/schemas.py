@@ -10,9 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from waybill.api.http.paging import MAX_PAGE, MAX_PAGE_SIZE, PlainText
 from waybill.api.http.timestamps import Timestamp
+from waybill.exporter.datasets.choices import (
+    MAX_COLUMNS,
+    MAX_SORT_KEYS,
+    ColumnChoice,
+    SortKey,
+)
 from waybill.exporter.formats.csv.options import CsvOptions
 from waybill.exporter.formats.registry import FORMATS
 from waybill.infra.config.value_types import MAX_MAIL_ADDRESS_CHARS
+from waybill.infra.exports.options import RequestOptions
 from waybill.infra.notifications.webhook_targets import MAX_URL_CHARS
 from waybill.infra.tasks.queries.owned import ListOrder
 from waybill.infra.tasks.states import TaskStatus
@@ -67,6 +74,26 @@ class ExportRequest(BaseModel):
         max_length=255,
         description="Name of the file. Unsafe characters are replaced.",
     )
+    columns: list[ColumnChoice] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_COLUMNS,
+        description="The columns of the file, in this order: names, or objects with `name` and "
+        "`label`. Default: all columns of the dataset.",
+    )
+    sort: list[SortKey] | None = Field(
+        None,
+        max_length=MAX_SORT_KEYS,
+        description="What rows are sorted by, before the dataset's own order: `total`, `-total` "
+        "for descending, or objects with `column` and `descending`. NULL comes last.",
+    )
+    timezone: str | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        description="IANA name of the time zone in which the file shows moments, such as "
+        "`Europe/Berlin`. Default: `WAYBILL_TIMEZONE`.",
+    )
     csv: CsvOptions | None = Field(
         None,
         description="How CSV is written, for the formats `csv`, `csv.gz` and `csv.zip` only.",
@@ -74,6 +101,19 @@ class ExportRequest(BaseModel):
     notify: Notify | None = Field(
         None, description="Who is notified when the export ends. A retry notifies the same."
     )
+
+    def options(self) -> RequestOptions:
+        """What is asked of the file beside dataset, parameters, format and name.
+
+        Raises:
+            InvalidRequest: something is there twice, or there is no such time zone.
+        """
+        return RequestOptions(
+            csv=self.csv,
+            columns=tuple(self.columns or ()),
+            sort=tuple(self.sort or ()),
+            timezone=self.timezone,
+        )
 
 
 class ListQuery(BaseModel):
@@ -142,6 +182,20 @@ class Completeness(BaseModel):
     snapshot_at: datetime
 
 
+class ChosenColumn(BaseModel):
+    """A column that the request chose."""
+
+    name: str = Field(description="Name of a column of the dataset.")
+    label: str | None = Field(description="The heading that was asked for; null for its own.")
+
+
+class SortedColumn(BaseModel):
+    """A column that the request sorts by."""
+
+    column: str = Field(description="Name of a column of the dataset.")
+    descending: bool = Field(description="Whether the largest value comes first.")
+
+
 class Predicted(BaseModel):
     """The estimate made when the export started."""
 
@@ -157,6 +211,15 @@ class TaskBody(BaseModel):
     type: str
     format: str
     params: dict[str, Any]
+    columns: list[ChosenColumn] | None = Field(
+        description="The chosen columns in their order; null: all of the dataset."
+    )
+    sort: list[SortedColumn] | None = Field(
+        description="What the request sorts by; null: the dataset's own order."
+    )
+    timezone: str | None = Field(
+        description="The time zone that was asked for; null: that of the installation."
+    )
     status: TaskStatus
     progress: Progress
     attempt: int

@@ -8,7 +8,8 @@ from uuid import UUID
 from waybill.api.exports.schemas import ExportRequest
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied, UnknownDataset, WaybillError
-from waybill.infra.exports.plan import ExportPlan, csv_options, plan_export
+from waybill.infra.exports.options import RequestOptions
+from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.services import Services
 from waybill.infra.tasks.audit_dataset import AUDIT
 from waybill.infra.tasks.lifecycle.submission import Submitted
@@ -31,7 +32,7 @@ def plan_request(services: Services, user: Principal, request: ExportRequest) ->
         request.params,
         request.format,
         filename_pattern=request.filename or "",
-        csv=request.csv,
+        options=request.options(),
     )
 
 
@@ -171,7 +172,7 @@ def _plan_again(
         task.format,
         filename=filename,
         filename_pattern=pattern,
-        csv=csv_options(task.options),
+        options=RequestOptions.of_task(task.options),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 from uuid import UUID
 
 from fastapi import Response
@@ -19,7 +20,7 @@ from waybill.api.exports.schemas import (
     Waiting,
 )
 from waybill.api.languages import Language
-from waybill.infra.exports.plan import csv_options
+from waybill.exporter.formats.csv.options import CsvOptions
 from waybill.infra.tasks.lifecycle.submission import Submitted
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.states import LIVE, TaskStatus
@@ -52,6 +53,7 @@ def body_of(
         type=task.task_type,
         format=task.format,
         params=task.params,
+        **_chosen(task),
         status=task.status,
         progress=Progress(
             rows_done=task.rows_done,
@@ -66,7 +68,6 @@ def body_of(
         waiting=_waiting(task),
         filename=task.filename,
         filename_pattern=task.filename_pattern or None,
-        csv=csv_options(task.options),
         size_bytes=task.size_bytes,
         sha256=task.sha256,
         rows=task.rows_written,
@@ -124,6 +125,18 @@ def submitted_response(
     response.headers["Location"] = task_address(submitted.task.id)
     body = task_response(submitted.task, response)
     return SubmittedTask(**dict(body), deduplicated=submitted.deduplicated)
+
+
+def _chosen(task: Task) -> dict[str, Any]:
+    """What the request asked of its file."""
+    options = task.options or {}
+    columns, csv = options.get("columns"), options.get("csv")
+    return {
+        "columns": columns and [{"label": None, **item} for item in columns],
+        "sort": options.get("sort"),
+        "timezone": options.get("timezone"),
+        "csv": csv and CsvOptions(**csv),
+    }
 
 
 def _last_error(task: Task, language: Language) -> LastError | None:

@@ -23,6 +23,9 @@ _TASK = {
     "type": "orders",
     "format": "xlsx",
     "params": {"city": "Lisbon"},
+    "columns": [{"name": "id", "label": None}, {"name": "amount", "label": "Total"}],
+    "sort": [{"column": "amount", "descending": True}],
+    "timezone": "Europe/Berlin",
     "status": "SUCCESS",
     "progress": {
         "rows_done": 1200,

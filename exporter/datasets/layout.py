@@ -34,6 +34,8 @@ class Column:
     #: Numbers of more than the 15 digits that Excel keeps are ``exact`` as text, which no sum
     #: counts, or by choice a ``float`` to calculate with, rounded and counted as a warning.
     number: Literal["exact", "float"] = "exact"
+    #: The label is the request's own, and so the column's name in JSON Lines and Parquet as well.
+    renamed: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +64,7 @@ class Layout:
     def label(self, name: str) -> str:
         """The header text of the column called `name`."""
         return self.column(name).label or name
+
+    def key(self, name: str) -> str:
+        """The name of that column for programs: its own, unless the request renames it."""
+        return self.label(name) if self.column(name).renamed else name

@@ -4,7 +4,8 @@ Numbers are JSON numbers with the digits that the database prints: exact as text
 that keeps numbers as doubles (JavaScript, pandas) rounds what has more than 15 digits, so give
 such columns ``as_text``. JSON is embedded as it is, and lists and structs are arrays and
 objects. Dates (ISO 8601), bytes (base64), NaN and Infinity are strings. SQL's NULL and JSON's
-own are both ``null``. Keys are the columns' own names, not their labels.
+own are both ``null``. Keys are the columns' own names, not their labels, unless a request renames
+them.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def _tests(columns: Sequence[CellColumn]) -> dict[tuple[str, str], pl.Expr]:
 
 def _member(column: CellColumn, found: Counts) -> pl.Expr:
     """One key and its value, as they stand between two commas."""
-    key = json.dumps(column.name, ensure_ascii=False) + ":"
+    key = json.dumps(column.json_key, ensure_ascii=False) + ":"
     value = pl.col(column.key)
     string = value.str.replace_many(_ESCAPED, _ESCAPES) if _has_escapes(column, found) else value
     if found[column.key, _HAS_LINE_BREAK]:

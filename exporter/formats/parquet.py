@@ -66,7 +66,7 @@ def _encode(
 ) -> Generator[bytes, None, None]:
     if not schema.names:
         raise LimitExceeded("A table without columns cannot be exported.")
-    stored = _stored_schema(schema, layout.timezone)
+    stored = _stored_schema(schema, layout)
     tally.warnings.update(count_renamed(schema.names, stored.names))
     pipe = _Pipe()
     writer = pq.ParquetWriter(
@@ -146,10 +146,10 @@ class _Pipe:
         return taken
 
 
-def _stored_schema(schema: pa.Schema, zone: ZoneInfo) -> pa.Schema:
-    names = unique_labels(schema.names)
+def _stored_schema(schema: pa.Schema, layout: Layout) -> pa.Schema:
+    names = unique_labels(map(layout.key, schema.names))
     fields = [
-        _stored_field(field.with_name(name), zone)
+        _stored_field(field.with_name(name), layout.timezone)
         for field, name in zip(schema, names, strict=True)
     ]
     return pa.schema(fields, schema.metadata)

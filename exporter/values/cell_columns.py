@@ -47,7 +47,7 @@ class CellColumn:
 
     #: Name inside frames. Not the column's own name, which Polars might read as a pattern.
     key: str
-    #: The column's own name, made unique: the name in warnings and in JSON.
+    #: The column's own name, made unique: the name in warnings.
     name: str
     #: The heading a person reads, made unique.
     label: str
@@ -56,6 +56,8 @@ class CellColumn:
     as_text: bool
     #: What a column of text was declared as; None where its type says all there is.
     declared: DeclaredKind | None = None
+    #: The name in JSON, made unique.
+    json_key: str = ""
 
 
 def cell_columns(schema: pa.Schema, layout: Layout) -> tuple[CellColumn, ...]:
@@ -68,17 +70,21 @@ def cell_columns(schema: pa.Schema, layout: Layout) -> tuple[CellColumn, ...]:
     if not schema.names:
         raise LimitExceeded("A table without columns cannot be exported.")
     names = unique_labels(schema.names)
+    keys = unique_labels(layout.key(name) for name in schema.names)
     labels = unique_labels(layout.label(name) for name in schema.names)
     return tuple(
         CellColumn(
             key=str(index),
             name=name,
+            json_key=json_key,
             label=label,
             kind=kind_of(field),
             declared=declared_kind(field),
             as_text=layout.column(field.name).as_text,
         )
-        for index, (field, name, label) in enumerate(zip(schema, names, labels, strict=True))
+        for index, (field, name, json_key, label) in enumerate(
+            zip(schema, names, keys, labels, strict=True)
+        )
     )
 
 

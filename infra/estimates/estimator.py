@@ -22,6 +22,7 @@ from waybill.infra.estimates.history import TaskHistory
 from waybill.infra.estimates.model import (
     USUAL_COLUMNS,
     PastExport,
+    chosen_columns,
     correct_planner_rows,
     estimate_bytes,
     estimate_seconds,
@@ -78,11 +79,12 @@ class Estimator:
         values: Mapping[str, Any],
         format_name: str,
         within: timedelta,
+        options: Mapping[str, Any] | None = None,
     ) -> ExportEstimate:
         """The estimate for `user`'s export of `query`, which `dataset` made from `values`.
 
-        `values` are the parameters as JSON, with all defaults. A source that is away, slow, or
-        refuses the query costs the number of rows and nothing else.
+        `values` are the parameters as JSON, with all defaults, and `options` those of the task.
+        A source that is away, slow, or refuses the query costs the number of rows and nothing else.
         """
         past = self._history.past_exports(user.tenant, dataset.name, format_name)
         count, problem = self._count(dataset, query, within)
@@ -95,6 +97,8 @@ class Estimator:
         if rows is None:
             rows = self._history.rows_of_equal_request(user, dataset.name, values)
             known = RowsKnownBy.HISTORY
+        chosen = chosen_columns(options)
+        past = [export for export in past if export.columns == chosen]
         columns = _columns_of(query)
         width = columns or USUAL_COLUMNS
         return ExportEstimate(

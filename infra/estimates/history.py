@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import database_now, read_transaction
 from waybill.infra.db.tables import export_task, in_status
-from waybill.infra.estimates.model import PastExport, filled_params
+from waybill.infra.estimates.model import PastExport, chosen_columns, filled_params
 from waybill.infra.tasks.queries.owned import owned_by
 from waybill.infra.tasks.states import TaskStatus
 
@@ -55,6 +55,7 @@ class TaskHistory:
                 _task.attempt,
                 _task.planned_rows,
                 _task.params,
+                _task.options,
             )
             .where(
                 _task.tenant_id == tenant,
@@ -111,4 +112,5 @@ def _past(row: sa.RowMapping) -> PastExport:
         seconds=(row["finished_at"] - row["started_at"]).total_seconds() if timed else None,
         planner_rows=row["planned_rows"],
         filled_params=filled_params(row["params"]),
+        columns=chosen_columns(row["options"]),
     )

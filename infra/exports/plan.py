@@ -7,7 +7,7 @@ worker plans what it runs, and `waybill export` plans what it writes, so the thr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from waybill.exporter.datasets.dataset import Dataset, Query
 from waybill.exporter.datasets.filter_names import filter_names
-from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.datasets.layout import Column, Layout
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.filenames import render_filename, with_filters
@@ -27,6 +27,11 @@ from waybill.exporter.formats.csv.profiles import PROFILES
 from waybill.exporter.formats.parquet_profiles import PARQUET_PROFILES
 from waybill.exporter.formats.registry import FORMATS, Format, format_named
 from waybill.infra.config.settings import Settings
+from waybill.infra.exports.options import RequestOptions, zone_named
+from waybill.infra.exports.projection import projected
+
+#: A request that asks for nothing in particular.
+NO_OPTIONS = RequestOptions()
 
 
 @dataclass(frozen=True)
@@ -40,15 +45,30 @@ class ExportPlan:
     filename: str
     #: None where there is no task: on the command line, and before the task is stored.
     task_id: UUID | None
+    #: What was asked beside that; `stored_options` is what a task keeps.
+    asked: RequestOptions
     _settings: Settings = field(repr=False)
 
     @cached_property
     def query(self) -> Query:
         """The statement to read. The dataset's function is called by the first use, and once.
 
-        Raises whatever that function raises.
+        Raises whatever that function raises, and `InvalidRequest` for a column that it has not.
         """
-        return self.dataset.query(self.params, self.principal)
+        query = self.dataset.query(self.params, self.principal)
+        return projected(query, self.asked.columns, self.asked.sort, sheet_by=self.sheet_by)
+
+    @property
+    def timezone(self) -> ZoneInfo:
+        """The zone in which the file shows moments."""
+        asked = self.asked.timezone
+        return ZoneInfo(self._settings.timezone) if asked is None else zone_named(asked)
+
+    @property
+    def sheet_by(self) -> str | None:
+        """The column that gives each of its values a sheet, if the file has that column."""
+        chosen = [item.name for item in self.asked.columns]
+        return self.dataset.sheet_by if not chosen or self.dataset.sheet_by in chosen else None
 
     @cached_property
     def param_values(self) -> dict[str, Any]:
@@ -57,11 +77,14 @@ class ExportPlan:
 
     @cached_property
     def options(self) -> dict[str, Any]:
-        """How the file is written, where the installation's default differs; for the task."""
+        """What was asked, where the installation's default differs; for the task."""
+        asked = self.asked
+        if asked.timezone == self._settings.timezone:
+            asked = replace(asked, timezone=None)
         profile = self.format.csv_profile
         if profile is None or profile == PROFILES[self._settings.csv_profile]:
-            return {}
-        return {"csv": options_of(profile).model_dump()}
+            return asked.stored()
+        return {"csv": options_of(profile).model_dump(), **asked.stored()}
 
     @cached_property
     def layout(self) -> Layout:
@@ -69,9 +92,9 @@ class ExportPlan:
         dataset = self.dataset
         return Layout(
             title=dataset.title,
-            columns=dataset.columns,
-            timezone=ZoneInfo(self._settings.timezone),
-            sheet_by=dataset.sheet_by,
+            columns=self._columns(),
+            timezone=self.timezone,
+            sheet_by=self.sheet_by,
             decorate=dataset.decorate,
             about=self._about() if dataset.about else (),
         )
@@ -83,8 +106,23 @@ class ExportPlan:
         from waybill.infra.exports.single_flight_key import single_flight_keys
 
         return single_flight_keys(self._settings).key_of(
-            self.dataset, self.query, self.param_values, self.principal, self.format
+            self.dataset,
+            self.query,
+            self.param_values,
+            self.principal,
+            self.format,
+            self.layout,
         )
+
+    def _columns(self) -> dict[str, Column]:
+        """How each column is shown, with the labels of the request."""
+        declared = self.dataset.columns
+        renamed = {
+            item.name: replace(declared.get(item.name, Column()), label=item.label, renamed=True)
+            for item in self.asked.columns
+            if item.label is not None
+        }
+        return {**declared, **renamed}
 
     def _about(self) -> tuple[tuple[str, str], ...]:
         filters = sorted((k, v) for k, v in self.param_values.items() if v is not None)
@@ -92,11 +130,23 @@ class ExportPlan:
             ("Export", self.dataset.title),
             ("Requested by", self.principal.user),
             ("Filters", ", ".join(f"{name} = {value}" for name, value in filters) or "none"),
-            ("Time zone", self._settings.timezone),
+            ("Time zone", self.timezone.key),
         ]
+        if self.asked.columns:
+            labels = [item.label or self._label(item.name) for item in self.asked.columns]
+            lines.append(("Columns", ", ".join(labels)))
+        if self.asked.sort:
+            keys = [
+                self._label(key.column) + (", descending" if key.descending else "")
+                for key in self.asked.sort
+            ]
+            lines.append(("Sorted by", "; ".join(keys)))
         if self.task_id is not None:
             lines.append(("Task", str(self.task_id)))
         return tuple(lines)
+
+    def _label(self, name: str) -> str:
+        return self.dataset.columns.get(name, Column()).label or name
 
 
 def plan_export(
@@ -108,7 +158,7 @@ def plan_export(
     *,
     filename_pattern: str = "",
     filename: str | None = None,
-    csv: CsvOptions | None = None,
+    options: RequestOptions = NO_OPTIONS,
     task_id: UUID | None = None,
 ) -> ExportPlan:
     """Check an export and plan it. Nothing is read, and the dataset's function is not called yet.
@@ -118,26 +168,27 @@ def plan_export(
 
     Raises:
         PermissionDenied: `principal` may not export `dataset`.
-        InvalidRequest: a parameter, the format, an option of it or the pattern is wrong.
+        InvalidRequest: a parameter, the format, an option of it or the pattern is wrong. Whether
+            there are columns of the names in `options` is known when `ExportPlan.query` is made.
     """
     dataset.authorise(principal)
     parsed = dataset.parse(params)
-    file_format = _format(settings, format_name, csv)
+    file_format = _format(settings, format_name, options.csv)
     if filename is None:
         filename = render_filename(
             filename_pattern or with_filters(dataset.filename),
             name=dataset.name,
-            today=datetime.now(ZoneInfo(settings.timezone)).date(),
+            today=datetime.now(ZoneInfo(options.timezone or settings.timezone)).date(),
             extension=file_format.extension,
             filters=filter_names(parsed),
         )
-    return ExportPlan(dataset, parsed, principal, file_format, filename, task_id, settings)
-
-
-def csv_options(options: Mapping[str, Any] | None) -> CsvOptions | None:
-    """The CSV options of a stored task, for `plan_export`; the reverse of `ExportPlan.options`."""
-    stored = (options or {}).get("csv")
-    return None if stored is None else CsvOptions(**stored)
+    if options.columns and dataset.decorate is not None and file_format.is_workbook:
+        raise InvalidRequest(
+            f"The workbook of {dataset.name!r} is laid out for all its columns. Leave the choice"
+            " out, or take another format.",
+            field="columns",
+        )
+    return ExportPlan(dataset, parsed, principal, file_format, filename, task_id, options, settings)
 
 
 def _format(settings: Settings, name: str, csv: CsvOptions | None) -> Format:

@@ -24,6 +24,7 @@ import sqlalchemy as sa
 
 import waybill
 from waybill.exporter.datasets.dataset import Dataset, Query
+from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.registry import Format
 from waybill.infra.config.settings import Settings
@@ -53,7 +54,6 @@ class SingleFlightKeys:
 
     #: Of each database in `Dataset.reads`.
     dialects: Mapping[str, sa.Dialect]
-    timezone: str
 
     def key_of(
         self,
@@ -62,21 +62,22 @@ class SingleFlightKeys:
         params: Mapping[str, Any],
         user: Principal,
         file_format: Format,
+        layout: Layout,
     ) -> str | None:
-        """The key of `query`, as `dataset` made it for `user`.
+        """The key of `query`, as `dataset` made it for `user`, in a file that looks as `layout`.
 
         None when equality cannot be decided; such an export shares its run with no other.
         """
         try:
             text, values = compile_query(query, self.dialects[dataset.reads])
             parts = [
-                *(_VERSION, user.tenant, dataset.name, self.timezone),
+                *(_VERSION, user.tenant, dataset.name, layout.timezone.key),
                 *(
                     file_format.name,
                     repr(file_format.csv_profile),
                     repr(file_format.parquet_profile),
                 ),
-                *(dataset.title, dataset.sheet_by, _columns(dataset)),
+                *(layout.title, layout.sheet_by, _columns(layout)),
                 *(text, _canonical(values)),
                 _personal(dataset, params, user),
             ]
@@ -91,7 +92,7 @@ def single_flight_keys(settings: Settings) -> SingleFlightKeys:
     """The maker of keys for an installation with these settings."""
     urls = {ROWS: settings.rows_database_url, TASKS: settings.task_database_url}
     dialects = {name: parse_database_url(url).get_dialect()() for name, url in urls.items()}
-    return SingleFlightKeys(dialects, settings.timezone)
+    return SingleFlightKeys(dialects)
 
 
 def _personal(dataset: Dataset, params: Mapping[str, Any], user: Principal) -> list[Any] | None:
@@ -106,8 +107,8 @@ def _personal(dataset: Dataset, params: Mapping[str, Any], user: Principal) -> l
     return [*caller, dict(sorted(params.items()))]
 
 
-def _columns(dataset: Dataset) -> list[list[str]]:
-    return [[name, repr(column)] for name, column in sorted(dataset.columns.items())]
+def _columns(layout: Layout) -> list[list[str]]:
+    return [[name, repr(column)] for name, column in sorted(layout.columns.items())]
 
 
 def _canonical(value: Any) -> Any:

@@ -29,7 +29,8 @@ from waybill.exporter.stop import StopToken
 from waybill.infra.config.settings import Settings
 from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.model import estimate_bytes
-from waybill.infra.exports.plan import ExportPlan, csv_options, plan_export
+from waybill.infra.exports.options import RequestOptions
+from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.failpoints import failing, failpoint
 from waybill.infra.files.object_keys import object_key
 from waybill.infra.sources import Sources
@@ -138,7 +139,7 @@ class Attempt:
             task.params,
             task.format,
             filename=task.filename,
-            csv=csv_options(task.options),
+            options=RequestOptions.of_task(task.options),
             task_id=task.id,
         )
         # The dataset's function runs here, in one thread: the estimate shares its query.
@@ -278,6 +279,7 @@ class Attempt:
                 plan.param_values,
                 plan.format.name,
                 within=_ESTIMATE_TIMEOUT,
+                options=plan.options,
             )
             self.dependencies.runs.record_estimate(
                 self.claim,

@@ -7,13 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from waybill.exporter.datasets.dataset import Dataset
-from waybill.exporter.datasets.layout import Column
+from waybill.exporter.datasets.layout import Column, Layout
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.csv.profiles import EXCEL, MACHINE, Quoting
 from waybill.exporter.formats.parquet_profiles import PARQUET_PROFILES
@@ -37,13 +38,23 @@ def all_orders(params, user):
 
 
 ORDERS = Dataset("orders", all_orders)
-KEYS = SingleFlightKeys({ROWS: postgresql.dialect()}, "UTC")
+KEYS = SingleFlightKeys({ROWS: postgresql.dialect()})
 
 
-def key(user=ANN, *, dataset=ORDERS, keys=KEYS, file_format="csv", params=None, csv=EXCEL):
+def layout_of(dataset=ORDERS, timezone="UTC"):
+    return Layout(
+        title=dataset.title,
+        columns=dataset.columns,
+        sheet_by=dataset.sheet_by,
+        timezone=ZoneInfo(timezone),
+    )
+
+
+def key(user=ANN, *, dataset=ORDERS, file_format="csv", params=None, csv=EXCEL, timezone="UTC"):
     params = params or {}
     wanted = format_named(file_format, csv_profile=csv)
-    return keys.key_of(dataset, dataset.query(params, user), params, user, wanted)
+    layout = layout_of(dataset, timezone)
+    return KEYS.key_of(dataset, dataset.query(params, user), params, user, wanted, layout)
 
 
 def test_colleagues_with_the_same_query_have_the_same_key():
@@ -55,7 +66,7 @@ def test_colleagues_with_the_same_query_have_the_same_key():
     [
         {"user": replace(ANN, tenant="other")},
         {"file_format": "csv.gz"},
-        {"keys": replace(KEYS, timezone="Asia/Shanghai")},
+        {"timezone": "Asia/Shanghai"},
         {"csv": MACHINE},
         {"csv": replace(EXCEL, delimiter=";")},
         {"csv": replace(EXCEL, byte_order_mark=False)},
@@ -75,7 +86,9 @@ def test_whatever_changes_the_bytes_changes_the_key(change):
 def test_the_parquet_profile_changes_the_key_of_parquet():
     query = ORDERS.query({}, ANN)
     compatible, small = (
-        KEYS.key_of(ORDERS, query, {}, ANN, format_named("parquet", parquet_profile=profile))
+        KEYS.key_of(
+            ORDERS, query, {}, ANN, format_named("parquet", parquet_profile=profile), layout_of()
+        )
         for profile in PARQUET_PROFILES.values()
     )
     assert compatible != small
@@ -135,7 +148,7 @@ def test_values_that_differ_have_different_keys(dialect):
     def keyed(value):
         query = sa.text("SELECT :v").bindparams(sa.bindparam("v", value, sa.types.NullType()))
         return replace(KEYS, dialects={ROWS: dialect.dialect()}).key_of(
-            ORDERS, query, {}, ANN, format_named("csv")
+            ORDERS, query, {}, ANN, format_named("csv"), layout_of()
         )
 
     keys = [keyed(value) for value in VALUES]
@@ -151,12 +164,12 @@ def test_values_that_differ_have_different_keys(dialect):
     ],
 )
 def test_what_nobody_can_compare_is_not_shared(query):
-    assert KEYS.key_of(ORDERS, query, {}, ANN, format_named("csv")) is None
+    assert KEYS.key_of(ORDERS, query, {}, ANN, format_named("csv"), layout_of()) is None
 
 
 @pytest.mark.parametrize("url", ["postgresql://h/d", "sqlite:///x.db", "mysql+pymysql://h/d"])
 def test_the_keys_of_an_installation_speak_its_sources_dialect(tmp_path, url):
-    keys = single_flight_keys(load(home=tmp_path, source_url=url, timezone="Asia/Shanghai"))
+    keys = single_flight_keys(load(home=tmp_path, source_url=url))
     assert keys.dialects[ROWS].name == url.split(":")[0].split("+")[0]
-    assert keys.timezone == "Asia/Shanghai"
-    assert key(keys=keys) is not None
+    query = ORDERS.query({}, ANN)
+    assert keys.key_of(ORDERS, query, {}, ANN, format_named("csv"), layout_of()) is not None

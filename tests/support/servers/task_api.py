@@ -80,7 +80,7 @@ def sample_registry() -> Registry:
     """Two datasets: one for the role `sales`, one for `finance`."""
 
     def build(params: BaseModel, user: object) -> sa.Select[Any]:
-        return sa.select(sa.literal(params.model_dump_json()))
+        return sa.select(sa.literal(params.model_dump_json()).label("doc"))
 
     registry = Registry()
     registry.add(

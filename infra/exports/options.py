@@ -1,0 +1,85 @@
+"""What a request asks of its file beside dataset, parameters, format and name, and how it is kept.
+
+A task stores these options as JSON; the worker, a retry and an estimate read them back here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from waybill.exporter.datasets.choices import ColumnChoice, SortKey, refuse_repeats
+from waybill.exporter.errors import InvalidRequest
+from waybill.exporter.formats.csv.options import CsvOptions
+
+#: Python knows these two, Polars does not.
+_NOT_ZONES = {"Factory", "localtime"}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOptions:
+    """The options of one request; what is left out is as the dataset and the settings have it.
+
+    Raises:
+        InvalidRequest: a column or label is there twice, or there is no such time zone.
+    """
+
+    csv: CsvOptions | None = None
+    #: The columns of the file in their order; empty: all of the dataset.
+    columns: tuple[ColumnChoice, ...] = ()
+    #: What rows are sorted by, before the dataset's own order.
+    sort: tuple[SortKey, ...] = ()
+    #: IANA name of the zone in which the file shows moments.
+    timezone: str | None = None
+
+    def __post_init__(self) -> None:
+        refuse_repeats(self.columns, self.sort)
+        if self.timezone is not None:
+            zone_named(self.timezone)
+
+    @classmethod
+    def of_task(cls, stored: Mapping[str, Any] | None) -> RequestOptions:
+        """The options that a task has stored; the reverse of `stored`."""
+        found = stored or {}
+        csv = found.get("csv")
+        return cls(
+            csv=None if csv is None else CsvOptions(**csv),
+            columns=tuple(ColumnChoice(**item) for item in found.get("columns", ())),
+            sort=tuple(SortKey(**item) for item in found.get("sort", ())),
+            timezone=found.get("timezone"),
+        )
+
+    def stored(self) -> dict[str, Any]:
+        """Columns, order and zone, as a task stores them."""
+        found: dict[str, Any] = {
+            "columns": [item.model_dump(exclude_none=True) for item in self.columns],
+            "sort": [item.model_dump() for item in self.sort],
+            "timezone": self.timezone,
+        }
+        return {name: value for name, value in found.items() if value}
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """The time zone called `name`, by its IANA name.
+
+    Raises:
+        InvalidRequest: there is none; the message has the name most like it.
+    """
+    if name in _zones():
+        return ZoneInfo(name)
+    folded = {zone.lower(): zone for zone in _zones()}
+    wanted = name.lower()[:60].replace(" ", "_")
+    # People write the city alone.
+    ends = [zone for zone in folded if zone.endswith("/" + wanted)]
+    alike = sorted(ends, key=len) or get_close_matches(wanted, folded, n=1, cutoff=0.7)
+    remedy = f" Did you mean {folded[alike[0]]}?" if alike else " Try a name like Europe/Berlin."
+    raise InvalidRequest(f"There is no time zone {name[:60]!r}.{remedy}", field="timezone")
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones() - _NOT_ZONES)
