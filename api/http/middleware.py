@@ -29,6 +29,16 @@ Answer = Callable[[Request, HTTPStatus, str, str], Response]
 
 #: Requests consist of a few names and parameters. Larger bodies are refused unread.
 MAX_BODY_BYTES = 64 * 1024
+#: The same for a request of an export: ten thousand pasted ids are ordinary.
+MAX_EXPORT_BODY_BYTES = 512 * 1024
+
+#: How addresses end whose bodies may ask for an export.
+_EXPORT_PATHS = (
+    "/api/export-tasks",
+    "/api/export-tasks/estimate",
+    "/api/saved-exports",
+    "/api/schedules",
+)
 
 #: Set unless the response sets its own. They forbid inline scripts, foreign content and frames;
 #: links to files send no referrer.
@@ -124,7 +134,10 @@ class Envelope:
 
 
 class BodyLimit:
-    """Refuses bodies over `MAX_BODY_BYTES`, with or without a declared length."""
+    """Refuses bodies over `MAX_BODY_BYTES`, with or without a declared length.
+
+    Those that ask for an export may have `MAX_EXPORT_BODY_BYTES`.
+    """
 
     def __init__(self, app: ASGIApp, answer: Answer) -> None:
         self._app = app
@@ -135,12 +148,13 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _declared_bytes(scope) > MAX_BODY_BYTES:
+        limit = body_limit(scope["path"])
+        if _declared_bytes(scope) > limit:
             response = self._answer(
                 Request(scope),
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 "content_too_large",
-                f"The body exceeds {MAX_BODY_BYTES:,} bytes.",
+                f"The body exceeds {limit:,} bytes.",
             )
             await response(scope, receive, send)
             return
@@ -150,12 +164,17 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
+            if received > limit:
                 # The framework's body parser passes on this kind of error unchanged.
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return message
 
         await self._app(scope, receive_counted, send)
+
+
+def body_limit(path: str) -> int:
+    """The most bytes of a body sent to `path`."""
+    return MAX_EXPORT_BODY_BYTES if path.endswith(_EXPORT_PATHS) else MAX_BODY_BYTES
 
 
 def _declared_bytes(scope: Scope) -> int:

@@ -13,8 +13,8 @@ from pydantic_core import CoreSchema
 from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.labels import fold_name
 
-#: Columns of one request. PostgreSQL's rows have at most 1,664. (MaxTupleAttributeNumber)
-MAX_COLUMNS = 2_000
+#: Columns of one request, so that a body has room for all of them.
+MAX_COLUMNS = 1_000
 #: Columns that one request sorts by.
 MAX_SORT_KEYS = 16
 
