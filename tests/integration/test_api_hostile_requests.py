@@ -73,6 +73,14 @@ def test_r10_an_undeclared_length_is_counted_as_it_comes(api: TaskApi) -> None:
     assert (answer.status_code, answer.json()["code"]) == (413, "content_too_large")
 
 
+def test_thousands_of_ids_fit_into_a_request_and_nowhere_else(api: TaskApi) -> None:
+    ids = [f"{n:036}" for n in range(5_000)]
+    body = {"type": "orders", "format": "csv", "params": {"city": ids}}
+    # It is read, and refused for what it says.
+    assert api.person().post(TASKS, json=body).status_code == 422
+    assert api.person().post("/api/notices/read", json=body).status_code == 413
+
+
 def test_r10_a_huge_body_is_refused_before_its_first_byte(api: TaskApi) -> None:
     address = urlsplit(api.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
