@@ -18,6 +18,7 @@ from waybill.api.session.development_tokens import mint
 from waybill.api.session.session_tokens import issue
 from waybill.api.session.tokens import TokenVerifier
 from waybill.exporter.datasets.dataset import Dataset
+from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.datasets.principal import MissingAttribute, Principal
 from waybill.exporter.errors import InvalidRequest, PermissionDenied
 from waybill.exporter.formats.registry import format_named
@@ -192,12 +193,12 @@ def _by_region(_params: object, user: Principal) -> sa.Select[Any]:
 
 
 def test_only_equal_attributes_give_equal_files() -> None:
-    keys = SingleFlightKeys({ROWS: postgresql.dialect()}, "UTC")
+    keys = SingleFlightKeys({ROWS: postgresql.dialect()})
     plain = Dataset("orders", _by_region)
 
     def key(user: Principal, dataset: Dataset = plain) -> str | None:
         query = dataset.query(plain.params(), user)
-        return keys.key_of(dataset, query, {}, user, format_named("csv"))
+        return keys.key_of(dataset, query, {}, user, format_named("csv"), Layout())
 
     ana = Principal("ana", "acme", attributes={"region": "EU"})
     assert key(ana) == key(replace(ana, user="bob")) is not None
