@@ -13,6 +13,9 @@ from urllib.parse import quote, unquote
 #: Names of a kind of database that SQLAlchemy does not know, or knows no more.
 _SCHEMES = {"postgres": "postgresql", "pgsql": "postgresql"}
 
+#: Databases that are a file, whose path is no host.
+_FILES = frozenset({"duckdb", "sqlite"})
+
 #: The password ends at the first ``@`` that hosts can follow, so an ``@``, ``/`` or ``?`` inside it
 #: does no harm; and one in an option's value is not taken for its end.
 _NETWORK_URL = re.compile(
@@ -43,7 +46,7 @@ def standard_url(url: str) -> str:
     backend, plus, driver = scheme.lower().partition("+")
     scheme = _SCHEMES.get(backend, backend) + plus + driver
     parts = _NETWORK_URL.fullmatch(rest)
-    if backend == "sqlite" or parts is None:
+    if backend in _FILES or parts is None:
         return f"{scheme}://{rest}"
     user, password, hosts = parts["user"], parts["password"], parts["hosts"]
     options = parts["options"]

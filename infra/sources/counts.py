@@ -17,6 +17,7 @@ from waybill.infra.sources.statements import STANDARD, SYNTAXES, words
 _RANDOM = {
     "sqlite": frozenset({"random", "randomblob"}),
     "mysql": frozenset({"rand", "uuid", "uuid_short", "random_bytes"}),
+    "duckdb": frozenset({"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7"}),
 }
 _RANDOM["mariadb"] = _RANDOM["mysql"]
 

@@ -6,8 +6,9 @@ Entries import what they need when they are used, so that a process loads only i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
@@ -59,6 +60,29 @@ def _postgres_source(url: sa.URL) -> Source:
     return PostgresSource(url)
 
 
+def _duckdb_session(url: sa.URL) -> RowSession:
+    from waybill.infra.sources.duckdb.session import DuckdbTables
+
+    return DuckdbTables(url)
+
+
+def _duckdb_writing(url: sa.URL) -> sa.Engine:
+    from waybill.infra.sources.duckdb.session import writing_engine
+
+    return writing_engine(url)
+
+
+def _mysql_writing(url: sa.URL) -> sa.Engine:
+    return _mysql_session(url).writing_engine()
+
+
+def _duckdb_source(url: sa.URL) -> Source:
+    from waybill.infra.sources.arrow_stream.source import ArrowSource
+    from waybill.infra.sources.duckdb.session import DuckdbSession
+
+    return ArrowSource(DuckdbSession(url))
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """How one kind of database is read."""
@@ -69,13 +93,30 @@ class Database:
     arrow_source: Callable[[sa.URL], Source] | None = None
     #: The extra of the distribution that brings its drivers; None: Python brings them.
     extra: str | None = None
+    #: The modules that it brings.
+    modules: tuple[str, ...] = ()
+    #: Writes to it, for the sample shop; None: SQLAlchemy's own engine does.
+    writing: Callable[[sa.URL], sa.Engine] | None = None
 
 
-_POSTGRES = Database(_postgres_session, arrow_source=_postgres_source, extra="postgresql")
-_MYSQL = Database(_mysql_session, extra="mysql")
+_POSTGRES = Database(
+    _postgres_session,
+    arrow_source=_postgres_source,
+    extra="postgresql",
+    modules=("adbc_driver_postgresql", "psycopg"),
+)
+_MYSQL = Database(_mysql_session, extra="mysql", modules=("pymysql",), writing=_mysql_writing)
+_DUCKDB = Database(
+    _duckdb_session,
+    arrow_source=_duckdb_source,
+    extra="duckdb",
+    modules=("duckdb",),
+    writing=_duckdb_writing,
+)
 
 #: By SQLAlchemy's name of the database, the part of a URL before ``+`` or ``:``.
 DATABASES: Mapping[str, Database] = {
+    "duckdb": _DUCKDB,
     "mariadb": _MYSQL,
     "mysql": _MYSQL,
     "postgresql": _POSTGRES,
@@ -111,7 +152,7 @@ def row_session(url: sa.URL) -> RowSession:
 
 
 def writing_engine(url: str) -> sa.Engine | None:
-    """An engine that may write to MySQL or MariaDB, for the sample shop alone.
+    """An engine that may write where SQLAlchemy's own would not do, for the sample shop alone.
 
     None for any other kind of database. Connects lazily.
 
@@ -119,9 +160,8 @@ def writing_engine(url: str) -> sa.Engine | None:
         InvalidRequest: not a database URL, an option that is not known, or no driver installed.
     """
     parsed = parse_database_url(url)
-    if _database(parsed) is not _MYSQL:
-        return None
-    return row_session(parsed).writing_engine()
+    opened = _database(parsed).writing
+    return None if opened is None else _with_driver(parsed, opened)
 
 
 def source(url: sa.URL) -> Source:
@@ -140,9 +180,24 @@ def source(url: sa.URL) -> Source:
 
 def missing_driver(backend: str) -> str:
     """The sentence for a database whose driver is not installed, with the remedy if we know one."""
-    extra = DATABASES.get(backend, _ANY).extra
-    remedy = f': pip install "waybill-exports[{extra}]".' if extra else "."
-    return f"No driver for {backend} databases is installed{remedy}"
+    if backend not in DATABASES:
+        known = ", ".join(f"{name}://" for name in DATABASES)
+        return (
+            f"No driver for {backend} databases is installed. Waybill reads {known} and what"
+            " SQLAlchemy has a driver for."
+        )
+    return f"No driver for {backend} databases is installed: {_remedy(DATABASES[backend].extra)}."
+
+
+def installed_sources() -> Iterator[str]:
+    """Each kind of database: that it can be read here, or what to install."""
+    for name, database in DATABASES.items():
+        missing = [module for module in database.modules if find_spec(module) is None]
+        yield f"{name} needs {_remedy(database.extra)}" if missing else name
+
+
+def _remedy(extra: str | None) -> str:
+    return f'pip install "waybill-exports[{extra}]"'
 
 
 def _with_driver(url: sa.URL, opened: Callable[[sa.URL], _Opened]) -> _Opened:

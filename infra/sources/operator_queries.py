@@ -36,7 +36,9 @@ def table_query(url: str, name: str, schema: str | None = None) -> sa.Select[Any
             table = _reflect(connection, name, schema)
     except session.errors as error:
         raise by_driver(error) from None
-    return sa.select(table).order_by(*table.primary_key.columns)
+    # The alias is for DuckDB, where a file that is named like a table goes by another name.
+    rows = table.alias("waybill_table") if session.names_files else table
+    return sa.select(rows).order_by(*(rows.c[key.name] for key in table.primary_key))
 
 
 def _reflect(connection: sa.Connection, name: str, schema: str | None) -> sa.Table:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from waybill.exporter.errors import InvalidRequest
 
-_QUERY = re.compile(r"(?:select|with|values|table)\b", re.IGNORECASE)
 _DOLLAR_QUOTE = re.compile(r"\$(?:[^\W\d]\w*)?\$")
 _WORD = re.compile(r"[^\W\d][\w$]*")
 
@@ -29,6 +28,8 @@ class Syntax:
     hash_comments: bool = False
     #: ``[name]``, which elsewhere is the subscript of an array.
     bracketed_names: bool = False
+    #: What a query may begin with, in lower case.
+    first_words: frozenset[str] = frozenset({"select", "with", "values", "table"})
 
 
 #: By SQLAlchemy's name of the database; any other is read as standard SQL.
@@ -37,6 +38,9 @@ SYNTAXES = {
     "mysql": Syntax(backslash_escapes=True, hash_comments=True),
     "mariadb": Syntax(backslash_escapes=True, hash_comments=True),
     "sqlite": Syntax(bracketed_names=True),
+    "duckdb": Syntax(
+        dollar_quotes=True, first_words=frozenset({"select", "with", "values", "table", "from"})
+    ),
 }
 STANDARD = Syntax()
 
@@ -67,7 +71,7 @@ def one_query(text: str, syntax: Syntax = STANDARD) -> str:
         end = stop
         if first_word is None and part != "(":
             first_word = part
-    if first_word is None or not _QUERY.fullmatch(first_word):
+    if first_word is None or first_word.lower() not in syntax.first_words:
         raise InvalidRequest("Only a query can be exported: one SELECT, or WITH … SELECT.")
     return text[start:end]
 

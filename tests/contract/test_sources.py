@@ -12,12 +12,14 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.source_databases import (
+    EXCLUSIVE_KINDS,
     HOSTILE,
     KINDS,
     NUMBERS,
     NUMBERS_ROWS,
     NUMBERS_WITHOUT_NOTE,
     ORDERS,
+    SHARED_KINDS,
     Mood,
     SourceDatabase,
     source_database,
@@ -181,6 +183,7 @@ def test_batches_are_bounded_in_bytes(database):
     assert max(sizes) <= 2 * MAX_BYTES
 
 
+@pytest.mark.parametrize("database", SHARED_KINDS, indirect=True, scope="module")
 def test_rows_are_those_of_the_moment_the_read_began(database):
     before = dt.datetime.now(dt.UTC)
     query = sa.select(NUMBERS.c.n, NUMBERS.c.note).order_by(NUMBERS.c.n)
@@ -203,6 +206,21 @@ def test_rows_are_those_of_the_moment_the_read_began(database):
     assert "changed" not in set(table["note"].to_pylist())
     skew = dt.timedelta(seconds=1)
     assert before - skew <= stream.snapshot_at <= dt.datetime.now(dt.UTC) + skew
+
+
+@pytest.mark.parametrize("database", EXCLUSIVE_KINDS, indirect=True, scope="module")
+def test_what_cannot_be_written_while_it_is_read_is_a_snapshot(database):
+    before = dt.datetime.now(dt.UTC)
+
+    with database.source.open(sa.select(NUMBERS.c.n)) as stream:
+        batches = iter(stream)
+        rows = next(batches).num_rows
+        with pytest.raises(Exception, match=r"different configuration"):
+            database.execute(NUMBERS.delete())
+        rows += sum(batch.num_rows for batch in batches)
+
+    assert stream.rows_expected == rows == NUMBERS_ROWS
+    assert before <= stream.snapshot_at <= dt.datetime.now(dt.UTC)
 
 
 def test_without_a_count_there_is_no_number_but_all_rows(database, orders):

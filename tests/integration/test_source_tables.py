@@ -6,21 +6,26 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from tests.support.source_databases import duckdb_engine
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.sources import open_source
 from waybill.infra.sources.errors import SourceRejected, SourceUnavailable
 from waybill.infra.sources.operator_queries import table_query, text_query
 
-KINDS = ("postgres", "sqlite", "mariadb")
+KINDS = ("postgres", "sqlite", "mariadb", "duckdb")
 
 
 @pytest.fixture(params=KINDS)
 def url(request, tmp_path) -> str:
     """A database with a table, in no particular order, and a view of it."""
-    url = f"sqlite:///{tmp_path}/rows.db"
-    if request.param != "sqlite":
+    if request.param in {"postgres", "mariadb"}:
         url = request.getfixturevalue(f"{request.param}_url")
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    else:
+        url = f"{request.param}:///{tmp_path}/rows.db"
+    if request.param == "duckdb":
+        engine = duckdb_engine(f"{tmp_path}/rows.db")
+    else:
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
     items = sa.Table(
         "order_items",
         sa.MetaData(),

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -15,6 +16,8 @@ from sqlalchemy import event
 from waybill.exporter.ports import Source
 from waybill.infra.sources import open_source
 from waybill.infra.sources.databases import parse_database_url, row_session
+from waybill.infra.sources.duckdb.connection import SharedConnection
+from waybill.infra.sources.duckdb.dialect import DRIVER_NAME
 from waybill.infra.sources.rows.source import RowsSource
 
 #: Each way to read a kind of database. PostgreSQL by rows stands for "any other database".
@@ -23,10 +26,15 @@ KINDS = (
     pytest.param("postgres-rows", marks=pytest.mark.server),
     pytest.param("mariadb-rows", marks=pytest.mark.server),
     "sqlite-rows",
+    "duckdb-arrow",
 )
 
 #: Those where a server computes the rows, and could be far ahead of the reader.
 SERVER_KINDS = KINDS[:3]
+
+#: Those that other programs write while an export reads; nobody may write the others.
+SHARED_KINDS = KINDS[:4]
+EXCLUSIVE_KINDS = KINDS[4:]
 
 #: Values that could break out of a query, or be read as something else.
 HOSTILE = [
@@ -129,6 +137,8 @@ def source_database(
     """An own database of one of the `KINDS`, filled."""
     if kind == "sqlite-rows":
         yield _fill(kind, f"sqlite:///{folder}/source.db", _sqlite_is_released, "")
+    elif kind == "duckdb-arrow":
+        yield _duckdb(f"{folder}/source.duckdb")
     elif kind == "mariadb-rows":
         with request.getfixturevalue("mariadb_server").database() as url:
             yield _fill(kind, url, _mariadb_is_released, _CUT_MARIADB)
@@ -149,6 +159,35 @@ def _fill(
         event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA busy_timeout = 0"))
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    _make_tables(engine)
+    return SourceDatabase(kind, source, engine, lambda: is_released(engine), cut_others)
+
+
+def _duckdb(path: str) -> SourceDatabase:
+    """A file that holds the lock of one process, so its engine and its source take turns."""
+    engine = duckdb_engine(path)
+    _make_tables(engine)
+    source = open_source(f"duckdb:///{path}")
+    return SourceDatabase(
+        "duckdb-arrow",
+        source,
+        engine,
+        lambda: _duckdb_is_released(path),
+        "",
+    )
+
+
+def duckdb_engine(path: str) -> sa.Engine:
+    """An engine that writes to a DuckDB file."""
+    return sa.create_engine(
+        f"{DRIVER_NAME}://",
+        poolclass=sa.NullPool,
+        enable_from_linting=False,
+        creator=lambda: SharedConnection(duckdb.connect(path), duckdb.DuckDBPyConnection.close),
+    )
+
+
+def _make_tables(engine: sa.Engine) -> None:
     METADATA.create_all(engine)
     digits = [DIGITS.alias() for _ in range(5)]
     n = sum((10**place * digit.c.d for place, digit in enumerate(digits)), start=sa.literal(0))
@@ -167,7 +206,6 @@ def _fill(
                 .where(n < NUMBERS_ROWS),
             )
         )
-    return SourceDatabase(kind, source, engine, lambda: is_released(engine), cut_others)
 
 
 def _cross(digits: list[sa.Alias]) -> sa.FromClause:
@@ -204,4 +242,13 @@ def _sqlite_is_released(engine: sa.Engine) -> bool:
         except sa.exc.OperationalError:
             return False
         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    return True
+
+
+def _duckdb_is_released(path: str) -> bool:
+    try:
+        # Only a process that has it alone may open it for writing.
+        duckdb.connect(path).close()
+    except duckdb.Error:
+        return False
     return True

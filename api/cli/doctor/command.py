@@ -14,7 +14,7 @@ from waybill.api.cli.doctor.database import check_database
 from waybill.api.cli.doctor.identity_provider import check_identity_provider
 from waybill.api.cli.doctor.memory import check_memory
 from waybill.api.cli.doctor.secrets import check_secrets
-from waybill.api.cli.doctor.source import check_datasets, check_source
+from waybill.api.cli.doctor.source import check_datasets, check_source, check_sources
 from waybill.api.cli.doctor.store import check_rights, check_signing_host, check_storage
 from waybill.exporter.errors import WaybillError
 from waybill.infra.bootstrap import Stack
@@ -26,6 +26,7 @@ _CHECKS: dict[str, Callable[[Stack], str]] = {
     "datasets": check_datasets,
     "database": check_database,
     "source": check_source,
+    "sources": check_sources,
     "broker": check_broker,
     "storage": check_storage,
     "storage rights": check_rights,

@@ -5,13 +5,18 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from waybill.infra.bootstrap import Stack
-from waybill.infra.sources.databases import parse_database_url
+from waybill.infra.sources.databases import installed_sources, parse_database_url
 from waybill.infra.sources.names import ROWS
 
 
 def check_datasets(stack: Stack) -> str:
     """How many datasets are declared, and their queues."""
     return f"{len(list(stack.registry))} declared, queues {', '.join(stack.registry.queues)}"
+
+
+def check_sources(stack: Stack) -> str:
+    """Which kinds of databases can be read here, and what to install for the others."""
+    return "; ".join(installed_sources())
 
 
 def check_source(stack: Stack) -> str:

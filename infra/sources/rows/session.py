@@ -43,6 +43,9 @@ class ReadPlan:
 class RowSession:
     """Opens connections to one database, and knows what its values look like."""
 
+    #: Whether a table can be a file, named by its path.
+    names_files = False
+
     def __init__(self, url: sa.URL, **options: Any) -> None:
         self._engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, **options)
         driver = self._engine.dialect.loaded_dbapi

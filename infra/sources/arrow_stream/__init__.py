@@ -1,0 +1,1 @@
+"""Any database whose driver returns Arrow record batches, as a source."""

@@ -1,0 +1,189 @@
+"""Reading a database as a stream of Arrow batches: one snapshot, one query, bounded batches.
+
+What a database is like is up to its `ArrowSession`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from threading import Timer
+from typing import Any
+
+import pyarrow as pa
+
+from waybill.exporter.datasets.dataset import Query
+from waybill.exporter.ports import RowCount
+from waybill.exporter.rows.seals import sealed
+from waybill.infra.sources.arrow_stream.columns import bounded
+from waybill.infra.sources.arrow_stream.session import ArrowPlan, ArrowSession
+from waybill.infra.sources.counts import check_count
+from waybill.infra.sources.driver_calls import DriverCalls
+from waybill.infra.sources.errors import ReadCancelled, connecting
+
+
+class ArrowSource:
+    """Reads from one database. Connects only in `open` and `count`."""
+
+    def __init__(self, session: ArrowSession) -> None:
+        self._session = session
+
+    @contextmanager
+    def open(self, query: Query, *, count: bool = True) -> Iterator[ArrowStream]:
+        """One snapshot with one query in it; see `Source.open`.
+
+        Raises:
+            SourceAway: no connection.
+            SourceRejected: the database refuses the query.
+        """
+        stream = ArrowStream(self._session, query, count=count)
+        try:
+            stream.begin()
+            yield stream
+        finally:
+            stream.close()
+
+    def count(self, query: Query, *, within: timedelta) -> RowCount:
+        """The rows, if they can be counted `within` that time; see `RowCounter.count`."""
+        stream = ArrowStream(self._session, query, count=True)
+        alarm = Timer(within.total_seconds(), stream.cancel)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            stream.begin()
+            return RowCount(counted=stream.count_rows())
+        except ReadCancelled:
+            return RowCount()
+        finally:
+            alarm.cancel()
+            stream.close()
+
+
+class ArrowStream:
+    """A `RowStream`. Made, begun and closed by `ArrowSource.open`.
+
+    The pass that counts the rows and checks their values runs when `schema` or `rows_expected`
+    is first asked for, so that `cancel` can interrupt it.
+    """
+
+    def __init__(self, session: ArrowSession, query: Query, *, count: bool) -> None:
+        self._session = session
+        self._statement = session.render(query)
+        self._count = (
+            count and session.has_snapshot and not session.gives_other_rows(self._statement)
+        )
+        self._calls = DriverCalls(self._interrupt, session.errors, session.translate)
+        self._driver: Any = None
+        self._reader: Iterator[pa.RecordBatch] | None = None
+        self._snapshot_at: datetime | None = None
+        self._planned: ArrowPlan | None = None
+
+    def begin(self) -> None:
+        """Connect, and fix the snapshot."""
+        with connecting(), self._calls.call():
+            self._driver = self._session.connect()
+            self._snapshot_at = self._session.begin(self._driver)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and Arrow types of the columns."""
+        return pa.schema([column.field for column in self._plan.columns])
+
+    @property
+    def snapshot_at(self) -> datetime:
+        """When the snapshot was taken."""
+        if self._snapshot_at is None:
+            raise RuntimeError("the stream has not begun")
+        return self._snapshot_at
+
+    @property
+    def rows_expected(self) -> int | None:
+        """What the database counts in this snapshot.
+
+        None when it was not asked to, has no snapshot, or when the query gives other rows each
+        time it runs.
+        """
+        return self._plan.rows
+
+    @property
+    def read_as_text(self) -> Mapping[int, int]:
+        """No value: columns that are text where they are not declared so are marked."""
+        return {}
+
+    @property
+    def _plan(self) -> ArrowPlan:
+        # No `cached_property`: before Python 3.12 it has one lock for all instances, and one
+        # long count would hold up every other export of the process.
+        if self._planned is None:
+            with self._calls.call():
+                self._planned = self._session.plan(
+                    self._open_driver(), self._statement, count=self._count
+                )
+        return self._planned
+
+    def count_rows(self) -> int:
+        """The rows, without a look at their types."""
+        with self._calls.call():
+            return self._session.count(self._open_driver(), self._statement)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Sealed batches in the query's order, bounded in rows and bytes.
+
+        Raises:
+            ReadCancelled: `cancel` was called.
+            SourceUnavailable: the connection was lost.
+            SourceRejected: the query fails for one of its rows.
+        """
+        return sealed(self._read())
+
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        plan, schema = self._plan, self.schema
+        with self._calls.call():
+            self._reader = reader = self._session.read(self._open_driver(), plan)
+        rows = 0
+        while True:
+            with self._calls.call():
+                batch = next(reader, None)
+            if batch is None:
+                break
+            rows += batch.num_rows
+            arrays = [
+                column.convert(array)
+                for column, array in zip(plan.columns, batch.columns, strict=True)
+            ]
+            yield from bounded(pa.RecordBatch.from_arrays(arrays, schema=schema))
+        # Some drivers have no second statement while a first one is open.
+        self._close_reader()
+        check_count(plan.rows, rows, self.count_rows)
+
+    def cancel(self) -> None:
+        """End the running statement, from any thread; reading raises `ReadCancelled` then."""
+        self._calls.cancel()
+
+    def close(self) -> None:
+        """End the statement, the transaction and the connection, in that order."""
+        self._calls.retire()
+        driver, self._driver = self._driver, None
+        with suppress(*self._session.errors):
+            self._close_reader()
+        if driver is not None:
+            with suppress(*self._session.errors):
+                self._session.close(driver)
+
+    def _close_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            close = getattr(reader, "close", None)
+            if close is not None:
+                close()
+
+    def _interrupt(self) -> None:
+        if self._driver is not None:
+            with suppress(*self._session.errors):
+                self._session.interrupt(self._driver)
+
+    def _open_driver(self) -> Any:
+        if self._driver is None:
+            raise RuntimeError("the stream is closed")
+        return self._driver
