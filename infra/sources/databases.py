@@ -67,9 +67,9 @@ def _duckdb_session(url: sa.URL) -> RowSession:
 
 
 def _duckdb_writing(url: sa.URL) -> sa.Engine:
-    from waybill.infra.sources.duckdb.session import writing_engine
+    from waybill.infra.sources.duckdb.session import DuckdbWriting
 
-    return writing_engine(url)
+    return DuckdbWriting(url).writing_engine()
 
 
 def _mysql_writing(url: sa.URL) -> sa.Engine:

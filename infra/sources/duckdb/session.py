@@ -134,23 +134,29 @@ class DuckdbTables(RowSession):
         raise NotImplementedError
 
 
-def writing_engine(url: sa.URL) -> sa.Engine:
-    """An engine that may write to the file, and makes it if it is missing.
+class DuckdbWriting(RowSession):
+    """The file, opened to be written and made if it is missing: for the sample shop alone.
 
     Raises:
         InvalidRequest: the URL names no file, or has an option that is not known.
     """
-    path = duckdb_options(url).path
-    if path is None:
-        raise InvalidRequest("Only a DuckDB file can be written: duckdb:///shop.duckdb.")
 
-    def connect() -> SharedConnection:
-        try:
-            return SharedConnection(duckdb.connect(path), duckdb.DuckDBPyConnection.close)
-        except duckdb.Error as error:
-            raise by_opening(error, path) from None
+    def __init__(self, url: sa.URL) -> None:
+        path = duckdb_options(url).path
+        if path is None:
+            raise InvalidRequest("Only a DuckDB file can be written: duckdb:///shop.duckdb.")
+        super().__init__(sa.URL.create(DRIVER_NAME), creator=lambda: _written(path))
 
-    return sa.create_engine(f"{DRIVER_NAME}://", poolclass=sa.NullPool, creator=connect)
+    def writing_engine(self) -> sa.Engine:
+        """An engine that begins and commits transactions."""
+        return self._engine
+
+
+def _written(path: str) -> SharedConnection:
+    try:
+        return SharedConnection(duckdb.connect(path), duckdb.DuckDBPyConnection.close)
+    except duckdb.Error as error:
+        raise by_opening(error, path) from None
 
 
 def _shared(options: DuckdbOptions) -> SharedConnection:
