@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -54,6 +54,26 @@ class RowStream(Protocol):
 
     def cancel(self) -> None:
         """Interrupt the running statement. Safe from any thread, at any time, twice."""
+        ...
+
+
+class TypesChanged(Exception):
+    """Rows are not what their columns declare: `RowStream.schema` is another one from now on.
+
+    Raised by a stream that was asked to assume the declared types, and by no other. All that was
+    read so far has to be thrown away, and the stream be iterated again from its first row.
+    """
+
+
+@runtime_checkable
+class AssumesTypes(Protocol):
+    """A `RowStream` that would have to read all rows twice to be sure of its types."""
+
+    def assume_declared_types(self) -> None:
+        """Check each value while it is read, and not all of them before the first row.
+
+        To be called before anything else. Iterating may raise `TypesChanged` then.
+        """
         ...
 
 

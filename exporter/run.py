@@ -20,7 +20,7 @@ from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import ExportStopped, IncompleteExport
 from waybill.exporter.formats.encoding import Encode, Tally
 from waybill.exporter.labels import unique_labels
-from waybill.exporter.ports import RowStream, Sink, Source
+from waybill.exporter.ports import AssumesTypes, RowStream, Sink, Source, TypesChanged
 from waybill.exporter.rows.row_sizes import check_rows
 from waybill.exporter.stop import StopToken
 from waybill.exporter.warning_rules import WarningRule
@@ -60,6 +60,7 @@ def run_export(
     stop: StopToken | None = None,
     count: bool = True,
     max_row_bytes: int | None = None,
+    can_begin_again: bool = False,
 ) -> ExportResult:
     """Export `query` and return what was written.
 
@@ -69,6 +70,11 @@ def run_export(
     (`docs/decisions/0009-proof-of-completeness.md`). With ``count=False`` the end of the cursor
     is trusted, and `ExportResult.rows_source` is None to say so. Encoders copy a row several times,
     so one of more than `max_row_bytes` of values ends the export before they see it.
+
+    `can_begin_again` says that a sink which is left by an exception leaves nothing behind, so that
+    `open_sink` may be called a second time. A source that would have to read its rows twice to
+    be sure of their types then reads them once; if they are not of the types it declares, the
+    export begins again in the same snapshot.
 
     Raises:
         RowTooLarge: there is such a row.
@@ -81,11 +87,23 @@ def run_export(
     try:
         with source.open(query, count=count) as stream:
             stop.interrupt_with(stream.cancel)
-            progress.rows_total = stream.rows_expected
-            progress.snapshot_at = stream.snapshot_at
-            with open_sink(stream) as sink:
-                counted = _CountedStream(stream, Tally(), max_row_bytes)
-                outcome = _write(counted, encode, _describe(layout, stream), sink, progress, stop)
+            if can_begin_again and isinstance(stream, AssumesTypes):
+                stream.assume_declared_types()
+
+            def write() -> ExportResult:
+                progress.rows_done = progress.bytes_rendered = 0
+                progress.rows_total = stream.rows_expected
+                progress.snapshot_at = stream.snapshot_at
+                with open_sink(stream) as sink:
+                    counted = _CountedStream(stream, Tally(), max_row_bytes)
+                    described = _describe(layout, stream)
+                    return _write(counted, encode, described, sink, progress, stop)
+
+            try:
+                outcome = write()
+            except TypesChanged:
+                stop.check()
+                outcome = write()
     except ExportStopped:
         raise
     except Exception:

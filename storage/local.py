@@ -36,6 +36,19 @@ def local_upload(path: str) -> FileUpload | DescriptorUpload:
     return FileUpload(Path(path)) if descriptor is None else DescriptorUpload(descriptor, path)
 
 
+def leaves_nothing(path: str) -> bool:
+    """Whether an upload to `path` that fails has written nothing anybody can see.
+
+    Not so where the bytes go straight into a pipe, a device or an open descriptor.
+    """
+    if path == "-" or own_descriptor(Path(path)) is not None:
+        return False
+    if descriptor_path(Path(path)) is not None:
+        return False
+    mode = _mode_of(Path(path))
+    return mode is None or stat.S_ISREG(mode)
+
+
 class _LocalUpload(AtomicWriter):
     """Counts what is written, and says which file could not be.
 

@@ -32,7 +32,7 @@ from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.sources import open_source
 from waybill.infra.sources.names import ROWS
 from waybill.infra.sources.operator_queries import table_query, text_query
-from waybill.storage.local import local_upload
+from waybill.storage.local import leaves_nothing, local_upload
 from waybill.storage.store import SignedLink
 
 #: Opens the file or object that the stream is written to.
@@ -128,7 +128,7 @@ def export(
         _ = plan.query
         target = _file(output, plan) if bucket is None else _object(stack, key, plan, own_bucket)
         max_row_bytes = settings.memory_budget.max_row_bytes
-        outcome = _run(open_source(url), plan, target.open, max_row_bytes)
+        outcome = _run(open_source(url), plan, target, max_row_bytes)
         link = target.link()
     emit(
         {
@@ -165,7 +165,7 @@ def _undeclared(url: str, table: str | None, query: str | None) -> Dataset:
     )
 
 
-def _run(source: Source, plan: ExportPlan, open_sink: OpenSink, max_row_bytes: int) -> ExportResult:
+def _run(source: Source, plan: ExportPlan, target: _Target, max_row_bytes: int) -> ExportResult:
     progress = ExportProgress()
     done = threading.Event()
     with progress_bar(plan.layout.title) as bar:
@@ -185,9 +185,10 @@ def _run(source: Source, plan: ExportPlan, open_sink: OpenSink, max_row_bytes: i
                 plan.query,
                 plan.format.encode,
                 plan.layout,
-                open_sink,
+                target.open,
                 progress=progress,
                 max_row_bytes=max_row_bytes,
+                can_begin_again=target.can_begin_again,
             )
         finally:
             done.set()
@@ -202,6 +203,7 @@ class _Target:
     open: OpenSink
     link: Callable[[], SignedLink | None]
     is_stdout: bool = False
+    can_begin_again: bool = True
 
 
 def _file(output: str, plan: ExportPlan) -> _Target:
@@ -211,7 +213,9 @@ def _file(output: str, plan: ExportPlan) -> _Target:
         raise InvalidRequest(
             f"{plan.format.name} is no text for a terminal: write to a file, or to a pipe."
         )
-    return _Target(lambda _stream: local_upload(output), lambda: None, is_stdout)
+    return _Target(
+        lambda _stream: local_upload(output), lambda: None, is_stdout, leaves_nothing(output)
+    )
 
 
 def _is_stdout(output: str) -> bool:

@@ -126,6 +126,7 @@ class Attempt:
                 progress=self.progress,
                 stop=self.stop,
                 max_row_bytes=self.dependencies.settings.memory_budget.max_row_bytes,
+                can_begin_again=True,
             )
         return self._finished(plan, result)
 

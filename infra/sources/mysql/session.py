@@ -101,7 +101,9 @@ class MysqlSession(RowSession):
         now: datetime = connection.exec_driver_sql("SELECT utc_timestamp(6)").scalar_one()
         return now.replace(tzinfo=UTC)
 
-    def plan(self, connection: sa.Connection, query: Query, *, count: bool) -> ReadPlan:
+    def plan(
+        self, connection: sa.Connection, query: Query, *, count: bool, assuming: bool = False
+    ) -> ReadPlan:
         """How each column is read and, with `count`, how many rows there are.
 
         With `count` one pass over the rows also finds values that a column's type cannot hold;

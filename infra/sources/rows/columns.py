@@ -36,7 +36,12 @@ _OVERHEAD = getsizeof(b"")
 #: fit without a word: 2.5 becomes 2, and a timestamp its day (measured).
 _SILENTLY_CUT = {pa.int64(): int, pa.date32(): date, TIMESTAMP: datetime, INSTANT: datetime}
 
-_ARROW_REFUSED = (ValueError, TypeError, OverflowError, ArithmeticError)
+#: What Arrow raises for values that are not of the type asked for.
+ARROW_REFUSED = (ValueError, TypeError, OverflowError, ArithmeticError)
+
+
+class NotAsDeclared(Exception):
+    """A value is not what its column declares, where that was assumed; see `RowSession.plan`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class RowColumn:
             array = pa.array(values, first)
             for arrow_type in rest:
                 array = array.cast(arrow_type)
-        except _ARROW_REFUSED:
+        except ARROW_REFUSED:
             return self._one_by_one(values)
         return array
 
@@ -103,7 +108,7 @@ class RowColumn:
             return pa.array(
                 [None if value is None else convert(value) for value in values], self.field.type
             )
-        except _ARROW_REFUSED:
+        except ARROW_REFUSED:
             raise SourceRejected(
                 f"Column {self.field.name!r} holds a value that does not fit its declared type."
             ) from None
@@ -217,10 +222,25 @@ def record_batch(
     Raises:
         SourceRejected: a value does not fit the declared type.
     """
+    arrays = arrays_of(values_by_column, columns, made_text)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def arrays_of(
+    values_by_column: Iterable[Sequence[Any]],
+    columns: Sequence[RowColumn],
+    made_text: Counter[int],
+) -> list[pa.Array]:
+    """The values of each column as one array; `made_text` as in `batches`.
+
+    Raises:
+        SourceRejected: a value does not fit the declared type.
+        NotAsDeclared: the same of a column that was assumed to have it.
+    """
     arrays = []
     for position, (column, values) in enumerate(zip(columns, values_by_column, strict=True)):
         array = column.array(values)
         if found := column.made_text(values, array):
             made_text[position] += found
         arrays.append(array)
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return arrays

@@ -69,8 +69,13 @@ class RowSession:
         now = connection.execute(sa.select(sa.func.now())).scalar_one()
         return now if isinstance(now, datetime) and now.tzinfo else datetime.now(UTC)
 
-    def plan(self, connection: sa.Connection, query: Query, *, count: bool) -> ReadPlan:
+    def plan(
+        self, connection: sa.Connection, query: Query, *, count: bool, assuming: bool = False
+    ) -> ReadPlan:
         """How each column is read and, with `count`, how many rows there are.
+
+        With `assuming`, columns may be assumed to hold what they declare; `batches` raises
+        `NotAsDeclared` if they do not.
 
         Declared types are taken at their word. A column without one, as in a `text()`, gets
         the type that all its values have, and for that every row is read once more.

@@ -18,12 +18,13 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from waybill.exporter.datasets.dataset import Query
-from waybill.exporter.ports import RowCount
+from waybill.exporter.ports import RowCount, TypesChanged
 from waybill.exporter.rows.seals import sealed
 from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.counts import check_count, names_chance
 from waybill.infra.sources.driver_calls import DriverCalls
 from waybill.infra.sources.errors import ReadCancelled, by_driver, connecting
+from waybill.infra.sources.rows.columns import NotAsDeclared
 from waybill.infra.sources.rows.session import ReadPlan, RowSession, driver_connection
 
 
@@ -84,6 +85,7 @@ class RowsStream:
         self._result: Any = None
         self._snapshot_at: datetime | None = None
         self._planned: ReadPlan | None = None
+        self._assuming = False
         self._names_chance = False
         self._made_text: Counter[int] = Counter()
 
@@ -95,6 +97,10 @@ class RowsStream:
             self._snapshot_at = self._session.begin(self._connection)
         dialect = self._connection.dialect
         self._names_chance = names_chance(compile_query(self._query, dialect)[0], dialect.name)
+
+    def assume_declared_types(self) -> None:
+        """See `AssumesTypes`. Without effect where the types are certain anyway."""
+        self._assuming = True
 
     @property
     def schema(self) -> pa.Schema:
@@ -135,7 +141,10 @@ class RowsStream:
         if self._planned is None:
             with self._calls.call():
                 self._planned = self._session.plan(
-                    self._open_connection(), self._query, count=self._count
+                    self._open_connection(),
+                    self._query,
+                    count=self._count,
+                    assuming=self._assuming,
                 )
         return self._planned
 
@@ -147,6 +156,7 @@ class RowsStream:
             SourceUnavailable: the connection was lost.
             SourceRejected: the query fails for one of its rows, or a value is not of the
                 type its column declares.
+            TypesChanged: the latter, after `assume_declared_types`.
         """
         plan = self._plan
         connection = self._open_connection()
@@ -155,15 +165,26 @@ class RowsStream:
             query = self._query if plan.instead is None else plan.instead
             self._result = self._session.run(connection, query)
         rows = 0
-        for batch in sealed(
-            self._session.batches(self._result, plan.columns, self._made_text, self._calls.call)
-        ):
-            rows += batch.num_rows
-            yield batch
+        try:
+            for batch in sealed(
+                self._session.batches(self._result, plan.columns, self._made_text, self._calls.call)
+            ):
+                rows += batch.num_rows
+                yield batch
+        except NotAsDeclared:
+            self._forget_plan()
+            raise TypesChanged from None
         with self._calls.call():
             self._session.after_reading(connection)
         if plan.instead is None:
             check_count(self.rows_expected, rows, self.count_rows)
+
+    def _forget_plan(self) -> None:
+        with self._calls.call():
+            self._session.abandon(self._driver, self._result)
+        self._result = self._planned = None
+        self._assuming = False
+        self._made_text.clear()
 
     def cancel(self) -> None:
         """End the running statement, from any thread; reading raises `ReadCancelled` then."""

@@ -58,8 +58,10 @@ class DeclaredColumn:
     value: _Column
     #: None where any value will do.
     out_of_range: _Column | None = None
-    #: How it is read if some are; None where it is not declared, and the values decide.
+    #: How it is read if some are; None where the values decide.
     odd: RowColumn | None = None
+    #: Whether it declares nothing: any value is out of range then.
+    is_undeclared: bool = False
 
     @property
     def storage_class_query(self) -> tuple[_Column, _Column, _Column]:
@@ -74,6 +76,8 @@ class DeclaredColumn:
         A declared column stays what it is, with each odd value as text. The exception is a
         date or time that is a number in every row: seconds since 1970, or a Julian day.
         """
+        if first is None:
+            return self.column
         name = self.column.field.name
         numbers = first in {"integer", "real"} and last in {"integer", "real"}
         if self.odd is not None and not (numbers and pa.types.is_temporal(self.column.field.type)):
@@ -107,7 +111,7 @@ def declared_column(
     if field is None:
         empty = pa.binary() if "BLOB" in declaration.upper() else pa.string()
         undeclared = RowColumn(pa.field(name, empty))
-        return DeclaredColumn(undeclared, value, _class(value).is_not(None))
+        return DeclaredColumn(undeclared, value, _class(value).is_not(None), is_undeclared=True)
     kind = field.type
     if pa.types.is_string(kind):
         if declared_kind(field) is not None:

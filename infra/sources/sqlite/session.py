@@ -7,23 +7,32 @@ its own (booleans, decimals, dates). Where not, the column is text that is marke
 declared kind, and each odd value is carried as it is. A column that declares nothing gets the
 one type its values share, and is text if they are mixed. So nothing is lost, and no value that
 turns up late can end an export.
+
+That pass takes as long as reading. An export that can begin again goes without it for the types
+that are checked while reading (`assumed_columns`), and makes up for it where they are wrong.
 """
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 from waybill.exporter.datasets.dataset import Query
 from waybill.infra.sources.compiled_sql import compile_query
+from waybill.infra.sources.rows.chunks import chunked_batches
+from waybill.infra.sources.rows.columns import RowColumn, batches
 from waybill.infra.sources.rows.session import ReadPlan, RowSession, described, driver_connection
-from waybill.infra.sources.sqlite.column_types import StoredText, declared_column
+from waybill.infra.sources.sqlite.assumed_columns import assumed
+from waybill.infra.sources.sqlite.column_types import DeclaredColumn, StoredText, declared_column
 from waybill.infra.sources.sqlite.opening import OpenedFile, SqliteFile
 from waybill.infra.sources.sqlite.query_columns import (
     asks_for_chance,
@@ -31,6 +40,7 @@ from waybill.infra.sources.sqlite.query_columns import (
     functions_seen,
     kept_rows,
 )
+from waybill.infra.sources.sqlite.reading import SqliteRows, may_be_limited
 
 _Answer = TypeVar("_Answer")
 
@@ -58,19 +68,24 @@ class SqliteSession(RowSession):
         taken, _ = connection.exec_driver_sql(_BEGIN).one()
         return datetime.fromisoformat(taken)
 
-    def plan(self, connection: sa.Connection, query: Query, *, count: bool) -> ReadPlan:
+    def plan(
+        self, connection: sa.Connection, query: Query, *, count: bool, assuming: bool = False
+    ) -> ReadPlan:
         """How each column is read, by all its values; and the number of rows, if asked for.
 
         A query with ``random()`` is run once, and its rows are kept: they are counted, checked
         and exported as they came.
         """
-        return _whatever_the_collations(connection, partial(self._plan, connection, query, count))
+        work = partial(self._plan, connection, query, count, assuming)
+        return _whatever_the_collations(connection, work)
 
     def count(self, connection: sa.Connection, query: Query) -> int:
         """How many rows the query has."""
         return _whatever_the_collations(connection, partial(super().count, connection, query))
 
-    def _plan(self, connection: sa.Connection, query: Query, count: bool) -> ReadPlan:
+    def _plan(
+        self, connection: sa.Connection, query: Query, count: bool, assuming: bool
+    ) -> ReadPlan:
         with functions_seen(connection) as functions:
             rows, names = described(connection, query)
         declarations = declared_types(connection, query, len(names))
@@ -79,41 +94,60 @@ class SqliteSession(RowSession):
         if asks_for_chance(functions):
             instead = kept_rows(connection, query, len(names))
             rows = instead.order_by(None).subquery("waybill_rows")
+            # They are kept for this plan, and no second one can have them.
+            assuming = False
         declared = [
             declared_column(name, sa.type_coerce(column, kind), declaration, connection.dialect)
             for name, column, kind, declaration in zip(
                 names, rows.c, kinds, declarations, strict=True
             )
         ]
-        checks = [
-            sa.null() if column.out_of_range is None else sa.func.max(column.out_of_range)
-            for column in declared
-        ]
-        total, *failed = _ask(connection, rows, [sa.func.count(), *checks])
-        unresolved = [column for column, out in zip(declared, failed, strict=True) if out]
-        questions = [item for column in unresolved for item in column.storage_class_query]
-        answers = iter(_ask(connection, rows, questions))
-        columns = [
-            column.resolve_type(next(answers), next(answers), next(answers))
-            if out
-            else column.column
-            for column, out in zip(declared, failed, strict=True)
-        ]
+        columns, total = _columns(connection, rows, declared, count, assuming)
+        if assuming and any(StoredText in (column.text_types or ()) for column in columns):
+            assuming = False
+            columns, total = _columns(connection, rows, declared, count, assuming)
         driver: OpenedFile = driver_connection(connection)
-        driver.marks_text = any(StoredText in (column.text_types or ()) for column in columns)
+        driver.may_be_limited = instead is None and may_be_limited(driver, functions)
+        if assuming:
+            driver.texts_as = str
+        elif any(StoredText in (column.text_types or ()) for column in columns):
+            driver.texts_as = StoredText
+        else:
+            # Made without a call of Python's.
+            driver.texts_as = bytes
         return ReadPlan(columns, total if count else None, instead)
 
     def before_reading(self, connection: sa.Connection) -> None:
-        """Take texts as bytes: SQLite does not see to it that they are UTF-8."""
+        """Take texts as planned."""
         driver: OpenedFile = driver_connection(connection)
-        # The first is made without a call of Python's.
-        driver.text_factory = StoredText if driver.marks_text else bytes
+        driver.text_factory = driver.texts_as
 
-    def run(self, connection: sa.Connection, query: Query) -> sqlite3.Cursor:
+    def run(self, connection: sa.Connection, query: Query) -> SqliteRows:
         """Run the query past SQLAlchemy, which would make an object of its own of each row."""
         statement, values = compile_query(query, connection.dialect)
-        cursor: sqlite3.Cursor = driver_connection(connection).execute(statement, values or ())
-        return cursor
+        driver: OpenedFile = driver_connection(connection)
+        return SqliteRows(driver, statement, values, limited=driver.may_be_limited)
+
+    def batches(
+        self,
+        result: SqliteRows,
+        columns: Sequence[RowColumn],
+        made_text: Counter[int],
+        call: Callable[[], AbstractContextManager[None]],
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of `result`; from the first large value on, few at a time."""
+
+        def fetch(rows: int) -> list[tuple[Any, ...]]:
+            with call():
+                return result.fetchmany(rows)
+
+        if result.is_limited:
+            yield from chunked_batches(fetch, columns, made_text)
+            if not result.is_cut_short:
+                return
+            with call():
+                result.begin_again()
+        yield from batches(fetch, columns, made_text)
 
     def after_reading(self, connection: sa.Connection) -> None:
         """Make sure that the rows are those of one moment, compared as the file means it."""
@@ -140,6 +174,65 @@ def _whatever_the_collations(connection: sa.Connection, work: Callable[[], _Answ
         else:
             driver.check()
             return answer
+
+
+def _columns(
+    connection: sa.Connection,
+    rows: sa.Subquery,
+    declared: Sequence[DeclaredColumn],
+    count: bool,
+    assuming: bool,
+) -> tuple[list[RowColumn], int | None]:
+    """How each column is read, and the number of rows where somebody asked for anything.
+
+    With `assuming`, nothing is asked about columns that can be checked while they are read.
+    """
+    certain = [_certain(column, assuming) for column in declared]
+    asked = [column for column, known in zip(declared, certain, strict=True) if known is None]
+    total: int | None = None
+    resolved: Iterator[RowColumn] = iter(())
+    if count or asked:
+        questions = [question for column in asked for question in _first_questions(column)]
+        total, *answers = _ask(connection, rows, [sa.func.count(), *questions])
+        resolved = iter(_resolved(connection, rows, asked, iter(answers)))
+    return [known or next(resolved) for known in certain], total
+
+
+def _certain(column: DeclaredColumn, assuming: bool) -> RowColumn | None:
+    """How a column is read about which nothing has to be asked."""
+    if column.out_of_range is None:
+        return column.column
+    return assumed(column.column) if assuming and not column.is_undeclared else None
+
+
+def _first_questions(column: DeclaredColumn) -> Sequence[sa.ColumnElement[Any]]:
+    if column.is_undeclared:
+        return column.storage_class_query
+    return (sa.func.max(column.out_of_range),)
+
+
+def _resolved(
+    connection: sa.Connection,
+    rows: sa.Subquery,
+    asked: Sequence[DeclaredColumn],
+    answers: Iterator[Any],
+) -> list[RowColumn]:
+    """How the columns are read, by the answers to their first questions and, if odd, to others."""
+    found: list[tuple[Any, ...] | None] = []
+    for column in asked:
+        if column.is_undeclared:
+            found.append((next(answers), next(answers), next(answers)))
+        else:
+            found.append(() if next(answers) else None)
+    odd = [column for column, seen in zip(asked, found, strict=True) if seen == ()]
+    others = [question for column in odd for question in column.storage_class_query]
+    more = iter(_ask(connection, rows, others))
+    return [
+        column.column
+        if seen is None
+        else column.resolve_type(*(seen or (next(more), next(more), next(more))))
+        for column, seen in zip(asked, found, strict=True)
+    ]
 
 
 def _ask(
