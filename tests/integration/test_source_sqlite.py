@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from waybill.exporter.ports import AssumesTypes, TypesChanged
+from tests.support.sqlite_reads import read_both_ways
 from waybill.exporter.values.declared_kinds import DeclaredKind, declared_as
 from waybill.infra.sources import open_source
 from waybill.infra.sources.arrow_types import INSTANT, TIME, TIMESTAMP
@@ -50,24 +50,7 @@ def write(path: Path, script: str) -> None:
 
 
 def read(path: Path, query: Any, *, count: bool = True) -> pa.Table:
-    """All rows, which are the same whether their types are checked before or while reading."""
-    source = open_source(f"sqlite:///{path}")
-    with source.open(query, count=count) as stream:
-        checked = pa.Table.from_batches(list(stream), schema=stream.schema)
-        expected, made_text = stream.rows_expected, dict(stream.read_as_text)
-    with source.open(query, count=count) as stream:
-        assert isinstance(stream, AssumesTypes)
-        stream.assume_declared_types()
-        try:
-            batches = list(stream)
-        except TypesChanged:
-            batches = list(stream)
-        assumed = pa.Table.from_batches(batches, schema=stream.schema)
-        if " random" not in str(query):
-            assert (stream.rows_expected, dict(stream.read_as_text)) == (expected, made_text)
-            assert assumed.schema.equals(checked.schema, check_metadata=True)
-            assert str(assumed.to_pydict()) == str(checked.to_pydict())
-    return checked
+    return read_both_ways(path, query, count=count, repeatable=" random" not in str(query))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from tests.support.sqlite_reads import read_both_ways
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.csv.files import csv_encoder
 from waybill.exporter.ports import AssumesTypes, TypesChanged
@@ -136,23 +137,10 @@ _DAYS = [
 )
 def test_what_is_checked_while_reading_is_what_is_checked_before(path, declared, value):
     fill(path, declared, [value, None])
-    source, query = open_source(url(path)), table_query(url(path), "t")
-    with source.open(query) as stream:
-        before = pa.Table.from_batches(list(stream), schema=stream.schema)
-        as_text = dict(stream.read_as_text)
 
-    with source.open(query) as stream:
-        assert isinstance(stream, AssumesTypes)
-        stream.assume_declared_types()
-        try:
-            made = list(stream)
-        except TypesChanged:
-            made = list(stream)
-        while_reading = pa.Table.from_batches(made, schema=stream.schema)
-        assert dict(stream.read_as_text) == as_text
+    made = read_both_ways(path, table_query(url(path), "t"))
 
-    assert while_reading.schema.equals(before.schema, check_metadata=True)
-    assert while_reading.equals(before)
+    assert made.num_rows == 2
 
 
 def test_text_that_is_not_utf8_changes_the_types_and_not_the_values(path):
