@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import multiprocessing
 import signal
@@ -126,6 +127,10 @@ async def run_server(
     services = stack.services(relay.wake, stop, broker=broker if relays else None)
     app = create_app(services, most_streams=bounds.streams, stream_count=stream_count)
     server = QuietServer(server_config(app, bounds))
+    # What is there by now stays. Each full run of the collector would go through all of it, and no
+    # request is answered meanwhile (0.4 s, measured).
+    gc.collect()
+    gc.freeze()
     jobs = [asyncio.create_task(server.serve(sockets=[listener]), name="http")]
     if embedded_worker:
         service = stack.worker(broker, relay)

@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 
 from waybill.infra.config.database_urls import standard_url
 from waybill.infra.config.errors import BadSettings
+from waybill.infra.db.idle_connections import check_when_idle
 from waybill.infra.db.schema import TableSchema, schema_of
 
 #: How long a SQLite writer waits for another one before giving up.
@@ -128,7 +129,8 @@ def _postgres_engine(url: sa.URL, pool_size: int, idle_in_transaction: timedelta
             pool_size=pool_size,
             max_overflow=_MORE_CONNECTIONS,
             pool_timeout=_POOL_TIMEOUT,
-            pool_pre_ping=True,
+            # What was used last is used next, and needs no test.
+            pool_use_lifo=True,
             hide_parameters=True,
             connect_args=defaults | _POSTGRES,
         )
@@ -138,6 +140,7 @@ def _postgres_engine(url: sa.URL, pool_size: int, idle_in_transaction: timedelta
             "WAYBILL_DATABASE_URL: the driver for PostgreSQL is not installed:"
             ' pip install "waybill-exports[postgresql]".'
         ) from None
+    check_when_idle(engine)
     event.listen(engine, "handle_error", _make_operational)
     event.listen(engine, "connect", partial(_end_silent_transactions, idle_in_transaction))
     return engine

@@ -101,10 +101,7 @@ class _Loop:
 
     async def _exchange(self, number: int) -> tuple[int, bytes]:
         load = self._load
-        if self._idle:
-            reader, writer = self._idle.pop()
-        else:
-            reader, writer = await asyncio.open_connection(self._host, self._port)
+        reader, writer = await self._connection()
         body = b"" if load.body is None else load.body.replace("%d", str(number)).encode()
         head = (
             f"{'GET' if load.body is None else 'POST'} {load.targets[number % len(load.targets)]}"
@@ -124,6 +121,15 @@ class _Loop:
         else:
             self._idle.append((reader, writer))
         return status, answer
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle:
+            reader, writer = self._idle.pop()
+            # The server closes what has been idle for some seconds.
+            if not reader.at_eof() and not writer.is_closing():
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(self._host, self._port)
 
 
 def _percentiles(seconds: list[float]) -> dict[str, float]:

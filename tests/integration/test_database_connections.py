@@ -16,6 +16,7 @@ from waybill.infra.db.engine import (
     read_transaction,
     write_transaction,
 )
+from waybill.infra.db.idle_connections import check_when_idle
 
 
 def test_a_database_host_that_vanishes_is_noticed_within_half_a_lease(postgres_url: str):
@@ -66,3 +67,31 @@ def test_f85_no_connection_may_be_silent_in_a_transaction_for_long(postgres_url:
                 assert limit.scalar_one() == "30s"
     finally:
         engine.dispose()
+
+
+@pytest.mark.parametrize(("idle", "survives"), [(timedelta(0), True), (timedelta(hours=1), False)])
+def test_a_connection_that_died_while_it_was_idle_is_replaced_unseen(
+    postgres_url: str, idle: timedelta, survives: bool
+):
+    """One that was used a moment ago is not tested; its statement fails, and the next works."""
+    engine = sa.create_engine(engine_url(postgres_url))
+    other = create_engine(postgres_url)
+    check_when_idle(engine, idle)
+    try:
+        with engine.connect() as connection:
+            pid = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+        with write_transaction(other) as connection:
+            end = sa.text("SELECT pg_terminate_backend(:pid, 10000)")
+            assert connection.execute(end, {"pid": pid}).scalar_one()
+        if not survives:
+            with engine.connect() as connection, pytest.raises(OperationalError):
+                connection.execute(sa.text("SELECT 1"))
+        with engine.connect() as connection:
+            assert connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one() != pid
+    finally:
+        engine.dispose()
+        other.dispose()
+
+
+def engine_url(url: str) -> sa.URL:
+    return sa.make_url(url).set(drivername="postgresql+psycopg")
