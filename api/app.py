@@ -45,6 +45,7 @@ from waybill.api.reference import routes as reference
 from waybill.api.reference.descriptions import add_descriptions
 from waybill.api.reference.examples import add_examples
 from waybill.api.reference.problem_examples import add_format_examples, add_problem_examples
+from waybill.api.session import everywhere
 from waybill.api.session import routes as session
 from waybill.api.session.auth import identity_of
 from waybill.api.session.tokens import TokenVerifier
@@ -70,6 +71,7 @@ _ROUTES = (
     admin,
     health,
     session,
+    everywhere,
     pages,
     reference,
     embed,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.background import BackgroundTask
 
-from waybill.api.context import ContextDep
+from waybill.api.context import Context, ContextDep
 from waybill.api.http.admission import AdmittedRoute
 from waybill.api.links.pages import continue_page, file_address
 from waybill.api.pages.rendering import PageSetup, PageSetupDep, sign_in_page
@@ -91,6 +91,11 @@ def end(request: Request, context: ContextDep, setup: PageSetupDep) -> Response:
         # Without them the token cannot be verified, and the browser forgets it all the same.
         if identity := session_identity(request, context):
             context.denylist.end_session(identity.issued)
+    return logged_out(request, context, setup)
+
+
+def logged_out(request: Request, context: Context, setup: PageSetup) -> Response:
+    """The answer to a browser whose session has ended: it forgets the cookie and what it stored."""
     response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
     delete_session_cookie(response, request)
     if in_secure_context(request.headers, context.services.settings.public_url):

@@ -17,6 +17,7 @@ from waybill.infra.sessions.revocations import (
     Revocations,
     Subject,
 )
+from waybill.infra.tasks.audit import Actor, ActorKind
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,20 @@ class Denylist:
             log.warning("end of a session not stored yet", extra={"why": type(error).__name__})
             with self._lock:
                 self._unsaved.append(token)
+
+    def end_all_sessions(self, token: IssuedToken) -> None:
+        """Revoke every token of a user that was issued until now, `token` of theirs included.
+
+        Here at once, elsewhere at the next read.
+
+        Raises:
+            SQLAlchemyError: the database is away, and nothing was revoked.
+        """
+        actor = Actor(token.user, ActorKind.USER, token.tenant)
+        subject = Subject(RevocationKind.USER, token.tenant, token.user)
+        self._add([self._revocations.revoke(subject, actor)])
+        # By name, since its `iat` is of another clock than the database's.
+        self.end_session(token)
 
     def refresh(self) -> None:
         """Store what could not be stored, and read what was added since the last time.

@@ -53,6 +53,55 @@ def test_r51_logging_out_ends_every_copy_of_the_cookie(api: TaskApi) -> None:
     assert (entry.actor, entry.address) == ("ana", "127.0.0.1")
 
 
+def test_r51_a_user_logs_out_everywhere(api: TaskApi) -> None:
+    tenant = api.tenant()
+    token, other, programs = (api.token(tenant) for _ in range(3))
+    colleague, namesake = api.token(tenant, "bob"), api.token(api.tenant())
+    browser = api.client(cookies={SESSION_COOKIE: token})
+
+    answer = browser.post("/session/end-all", headers={"Origin": api.url})
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert f"{SESSION_COOKIE}=" in answer.headers["set-cookie"]
+    assert answer.headers["clear-site-data"] == '"cache", "storage"'
+    assert [status(api, each) for each in (token, other, programs)] == [401] * 3
+    assert [status(api, each) for each in (colleague, namesake)] == [200] * 2
+    with serve(create_app(api.services)) as elsewhere:
+        assert status(api, other, base_url=elsewhere) == 401
+    audit = api.services.admin_queries.audit
+    [entry] = audit(ALL_TENANTS, tenant=tenant, action="sessions_revoked")
+    assert (entry.actor, entry.actor_kind, entry.address) == ("ana", "user", "127.0.0.1")
+    assert entry.detail == {"kind": "user", "user": "ana"}
+    # `iat` is in whole seconds.
+    wait_for(lambda: status(api, api.token(tenant)) == 200)
+    bearer = api.token(tenant)
+    assert api.client(bearer).post("/session/end-all").status_code == 204
+    assert status(api, bearer) == 401
+
+
+def test_r51_nobody_else_logs_a_user_out_everywhere(api: TaskApi) -> None:
+    token = api.token(api.tenant())
+    browser = api.client(cookies={SESSION_COOKIE: token})
+    for origin in ({}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+        answer = browser.post("/session/end-all", headers=origin)
+        assert (answer.status_code, answer.json()["code"]) == (403, "foreign_origin")
+    assert api.client().post("/session/end-all").status_code == 401
+    assert browser.get("/session/end-all").status_code == 405
+    assert status(api, token) == 200
+
+
+def test_r51_while_the_database_is_away_nobody_is_told_to_be_logged_out_everywhere(
+    tmp_path: Path,
+) -> None:
+    with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path) as api:
+        token = api.token("acme")
+        with api.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE revocation RENAME TO away")
+        answer = api.client(token).post("/session/end-all")
+        assert answer.status_code == 503
+        assert status(api, token) == 200
+
+
 def test_r51_a_session_ends_in_the_other_processes_within_their_next_read(api: TaskApi) -> None:
     token = api.token(api.tenant())
     with serve(create_app(api.services, denylist_period=timedelta(milliseconds=50))) as url:

@@ -38,8 +38,9 @@ export class EventStream {
     this.#channel.onmessage = ({ data }) => this.#receive(data);
     for (const event of ["pagehide", "freeze"]) this.#on(event, () => this.#leave());
     // The server ends the streams of a session with it. Reconnecting before the next page would fail.
-    const end = document.querySelector('form[action$="/session/end"]');
-    end?.addEventListener("submit", () => this.#leave());
+    for (const end of document.querySelectorAll('form[action*="/session/end"]')) {
+      end.addEventListener("submit", () => this.#leave());
+    }
     for (const event of ["pageshow", "resume"]) this.#on(event, () => this.#elect(LOADED_MS));
     document.addEventListener("visibilitychange", () => document.hidden || this.#elect(PROBED_MS));
     this.#elect(LOADED_MS);

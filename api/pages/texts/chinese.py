@@ -24,6 +24,9 @@ CHINESE: Mapping[str, str] = {
     "ticket_no_script": "未启用 JavaScript 时，请直接粘贴完整的登录链接。",
     "token_too_long": "令牌过长，无法保存到浏览器会话。",
     "sign_out": "退出",
+    "account_more": "更多会话选项",
+    "sign_out_everywhere": "退出所有设备",
+    "sign_out_everywhere_help": "结束您在所有浏览器和设备上的会话，此前签发给您的令牌也会失效。",
     # The form.
     "new_title": "新建导出",
     "dataset_label": "数据集",

@@ -24,6 +24,10 @@ ENGLISH: Mapping[str, str] = {
     "ticket_no_script": "With JavaScript off, paste the login link itself.",
     "token_too_long": "This token is too long for a browser session.",
     "sign_out": "Log out",
+    "account_more": "More about your sessions",
+    "sign_out_everywhere": "Log out everywhere",
+    "sign_out_everywhere_help": "Ends your sessions in all browsers and on all devices. Access"
+    " tokens issued to you until now stop working too.",
     # The form.
     "new_title": "New export",
     "dataset_label": "Dataset",

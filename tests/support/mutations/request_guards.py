@@ -166,6 +166,11 @@ REQUEST_GUARDS = {
         always(None),
         "unit/test_token_purpose.py::test_r50_a_token_for_another_purpose_lets_nobody_in",
     ),
+    "r51 every token of a user": Mutation(
+        "waybill.infra.sessions.denylist.Denylist.end_all_sessions",
+        lambda denylist, token: denylist.end_session(token),
+        "integration/test_api_sessions.py::test_r51_a_user_logs_out_everywhere[sqlite]",
+    ),
     "r52 a name that needs tls": Mutation(
         "waybill.api.session.cookie._is_over_tls",
         always(False),
