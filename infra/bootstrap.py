@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from waybill.infra.sources import Sources
     from waybill.infra.tasks.audit_chain import AuditChain
     from waybill.infra.tasks.dead_letters import DeadLetters
+    from waybill.infra.tasks.lifecycle.interventions import Interventions
+    from waybill.infra.tasks.queries.admin import AdminQueries
+    from waybill.infra.tasks.workers import Workers
     from waybill.infra.worker.attempt import WorkerDependencies
     from waybill.infra.worker.relay import Relay
     from waybill.infra.worker.service import WorkerService
@@ -233,6 +236,31 @@ class Stack:
             # Built when a replay asks for it: it may have to draw a secret.
             check_targets=lambda *asked: self.notification_rules.check_again(*asked),
         )
+
+    @cached_property
+    def interventions(self) -> Interventions:
+        """What admins and operators do with the tasks of others."""
+        from waybill.infra.tasks.lifecycle.interventions import Interventions
+
+        return Interventions(
+            self.engine,
+            limits=self.settings,
+            check_targets=lambda *asked: self.notification_rules.check_again(*asked),
+        )
+
+    @cached_property
+    def admin_queries(self) -> AdminQueries:
+        """What admins and operators read."""
+        from waybill.infra.tasks.queries.admin import AdminQueries
+
+        return AdminQueries(self.engine)
+
+    @cached_property
+    def workers(self) -> Workers:
+        """The heartbeats of workers in the task tables."""
+        from waybill.infra.tasks.workers import Workers
+
+        return Workers(self.engine)
 
     @cached_property
     def audit_chain(self) -> AuditChain:

@@ -24,6 +24,7 @@ from waybill.infra.notifications.rules import NotificationRules
 from waybill.infra.sessions.revocations import Revocations
 from waybill.infra.sessions.tickets import Tickets
 from waybill.infra.tasks.dead_letters import DeadLetters
+from waybill.infra.tasks.lifecycle.interventions import Interventions
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.oversight import OversightReads
 from waybill.infra.tasks.queries.admin import AdminQueries
@@ -31,6 +32,7 @@ from waybill.infra.tasks.queries.changes import TaskChanges
 from waybill.infra.tasks.queries.scope import Scope, scope_of
 from waybill.infra.tasks.refusals import Refusals
 from waybill.infra.tasks.session_log import SessionLog
+from waybill.infra.tasks.workers import Workers
 from waybill.storage.store import ObjectStore
 
 
@@ -73,6 +75,9 @@ class Services:
         self.dead_letters = DeadLetters(
             engine, limits=settings, check_targets=notification_rules.check_again
         )
+        self.interventions = Interventions(
+            engine, limits=settings, check_targets=notification_rules.check_again
+        )
         self.mail_opt_outs = MailOptOuts(engine, settings.public_url)
         self.links = ShareLinks(engine)
         self.files = StoredFiles(engine, store)
@@ -82,6 +87,7 @@ class Services:
         self.revocations = Revocations(engine)
         self.tickets = Tickets(engine)
         self.notifications = NotificationQueries(engine)
+        self.workers = Workers(engine)
 
     def admin_scope(self, user: Principal) -> Scope | None:
         """What `user` may see by admin queries; None for most people."""

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Form, Query, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BeforeValidator
 
 from waybill.api.admin import charts, service
 from waybill.api.admin.access import AdminCaller, admin_caller
 from waybill.api.context import ServicesDep
+from waybill.api.explanations import explain
 from waybill.api.http.admission import AdmittedRoute
 from waybill.api.http.paging import MAX_ID, PageNumber, PlainText, RowId
 from waybill.api.pages.rendering import PageSetup, PageSetupDep, render
 from waybill.api.problems.errors import EarlyResponse
 from waybill.api.session.auth import PageSession, require_own_origin
-from waybill.infra.tasks.states import TaskStatus
+from waybill.infra.tasks.dead_letters import MAX_NOTE_CHARS
+from waybill.infra.tasks.model import TaskConflict
+from waybill.infra.tasks.queries.scope import ALL_TENANTS
+from waybill.infra.tasks.states import LIVE, TaskStatus
 
 _PAGE_SIZE = 50
 
@@ -55,13 +59,24 @@ router = APIRouter(prefix="/admin", include_in_schema=False, route_class=Admitte
 def overview(caller: Admin, setup: PageSetupDep, services: ServicesDep) -> Response:
     """Queues, workers, and the last 24 hours."""
     scope = caller.scope
+    queues = services.admin_queries.queues(scope)
+    strengths = services.workers.by_queue(sorted({queue.queue for queue in queues}))
     hours = services.admin_queries.hours(scope)
     return _page(
         setup,
         "admin_overview.html",
         caller,
         tab="overview",
-        queues=services.admin_queries.queues(scope),
+        queues=queues,
+        # A worker of an earlier version writes no heartbeat, but its exports run.
+        unattended=[
+            item.queue
+            for item in strengths
+            if not item.workers
+            and any(q.waiting and q.queue == item.queue for q in queues)
+            and not any(q.running and q.queue == item.queue for q in queues)
+        ],
+        workers=services.workers.all() if scope == ALL_TENANTS else None,
         leases=service.list_leases(services, caller),
         open_letters=services.dead_letters.count_open(scope),
         hours=hours,
@@ -114,7 +129,7 @@ def dead_letters(
     caller: Admin,
     setup: PageSetupDep,
     services: ServicesDep,
-    include_replayed: Annotated[bool, Query(alias="all")] = False,
+    include_handled: Annotated[bool, Query(alias="all")] = False,
     outcome: Filter = None,
 ) -> Response:
     """Dead letters with their messages, and the outcome of a replay."""
@@ -124,9 +139,10 @@ def dead_letters(
         caller,
         tab="dead_letters",
         letters=service.list_dead_letters(
-            services, caller, open_only=not include_replayed, limit=2 * _PAGE_SIZE
+            services, caller, open_only=not include_handled, limit=2 * _PAGE_SIZE
         ),
-        include_replayed=include_replayed,
+        include_handled=include_handled,
+        max_note=MAX_NOTE_CHARS,
         outcome=setup.catalogue.admin.get(f"outcome_{outcome or ''}"),
     )
 
@@ -137,6 +153,64 @@ def replay(letter_id: RowId, caller: Admin, services: ServicesDep) -> Response:
     done = service.replay_dead_letter(services, caller, letter_id)
     query = urlencode({"outcome": done.outcome})
     return RedirectResponse(f"/admin/dead-letters?{query}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/dead-letters/{letter_id}/dismiss", dependencies=[Depends(require_own_origin)])
+def dismiss(
+    letter_id: RowId,
+    caller: Admin,
+    services: ServicesDep,
+    note: Annotated[str, Form(min_length=1, max_length=MAX_NOTE_CHARS, pattern=r"^[^\x00]*$")],
+) -> Response:
+    """Record that nothing has to be done about it, and go back to the list."""
+    service.dismiss_dead_letter(services, caller, letter_id, note)
+    return RedirectResponse("/admin/dead-letters?outcome=dismissed", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/exports/{task_id}")
+def task(
+    task_id: UUID,
+    caller: Admin,
+    setup: PageSetupDep,
+    services: ServicesDep,
+    outcome: Filter = None,
+) -> Response:
+    """One task: what it is, what happened to it, and who was notified."""
+    found = service.get_task(services, caller, task_id)
+    history = service.read_audit_log(
+        services, caller, task_id=task_id, tenant=None, actor=None, action=None, before=None,
+        limit=2 * _PAGE_SIZE,
+    ).items  # fmt: skip
+    return _page(
+        setup,
+        "admin_task.html",
+        caller,
+        tab="tasks",
+        task=found,
+        can_cancel=found.status in LIVE and not found.cancel_requested_at,
+        can_retry=found.status not in (*LIVE, TaskStatus.SUCCESS),
+        explanation=explain(found.error_code, setup.catalogue.code) if found.error_code else None,
+        history=history,
+        deliveries=service.list_deliveries(
+            services, caller, tenant=None, task_id=task_id, channel=None, failed=False,
+            limit=_PAGE_SIZE,
+        ),
+        outcome=setup.catalogue.admin.get(f"outcome_{outcome or ''}"),
+    )  # fmt: skip
+
+
+@router.post("/exports/{task_id}/{action}", dependencies=[Depends(require_own_origin)])
+def intervene(
+    task_id: UUID, action: Literal["cancel", "retry"], caller: Admin, services: ServicesDep
+) -> Response:
+    """Cancel or retry a task, and show it, or the new one."""
+    act = {"cancel": service.cancel_task, "retry": service.retry_task}[action]
+    try:
+        shown, outcome = act(services, caller, task_id).id, f"{action}_done"
+    except TaskConflict:
+        shown, outcome = task_id, "task_conflict"
+    query = urlencode({"outcome": outcome})
+    return RedirectResponse(f"/admin/exports/{shown}?{query}", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/audit-log")

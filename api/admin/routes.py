@@ -5,6 +5,7 @@ The scope is the own tenant for the admin role, and all tenants for the operator
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -13,12 +14,15 @@ from fastapi import APIRouter, Depends, Query
 from waybill.api.admin import service
 from waybill.api.admin.access import AdminCaller, admin_caller
 from waybill.api.admin.schemas import (
+    AdminTaskBody,
     AdminTaskList,
     AuditList,
     DeadLetterList,
+    Dismissal,
     HourList,
     LeaseList,
     QueueList,
+    WorkerList,
 )
 from waybill.api.context import ServicesDep
 from waybill.api.http.paging import MAX_ID, Limit, PageNumber, PlainText, RowId
@@ -79,17 +83,59 @@ def list_tasks(
     return AdminTaskList(items=service.admin_bodies(tasks))
 
 
+@router.get(
+    "/export-tasks/{task_id}", response_model=AdminTaskBody, responses=problem_docs(404, 422)
+)
+def get_task(task_id: UUID, admin: Admin, services: ServicesDep) -> AdminTaskBody:
+    """One task of the own tenant, or of any for an operator, without its download link."""
+    return service.admin_body(service.get_task(services, admin, task_id))
+
+
+@router.post(
+    "/export-tasks/{task_id}/cancel",
+    response_model=AdminTaskBody,
+    status_code=HTTPStatus.ACCEPTED,
+    responses=problem_docs(404, 409, 422),
+)
+def cancel_task(task_id: UUID, admin: Admin, services: ServicesDep) -> AdminTaskBody:
+    """Cancel a task of somebody else. Cancelling twice is no error."""
+    return service.admin_body(service.cancel_task(services, admin, task_id))
+
+
+@router.post(
+    "/export-tasks/{task_id}/retry",
+    response_model=AdminTaskBody,
+    status_code=HTTPStatus.CREATED,
+    responses=problem_docs(404, 409, 422, 429, 503),
+)
+def retry_task(task_id: UUID, admin: Admin, services: ServicesDep) -> AdminTaskBody:
+    """Run a task that ended without a file again, in its owner's name, as a new task.
+
+    It counts against the quotas and rates of the owner.
+    """
+    return service.admin_body(service.retry_task(services, admin, task_id))
+
+
+@router.get("/workers", response_model=WorkerList)
+def list_workers(admin: Admin, services: ServicesDep) -> WorkerList:
+    """Workers by their heartbeats, and who takes the exports of each queue. For operators."""
+    return service.list_workers(services, admin)
+
+
 @router.get("/dead-letters", response_model=DeadLetterList, responses=_INVALID)
 def list_dead_letters(
     admin: Admin,
     services: ServicesDep,
-    include_replayed: Annotated[
-        bool, Query(alias="all", description="Include dead letters that were replayed.")
+    include_handled: Annotated[
+        bool, Query(alias="all", description="Include those that were replayed or dismissed.")
     ] = False,
+    reason: Annotated[PlainText | None, Query(description="Exactly this reason.")] = None,
     limit: Limit = 50,
 ) -> DeadLetterList:
     """Messages that could not be processed, newest first. Those of no task are the operator's."""
-    found = service.list_dead_letters(services, admin, open_only=not include_replayed, limit=limit)
+    found = service.list_dead_letters(
+        services, admin, open_only=not include_handled, reason=reason, limit=limit
+    )
     return DeadLetterList(items=found)
 
 
@@ -112,6 +158,18 @@ def replay_dead_letter(letter_id: RowId, admin: Admin, services: ServicesDep) ->
     It counts against the quotas and rates of the owner. A replay that they refuse can be repeated.
     """
     return service.replay_dead_letter(services, admin, letter_id)
+
+
+@router.post(
+    "/dead-letters/{letter_id}/dismiss",
+    response_model=DeadLetter,
+    responses=problem_docs(400, 404, 413, 415, 422),
+)
+def dismiss_dead_letter(
+    letter_id: RowId, body: Dismissal, admin: Admin, services: ServicesDep
+) -> DeadLetter:
+    """Record that nothing has to be done about it, and why. Repeating the call is harmless."""
+    return service.dismiss_dead_letter(services, admin, letter_id, body.note)
 
 
 @router.get("/audit-log", response_model=AuditList, responses=_INVALID)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from waybill.api.exports.schemas import TaskBody
-from waybill.infra.tasks.dead_letters import DeadLetter
+from waybill.infra.tasks.dead_letters import MAX_NOTE_CHARS, DeadLetter
 from waybill.infra.tasks.queries.admin import AuditEntry
 from waybill.infra.tasks.queries.statistics import HourFigures, Lease, QueueFigures
+from waybill.infra.tasks.workers import QueueWorkers, WorkerRecord
 
 
 class AdminTaskBody(TaskBody):
@@ -30,6 +31,23 @@ class DeadLetterList(BaseModel):
     """Dead letters, newest first."""
 
     items: list[DeadLetter]
+
+
+class Dismissal(BaseModel):
+    """Why nothing has to be done about a dead letter."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"note": "A test message of ours."}}
+    )
+
+    note: str = Field(min_length=1, max_length=MAX_NOTE_CHARS)
+
+
+class WorkerList(BaseModel):
+    """Workers by name, and who takes the exports of each queue."""
+
+    items: list[WorkerRecord] = Field(description="Those that died stay for a day.")
+    queues: list[QueueWorkers]
 
 
 class AuditList(BaseModel):

@@ -11,14 +11,16 @@ from typing import Any
 from uuid import UUID
 
 from waybill.api.admin.access import AdminCaller, note_read
-from waybill.api.admin.schemas import AdminTaskBody, AuditList
+from waybill.api.admin.schemas import AdminTaskBody, AuditList, WorkerList
 from waybill.api.exports.view import body_of
 from waybill.api.http.paging import split_page
+from waybill.exporter.errors import PermissionDenied
 from waybill.infra.notifications.queries import Notification
 from waybill.infra.notifications.rules import BadNotificationTarget
 from waybill.infra.services import Services
 from waybill.infra.tasks.dead_letters import DeadLetter, Replay
 from waybill.infra.tasks.model import Task
+from waybill.infra.tasks.queries.scope import ALL_TENANTS
 from waybill.infra.tasks.queries.statistics import Lease
 from waybill.infra.tasks.states import TaskStatus
 
@@ -61,6 +63,69 @@ def admin_bodies(tasks: Sequence[Task]) -> list[AdminTaskBody]:
     return [_admin_body(task, now) for task in tasks]
 
 
+def admin_body(task: Task) -> AdminTaskBody:
+    """A task as an operator sees it."""
+    return _admin_body(task, datetime.now(UTC))
+
+
+def get_task(services: Services, caller: AdminCaller, task_id: UUID) -> Task:
+    """One task.
+
+    Raises:
+        TaskNotFound: also if it belongs to a tenant out of scope.
+    """
+    task = services.interventions.get(caller.scope, task_id)
+    note_read(services, caller, "tasks", [task.tenant_id], task=str(task_id))
+    return task
+
+
+def cancel_task(services: Services, caller: AdminCaller, task_id: UUID) -> Task:
+    """Cancel a task in the caller's name.
+
+    Raises:
+        TaskNotFound: also if it belongs to a tenant out of scope.
+        TaskConflict: the task has ended otherwise.
+    """
+    return services.interventions.cancel(caller.scope, task_id, caller.actor)
+
+
+def retry_task(services: Services, caller: AdminCaller, task_id: UUID) -> Task:
+    """Submit a task that ended without a file again, in its owner's name; returns the new task.
+
+    Raises:
+        TaskNotFound: also if it belongs to a tenant out of scope.
+        TaskConflict: the task is live, or has a file.
+        NotNow, BadNotificationTarget: as for any new task of the owner.
+    """
+    submitted = services.interventions.retry(caller.scope, task_id, caller.actor)
+    services.wake_relay()
+    return submitted.task
+
+
+def list_workers(services: Services, caller: AdminCaller) -> WorkerList:
+    """The workers of the installation.
+
+    Raises:
+        PermissionDenied: the caller is no operator: workers belong to no tenant.
+    """
+    if caller.scope != ALL_TENANTS:
+        raise PermissionDenied("This requires the operator role.")
+    return WorkerList(
+        items=services.workers.all(), queues=services.workers.by_queue(services.registry.queues)
+    )
+
+
+def dismiss_dead_letter(
+    services: Services, caller: AdminCaller, letter_id: int, note: str
+) -> DeadLetter:
+    """Record that nothing has to be done about a dead letter.
+
+    Raises:
+        DeadLetterNotFound: also if it belongs to a tenant out of scope.
+    """
+    return services.dead_letters.dismiss(caller.scope, letter_id, caller.actor, note)
+
+
 def read_audit_log(
     services: Services,
     caller: AdminCaller,
@@ -90,10 +155,17 @@ def read_audit_log(
 
 
 def list_dead_letters(
-    services: Services, caller: AdminCaller, *, open_only: bool, limit: int
+    services: Services,
+    caller: AdminCaller,
+    *,
+    open_only: bool,
+    limit: int,
+    reason: str | None = None,
 ) -> list[DeadLetter]:
     """The dead letters in scope, newest first."""
-    found = services.dead_letters.list(caller.scope, open_only=open_only, limit=limit)
+    found = services.dead_letters.list(
+        caller.scope, open_only=open_only, reason=reason, limit=limit
+    )
     note_read(services, caller, "dead letters", {letter.tenant for letter in found})
     return found
 

@@ -60,10 +60,20 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "webhook_secret",
         "Print the secrets that webhooks of a tenant are signed with; the current one first.",
     ),
+    "datasets": (
+        "waybill.api.cli.datasets",
+        "datasets",
+        "List the datasets that can be exported, with their parameters and columns.",
+    ),
+    "tasks": (
+        "waybill.api.cli.tasks",
+        "app",
+        "List, show, cancel and retry export tasks.",
+    ),
     "dead-letters": (
         "waybill.api.cli.dead_letters",
         "app",
-        "List, show and replay dead letters.",
+        "List, show, replay and dismiss dead letters.",
     ),
     "audit-log": (
         "waybill.api.cli.audit_log",

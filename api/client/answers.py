@@ -119,6 +119,8 @@ class Estimate(Answer):
     bytes: int | None
     seconds: float | None
     queue_position: int
+    #: None from a server of an earlier version.
+    queue_workers: int | None = None
     starts_in_seconds: float
     better_format: BetterFormat | None
 

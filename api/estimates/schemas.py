@@ -46,7 +46,12 @@ class Estimate(BaseModel):
     )
     queue_position: int = Field(description="Exports waiting in the same queue.")
     queue_running: int = Field(description="Exports of that queue running now.")
+    queue_workers: int = Field(
+        description="Workers that take exports of that queue. With 0, no export of it starts until "
+        "an operator starts a worker."
+    )
     starts_in_seconds: int = Field(
-        description="Estimated time until a worker is free; 0 means now."
+        description="Estimated time until a worker is free; 0 means now. Assumes one worker where "
+        "there is none."
     )
     better_format: BetterFormatBody | None

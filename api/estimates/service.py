@@ -56,7 +56,8 @@ def estimate_export(services: Services, user: Principal, request: ExportRequest)
         calibrated=bool(estimate.past),
         queue_position=load.waiting,
         queue_running=load.running,
-        starts_in_seconds=_wait_seconds(load, services.settings.concurrency, estimate),
+        queue_workers=load.workers,
+        starts_in_seconds=_wait_seconds(load, load.slots(services.settings.concurrency), estimate),
         better_format=_better(plan, estimate, shape),
     )
 
@@ -80,12 +81,8 @@ def _better(
     return BetterFormatBody(**asdict(found)) if found else None
 
 
-def _wait_seconds(load: QueueLoad, concurrency: int, estimate: ExportEstimate) -> int:
-    """Seconds until a slot is free: rounds of the queue, each as long as exports of this kind.
-
-    Idle workers are not known here, so at least one worker is assumed.
-    """
-    slots = concurrency * max(1, load.workers)
+def _wait_seconds(load: QueueLoad, slots: int, estimate: ExportEstimate) -> int:
+    """Seconds until a slot is free: rounds of the queue, each as long as exports of this kind."""
     exports_ahead = load.waiting + load.running - slots + 1
     if exports_ahead <= 0:
         return 0

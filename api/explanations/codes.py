@@ -106,6 +106,7 @@ COMMAND_CODES: Mapping[str, bool] = {
     "insecure_installation": False,
     "lease_lost": True,
     "link_unreachable": False,
+    "no_worker": True,
     "rights_missing": False,
     "runs_alone": True,
     "stopped": True,

@@ -82,6 +82,10 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "The clock of a worker is wrong, and the object store refuses its requests.",
         "Set the clock of that machine, then start the worker again. Other workers go on.",
     ),
+    "no_worker": (
+        "Exports wait in a queue that no worker takes them from.",
+        "Start a worker for that queue: waybill worker --queue NAME.",
+    ),
     "consumers_lost": (
         "RabbitMQ closed the consumers of a worker.",
         "The worker reconnects by itself. If it does not, check the broker's log.",

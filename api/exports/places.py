@@ -27,7 +27,7 @@ def read_places(services: Services, user: Principal) -> PlaceList:
     items = []
     for place in services.requests.places(user):
         load = load_of(place.queue)
-        slots = services.settings.concurrency * max(1, load.workers)
+        slots = load.slots(services.settings.concurrency)
         rounds = ceil(max(0, place.ahead + load.running - slots + 1) / slots)
         seconds = ceil(rounds * usual_seconds(place.task_type, place.format))
         items.append(

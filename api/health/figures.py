@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from prometheus_client.core import GaugeMetricFamily
 
@@ -66,4 +66,32 @@ class Figures:
         )
         for labels, count in self._services.notifications.count_by_result().items():
             deliveries.add_metric(labels, count)
-        return [tasks, dead_letters, deliveries]
+        workers = GaugeMetricFamily(
+            "waybill_workers",
+            "Workers alive by their heartbeat, by queue; alert on 0.",
+            labels=["queue"],
+        )
+        slots = GaugeMetricFamily(
+            "waybill_worker_slots",
+            "Exports of the queue that its living workers run at most.",
+            labels=["queue"],
+        )
+        waiting = GaugeMetricFamily(
+            "waybill_queue_waiting",
+            "Exports that wait for a worker, by queue.",
+            labels=["queue"],
+        )
+        oldest = GaugeMetricFamily(
+            "waybill_queue_oldest_waiting_seconds",
+            "Age of the export that has waited longest, by queue; 0 when none waits.",
+            labels=["queue"],
+        )
+        now = datetime.now(UTC)
+        for item in self._services.workers.by_queue(self._services.registry.queues):
+            since = item.oldest_waiting_since
+            workers.add_metric([item.queue], item.workers)
+            slots.add_metric([item.queue], item.slots)
+            waiting.add_metric([item.queue], item.waiting)
+            age = (now - since).total_seconds() if since else 0
+            oldest.add_metric([item.queue], max(0.0, age))
+        return [tasks, dead_letters, deliveries, workers, slots, waiting, oldest]

@@ -207,6 +207,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "calibrated": True,
         "queue_position": 2,
         "queue_running": 1,
+        "queue_workers": 2,
         "starts_in_seconds": 20,
         "better_format": _BETTER_FORMAT,
     },

@@ -20,6 +20,7 @@ from waybill.infra.db.tables import export_task, in_status
 from waybill.infra.estimates.model import PastExport, chosen_columns, filled_params
 from waybill.infra.tasks.queries.owned import owned_by
 from waybill.infra.tasks.states import TaskStatus
+from waybill.infra.tasks.workers import strength
 
 _task = export_task.c
 
@@ -34,8 +35,14 @@ class QueueLoad:
 
     waiting: int
     running: int
-    #: Workers that run an export of this queue now.
-    workers: int
+    #: Workers that take exports of this queue: by their heartbeats, or because they run one.
+    workers: int = 0
+    #: Exports of this queue that they run at most; 0 where no worker writes heartbeats.
+    known_slots: int = 0
+
+    def slots(self, concurrency: int) -> int:
+        """As `known_slots`; else of these workers, or of one, with `concurrency` each."""
+        return self.known_slots or concurrency * max(1, self.workers)
 
 
 class TaskHistory:
@@ -95,12 +102,13 @@ class TaskHistory:
                     sa.or_(_task.next_attempt_at.is_(None), _task.next_attempt_at <= now),
                 )
             ).scalar_one()
-            running, workers = connection.execute(
+            alive, slots = strength(connection, queue)
+            running, busy = connection.execute(
                 sa.select(sa.func.count(), sa.func.count(sa.distinct(_task.lease_owner))).where(
                     in_status(TaskStatus.PROCESSING), _task.queue == queue
                 )
             ).one()
-        return QueueLoad(waiting, running, workers)
+        return QueueLoad(waiting, running, max(alive, busy), slots)
 
 
 def _past(row: sa.RowMapping) -> PastExport:

@@ -22,13 +22,17 @@ from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.inserts import insert_ignoring
 from waybill.infra.db.tables import dead_letter, export_task
-from waybill.infra.tasks.audit import Actor, audit
+from waybill.infra.tasks.audit import Actor, audit, no_task
 from waybill.infra.tasks.lifecycle.submission import submit
 from waybill.infra.tasks.model import NewTask, Task
 from waybill.infra.tasks.queries.scope import ALL_TENANTS, Scope
 from waybill.infra.tasks.states import TaskStatus
 
 _dead_letter = dead_letter.c
+#: Neither replayed nor dismissed.
+_OPEN = (_dead_letter.replayed_at.is_(None), _dead_letter.dismissed_at.is_(None))
+#: Characters of the note of a dismissal at most.
+MAX_NOTE_CHARS = 500
 
 #: The part of a foreign message that is kept for operators to read.
 _SHOWN_BYTES = 4096
@@ -57,6 +61,10 @@ class DeadLetter:
     replayed_at: datetime | None
     replayed_by: str | None
     replay_task_id: UUID | None
+    dismissed_at: datetime | None
+    dismissed_by: str | None
+    #: Why nothing had to be done.
+    dismiss_note: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +118,24 @@ class DeadLetters:
             ).one_or_none()
             return row is not None
 
-    def list(self, scope: Scope, *, open_only: bool = True, limit: int = 100) -> list[DeadLetter]:
-        """Dead letters of the tenants in `scope`, newest first.
+    def list(
+        self, scope: Scope, *, open_only: bool = True, reason: str | None = None, limit: int = 100
+    ) -> list[DeadLetter]:
+        """Dead letters of the tenants in `scope`, newest first; with `reason`, of exactly this one.
 
         Those without a task belong to no tenant, so only `ALL_TENANTS` has them.
         """
         query = _dead_letters(scope).order_by(_dead_letter.id.desc()).limit(limit)
         if open_only:
-            query = query.where(_dead_letter.replayed_at.is_(None))
+            query = query.where(*_OPEN)
+        if reason is not None:
+            query = query.where(_dead_letter.reason == reason)
         with read_transaction(self._engine) as connection:
             return [_from_row(row) for row in connection.execute(query).mappings()]
 
     def count_open(self, scope: Scope = ALL_TENANTS) -> int:
-        """The number of dead letters not replayed yet: a figure to alert on, so of all tenants."""
-        open_letters = _dead_letters(scope).where(_dead_letter.replayed_at.is_(None))
+        """The number of dead letters that nobody handled: a figure to alert on, of all tenants."""
+        open_letters = _dead_letters(scope).where(*_OPEN)
         with read_transaction(self._engine) as connection:
             query = sa.select(sa.func.count()).select_from(open_letters.subquery())
             return connection.execute(query).scalar_one()
@@ -173,6 +185,30 @@ class DeadLetters:
             )
             return Replay(dead_letter_id, again.id, "replayed")
 
+    def dismiss(self, scope: Scope, dead_letter_id: int, actor: Actor, note: str) -> DeadLetter:
+        """Record that nothing has to be done about a dead letter, and why.
+
+        Its export is not run again. Repeating the call is harmless: the first note stays. A
+        replayed one stays as it is; a dismissed one can still be replayed.
+
+        Raises:
+            DeadLetterNotFound: also if it belongs to a tenant outside of `scope`.
+        """
+        with write_transaction(self._engine) as connection:
+            letter = _get(connection, scope, dead_letter_id)
+            now = database_now(connection)
+            dismissed = connection.execute(
+                sa.update(dead_letter)
+                .where(_dead_letter.id == dead_letter_id, *_OPEN)
+                .values(dismissed_at=now, dismissed_by=actor.name, dismiss_note=note)
+            )
+            if not dismissed.rowcount:
+                return letter
+            task = {**no_task(letter.tenant), "id": letter.task_id}
+            detail = {"dead_letter": dead_letter_id, "note": note}
+            audit(connection, now, "dismiss", task, actor=actor, detail=detail)
+            return _get(connection, scope, dead_letter_id)
+
 
 def _dead_letters(scope: Scope) -> sa.Select[Any]:
     tasks = dead_letter.outerjoin(export_task, export_task.c.id == _dead_letter.task_id)
@@ -190,6 +226,9 @@ def _dead_letters(scope: Scope) -> sa.Select[Any]:
             _dead_letter.replayed_at,
             _dead_letter.replayed_by,
             _dead_letter.replay_task_id,
+            _dead_letter.dismissed_at,
+            _dead_letter.dismissed_by,
+            _dead_letter.dismiss_note,
         )
         .select_from(tasks)
         .where(*scope.limits(export_task.c.tenant_id))

@@ -12,6 +12,7 @@ from waybill.infra.notifications.delivery import build_deliverer
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.outages import TaskOutages
 from waybill.infra.tasks.lifecycle.pruning import Pruning
+from waybill.infra.tasks.workers import Workers
 from waybill.infra.worker.audit_archiver import build_archiver
 from waybill.infra.worker.service import WorkerService
 from waybill.infra.worker.sweeper import Sweeper
@@ -69,4 +70,5 @@ def build_worker(
         dead_letters,
         queues=queues,
         outages=outages,
+        workers=Workers(engine),
     )

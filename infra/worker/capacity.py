@@ -35,6 +35,11 @@ class Capacity:
         """Whether memory has no room for one more export."""
         return self._held.total() >= self.exports_at_once
 
+    @property
+    def running(self) -> int:
+        """The number of claims that are held."""
+        return self._held.total()
+
     def is_full_for(self, queue: str) -> bool:
         """Whether one more export of `queue` would be one too many there."""
         return self._held[queue] >= self._concurrency

@@ -54,6 +54,11 @@ class Outages:
     _away: set[Fault] = field(default_factory=set)
     _reporting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    @property
+    def waiting_for(self) -> str | None:
+        """What claims wait for; None while nothing is away."""
+        return next(iter(sorted(self._away)), None)
+
     async def report(self, decision: FailureDecision) -> None:
         """Take note of an attempt that failed.
 

@@ -13,6 +13,7 @@ from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
+import waybill
 from waybill.exporter.formats.registry import load_encoders
 from waybill.infra.broker.concurrency import wait_for_event
 from waybill.infra.broker.port import Broker, Handler, TryLater, WakeUp, Work
@@ -23,12 +24,14 @@ from waybill.infra.tasks.dead_letters import DeadLetters
 from waybill.infra.tasks.lifecycle.outages import TaskOutages
 from waybill.infra.tasks.lifecycle.scheduler import RunsAlone
 from waybill.infra.tasks.model import Claim
+from waybill.infra.tasks.workers import Heartbeat, Workers
 from waybill.infra.worker.attempt import Attempt, WorkerDependencies
 from waybill.infra.worker.capacity import Capacity
 from waybill.infra.worker.failures import FailureDecision
 from waybill.infra.worker.neighbours import Neighbours
 from waybill.infra.worker.outages import ClockWrong, Outages
 from waybill.infra.worker.probes import probes_of
+from waybill.infra.worker.registration import WorkerRegistration
 from waybill.infra.worker.relay import Relay
 from waybill.infra.worker.stops import WorkerStopping
 from waybill.infra.worker.sweeper import Sweeper
@@ -59,6 +62,7 @@ class WorkerService:
         *,
         queues: Sequence[str],
         outages: TaskOutages,
+        workers: Workers,
     ) -> None:
         self._dependencies = dependencies
         self._broker = broker
@@ -84,6 +88,7 @@ class WorkerService:
         self._claiming = asyncio.Lock()
         budget = dependencies.settings.memory_budget
         self._capacity = Capacity(queues, self._concurrency, budget.exports_at_once)
+        self._registration = WorkerRegistration(workers, self._state)
         self._ill: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -110,6 +115,7 @@ class WorkerService:
             asyncio.create_task(self._sweeper.run(), name="sweeper"),
             asyncio.create_task(self._deliverer.run(), name="deliverer"),
             asyncio.create_task(self._neighbours.run(), name="neighbours"),
+            asyncio.create_task(self._registration.run(), name="registration"),
             asyncio.create_task(stop.wait(), name="stop"),
             asyncio.create_task(self._illness(), name="illness"),
         ]
@@ -146,8 +152,20 @@ class WorkerService:
             for task in (grace, *helpers):
                 task.cancel()
             await asyncio.gather(grace, *helpers, return_exceptions=True)
+            await self._registration.end()
         for task in ended:
             task.result()
+
+    def _state(self) -> Heartbeat:
+        return Heartbeat(
+            self._name,
+            self._queues,
+            self._concurrency,
+            self._capacity.exports_at_once,
+            self._capacity.running,
+            self._outages.waiting_for,
+            waybill.__version__,
+        )
 
     def _handler(self, queue: str) -> Handler:
         """A wake-up says that `queue` has work, and not which task is next."""

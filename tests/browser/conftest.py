@@ -20,6 +20,7 @@ from playwright.sync_api import (
 )
 
 from tests.browser.every_kind import every_kind, many_rows
+from tests.support.living_worker import living_worker
 from tests.support.servers.task_api import TaskApi, running_api, sample_registry
 from waybill.api.session.cookie import SESSION_COOKIE
 
@@ -146,7 +147,10 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaskApi]:
     registry = sample_registry()
     registry.add(every_kind())
     registry.add(many_rows())
-    with running_api(f"sqlite:///{home}/tasks.db", home, registry=registry) as api:
+    with (
+        running_api(f"sqlite:///{home}/tasks.db", home, registry=registry) as api,
+        living_worker(api.engine, registry.queues),
+    ):
         yield api
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, open_visit
+from tests.browser.judge import findings
 from tests.browser.scenes import ROLES, dead_letters
-from tests.support.servers.task_api import TaskApi, ask
+from tests.support.servers.task_api import TaskApi, ask, running_api
 from waybill.api.session.cookie import SESSION_COOKIE
 
 PAGES = ("/admin", "/admin/exports", "/admin/dead-letters", "/admin/audit-log")
@@ -94,7 +96,7 @@ def test_a_dead_letter_is_read_and_replayed_once(visit: Visit, centre: TaskApi) 
     letter.get_by_text("Message").click()
     expect(letter.locator("pre")).to_contain_text('"task_id"')
     number = page.locator(".dead-letters > li").count()
-    action = letter.locator("form").get_attribute("action")
+    action = letter.locator("form").first.get_attribute("action")
 
     letter.get_by_role("button", name="Replay").click()
 
@@ -102,7 +104,7 @@ def test_a_dead_letter_is_read_and_replayed_once(visit: Visit, centre: TaskApi) 
         "The export was submitted again in its owner's name."
     )
     expect(page.locator(".dead-letters > li")).to_have_count(number - 1)
-    page.get_by_label("Include replayed dead letters").check()
+    page.get_by_label("Include handled dead letters").check()
     page.get_by_role("button", name="Filter").click()
     expect(page.locator(".dead-letters > li").first).to_contain_text("replayed by ana")
 
@@ -135,7 +137,8 @@ def test_exports_of_all_tenants_are_found_by_filter(visit: Visit, centre: TaskAp
     assert "lost.xlsx | Failed | " + tenant in row(page, "lost.xlsx")
     assert "source_unavailable" in row(page, "lost.xlsx")
     page.get_by_role("link", name="lost.xlsx").click()
-    expect(page.locator("tbody tr")).to_have_count(3)
+    expect(page.locator(".warn")).to_contain_text("source_unavailable")
+    expect(page.locator("tbody tr")).to_have_count(4)
     assert "Running → Failed" in row(page, "attempt_failed")
 
 
@@ -170,3 +173,59 @@ def test_what_tenants_and_messages_say_is_shown_as_text(visit: Visit, centre: Ta
         assert page.locator("main img").count() == 0, path
     page.goto(centre.url + "/admin/dead-letters")
     expect(page.locator(".dead-letters code").first).to_have_text(attack)
+
+
+def test_an_export_has_a_page_on_which_it_is_cancelled_and_run_again(
+    visit: Visit, centre: TaskApi
+) -> None:
+    page = visit.page
+    task = ask(centre.person(centre.tenant()), filename="of a colleague")
+    visit.log_in(ROLES, "/admin/exports")
+    page.get_by_role("link", name="of a colleague").first.click()
+    expect(page.get_by_role("heading", name="of a colleague")).to_be_visible()
+    assert findings(page, "light") + findings(page, "dark") == []
+
+    page.get_by_role("button", name="Cancel the export").click()
+    expect(page.get_by_role("status")).to_contain_text("is cancelled")
+    expect(page.get_by_role("row").filter(has_text="cancel")).to_contain_text("ana")
+    page.get_by_role("button", name="Run it again for its owner").click()
+
+    expect(page.get_by_role("status")).to_contain_text("the new task")
+    assert task["id"] not in page.url
+    token = centre.token(centre.tenant(), roles=("admin",))
+    stranger = centre.client(cookies={SESSION_COOKIE: token}, headers={"Origin": centre.url})
+    assert stranger.get(f"/admin/exports/{task['id']}").status_code == 404
+    assert stranger.post(f"/admin/exports/{task['id']}/cancel").status_code == 404
+
+
+def test_a_dead_letter_is_dismissed_with_a_note(visit: Visit, centre: TaskApi) -> None:
+    page = visit.page
+    dead_letters(centre, 1)
+    visit.log_in(ROLES, "/admin/dead-letters")
+    letter = page.locator(".dead-letters > li").first
+    letter.get_by_text("Dismiss…").click()
+    letter.get_by_label("Why nothing has to be done").fill("A test of ours.")
+    letter.get_by_role("button", name="Dismiss").click()
+
+    expect(page.get_by_role("status")).to_contain_text("is dismissed")
+    page.get_by_label("Include handled dead letters").check()
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator(".dead-letters > li").first).to_contain_text("A test of ours.")
+
+
+def test_the_overview_lists_workers_and_names_a_queue_that_nobody_takes(
+    visit: Visit, tmp_path: Path, browser: Browser
+) -> None:
+    page = visit.page
+    visit.log_in(ROLES, "/admin")
+    expect(page.get_by_role("heading", name="Workers")).to_be_visible()
+    assert row(page, "test-worker").startswith("test-worker | working | ")
+    with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path) as alone:
+        ask(alone.person("acme"))
+        other = open_visit(browser, alone, "acme")
+        other.log_in(ROLES, "/admin")
+        expect(other.page.locator(".warn")).to_contain_text(
+            "No worker takes exports from the queue orders."
+        )
+        expect(other.page.get_by_text("No worker is running.")).to_be_visible()
+        other.context.close()

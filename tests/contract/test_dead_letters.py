@@ -11,20 +11,25 @@ from waybill.infra.broker.port import WakeUp
 from waybill.infra.tasks.audit import Actor
 from waybill.infra.tasks.dead_letters import DeadLetterNotFound, DeadLetters
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.queries.scope import ALL_TENANTS
+from waybill.infra.tasks.queries.admin import AdminQueries
+from waybill.infra.tasks.queries.scope import ALL_TENANTS, Scope
 from waybill.infra.tasks.states import TaskStatus
 
 OPERATOR = Actor.command_line("operator")
 
 
 def failed_task(engine):
-    task = TaskRequests(engine).submit(ANN, new_task()).task
+    return failed_task_of(engine, "orders")
+
+
+def failed_task_of(engine, task_type: str):
+    task = TaskRequests(engine).submit(ANN, new_task(task_type=task_type)).task
     runs = Worker(engine, LEASE)
     runs.fail(runs.claim(task.id, "w"), code="x", message="y", retry_in=None)
     body = WakeUp(task.id, 2, "dead").encode()
     letters = DeadLetters(engine)
     assert letters.record(body, "orders", "x: y")
-    (letter,) = letters.list(ALL_TENANTS)
+    letter = letters.list(ALL_TENANTS)[0]
     return task, letter, letters
 
 
@@ -91,3 +96,40 @@ def test_garbage_cannot_be_replayed_and_an_unknown_letter_is_not_there(engine):
     assert letters.replay(ALL_TENANTS, letter.id, OPERATOR).outcome == "no_task"
     with pytest.raises(DeadLetterNotFound):
         letters.replay(ALL_TENANTS, letter.id + 1, OPERATOR)
+
+
+def test_a_dismissed_letter_is_closed_with_its_note_and_runs_nothing(engine):
+    task, letter, letters = failed_task(engine)
+
+    dismissed = letters.dismiss(ALL_TENANTS, letter.id, OPERATOR, "A test of ours.")
+    again = letters.dismiss(ALL_TENANTS, letter.id, Actor.command_line("other"), "Another note.")
+
+    assert (dismissed.dismissed_by, dismissed.dismiss_note) == ("operator", "A test of ours.")
+    assert again == dismissed
+    assert (letters.list(ALL_TENANTS), letters.count_open()) == ([], 0)
+    assert letters.list(ALL_TENANTS, open_only=False) == [dismissed]
+    assert TaskRequests(engine).page(ANN).total == 1
+    [entry] = AdminQueries(engine).audit(ALL_TENANTS, action="dismiss")
+    assert (entry.task_id, entry.tenant_id, entry.detail) == (
+        task.id, ANN.tenant, {"dead_letter": letter.id, "note": "A test of ours."}
+    )  # fmt: skip
+
+
+def test_a_dismissed_letter_can_still_be_replayed_and_a_replayed_one_not_dismissed(engine):
+    _, letter, letters = failed_task(engine)
+    letters.dismiss(ALL_TENANTS, letter.id, OPERATOR, "Later.")
+    assert letters.replay(ALL_TENANTS, letter.id, OPERATOR).outcome == "replayed"
+
+    _, other, _ = failed_task_of(engine, "users")
+    letters.replay(ALL_TENANTS, other.id, OPERATOR)
+    assert letters.dismiss(ALL_TENANTS, other.id, OPERATOR, "No.").dismissed_at is None
+
+
+def test_letters_of_one_reason_and_of_one_tenant(engine):
+    _, letter, letters = failed_task(engine)
+    letters.record(b"garbage", "orders", "bad_message")
+
+    assert [item.id for item in letters.list(ALL_TENANTS, reason="x: y")] == [letter.id]
+    with pytest.raises(DeadLetterNotFound):
+        letters.dismiss(Scope("elsewhere"), letter.id, OPERATOR, "Not mine.")
+    assert letters.get(ALL_TENANTS, letter.id).dismissed_at is None

@@ -161,7 +161,7 @@ def test_an_estimate_is_recorded_by_whoever_holds_the_claim(engine):
 
 def test_the_load_of_a_queue_counts_what_waits_and_what_runs(engine):
     history = TaskHistory(engine)
-    assert history.queue_load("orders") == QueueLoad(0, 0, 0)
+    assert history.queue_load("orders") == QueueLoad(0, 0)
     for city in "abc":
         TaskRequests(engine).submit(ANN, new_task(params={"city": city}))
     begin(engine, BOB)
@@ -170,7 +170,7 @@ def test_the_load_of_a_queue_counts_what_waits_and_what_runs(engine):
     runs.fail(later, code="x", message="x", retry_in=timedelta(hours=1))
 
     assert history.queue_load("orders") == QueueLoad(waiting=3, running=1, workers=1)
-    assert history.queue_load("users") == QueueLoad(0, 0, 0)
+    assert history.queue_load("users") == QueueLoad(0, 0)
 
 
 def test_the_history_is_read_from_its_index(engine):

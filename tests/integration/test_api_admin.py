@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from tests.support.eventually import wait_for
+from tests.support.living_worker import living_worker
 from tests.support.servers.task_api import OPERATOR, TASKS, TaskApi, ask
 from waybill.infra.broker.port import WakeUp
 from waybill.infra.tasks.queries.scope import ALL_TENANTS
 
 ROUTES = [
     ("GET", "/api/admin/export-tasks"),
+    ("GET", f"/api/admin/export-tasks/{UUID(int=1)}"),
+    ("POST", f"/api/admin/export-tasks/{UUID(int=1)}/cancel"),
+    ("POST", f"/api/admin/export-tasks/{UUID(int=1)}/retry"),
+    ("GET", "/api/admin/workers"),
     ("GET", "/api/admin/dead-letters"),
     ("GET", "/api/admin/dead-letters/1"),
     ("POST", "/api/admin/dead-letters/1/replay"),
+    ("POST", "/api/admin/dead-letters/1/dismiss"),
     ("GET", "/api/admin/audit-log"),
     ("GET", "/api/admin/notifications"),
     ("GET", "/api/admin/webhook-secrets"),
@@ -25,7 +33,8 @@ ROUTES = [
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_without_a_role_every_admin_route_is_refused(api: TaskApi, method: str, path: str):
-    answer = api.person(roles=("sales",)).request(method, path)
+    body = {"note": "x"} if path.endswith("dismiss") else None
+    answer = api.person(roles=("sales",)).request(method, path, json=body)
 
     assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
 
@@ -165,3 +174,74 @@ def test_an_unknown_dead_letter_is_a_problem_and_no_fault(api: TaskApi, letter_i
     answer = api.person(roles=(OPERATOR,)).get(f"/api/admin/dead-letters/{letter_id}")
 
     assert answer.status_code == (404 if letter_id == 2**62 else 422)
+
+
+def test_an_operator_cancels_and_retries_for_the_owner(api: TaskApi):
+    owner, operator = api.person(), api.person(roles=(OPERATOR,))
+    task = ask(owner)
+    path = f"/api/admin/export-tasks/{task['id']}"
+
+    assert operator.get(path).json()["status"] == "PENDING"
+    assert operator.post(f"{path}/retry").json()["code"] == "task_conflict"
+    cancelled = operator.post(f"{path}/cancel")
+    assert (cancelled.status_code, cancelled.json()["status"]) == (202, "CANCELLED")
+    before = len(api.wake_ups)
+    again = operator.post(f"{path}/retry")
+
+    assert (again.status_code, again.json()["status"]) == (201, "PENDING")
+    assert len(api.wake_ups) == before + 1
+    assert owner.get(f"{TASKS}/{again.json()['id']}").json()["created_by"] == task["created_by"]
+    assert again.json()["download_url"] is None
+
+
+def test_an_admin_of_another_tenant_finds_no_task_to_intervene_in(api: TaskApi):
+    task = ask(api.person())
+    stranger = api.person(roles=("admin",))
+    path = f"/api/admin/export-tasks/{task['id']}"
+
+    answers = [stranger.get(path), stranger.post(f"{path}/cancel"), stranger.post(f"{path}/retry")]
+
+    assert [answer.json()["code"] for answer in answers] == ["task_not_found"] * 3
+
+
+def test_operators_see_workers_and_queues_that_nobody_takes(api: TaskApi):
+    operator, admin = api.person(roles=(OPERATOR,)), api.person(roles=("admin",))
+    assert admin.get("/api/admin/workers").json()["code"] == "permission_denied"
+    task = ask(api.person())
+
+    def queue() -> dict:
+        found = operator.get("/api/admin/workers").json()
+        [orders] = [item for item in found["queues"] if item["queue"] == "orders"]
+        return orders
+
+    assert queue()["workers"] == 0
+    assert queue()["waiting"] >= 1
+    with living_worker(api.engine, ["orders"]):
+        assert (queue()["workers"], queue()["slots"]) == (1, 2)
+        text = operator.get("/metrics").text
+        assert 'waybill_workers{queue="orders"} 1.0' in text
+        assert 'waybill_workers{queue="ledger"} 0.0' in text or "ledger" not in text
+        estimate = api.person().post(f"{TASKS}/estimate", json={"type": "orders", "format": "csv"})
+        assert estimate.json()["queue_workers"] == 1
+    operator.post(f"/api/admin/export-tasks/{task['id']}/cancel")
+
+
+@pytest.mark.parametrize("note", ["", "n" * 501, None, "nul \x00"])
+def test_a_dismissal_needs_a_note(api: TaskApi, note: object):
+    operator = api.person(roles=(OPERATOR,))
+    answer = operator.post("/api/admin/dead-letters/1/dismiss", json={"note": note})
+    assert answer.json()["code"] == "invalid_request"
+
+
+def test_a_dead_letter_is_dismissed_with_a_note(api: TaskApi):
+    api.services.dead_letters.record(b"of nobody " + api.tenant().encode(), "q", "bad_message")
+    operator = api.person(roles=(OPERATOR,))
+    params = {"reason": "bad_message"}
+    letter = operator.get("/api/admin/dead-letters", params=params).json()["items"][0]
+    path = f"/api/admin/dead-letters/{letter['id']}/dismiss"
+
+    done = operator.post(path, json={"note": "Ours."}).json()
+
+    assert (done["dismiss_note"], done["dismissed_by"]) == ("Ours.", "ana")
+    open_ones = operator.get("/api/admin/dead-letters", params=params).json()["items"]
+    assert letter["id"] not in [item["id"] for item in open_ones]

@@ -109,6 +109,7 @@ def test_an_estimate_says_all_there_is_to_know_before_the_click(shop):
         "calibrated": False,
         "queue_position": 0,
         "queue_running": 0,
+        "queue_workers": 0,
         "starts_in_seconds": 0,
         "better_format": None,
     }

@@ -16,6 +16,7 @@ from waybill.api.cli.doctor.memory import check_memory
 from waybill.api.cli.doctor.secrets import check_secrets
 from waybill.api.cli.doctor.source import check_datasets, check_source, check_sources
 from waybill.api.cli.doctor.store import check_rights, check_signing_host, check_storage
+from waybill.api.cli.doctor.workers import check_workers
 from waybill.exporter.errors import WaybillError
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import Settings, load
@@ -31,6 +32,7 @@ _CHECKS: dict[str, Callable[[Stack], str]] = {
     "storage": check_storage,
     "storage rights": check_rights,
     "signing host": check_signing_host,
+    "workers": check_workers,
     "memory": check_memory,
     "secrets": check_secrets,
     "audit log": check_audit_log,

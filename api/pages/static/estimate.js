@@ -78,7 +78,8 @@ function reasonOf({ better_format: better, rows, sheets, bytes: size }) {
   return known === null ? better.reason : text(`better_${better.code}`, holes);
 }
 
-function whenItStarts({ queue_position: ahead, starts_in_seconds: wait }) {
+function whenItStarts({ queue_position: ahead, queue_workers: workers, starts_in_seconds: wait }) {
+  if (workers === 0) return text("estimate_no_worker");
   if (!wait) return text("estimate_now");
   return text("estimate_queue", { position: number(ahead + 1), time: duration(wait) });
 }

@@ -74,6 +74,7 @@ CHINESE: Mapping[str, str] = {
     "estimate_size": "约 {size}",
     "estimate_time": "约需 {time}",
     "estimate_now": "立即开始",
+    "estimate_no_worker": "暂无工作进程，启动后才会开始",
     "estimate_queue": "排在第 {position} 位，约 {time}后开始",
     "estimate_unknown": "导出开始后才能确定数据量。",
     "estimate_none": "没有符合条件的数据。",

@@ -75,6 +75,7 @@ ENGLISH: Mapping[str, str] = {
     "estimate_size": "about {size}",
     "estimate_time": "ready in about {time}",
     "estimate_now": "starts immediately",
+    "estimate_no_worker": "waits until a worker is started",
     "estimate_queue": "position {position} in the queue, starts in about {time}",
     "estimate_unknown": "The size is known only once the export runs.",
     "estimate_none": "No rows match these filters.",

@@ -26,6 +26,7 @@ from waybill.infra.db.tables.tasks import (
     share_link,
     storage_object,
 )
+from waybill.infra.db.tables.workers import worker
 
 __all__ = [
     "ENDED_WITHOUT_FILE",
@@ -51,4 +52,5 @@ __all__ = [
     "storage_object",
     "throttled_queue",
     "token_bucket",
+    "worker",
 ]

@@ -87,6 +87,10 @@ dead_letter = sa.Table(
     sa.Column("replayed_at", UtcDateTime()),
     sa.Column("replayed_by", sa.Text()),
     sa.Column("replay_task_id", sa.Uuid()),
+    # An operator decided that nothing has to be done, and why.
+    sa.Column("dismissed_at", UtcDateTime()),
+    sa.Column("dismissed_by", sa.Text()),
+    sa.Column("dismiss_note", sa.Text()),
     sa.UniqueConstraint("message_hash"),
     sa.Index("ix_dead_letter_at", "at"),
 )

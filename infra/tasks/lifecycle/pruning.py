@@ -26,6 +26,7 @@ from waybill.infra.db.tables import (
     storage_object,
     throttled_queue,
     token_bucket,
+    worker,
 )
 from waybill.infra.db.token_buckets import microseconds
 from waybill.infra.tasks.audit import audit
@@ -41,6 +42,8 @@ _KEEP_PUBLISHED = timedelta(days=1)
 #: A quota needs one day; a week lets people ask who used it up. A note of a throttled queue is
 #: renewed whenever a cap holds something back.
 _KEEP_USAGE = timedelta(days=7)
+#: Operators see for a day which worker was lost.
+_KEEP_WORKERS = timedelta(days=1)
 #: Rows that one step deletes at once.
 _BATCH = 1_000
 
@@ -75,6 +78,7 @@ class Pruning:
             self.prune_throttled_queues,
             self.prune_revocations,
             self.prune_token_buckets,
+            self.prune_workers,
         )
 
     def prune_tasks(self) -> int:
@@ -115,13 +119,17 @@ class Pruning:
         )
 
     def prune_dead_letters(self) -> int:
-        """Delete dead letters that are older than `keep_tasks`, and replayed or of no task."""
+        """Delete dead letters older than `keep_tasks` that are handled, or of no task."""
         of_a_task = sa.exists().where(_task.id == _dead_letter.task_id)
         return self._prune(
             dead_letter,
             _dead_letter.at,
             lambda now: now - self._keep_tasks,
-            sa.or_(_dead_letter.replayed_at.is_not(None), ~of_a_task),
+            sa.or_(
+                _dead_letter.replayed_at.is_not(None),
+                _dead_letter.dismissed_at.is_not(None),
+                ~of_a_task,
+            ),
         )
 
     def prune_outbox(self) -> int:
@@ -151,6 +159,10 @@ class Pruning:
     def prune_token_buckets(self) -> int:
         """Delete buckets that are full again."""
         return self._prune(token_bucket, token_bucket.c.full_at, microseconds)
+
+    def prune_workers(self) -> int:
+        """Forget workers that did not end in order, a day after their last heartbeat."""
+        return self._prune(worker, worker.c.seen_at, lambda now: now - _KEEP_WORKERS)
 
     def _prune(
         self,

@@ -1,0 +1,36 @@
+"""A worker as the task database sees it: its heartbeats, without the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from sqlalchemy.engine import Engine
+
+from waybill.infra.tasks.workers import HEARTBEAT_SECONDS, Heartbeat, Workers
+
+
+def heartbeat(name: str = "test-worker", queues: Sequence[str] = ("orders",)) -> Heartbeat:
+    """What an idle worker with two slots says of itself."""
+    return Heartbeat(name, list(queues), 2, 2, 0, None, "1.0")
+
+
+@contextmanager
+def living_worker(engine: Engine, queues: Sequence[str]) -> Iterator[None]:
+    """A worker that says it lives for as long as the context is open."""
+    workers, stop = Workers(engine), Event()
+    workers.beat(heartbeat(queues=queues))
+
+    def beat() -> None:
+        while not stop.wait(HEARTBEAT_SECONDS):
+            workers.beat(heartbeat(queues=queues))
+
+    thread = Thread(target=beat, name="living-worker")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        workers.leave("test-worker")
