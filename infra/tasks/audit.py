@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -81,9 +81,32 @@ def audit(
     `change` is the status before and after, None when the status stays; only the moves in
     `waybill.infra.tasks.lifecycle.transitions` pass one.
     """
+    entry = _entry(now, action, task, actor, change, detail)
+    connection.execute(_INSERT, entry)
+
+
+def audit_each(
+    connection: Connection, now: datetime, action: str, tasks: Iterable[TaskRow]
+) -> None:
+    """Record what Waybill itself did to each of `tasks`, which keep their status.
+
+    In one statement: a round trip for each of a thousand takes longer than the action.
+    """
+    if entries := [_entry(now, action, task, SYSTEM, None, None) for task in tasks]:
+        connection.execute(_INSERT, entries)
+
+
+def _entry(
+    now: datetime,
+    action: str,
+    task: TaskRow,
+    actor: Actor,
+    change: tuple[TaskStatus | None, TaskStatus] | None,
+    detail: Mapping[str, Any] | None,
+) -> dict[str, Any]:
     before, after = change or (None, None)
     origin = request_origin.get()
-    entry = {
+    return {
         "at": now,
         "tenant_id": task["tenant_id"],
         "actor": actor.name,
@@ -98,4 +121,3 @@ def audit(
         "request_id": origin.request_id if origin else None,
         "address": origin.address if origin else None,
     }
-    connection.execute(_INSERT, entry)

@@ -70,10 +70,12 @@ def main() -> None:
     with installation(wanted.workers) as (url, env):
         tenants = [f"tenant-{number}" for number in range(_TENANTS)]
         people = [
-            _token(env, f"user-{number}", tenant) for number in range(_USERS) for tenant in tenants
+            token_of(env, f"user-{number}", tenant)
+            for number in range(_USERS)
+            for tenant in tenants
         ]
         links = _shared(url, env)
-        colleagues = [_token(env, f"user-{number}", "shop") for number in range(_USERS * 5)]
+        colleagues = [token_of(env, f"user-{number}", "shop") for number in range(_USERS * 5)]
         seconds = wanted.seconds
         for number, rate in enumerate(wanted.posts):
             # Different from those before, of which each is answered with its task.
@@ -134,14 +136,15 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _token(env: Mapping[str, str], user: str, tenant: str) -> str:
+def token_of(env: Mapping[str, str], user: str, tenant: str) -> str:
+    """A token of a user who may export the sample shop."""
     settings = load(jwt_secret=env["WAYBILL_JWT_SECRET"])
     return mint(settings, user, tenant, frozenset({"sales"}), timedelta(hours=1))
 
 
 def _shared(url: str, env: dict[str, str]) -> Sequence[str]:
     """The paths of links to one finished export."""
-    headers = {"Authorization": f"Bearer {_token(env, 'owner', 'shop')}"}
+    headers = {"Authorization": f"Bearer {token_of(env, 'owner', 'shop')}"}
     with (
         httpx2.Client(base_url=url, headers=headers, timeout=60) as owner,
         processes.process(env, Path(env["WAYBILL_HOME"]).parent / "worker.log", "worker"),

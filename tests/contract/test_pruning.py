@@ -180,6 +180,17 @@ def test_f86_one_scan_takes_all_batches(engine: Engine) -> None:
     assert statuses == {TaskStatus.EXPIRED}
 
 
+def test_f86_a_batch_of_tasks_costs_no_more_statements_than_one(engine: Engine) -> None:
+    counts = []
+    for tasks in (1, 7):
+        for _ in range(tasks):
+            age(engine, cancelled(engine))
+        with recorded(engine) as statements:
+            assert Pruning(engine).prune_tasks() == tasks
+        counts.append(len(statements))
+    assert counts[0] == counts[1]
+
+
 def test_f86_a_long_scan_begins_again_with_silent_workers(engine: Engine) -> None:
     add_old_rows(engine, 7)
     slow = sweeper(engine, MemoryStore(), step_seconds=60)

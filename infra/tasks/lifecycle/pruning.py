@@ -29,7 +29,7 @@ from waybill.infra.db.tables import (
     worker,
 )
 from waybill.infra.db.token_buckets import microseconds
-from waybill.infra.tasks.audit import audit
+from waybill.infra.tasks.audit import audit_each
 from waybill.infra.tasks.lifecycle.deletion import delete_tasks
 from waybill.infra.tasks.states import TaskStatus
 
@@ -94,8 +94,7 @@ class Pruning:
             # They are locked and read first: rows that refer to a task go before it does.
             some = self._prunable(connection).limit(self._batch).with_for_update(skip_locked=True)
             tasks = connection.execute(some).mappings().all()
-            for task in tasks:
-                audit(connection, database_now(connection), "prune", task)
+            audit_each(connection, database_now(connection), "prune", tasks)
             delete_tasks(connection, [task["id"] for task in tasks])
         return len(tasks)
 

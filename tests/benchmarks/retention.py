@@ -1,0 +1,226 @@
+"""Whether retention keeps up: two million old tasks and 20,000 files whose time has come.
+
+    python -m tests.benchmarks.retention --tasks 2000000 --files 20000 --minutes 10
+
+A sweeper deletes them, as that of a worker does, on private PostgreSQL and SeaweedFS, while
+`waybill serve` accepts exports in an open loop. One JSON line: rows and files deleted in a second,
+the longest transaction and wait for a lock of any session, and the latency of the POSTs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from tests.benchmarks.open_loop import Load, send
+from tests.benchmarks.rates import installation, token_of
+from waybill.infra.db.engine import create_engine
+from waybill.infra.db.installation import installation_id
+from waybill.infra.files.object_keys import object_key
+from waybill.infra.tasks.lifecycle.maintenance import Maintenance
+from waybill.infra.tasks.lifecycle.pruning import Pruning
+from waybill.infra.worker.sweeper import Sweeper
+from waybill.storage.config import S3Config
+from waybill.storage.s3 import S3Store
+
+_POSTS_PER_SECOND = 20
+_UPLOADS_AT_ONCE = 16
+
+_OLD_TASKS = """
+    INSERT INTO export_task (
+        id, tenant_id, created_by, roles, task_type, queue, format, params, filename, status,
+        error_code, error_message, attempt, max_attempts, version, created_at, updated_at
+    )
+    SELECT gen_random_uuid(), 'tenant-' || n %% 30, 'user-' || n %% 300,
+        '["sales"]', 'orders', 'orders', 'xlsx', '{"city": null}', 'orders.xlsx', 'FAILED',
+        'internal_error', 'An unforeseen error.', 3, 3, 7,
+        now() - interval '100 days' - n * interval '1 second',
+        now() - interval '100 days' - n * interval '1 second'
+    FROM generate_series(1, %(count)s) AS n
+"""
+_EXPIRED_TASK = """
+    INSERT INTO export_task (
+        id, tenant_id, created_by, roles, task_type, queue, format, params, filename, status,
+        object_key, etag, sha256, size_bytes, rows_written, attempt, max_attempts, version, fence,
+        created_at, updated_at, finished_at, expires_at
+    ) VALUES (
+        :id, 'tenant-1', 'user-1', '["sales"]', 'orders', 'orders', 'csv', '{"city": null}',
+        'orders.csv', 'SUCCESS', :key, 'etag', repeat('0', 64), 2, 1, 1, 3, 7, 1,
+        now() - interval '8 days', now() - interval '8 days', now() - interval '8 days',
+        now() - interval '1 day'
+    )
+"""
+_STORED = """
+    INSERT INTO storage_object (key, task_id, fence, state, created_at)
+    VALUES (:key, :id, 1, 'STORED', now() - interval '8 days')
+"""
+_LONGEST = """
+    SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0),
+        coalesce(max(extract(epoch FROM clock_timestamp() - state_change))
+            FILTER (WHERE wait_event_type = 'Lock'), 0)
+    FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()
+"""
+
+
+def main() -> None:
+    """Fill, sweep, say."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=2_000_000)
+    parser.add_argument("--files", type=int, default=20_000)
+    parser.add_argument("--minutes", type=float, default=10, help="after which it ends anyway")
+    wanted = parser.parse_args()
+    with installation(1) as (url, env):
+        engine = create_engine(env["WAYBILL_DATABASE_URL"])
+        with closing(S3Store(_store_of(env))) as store:
+            _fill(engine, store, wanted.tasks, wanted.files)
+            people = [
+                token_of(env, f"user-{number}", f"tenant-{number % 30}") for number in range(300)
+            ]
+            body = '{"type":"orders","format":"csv","params":{"city":"%s %%d"}}'
+            alone = send(
+                Load(url, ["/api/export-tasks"], people, _POSTS_PER_SECOND, 20, body % "alone")
+            )
+            with posting(url, people, body % "beside") as posted, watching(engine) as longest:
+                figures = _sweep(engine, store, wanted.minutes)
+        figures |= {
+            "longest_transaction_s": round(longest[0], 2),
+            "longest_lock_wait_s": round(longest[1], 2),
+            "posts_alone_ms": alone["accepted_ms"],
+            "posts_beside_ms": [each["accepted_ms"] for each in posted],
+            "posts_beside": [each["statuses"] for each in posted],
+        }
+        engine.dispose()
+    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
+
+
+def _store_of(env: dict[str, str]) -> S3Config:
+    return S3Config(
+        bucket=env["WAYBILL_S3_BUCKET"],
+        endpoint_url=env["WAYBILL_S3_ENDPOINT_URL"],
+        access_key_id=env["WAYBILL_S3_ACCESS_KEY_ID"],
+        secret_access_key=env["WAYBILL_S3_SECRET_ACCESS_KEY"],
+    )
+
+
+def _fill(engine: Engine, store: S3Store, tasks: int, files: int) -> None:
+    began = time.monotonic()
+    owner = installation_id(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(_OLD_TASKS, {"count": tasks})
+    rows = []
+    for number in range(files):
+        task_id = UUID(int=number)
+        key = object_key(owner, "tenant-1", task_id, 1, "csv")
+        rows.append({"id": task_id, "key": key})
+
+    def put(row: dict[str, Any]) -> None:
+        with store.open_upload(row["key"], content_type="text/csv") as upload:
+            upload.write(b"id")
+
+    with ThreadPoolExecutor(_UPLOADS_AT_ONCE) as threads:
+        for _ in threads.map(put, rows):
+            pass
+    with engine.begin() as connection:
+        for statement in (_EXPIRED_TASK, _STORED) if rows else ():
+            connection.execute(sa.text(statement), rows)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM (ANALYZE) export_task")
+    sys.stderr.write(f"filled in {time.monotonic() - began:.0f} s\n")
+
+
+def _sweep(engine: Engine, store: S3Store, minutes: float) -> dict[str, Any]:
+    sweeper = Sweeper(
+        Maintenance(engine),
+        store,
+        lease=timedelta(seconds=60),
+        retry_in=timedelta(0),
+        pruning=Pruning(engine),
+    )
+    before, began = _left(engine), time.monotonic()
+    files_gone = 0.0
+    while time.monotonic() < began + minutes * 60:
+        more = sweeper.sweep()
+        left = _left(engine)
+        if not left["files"] and not files_gone:
+            files_gone = time.monotonic() - began
+        sys.stderr.write(f"{time.monotonic() - began:.0f} s: {left}\n")
+        if not more:
+            break
+    seconds, after = time.monotonic() - began, _left(engine)
+    deleted = {name: before[name] - after[name] for name in before}
+    return {
+        "seconds": round(seconds, 1),
+        "left": after,
+        "tasks_per_second": round(deleted["tasks"] / seconds),
+        "files_gone_after_s": round(files_gone, 1) or None,
+    }
+
+
+def _left(engine: Engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        tasks = sa.text(
+            "SELECT count(*) FROM export_task WHERE updated_at < now() - interval '90 days'"
+        )
+        files = sa.text("SELECT count(*) FROM storage_object")
+        return {
+            "tasks": connection.execute(tasks).scalar_one(),
+            "files": connection.execute(files).scalar_one(),
+        }
+
+
+@contextmanager
+def posting(url: str, people: list[str], body: str) -> Iterator[list[dict[str, Any]]]:
+    """Exports are asked for all along; what `send` returned for each 20 seconds of it."""
+    stop, found = threading.Event(), []
+
+    def run() -> None:
+        while not stop.is_set():
+            wave = body.replace("%d", f"{len(found)} %d")
+            found.append(
+                send(Load(url, ["/api/export-tasks"], people, _POSTS_PER_SECOND, 20, wave))
+            )
+
+    thread = threading.Thread(target=run, name="posts")
+    thread.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def watching(engine: Engine) -> Iterator[list[float]]:
+    """Seconds of the longest transaction, and of the longest wait for a lock, looked at often."""
+    stop, longest = threading.Event(), [0.0, 0.0]
+
+    def run() -> None:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            while not stop.wait(0.05):
+                for place, seconds in enumerate(connection.exec_driver_sql(_LONGEST).one()):
+                    longest[place] = max(longest[place], float(seconds))
+
+    thread = threading.Thread(target=run, name="watch")
+    thread.start()
+    try:
+        yield longest
+    finally:
+        stop.set()
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()
