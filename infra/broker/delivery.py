@@ -13,7 +13,15 @@ from typing import Protocol
 
 from waybill.exporter.errors import WaybillError
 from waybill.infra.broker.concurrency import wait_for_event
-from waybill.infra.broker.port import DeadLetterHandler, Handler, TryLater, WakeUp, Work
+from waybill.infra.broker.port import (
+    PROBE,
+    BadMessage,
+    DeadLetterHandler,
+    Handler,
+    TryLater,
+    WakeUp,
+    Work,
+)
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +98,14 @@ def describe_failure(error: Exception) -> str:
     return f"{WaybillError.code}: {type(error).__name__}"
 
 
+def _is_probe(body: bytes) -> bool:
+    """Whether a message only asked whether its queue takes any."""
+    try:
+        return WakeUp.decode(body).kind == PROBE
+    except BadMessage:
+        return False
+
+
 async def deliver_dead_letter(
     delivery: Delivery,
     handler: DeadLetterHandler,
@@ -104,6 +120,9 @@ async def deliver_dead_letter(
     It stays unsettled meanwhile: there is nowhere further to send it, and each requeue counts
     towards a limit after which the broker would drop it.
     """
+    if _is_probe(delivery.body):
+        await delivery.ack()
+        return
     while not stopping.is_set():
         try:
             await handler(delivery.body, delivery.queue, delivery.reason)

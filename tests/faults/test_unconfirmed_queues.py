@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.amqp_probe import ready_count
 from tests.support.eventually import eventually
-from tests.support.wake_ups import RETRY_DELAYS, publish_all, wake_ups
+from tests.support.wake_ups import RETRY_DELAYS, DeadLetterRecorder, publish_all, wake_ups
 from waybill.infra.broker.port import BrokerUnavailable
 from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 from waybill.infra.broker.rabbitmq.queue_watch import QueueUnconfirmed
@@ -17,6 +17,7 @@ from waybill.infra.broker.rabbitmq.topology import EARLIER
 
 SECONDS = 20.0
 ORDERS = EARLIER.work_queue("orders")
+OTHERS = (EARLIER.dead, EARLIER.retry(RETRY_DELAYS[-1]))
 
 
 @pytest.fixture
@@ -39,18 +40,20 @@ async def watched(rabbitmq_url):
 
 @pytest.fixture
 def member(rabbitmq_server, rabbitmq_vhost):
-    """Stops and starts the only member of the queue `orders`."""
+    """Stops and starts the only member of a queue."""
+    stopped = []
 
-    def tell(what: str) -> None:
+    def tell(what: str, queue: str = ORDERS) -> None:
+        stopped.append(queue)
         rabbitmq_server.rabbitmqctl(
             "eval",
             f'{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"{rabbitmq_vhost}">>, queue,'
-            f' <<"{ORDERS}">>)), {{Name, Node}} = amqqueue:get_pid(Q),'
+            f' <<"{queue}">>)), {{Name, Node}} = amqqueue:get_pid(Q),'
             f" ra:{what}_server(quorum_queues, {{Name, Node}}).",
         )
 
     yield tell
-    tell("restart")
+    tell("restart", stopped[-1])
 
 
 def says(broker: RabbitBroker) -> str:
@@ -77,6 +80,25 @@ async def test_f96_a_queue_that_confirms_nothing_is_named_until_it_does_again(wa
     await eventually(lambda: not says(watched), within_seconds=SECONDS)
 
 
+@pytest.mark.parametrize("queue", OTHERS)
+async def test_f96_queues_of_retries_and_dead_letters_are_asked_too(watched, member, queue):
+    await asyncio.to_thread(member, "stop", queue)
+    with pytest.raises(QueueUnconfirmed, match=queue):
+        await watched.probe_queues()
+    await eventually(lambda: f"The queue {queue} confirms no message" in says(watched))
+
+
+async def test_f96_a_probe_becomes_no_dead_letter_and_does_not_stay(watched, rabbitmq_url):
+    await watched.probe_queues()
+    await eventually(lambda: waiting_is(rabbitmq_url, 0, EARLIER.dead))
+    recorder = DeadLetterRecorder()
+    async with watched.consume_dead_letters(recorder):
+        await watched.probe_queues()
+        (wake_up,) = wake_ups(1)
+        await watched.publish_dead_letter(wake_up, queue="orders", message_id="1", reason="failed")
+        assert await recorder.until(1) == [(wake_up.encode(), "orders", "failed")]
+
+
 async def test_f96_queues_are_probed_only_while_somebody_asks(watched, rabbitmq_url):
     assert await ready_count(rabbitmq_url, ORDERS) == 0
     for _ in range(50):
@@ -87,8 +109,8 @@ async def test_f96_queues_are_probed_only_while_somebody_asks(watched, rabbitmq_
     await eventually(lambda: waiting_is(rabbitmq_url, 2))
 
 
-async def waiting_is(url: str, count: int) -> bool:
-    return await ready_count(url, ORDERS) == count
+async def waiting_is(url: str, count: int, queue: str = ORDERS) -> bool:
+    return await ready_count(url, queue) == count
 
 
 async def test_f96_a_broker_that_is_away_is_no_queue_without_members(

@@ -190,7 +190,7 @@ class RabbitBroker:
         self._watch.check()
 
     async def watch(self) -> None:
-        """Probe the work queues while `check_access` is called. See `Broker.watch`."""
+        """Probe the queues while `check_access` is called. See `Broker.watch`."""
         await self._watch.run()
 
     async def announce(self) -> list[str]:
@@ -244,14 +244,14 @@ class RabbitBroker:
         )
 
     async def probe_queues(self) -> None:
-        """Leave one wake-up for no task in each work queue. A worker looks for work, and is done.
+        """Leave one wake-up for no task in each queue. A worker looks for work, and is done.
 
         Raises:
             QueueUnconfirmed: one confirms no message: it is full, or most members are away.
             BrokerUnavailable: the broker does not.
         """
-        for queue in self._topology.queues:
-            await probe_queue(self._publisher, self._topology, queue)
+        for queue, exchange, key in self._topology.probes():
+            await probe_queue(self._publisher, self._topology, queue, exchange, key)
 
     @asynccontextmanager
     async def _channel(

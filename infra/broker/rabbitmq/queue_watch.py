@@ -1,4 +1,4 @@
-"""Whether work queues confirm messages: asked with wake-ups for no task, once or again and again.
+"""Whether queues confirm messages: asked with wake-ups for no task, once or again and again.
 
 A quorum queue without most of its members is declared and counted as if all were well, and
 confirms nothing. RabbitMQ's own tools know its members; a client learns of it by publishing.
@@ -23,18 +23,26 @@ from waybill.timing import every
 
 #: A queue with at least this many waiting messages is not probed: no worker takes the probes.
 _MOST_WAITING = 1000
+#: Where no worker takes them, probes of other queues than work queues are gone after this time. One
+#: behind a message that stays has to wait for it, so dead letters are probed while there are none.
+_PROBE_LIFE = timedelta(seconds=1)
 #: One probe may meet an election or a node that restarts.
 _FAILURES = 2
 
 
 class QueueUnconfirmed(BrokerUnavailable):
-    """A work queue confirms no message."""
+    """A queue confirms no message."""
 
     code = "queue_unconfirmed"
 
 
-async def probe_queue(publisher: Publisher, topology: Topology, queue: str) -> None:
-    """Leave one wake-up for no task in a work queue. A worker looks for work, and is done.
+async def probe_queue(
+    publisher: Publisher, topology: Topology, queue: str, exchange: str, routing_key: str
+) -> None:
+    """Leave one wake-up for no task in a queue. A worker looks for work, and is done.
+
+    `queue` is the name in RabbitMQ, to which `exchange` and `routing_key` lead. Among dead letters
+    a worker passes over it.
 
     Raises:
         QueueUnconfirmed: the broker answers, and the queue does not.
@@ -42,9 +50,11 @@ async def probe_queue(publisher: Publisher, topology: Topology, queue: str) -> N
     """
     probe = WakeUp(uuid4(), 0, PROBE)
     message = wake_up_message(probe, str(probe.task_id))
+    if exchange != topology.names.task_exchange:
+        message.expiration = _PROBE_LIFE
     connection = await publisher.connection()
     try:
-        await publisher.publish(topology.names.task_exchange, queue, message)
+        await publisher.publish(exchange, routing_key, message)
     except BrokerUnavailable as error:
         cause = error.__cause__
         refused = isinstance(cause, DeliveryError) and not isinstance(cause, PublishError)
@@ -52,7 +62,7 @@ async def probe_queue(publisher: Publisher, topology: Topology, queue: str) -> N
         if not refused and not silent:
             raise
         raise QueueUnconfirmed(
-            f"The queue {topology.names.work_queue(queue)} confirms no message:"
+            f"The queue {queue} confirms no message:"
             " it is full, or most of the queue's members are away."
         ) from cause
 
@@ -69,7 +79,7 @@ async def _is_blocked(connection: AbstractConnection) -> bool:
 
 
 class QueueWatch:
-    """Probes the work queues while somebody asks, at most once in a time, however many ask.
+    """Probes the queues while somebody asks, at most once in a time, however many ask.
 
     It has a connection of its own: what it finds is no reason to drop the one of the relay.
     """
@@ -109,10 +119,11 @@ class QueueWatch:
 
     async def _probe(self) -> QueueUnconfirmed | None:
         found = None
-        for queue in self._topology.queues:
+        for queue, exchange, key in self._topology.probes():
+            most = 1 if queue == self._topology.names.dead else _MOST_WAITING
             try:
-                if await self._waiting(queue) < _MOST_WAITING:
-                    await probe_queue(self._publisher, self._topology, queue)
+                if await self._waiting(queue) < most:
+                    await probe_queue(self._publisher, self._topology, queue, exchange, key)
             except QueueUnconfirmed as error:
                 self._failed[queue] = self._failed.get(queue, 0) + 1
                 if self._failed[queue] >= _FAILURES:
@@ -130,7 +141,6 @@ class QueueWatch:
         async with answered(ANSWER_SECONDS):
             channel = connection.channel(publisher_confirms=False)
             await channel.initialize()
-            name = self._topology.names.work_queue(queue)
-            found = await channel.declare_queue(name, passive=True)
+            found = await channel.declare_queue(queue, passive=True)
             await channel.close()
         return found.declaration_result.message_count or 0

@@ -29,7 +29,7 @@ from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from waybill.infra.broker.port import BrokerUnavailable
+from waybill.infra.broker.port import PROBE, BrokerUnavailable
 
 _PREFIX = "exp.v1."
 #: The exchange and the queue of the ids of all installations in the vhost.
@@ -157,6 +157,18 @@ class Topology:
                 "x-overflow": "drop-head",
             }
             yield QueueSpec(INSTALLATIONS, arguments, INSTALLATIONS, "")
+
+    def probes(self) -> Iterator[tuple[str, str, str]]:
+        """Every queue that a message may wait in, with the exchange and the key that lead there.
+
+        What waits for a delay goes on to a work queue: for probes, to the last one.
+        """
+        names = self.names
+        for queue in self.queues:
+            yield names.work_queue(queue), names.task_exchange, queue
+        for delay in self.delays if self.queues else ():
+            yield names.retry(delay), names.retry(delay), self.queues[-1]
+        yield names.dead, names.dead, PROBE
 
     def exchange_for(self, delay: timedelta) -> str:
         """Where to publish: to the shortest delay that is long enough, or else the longest."""
