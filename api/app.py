@@ -45,6 +45,8 @@ from waybill.api.reference import routes as reference
 from waybill.api.reference.descriptions import add_descriptions
 from waybill.api.reference.examples import add_examples
 from waybill.api.reference.problem_examples import add_format_examples, add_problem_examples
+from waybill.api.saved_exports import routes as saved_exports
+from waybill.api.schedules import routes as schedules
 from waybill.api.session import everywhere
 from waybill.api.session import routes as session
 from waybill.api.session.auth import identity_of
@@ -65,6 +67,8 @@ _ROUTES = (
     estimates,
     exports,
     links,
+    saved_exports,
+    schedules,
     notices,
     opt_outs,
     datasets,

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from waybill.api.app import create_app as build_app
 from waybill.api.background import join, relay_until, stopped_by_signals, watched
+from waybill.api.saved_exports.requests import prepare_of
 from waybill.api.session.host_login import GetPrincipal, HostLogin
 from waybill.exporter.datasets.dataset import Registry
 from waybill.infra.bootstrap import Stack
@@ -104,7 +105,7 @@ class MountedWaybill:
             # A Starlette application, so that its lifespan can be run from here.
             async with app.router.lifespan_context(app):
                 if self._worker:
-                    job = stack.worker(broker, relay).run(stop)
+                    job = stack.worker(broker, relay, prepare=prepare_of(services)).run(stop)
                 else:
                     job = relay_until(stop, relay.run())
                 running = asyncio.create_task(job, name="waybill")

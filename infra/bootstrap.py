@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from waybill.infra.estimates.estimator import Estimator
     from waybill.infra.files.reconcile import Reconciler
     from waybill.infra.notifications.rules import NotificationRules
+    from waybill.infra.schedules.runs import Prepare
     from waybill.infra.services import Services
     from waybill.infra.sessions.revocations import Revocations
     from waybill.infra.sources import Sources
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from waybill.infra.worker.relay import Relay
     from waybill.infra.worker.service import WorkerService
     from waybill.storage.store import ObjectStore, Owner
+
+Queues = tuple[str, ...]
 
 log = logging.getLogger(__name__)
 
@@ -335,8 +338,10 @@ class Stack:
             self.owner.installation,
         )
 
-    def worker(self, broker: Broker, relay: Relay, queues: tuple[str, ...] = ()) -> WorkerService:
-        """A worker for `queues`, or for all queues of the registry."""
+    def worker(
+        self, broker: Broker, relay: Relay, queues: Queues = (), prepare: Prepare | None = None
+    ) -> WorkerService:
+        """A worker for `queues` or all queues; with `prepare` it runs schedules, too."""
         from waybill.infra.worker.build import build_worker
 
         return build_worker(
@@ -348,6 +353,7 @@ class Stack:
             audit_chain=self.audit_chain,
             reconciler=self.reconciler,
             queues=queues or self.registry.queues,
+            prepare=prepare,
         )
 
     def check_database(self, *, tables: bool = False, clock: bool = False) -> None:

@@ -30,6 +30,9 @@ FAILPOINTS: dict[str, str] = {
     "w.before_complete": "every byte is written, and the object not complete",
     "w.after_complete": "the object is there, and no task refers to it",
     "w.after_success": "the task is SUCCESS, and the worker has not logged it",
+    "schedules.claimed": "a schedule is claimed, and its slot not run",
+    "schedules.before_commit": "run and task of a slot are written, and not committed",
+    "schedules.after_commit": "run and task of a slot are committed",
     "notifications.after_send": "a receiver has a webhook, and its delivery is not recorded",
 }
 

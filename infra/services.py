@@ -21,6 +21,11 @@ from waybill.infra.links.share_links import ShareLinks
 from waybill.infra.notifications.opt_outs import MailOptOuts
 from waybill.infra.notifications.queries import NotificationQueries
 from waybill.infra.notifications.rules import NotificationRules
+from waybill.infra.schedules.build import build_runs
+from waybill.infra.schedules.owners import ScheduleOwners
+from waybill.infra.schedules.runs import Prepare, ScheduleRuns
+from waybill.infra.schedules.saved_exports import SavedExports, Viewer
+from waybill.infra.schedules.schedules import Schedules
 from waybill.infra.sessions.revocations import Revocations
 from waybill.infra.sessions.tickets import Tickets
 from waybill.infra.tasks.dead_letters import DeadLetters
@@ -88,10 +93,26 @@ class Services:
         self.tickets = Tickets(engine)
         self.notifications = NotificationQueries(engine)
         self.workers = Workers(engine)
+        self.saved_exports = SavedExports(engine, most_per_user=settings.max_saved_exports_per_user)
+        self.schedules = Schedules(
+            engine,
+            most_per_user=settings.max_schedules_per_user,
+            min_interval=settings.schedule_min_interval,
+        )
+        self.schedule_owners = ScheduleOwners(engine)
 
     def admin_scope(self, user: Principal) -> Scope | None:
         """What `user` may see by admin queries; None for most people."""
         return scope_of(user, self.settings)
+
+    def viewer(self, user: Principal) -> Viewer:
+        """`user`, with what decides which saved exports and schedules they see."""
+        datasets = [item.name for item in self.registry if item.allows(user)]
+        return Viewer(user, datasets, is_admin=self.admin_scope(user) is not None)
+
+    def schedule_runs(self, prepare: Prepare) -> ScheduleRuns:
+        """What runs schedules, with `prepare` for their exports."""
+        return build_runs(self.settings, self._engine, prepare)
 
     @cached_property
     def installation(self) -> str:

@@ -75,6 +75,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "app",
         "List, show, replay and dismiss dead letters.",
     ),
+    "schedules": (
+        "waybill.api.cli.schedules",
+        "app",
+        "List, show, pause, resume, run and delete schedules.",
+    ),
     "audit-log": (
         "waybill.api.cli.audit_log",
         "app",

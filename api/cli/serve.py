@@ -21,6 +21,7 @@ from waybill.api.cli.api_processes import keep_running, stop_with_parent
 from waybill.api.cli.http_server import BACKLOG, Bounds, QuietServer, server_config
 from waybill.api.cli.open_files import raise_open_files_limit
 from waybill.api.events.stream_count import StreamCount
+from waybill.api.saved_exports.requests import prepare_of
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.logs import configure_logging
@@ -133,7 +134,7 @@ async def run_server(
     gc.freeze()
     jobs = [asyncio.create_task(server.serve(sockets=[listener]), name="http")]
     if embedded_worker:
-        service = stack.worker(broker, relay)
+        service = stack.worker(broker, relay, prepare=prepare_of(services))
         jobs.append(asyncio.create_task(service.run(stop), name="worker"))
     elif relays:
         jobs.append(asyncio.create_task(relay_until(stop, relay.run()), name="relay"))
@@ -159,7 +160,8 @@ async def _run_processes(
     jobs = [asyncio.create_task(keep_running(_serve_as_child, arguments, stop), name="api")]
     broker = stack.broker()
     if embedded_worker:
-        service = stack.worker(broker, stack.relay(broker))
+        prepare = prepare_of(stack.services())
+        service = stack.worker(broker, stack.relay(broker), prepare=prepare)
         jobs.append(asyncio.create_task(service.run(stop), name="worker"))
     try:
         await _until_stopped(stop, jobs)
@@ -193,7 +195,9 @@ async def _run_worker(stack: Stack, queues: tuple[str, ...]) -> None:
     stop = stop_on_signals()
     broker = stack.broker()
     try:
-        await stack.worker(broker, stack.relay(broker), queues).run(stop)
+        prepare = prepare_of(stack.services())
+        service = stack.worker(broker, stack.relay(broker), queues, prepare=prepare)
+        await service.run(stop)
     finally:
         await broker.close()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from waybill.api.explanations.chinese_schedules import SCHEDULES
+
 CHINESE: Mapping[str, tuple[str, str]] = {
     "address_in_use": (
         "该地址已被其他程序占用。",
@@ -362,4 +364,5 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "存储桶所在的区域与链接签名使用的区域不一致。",
         "请将 WAYBILL_S3_REGION 设为存储桶所在的区域，或删除该设置。",
     ),
+    **SCHEDULES,
 }

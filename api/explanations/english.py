@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from waybill.api.explanations.english_schedules import SCHEDULES
+
 ENGLISH: Mapping[str, tuple[str, str]] = {
     "address_in_use": (
         "Another program is already listening on this address.",
@@ -370,4 +372,5 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "The bucket is in another region than the one that links are signed for.",
         "Set WAYBILL_S3_REGION to the region of the bucket, or remove it.",
     ),
+    **SCHEDULES,
 }

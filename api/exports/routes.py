@@ -82,6 +82,7 @@ def submit(
     201 and the task with its link. 202 says that it goes on. `Preference-Applied` states the
     seconds, 25 at most.
     """
+    context.services.schedule_owners.saw(identity.principal)
     submitted = submit_export(
         context.services, identity.principal, body, idempotency_key, identity.email
     )

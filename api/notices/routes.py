@@ -32,12 +32,15 @@ def list_notices(
     before: Annotated[UUID | None, Query(description="`next` of the previous page.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = 20,
 ) -> NoticeList:
-    """The caller's notices, newest first."""
-    found = services.notifications.newest_notices(user, before=before, limit=limit + 1)
+    """The caller's notices, newest first; for an admin, those to all admins of the tenant too."""
+    as_admin = services.admin_scope(user) is not None
+    found = services.notifications.newest_notices(
+        user, before=before, limit=limit + 1, as_admin=as_admin
+    )
     items, more = split_page(found, limit)
     return NoticeList(
         items=[notice_body(item) for item in items],
-        unread=services.notifications.count_unread_notices(user),
+        unread=services.notifications.count_unread_notices(user, as_admin=as_admin),
         next=items[-1].id if more else None,
     )
 
@@ -47,8 +50,9 @@ def list_notices(
 )
 def read_notices(body: ReadUpTo, user: Caller, services: ServicesDep) -> Unread:
     """Mark notices as read. Those newer than the named one stay unread."""
-    services.notifications.mark_notices_read(user, body.up_to)
-    return Unread(unread=services.notifications.count_unread_notices(user))
+    as_admin = services.admin_scope(user) is not None
+    services.notifications.mark_notices_read(user, body.up_to, as_admin=as_admin)
+    return Unread(unread=services.notifications.count_unread_notices(user, as_admin=as_admin))
 
 
 @router.get(

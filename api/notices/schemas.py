@@ -15,7 +15,11 @@ from waybill.infra.tasks.states import TaskStatus
 
 
 class NoticeBody(BaseModel):
-    """One of the caller's exports has ended. `code` and `message` say why it failed."""
+    """One of the caller's exports has ended. `code` and `message` say why it failed.
+
+    With the event `schedule.paused`, a schedule was paused: then `task_id` is the id of no task,
+    and `filename` the name of the saved export.
+    """
 
     id: UUID
     task_id: UUID
@@ -25,6 +29,7 @@ class NoticeBody(BaseModel):
     message: str | None
     type: str = Field(description="Name of the dataset.")
     filename: str
+    schedule_id: UUID | None = Field(None, description="The schedule that was paused.")
     created_at: datetime
     read_at: datetime | None
 

@@ -30,6 +30,7 @@ def task_centre(services: ServicesDep, setup: PageSetupDep, session: PageSession
     """The task centre, or the login form."""
     if session is None:
         return sign_in_page(setup)
+    services.schedule_owners.saw(session.principal)
     return task_centre_page(setup, services, session.principal)
 
 

@@ -23,6 +23,19 @@ from waybill.exporter.errors import (
 from waybill.infra.links.share_links import LinkNotFound, TooManyLinks
 from waybill.infra.notifications.opt_outs import BadOptOutLink
 from waybill.infra.notifications.rules import BadNotificationTarget
+from waybill.infra.schedules.errors import (
+    ChangedMeanwhile,
+    FailedTooOften,
+    NameTaken,
+    OwnerNotSeen,
+    OwnerRevoked,
+    SavedExportGone,
+    SavedExportNotFound,
+    ScheduleBusy,
+    ScheduleNotFound,
+    TooManySavedExports,
+    TooManySchedules,
+)
 from waybill.infra.sessions.denylist import RevocationsUnread
 from waybill.infra.tasks.dead_letters import DeadLetterNotFound
 from waybill.infra.tasks.lifecycle.quotas import (
@@ -56,8 +69,15 @@ STATUS: Mapping[type[WaybillError | StorageError], HTTPStatus] = {
     DeadLetterNotFound: HTTPStatus.NOT_FOUND,
     LinkNotFound: HTTPStatus.NOT_FOUND,
     BadOptOutLink: HTTPStatus.NOT_FOUND,
+    SavedExportNotFound: HTTPStatus.NOT_FOUND,
+    ScheduleNotFound: HTTPStatus.NOT_FOUND,
     TaskConflict: HTTPStatus.CONFLICT,
     TooManyLinks: HTTPStatus.CONFLICT,
+    NameTaken: HTTPStatus.CONFLICT,
+    TooManySavedExports: HTTPStatus.CONFLICT,
+    TooManySchedules: HTTPStatus.CONFLICT,
+    ScheduleBusy: HTTPStatus.CONFLICT,
+    ChangedMeanwhile: HTTPStatus.PRECONDITION_FAILED,
     errors.FileNotReady: HTTPStatus.CONFLICT,
     errors.FileExpired: HTTPStatus.GONE,
     errors.FileMissing: HTTPStatus.GONE,
@@ -70,6 +90,11 @@ STATUS: Mapping[type[WaybillError | StorageError], HTTPStatus] = {
     LimitExceeded: HTTPStatus.UNPROCESSABLE_ENTITY,
     RowTooLarge: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidFilename: HTTPStatus.UNPROCESSABLE_ENTITY,
+    # Reasons for which a schedule is paused.
+    FailedTooOften: HTTPStatus.UNPROCESSABLE_ENTITY,
+    OwnerNotSeen: HTTPStatus.UNPROCESSABLE_ENTITY,
+    OwnerRevoked: HTTPStatus.UNPROCESSABLE_ENTITY,
+    SavedExportGone: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooManyStreams: HTTPStatus.TOO_MANY_REQUESTS,
     NotNow: HTTPStatus.TOO_MANY_REQUESTS,
     TooManyExports: HTTPStatus.TOO_MANY_REQUESTS,

@@ -179,6 +179,59 @@ _BETTER_FORMAT = {
     "reason": "A sheet holds 1,048,575 rows, so about 2,400,000 rows need 3 sheets.",
 }
 
+_SAVED_EXPORT = {
+    "id": _OTHER_ID,
+    "name": "Monday report",
+    "shared": True,
+    "mine": True,
+    "editable": True,
+    "created_by": "ana",
+    "request": {
+        "type": "orders",
+        "format": "xlsx",
+        "params": {
+            "created_from": {"relative": "last_week", "edge": "first"},
+            "created_to": {"relative": "last_week", "edge": "last"},
+        },
+    },
+    "timezone": "Europe/Berlin",
+    "params_now": {"created_from": "2026-02-16", "created_to": "2026-02-22"},
+    "problem": None,
+    "created_at": "2026-03-01T09:00:00Z",
+    "updated_at": "2026-03-01T09:00:00Z",
+}
+_NEXT_RUNS = [
+    {"at": "2026-03-02T07:00:00Z", "local": "2026-03-02T08:00:00+01:00", "note": None},
+    {"at": "2026-03-09T07:00:00Z", "local": "2026-03-09T08:00:00+01:00", "note": None},
+]
+_SCHEDULE = {
+    "id": "3e0e9b1c-52d6-4c9c-9f0e-0c6a1f0b7a55",
+    "saved_export_id": _OTHER_ID,
+    "saved_export_name": "Monday report",
+    "mine": True,
+    "created_by": "ana",
+    "cron": "0 8 * * 1",
+    "words": "Every Monday at 08:00",
+    "timezone": "Europe/Berlin",
+    "state": "active",
+    "paused_at": None,
+    "paused_reason": None,
+    "next_runs": _NEXT_RUNS,
+    "recipients": {"email": "ana@example.com", "webhook": None},
+    "last_run": {
+        "slot": "2026-02-23T07:00:00Z",
+        "at": "2026-02-23T07:00:03Z",
+        "outcome": "submitted",
+        "missed": 0,
+        "task_id": _TASK_ID,
+        "task_status": "SUCCESS",
+        "error": None,
+    },
+    "failures": 0,
+    "created_at": "2026-02-20T09:00:00Z",
+    "updated_at": "2026-02-20T09:00:00Z",
+}
+
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "PlaceList": {
         "items": [{"task_id": _TASK_ID, "position": 3, "starts_in_seconds": 20}],
@@ -229,6 +282,16 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "DeliveryList": {"items": [_DELIVERY]},
     "AdminDeliveryList": {"items": [{**_DELIVERY, "tenant": "acme", "user": "ana"}]},
     "WebhookSecrets": {"secrets": ["whsec_…"]},
+    "SavedExportBody": _SAVED_EXPORT,
+    "SavedExportList": {"items": [_SAVED_EXPORT], "next": None},
+    "ScheduleBody": _SCHEDULE,
+    "ScheduleList": {"items": [_SCHEDULE], "next": None},
+    "Preview": {
+        "cron": "0 8 * * 1",
+        "words": "Every Monday at 08:00",
+        "timezone": "Europe/Berlin",
+        "next_runs": _NEXT_RUNS,
+    },
     "DatasetBody": _DATASET,
     "DatasetList": {"items": [_DATASET]},
     "Health": {"status": "unavailable", "failures": {"storage": "The bucket does not answer."}},

@@ -1,13 +1,17 @@
 """Share links: created by the owner of a task, followed and counted, revoked.
 
 Nothing about a link is kept in memory: every click reads its row, so revoking takes effect at
-once. `create` returns the token, once; the table holds only its hash.
+once. `create` returns the token, once; the table holds only its hash. `DerivedTokens` makes those
+of links in mails.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cache
@@ -15,7 +19,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import ExportRejected, InvalidRequest
@@ -223,6 +227,45 @@ class ShareLinks:
                 actor=Actor.user(caller),
                 detail=detail,
             )
+
+
+class DerivedTokens:
+    """Tokens of links that mails contain, each made of the link's id and a key.
+
+    So the text of a mail can be written when it is sent, by any worker, and no token is stored.
+    """
+
+    def __init__(self, key: Callable[[], bytes]) -> None:
+        """`key` is asked for when the first token is made."""
+        self._key = key
+
+    def of(self, link_id: UUID) -> str:
+        """The token of the link `link_id`."""
+        digest = hmac.digest(self._key(), b"share link " + link_id.bytes, "sha256")
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+    def path(self, link_id: UUID) -> str:
+        """The path at which the link is followed."""
+        return f"/d/{self.of(link_id)}"
+
+
+def add_link(
+    connection: Connection, now: datetime, link_id: UUID, task: Task, sharer: Principal, token: str
+) -> None:
+    """Add a link without limits to a task of `sharer`'s, which need not have ended."""
+    connection.execute(
+        sa.insert(share_link).values(
+            id=link_id,
+            task_id=task.id,
+            tenant_id=task.tenant_id,
+            created_by=sharer.user,
+            roles=sorted(sharer.roles),
+            token_hash=_digest(token),
+            created_at=now,
+        )
+    )
+    detail = {"link": str(link_id), "max_uses": None, "expires_at": None}
+    audit(connection, now, "share", task.identity, actor=Actor.user(sharer), detail=detail)
 
 
 def _followable(now: sa.ColumnElement[datetime]) -> tuple[sa.ColumnElement[bool], ...]:

@@ -25,6 +25,7 @@ from waybill.infra.notifications.mail import MailSender
 from waybill.infra.notifications.opt_outs import MailOptOuts
 from waybill.infra.notifications.queue import DeliveryResult, DueNotification, NotificationQueue
 from waybill.infra.notifications.rules import build_signer, mail_domains, target_rules
+from waybill.infra.notifications.texts import SharePath
 from waybill.infra.notifications.webhook_targets import redacted
 from waybill.infra.notifications.webhooks import WebhookSender
 from waybill.infra.tasks.notifications import EMAIL, WEBHOOK
@@ -123,17 +124,23 @@ class Deliverer:
         self._delivery_ended.set()
 
 
-def build_deliverer(settings: Settings, engine: Engine) -> Deliverer:
-    """The loop of one worker, with the channels and rates of the settings."""
+def build_deliverer(
+    settings: Settings, engine: Engine, share_path: SharePath = lambda _: ""
+) -> Deliverer:
+    """The loop of one worker, with the channels and rates of the settings.
+
+    `share_path` makes the path of a share link of its id.
+    """
     rates = {
         WEBHOOK: Rate(settings.max_webhooks_per_minute),
         EMAIL: Rate(settings.max_mails_per_hour, timedelta(hours=1)),
     }
     queue = NotificationQueue(engine, settings.notify_retry_delays, rates)
-    return Deliverer(queue, _senders(settings, MailOptOuts(engine, settings.public_url)))
+    opt_outs = MailOptOuts(engine, settings.public_url)
+    return Deliverer(queue, _senders(settings, opt_outs, share_path))
 
 
-def _senders(settings: Settings, opt_outs: MailOptOuts) -> dict[str, Sender]:
+def _senders(settings: Settings, opt_outs: MailOptOuts, share_path: SharePath) -> dict[str, Sender]:
     """A sender for each channel that the settings allow. They live as long as the process."""
     # Threads of their own: name servers and mail servers that hang must not take the threads of
     # exports. Twice as many as deliveries, because an abandoned attempt still holds its thread.
@@ -151,6 +158,7 @@ def _senders(settings: Settings, opt_outs: MailOptOuts) -> dict[str, Sender]:
             public_url=settings.public_url,
             domains=mail_domains(settings),
             opt_out_url=opt_outs.link,
+            share_path=share_path,
         )
     return senders
 

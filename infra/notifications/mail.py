@@ -16,7 +16,7 @@ from email.utils import format_datetime
 from waybill.infra.config.notifications import MailServer
 from waybill.infra.config.value_types import mail_domain
 from waybill.infra.notifications.queue import DeliveryResult, DueNotification
-from waybill.infra.notifications.texts import mail_subject, mail_text
+from waybill.infra.notifications.texts import SharePath, mail_subject, mail_text
 
 #: Timeouts of each step of the SMTP conversation, and of a whole attempt.
 _STEP_SECONDS = 10.0
@@ -43,14 +43,17 @@ class MailSender:
         public_url: str | None = None,
         domains: Collection[str] | None = None,
         opt_out_url: Callable[[str], str | None] = lambda _: None,
+        share_path: SharePath = lambda _: "",
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """`domains` are those that mails to others may go to; None: not judged again.
 
-        `opt_out_url` makes the link in a mail to others.
+        `opt_out_url` makes the link in a mail to others, and `share_path` the path of the share
+        link in a mail about the run of a schedule.
         """
         self._domains = domains
         self._opt_out_url = opt_out_url
+        self._share_path = share_path
         self._server = server
         self._sender = sender
         self._executor = executor
@@ -138,7 +141,8 @@ class MailSender:
             # One click in the mail program. (RFC 8058.)
             message["List-Unsubscribe"] = f"<{url}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        message.set_content(mail_text(item, self._public_url, url), cte="quoted-printable")
+        text = mail_text(item, self._public_url, url, self._share_path)
+        message.set_content(text, cte="quoted-printable")
         return message
 
 

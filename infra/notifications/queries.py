@@ -15,7 +15,7 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import notification
 from waybill.infra.tasks.audit import Actor, audit, no_task
-from waybill.infra.tasks.notifications import NOTICE
+from waybill.infra.tasks.notifications import NOTICE, OF_ADMINS
 from waybill.infra.tasks.queries.owned import load
 from waybill.infra.tasks.queries.scope import Scope
 
@@ -55,32 +55,43 @@ class NotificationQueries:
         self._engine = engine
 
     def newest_notices(
-        self, user: Principal, *, before: UUID | None = None, limit: int = 20
+        self,
+        user: Principal,
+        *,
+        before: UUID | None = None,
+        limit: int = 20,
+        as_admin: bool = False,
     ) -> list[Notification]:
         """`user`'s notices, newest first. `before` continues after that notice.
 
-        The list is empty when that notice does not exist (any more).
+        The list is empty when that notice does not exist (any more). `as_admin` adds those to all
+        admins of the tenant, here and in the other methods.
         """
-        conditions = [_notice_of(user)]
+        mine = _notice_of(user, as_admin=as_admin)
+        conditions = [mine]
         if before is not None:
             conditions.append(
-                _position(_notification.created_at, _notification.id) < _position_of(user, before)
+                _position(_notification.created_at, _notification.id) < _position_of(mine, before)
             )
         with read_transaction(self._engine) as connection:
             return _read(connection, conditions, limit)
 
-    def count_unread_notices(self, user: Principal) -> int:
+    def count_unread_notices(self, user: Principal, *, as_admin: bool = False) -> int:
         """Number of `user`'s unread notices."""
-        query = sa.select(sa.func.count()).where(_notice_of(user), _notification.read_at.is_(None))
+        mine = _notice_of(user, as_admin=as_admin)
+        query = sa.select(sa.func.count()).where(mine, _notification.read_at.is_(None))
         with read_transaction(self._engine) as connection:
             return connection.execute(query).scalar_one()
 
-    def mark_notices_read(self, user: Principal, up_to: UUID | None = None) -> None:
+    def mark_notices_read(
+        self, user: Principal, up_to: UUID | None = None, *, as_admin: bool = False
+    ) -> None:
         """Mark `user`'s notices as read: all of them, or notice `up_to` and those older than it."""
-        conditions = [_notice_of(user), _notification.read_at.is_(None)]
+        mine = _notice_of(user, as_admin=as_admin)
+        conditions = [mine, _notification.read_at.is_(None)]
         if up_to is not None:
             conditions.append(
-                _position(_notification.created_at, _notification.id) <= _position_of(user, up_to)
+                _position(_notification.created_at, _notification.id) <= _position_of(mine, up_to)
             )
         with write_transaction(self._engine) as connection:
             connection.execute(
@@ -153,10 +164,11 @@ class NotificationQueries:
             return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
-def _notice_of(user: Principal) -> sa.ColumnElement[bool]:
+def _notice_of(user: Principal, *, as_admin: bool) -> sa.ColumnElement[bool]:
+    readers = [user.user, *([OF_ADMINS] if as_admin else [])]
     return sa.and_(
         _notification.tenant_id == user.tenant,
-        _notification.user_id == user.user,
+        _notification.user_id.in_(readers),
         _notification.channel == NOTICE,
     )
 
@@ -165,12 +177,10 @@ def _position(created_at: Any, notice_id: Any) -> sa.Tuple:
     return sa.tuple_(created_at, notice_id)
 
 
-def _position_of(user: Principal, notice_id: UUID) -> Any:
+def _position_of(mine: sa.ColumnElement[bool], notice_id: UUID) -> Any:
     return sa.tuple_(
         *(
-            sa.select(column)
-            .where(_notice_of(user), _notification.id == notice_id)
-            .scalar_subquery()
+            sa.select(column).where(mine, _notification.id == notice_id).scalar_subquery()
             for column in (_notification.created_at, _notification.id)
         )
     )

@@ -23,7 +23,7 @@ from waybill.infra.notifications.webhook_targets import (
     is_literal,
     system_resolve,
 )
-from waybill.infra.tasks.notifications import EMAIL, OWN_EMAIL, WEBHOOK
+from waybill.infra.tasks.notifications import EMAIL, OWN_EMAIL, SHARE_LINK, WEBHOOK
 
 Channel = Literal["webhook", "email"]
 
@@ -133,6 +133,8 @@ class NotificationRules:
             BadNotificationTarget: as `check`.
         """
         targets = dict(stored)
+        # It leads to the earlier task.
+        targets.pop(SHARE_LINK, None)
         if WEBHOOK in targets:
             # Encrypted or not, the path does not matter here.
             self._check_webhook(tenant, targets[WEBHOOK], may_be_unknown=True)

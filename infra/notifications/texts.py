@@ -1,19 +1,24 @@
 """Texts of webhooks and mails: that an export has ended, how, and where to find it.
 
-Neither contains a parameter of the export or a link to its file, because mails are forwarded and
-webhooks are logged. The page they link to requires a login. A mail to anybody but the owner holds
-no text that the owner has chosen, such as a file name: it comes from the company's own sender.
+Neither contains a parameter of the export or a signed link to its file, because mails are
+forwarded and webhooks are logged. What they link to, the page or a share link, requires a login. A
+mail to anybody but the owner holds no text that the owner has chosen, such as a file name: it comes
+from the company's own sender.
 """
 
 from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
+from uuid import UUID
 
 from waybill.infra.notifications.queue import DueNotification
+from waybill.infra.tasks.notifications import SCHEDULE_PAUSED
 from waybill.infra.tasks.states import TaskStatus
+
+SharePath = Callable[[UUID], str]
 
 _SUBJECTS: Mapping[str, str] = {
     TaskStatus.SUCCESS: "Export ready",
@@ -58,9 +63,24 @@ def mail_subject(item: DueNotification) -> str:
     return _title(item)
 
 
-def mail_text(item: DueNotification, public_url: str | None, opt_out_url: str | None = None) -> str:
-    """The text of a mail. `opt_out_url` is for mails to others, with a sentence about it."""
-    lines = _merged_lines(item, public_url) if item.merged else _lines(item, public_url)
+def mail_text(
+    item: DueNotification,
+    public_url: str | None,
+    opt_out_url: str | None = None,
+    share_path: SharePath = lambda _: "",
+) -> str:
+    """The text of a mail. `opt_out_url` is for mails to others, with a sentence about it.
+
+    `share_path` makes the path of a share link of its id.
+    """
+    if item.merged:
+        lines = _merged_lines(item, public_url, share_path)
+    elif item.event == SCHEDULE_PAUSED:
+        lines = _lines_of_schedule(item, public_url)
+    else:
+        lines = _lines(item, public_url)
+        if link := _link(item, public_url, share_path):
+            lines += ["", "Download (log in first):", link]
     if opt_out_url:
         lines += ["", "You get this mail because somebody else asked for it. To get no more:"]
         lines.append(opt_out_url)
@@ -85,13 +105,36 @@ def _lines(item: DueNotification, public_url: str | None) -> list[str]:
     return lines
 
 
-def _merged_lines(item: DueNotification, public_url: str | None) -> list[str]:
+def _lines_of_schedule(item: DueNotification, public_url: str | None) -> list[str]:
+    detail = item.detail
+    lines = [
+        "Your schedule has been paused. It does not run until you resume it.",
+        "",
+        f"Schedule: {_one_line(detail['filename'])}",
+        f"Cause:    {_one_line(detail['message'] or '')} ({detail['code']})",
+    ]
+    if public_url:
+        lines += ["", f"{public_url}/?schedule={detail['schedule_id']}"]
+    return lines
+
+
+def _link(item: DueNotification, public_url: str | None, share_path: SharePath) -> str:
+    link = item.detail.get("link")
+    return f"{public_url}{share_path(UUID(link))}" if link and public_url else ""
+
+
+def _merged_lines(
+    item: DueNotification, public_url: str | None, share_path: SharePath
+) -> list[str]:
     items = [item, *item.merged]
     lines = [
         f"{len(items)} exports have ended. They are in one mail because there were many in a short"
         " time.",
         "",
-        *(f"- {_title(each)}" for each in items[:_MOST_LISTED]),
+        *(
+            f"- {_title(each)} {_link(each, public_url, share_path)}".rstrip()
+            for each in items[:_MOST_LISTED]
+        ),
     ]
     if len(items) > _MOST_LISTED:
         lines.append(f"- and {len(items) - _MOST_LISTED} more")
@@ -99,6 +142,8 @@ def _merged_lines(item: DueNotification, public_url: str | None) -> list[str]:
 
 
 def _title(item: DueNotification) -> str:
+    if item.event == SCHEDULE_PAUSED:
+        return f"Schedule paused: {_one_line(item.detail['filename'])}"
     name = item.detail["filename" if item.to_owner else "type"]
     return f"{_SUBJECTS[item.detail['status']]}: {_one_line(name)}"
 

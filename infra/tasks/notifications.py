@@ -25,6 +25,12 @@ from waybill.infra.tasks.states import TaskStatus
 NOTICE, WEBHOOK, EMAIL = "notice", "webhook", "email"
 #: Key of a task's `notify` for a mail to its own owner. The key `EMAIL` is for everybody else.
 OWN_EMAIL = "own_email"
+#: Key of a task's `notify` for the id of a share link, which mails contain. A retry drops it.
+SHARE_LINK = "share_link"
+#: In place of a user, for notices to all admins of a tenant. No token names such a user.
+OF_ADMINS = ""
+#: The event of a schedule that was paused for a reason. It concerns no task.
+SCHEDULE_PAUSED = "schedule.paused"
 
 #: The event of each status that ends a task. Part of the contract with webhook receivers.
 EVENTS: dict[TaskStatus, str] = {
@@ -68,11 +74,18 @@ def insert_notifications(connection: Connection, now: datetime, task: TaskRow) -
             # A notice is delivered once it is in the list on the page.
             "delivered_at": now if channel == NOTICE else None,
             **common,
-            "detail": detail | ({"to_owner": to_owner} if channel == EMAIL else {}),
+            "detail": detail | (_of_mail(task, to_owner=to_owner) if channel == EMAIL else {}),
         }
         for channel, target, to_owner in targets
     ]
     connection.execute(insert_ignoring(connection, notification).values(rows))
+
+
+def _of_mail(task: TaskRow, *, to_owner: bool) -> dict[str, Any]:
+    """What a mail needs to know beside the rest."""
+    link = (task["notify"] or {}).get(SHARE_LINK)
+    has_file = task["status"] == TaskStatus.SUCCESS
+    return {"to_owner": to_owner} | ({"link": link} if link and has_file else {})
 
 
 def _targets(task: TaskRow) -> list[tuple[str, str | None, bool]]:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.files.background import BackgroundReconcile
 from waybill.infra.notifications.delivery import build_deliverer
+from waybill.infra.schedules.build import build_runs, link_tokens
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.outages import TaskOutages
 from waybill.infra.tasks.lifecycle.pruning import Pruning
 from waybill.infra.tasks.workers import Workers
 from waybill.infra.worker.audit_archiver import build_archiver
+from waybill.infra.worker.schedule_loop import ScheduleLoop
 from waybill.infra.worker.service import WorkerService
 from waybill.infra.worker.sweeper import Sweeper
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from waybill.infra.broker.port import Broker
     from waybill.infra.files.reconcile import Reconciler
+    from waybill.infra.schedules.runs import Prepare
     from waybill.infra.tasks.audit_chain import AuditChain
     from waybill.infra.tasks.dead_letters import DeadLetters
     from waybill.infra.worker.attempt import WorkerDependencies
@@ -38,8 +41,12 @@ def build_worker(
     audit_chain: AuditChain,
     reconciler: Reconciler,
     queues: Sequence[str],
+    prepare: Prepare | None = None,
 ) -> WorkerService:
-    """A worker for `queues`, with the sweeper and the deliverer of one process."""
+    """A worker for `queues`, with the sweeper and the deliverer of one process.
+
+    `prepare` checks the exports of schedules; without it, this process runs no schedules.
+    """
     settings, store = dependencies.settings, dependencies.store
     maintenance, outages = Maintenance(engine), TaskOutages(engine)
     if isinstance(broker, MemoryBroker):
@@ -66,9 +73,12 @@ def build_worker(
         broker,
         relay,
         sweeper,
-        build_deliverer(settings, engine),
+        build_deliverer(settings, engine, link_tokens(settings, engine).path),
         dead_letters,
         queues=queues,
         outages=outages,
         workers=Workers(engine),
+        schedules=ScheduleLoop(build_runs(settings, engine, prepare), submitted=relay.wake)
+        if prepare
+        else None,
     )

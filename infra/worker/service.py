@@ -33,6 +33,7 @@ from waybill.infra.worker.outages import ClockWrong, Outages
 from waybill.infra.worker.probes import probes_of
 from waybill.infra.worker.registration import WorkerRegistration
 from waybill.infra.worker.relay import Relay
+from waybill.infra.worker.schedule_loop import ScheduleLoop
 from waybill.infra.worker.stops import WorkerStopping
 from waybill.infra.worker.sweeper import Sweeper
 from waybill.infra.worker.worker_locks import worker_lock
@@ -63,12 +64,14 @@ class WorkerService:
         queues: Sequence[str],
         outages: TaskOutages,
         workers: Workers,
+        schedules: ScheduleLoop | None = None,
     ) -> None:
         self._dependencies = dependencies
         self._broker = broker
         self._relay = relay
         self._sweeper = sweeper
         self._deliverer = deliverer
+        self._schedules = schedules
         self._neighbours = Neighbours(broker, dependencies.runs)
         self._dead_letters = dead_letters
         self._queues = queues
@@ -118,6 +121,11 @@ class WorkerService:
             asyncio.create_task(self._registration.run(), name="registration"),
             asyncio.create_task(stop.wait(), name="stop"),
             asyncio.create_task(self._illness(), name="illness"),
+            *(
+                [asyncio.create_task(self._schedules.run(), name="schedules")]
+                if self._schedules
+                else ()
+            ),
         ]
         # A context for each queue: what runs of one takes no slot from another, while memory has
         # room for all. Beyond it no wake-up is taken, which another worker may have.

@@ -28,6 +28,13 @@ TASK_ROUTES = [
     ("DELETE", "/api/export-tasks/{task_id}/links/{link_id}"),
     ("GET", "/api/export-tasks/{task_id}/notifications"),
 ]
+#: Routes that name a saved export or a schedule; `test_r1_what_people_repeat…` walks them.
+REPEATED_ROUTES = [
+    *((method, "/api/saved-exports/{saved_export_id}") for method in ("GET", "PATCH", "DELETE")),
+    ("POST", "/api/saved-exports/{saved_export_id}/run"),
+    *((method, "/api/schedules/{schedule_id}") for method in ("GET", "PATCH", "DELETE")),
+    *(("POST", f"/api/schedules/{{schedule_id}}/{verb}") for verb in ("pause", "resume", "run")),
+]
 #: Named by a secret instead of by a task; test_api_links.py tries them as another tenant.
 LINK_ROUTES = [("GET", "/d/{token}"), ("POST", "/d/{token}")]
 
@@ -41,6 +48,9 @@ OWN_ROUTES = {
     "/api/datasets",
     "/api/notices",
     "/api/notices/read",
+    "/api/saved-exports",
+    "/api/schedules",
+    "/api/schedules/preview",
 }
 #: Routes for the role `admin`, who sees all tenants; test_api_admin.py tries them without it.
 ADMIN = "/api/admin/"
@@ -57,7 +67,8 @@ def routes_of(app: FastAPI) -> list[tuple[str, str]]:
 def test_r1_no_route_is_left_out(api: TaskApi) -> None:
     routes = [item for item in routes_of(create_app(api.services)) if ADMIN not in item[1]]
 
-    assert sorted(item for item in routes if "{" in item[1]) == sorted(TASK_ROUTES + LINK_ROUTES)
+    named = TASK_ROUTES + LINK_ROUTES + REPEATED_ROUTES
+    assert sorted(item for item in routes if "{" in item[1]) == sorted(named)
     assert {path for _, path in routes if "{" not in path} == OPEN_ROUTES | OWN_ROUTES
 
 
@@ -98,6 +109,49 @@ def test_r1_a_task_of_somebody_else_is_a_task_that_never_was(
     [kept] = owner.get(f"{TASKS}/{task['id']}/links").json()["items"]
     assert kept["revoked_at"] is None
     assert [item["code"] for item in refusals_of(api, task)] == ["task_not_found"]
+
+
+@pytest.mark.parametrize(("method", "path"), REPEATED_ROUTES)
+@pytest.mark.parametrize(
+    ("stranger", "roles"),
+    [
+        ("another tenant", ("sales",)),
+        ("another tenant", ("admin", "sales")),
+        ("another tenant", ("waybill-operator", "sales")),
+        ("a colleague", ("sales",)),
+    ],
+)
+def test_r1_what_people_repeat_is_nobody_elses(
+    api: TaskApi, method: str, path: str, stranger: str, roles: tuple[str, ...]
+) -> None:
+    tenant = api.tenant()
+    owner = api.person(tenant)
+    request = {"type": "orders", "format": "xlsx", "params": {}}
+    saved = owner.post("/api/saved-exports", json={"name": "x", "request": request}).json()
+    plan = {"saved_export_id": saved["id"], "cron": "0 8 * * 1", "timezone": "UTC"}
+    planned = owner.post("/api/schedules", json=plan).json()
+    # What is shared is shared with the tenant, and with nobody else.
+    shared = owner.patch(
+        f"/api/saved-exports/{saved['id']}", json={"shared": stranger != "a colleague"}
+    ).json()
+    other = api.person(tenant if stranger == "a colleague" else None, "bob", roles)
+    body = {} if method == "PATCH" else None
+
+    answer = other.request(
+        method, path.format(saved_export_id=saved["id"], schedule_id=planned["id"]), json=body
+    )
+    unknown = other.request(
+        method, path.format(saved_export_id=uuid4(), schedule_id=uuid4()), json=body
+    )
+
+    assert visible(answer) == visible(unknown)
+    assert answer.status_code == 404
+    assert owner.get(f"/api/saved-exports/{saved['id']}").json() == shared
+    assert owner.get(f"/api/schedules/{planned['id']}").json() == planned
+    use = {**plan, "cron": "0 9 * * 1"}
+    assert other.post("/api/schedules", json=use).status_code == 404
+    for collection in ("/api/saved-exports", "/api/schedules"):
+        assert other.get(collection).json()["items"] == []
 
 
 def refusals_of(api: TaskApi, task: dict[str, Any]) -> list[dict[str, Any]]:

@@ -17,6 +17,12 @@ from waybill.infra.db.tables.records import (
     throttled_queue,
     token_bucket,
 )
+from waybill.infra.db.tables.schedules import (
+    saved_export,
+    schedule,
+    schedule_owner,
+    schedule_run,
+)
 from waybill.infra.db.tables.tasks import (
     ENDED_WITHOUT_FILE,
     LIVE,
@@ -47,6 +53,10 @@ __all__ = [
     "partial_index",
     "revocation",
     "row_usage",
+    "saved_export",
+    "schedule",
+    "schedule_owner",
+    "schedule_run",
     "share_link",
     "shared_secret",
     "storage_object",

@@ -23,6 +23,7 @@ from waybill.infra.db.tables import (
     outbox,
     revocation,
     row_usage,
+    schedule_run,
     storage_object,
     throttled_queue,
     token_bucket,
@@ -79,6 +80,7 @@ class Pruning:
             self.prune_revocations,
             self.prune_token_buckets,
             self.prune_workers,
+            self.prune_schedule_runs,
         )
 
     def prune_tasks(self) -> int:
@@ -162,6 +164,10 @@ class Pruning:
     def prune_workers(self) -> int:
         """Forget workers that did not end in order, a day after their last heartbeat."""
         return self._prune(worker, worker.c.seen_at, lambda now: now - _KEEP_WORKERS)
+
+    def prune_schedule_runs(self) -> int:
+        """Delete records of runs that are older than `keep_tasks`."""
+        return self._prune(schedule_run, schedule_run.c.at, lambda now: now - self._keep_tasks)
 
     def _prune(
         self,
