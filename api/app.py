@@ -50,6 +50,8 @@ from waybill.api.schedules import routes as schedules
 from waybill.api.session import everywhere
 from waybill.api.session import routes as session
 from waybill.api.session.auth import identity_of
+from waybill.api.session.oidc import routes as oidc
+from waybill.api.session.oidc.provider import Provider
 from waybill.api.session.tokens import TokenVerifier
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.services import Services
@@ -76,6 +78,7 @@ _ROUTES = (
     health,
     session,
     everywhere,
+    oidc,
     pages,
     reference,
     embed,
@@ -122,7 +125,8 @@ def create_app(
     `owns_process` that application has threads of its own, and keeps them.
 
     Raises:
-        BadSettings: the path of `WAYBILL_PUBLIC_URL` begins like one of our own addresses.
+        BadSettings: the path of `WAYBILL_PUBLIC_URL` begins like one of our own addresses, or
+            what belongs to `WAYBILL_OIDC_ISSUER` is not set.
     """
 
     @asynccontextmanager
@@ -132,7 +136,11 @@ def create_app(
         limiter = to_thread.current_default_thread_limiter()
         limiter.total_tokens = threads + (0 if owns_process else limiter.total_tokens)
         await asyncio.to_thread(context.verifier.start)
+        if context.oidc:
+            await asyncio.to_thread(context.oidc.start)
         yield
+        if context.oidc:
+            await asyncio.to_thread(context.oidc.close)
         await asyncio.to_thread(context.verifier.close)
         await context.events.close()
         context.readiness.close()
@@ -153,6 +161,8 @@ def create_app(
         redirect_slashes=False,
         lifespan=lifespan,
     )
+    # A host that mounts this one logs people in itself.
+    issuer = None if host_login else services.settings.oidc_issuer
     denylist = Denylist(services.revocations, period=denylist_period)
     context = app.state.context = Context(
         services=services,
@@ -165,6 +175,7 @@ def create_app(
             services.changes, services.stopping, most_streams=most_streams, count=stream_count
         ),
         static_address=mount_static(app),
+        oidc=Provider(services.settings, issuer) if issuer else None,
     )
     app.state.authenticate = partial(identity_of, context=context)
     app.state.lanes = Lanes(patience)

@@ -12,6 +12,7 @@ from waybill.api.events.hub import EventHub
 from waybill.api.health.figures import Figures
 from waybill.api.health.readiness import Readiness
 from waybill.api.http.cursors import Cursors
+from waybill.api.session.oidc.provider import Provider
 from waybill.api.session.tokens import TokenVerifier
 from waybill.infra.services import Services
 from waybill.infra.sessions.denylist import Denylist
@@ -30,6 +31,8 @@ class Context:
     events: EventHub
     #: The address of the pages' scripts and styles.
     static_address: str
+    #: The identity provider that people log in at, if there is one.
+    oidc: Provider | None = None
 
 
 async def context_of(request: Request) -> Context:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Query, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BeforeValidator
 
@@ -17,9 +17,11 @@ from waybill.api.context import ServicesDep
 from waybill.api.explanations import explain
 from waybill.api.http.admission import AdmittedRoute
 from waybill.api.http.paging import MAX_ID, PageNumber, PlainText, RowId
-from waybill.api.pages.rendering import PageSetup, PageSetupDep, render
+from waybill.api.http.prefix import path_within
+from waybill.api.pages.rendering import PageSetup, PageSetupDep, render, sign_in_page
 from waybill.api.problems.errors import EarlyResponse
 from waybill.api.session.auth import PageSession, require_own_origin
+from waybill.api.session.destinations import own_path
 from waybill.infra.tasks.dead_letters import MAX_NOTE_CHARS
 from waybill.infra.tasks.model import TaskConflict
 from waybill.infra.tasks.queries.scope import ALL_TENANTS
@@ -28,10 +30,13 @@ from waybill.infra.tasks.states import LIVE, TaskStatus
 _PAGE_SIZE = 50
 
 
-def _admin(setup: PageSetupDep, session: PageSession, services: ServicesDep) -> AdminCaller:
+def _admin(
+    request: Request, setup: PageSetupDep, session: PageSession, services: ServicesDep
+) -> AdminCaller:
     """The admin or operator who is logged in; anybody else gets a page that says what to do."""
     if session is None:
-        raise EarlyResponse(RedirectResponse("/", HTTPStatus.SEE_OTHER))
+        address = path_within(request.scope) + (f"?{query}" if (query := request.url.query) else "")
+        raise EarlyResponse(sign_in_page(setup, after=own_path(address)))
     user = session.principal
     caller = admin_caller(services, user)
     if caller is None:

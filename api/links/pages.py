@@ -43,7 +43,7 @@ def link_sign_in_page(setup: PageSetup, token: str) -> HTMLResponse:
 
 def continue_page(setup: PageSetup, path: str) -> HTMLResponse:
     """The page after logging in, which continues to a file by itself."""
-    return render(setup, "continue.html", path=path)
+    return render(setup, "continue.html", address=setup.base + path)
 
 
 def no_file_page(setup: PageSetup, token: str, error: WaybillError) -> HTMLResponse | None:

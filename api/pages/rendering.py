@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import Depends
 from fastapi.responses import HTMLResponse
@@ -54,17 +55,26 @@ class PageSetup:
     catalogue: Catalogue
     #: Whether one logs in and out of Waybill itself, and not of the application that mounts it.
     own_login: bool = True
+    #: Whether people log in at an identity provider.
+    oidc: bool = False
+    #: Whether the login form asks for a token: only where there is no other way.
+    token_form: bool = True
+    #: Whether `waybill token` makes one.
+    own_tokens: bool = True
 
 
 def setup_of(request: Request) -> PageSetup:
     """The setup of the page that answers `request`."""
     context: Context = request.app.state.context
-    base = prefix_in(request)
+    base, settings = prefix_in(request), context.services.settings
     return PageSetup(
         base,
         base + context.static_address,
         CATALOGUES[language_of(request)],
         own_login=not request.app.state.has_host_login,
+        oidc=context.oidc is not None,
+        token_form=context.oidc is None,
+        own_tokens=settings.jwks_url is None,
     )
 
 
@@ -76,12 +86,25 @@ PageSetupDep = Annotated[PageSetup, Depends(_setup)]
 
 
 def sign_in_page(setup: PageSetup, problem: str | None = None, after: str = "") -> HTMLResponse:
-    """The form that asks for a token. `problem` is the key of an error text.
+    """The ways to log in that are set up. `problem` is the key of an error text.
 
-    `after` is the file to continue to. Pass only the result of `file_address`.
+    `after` is where to continue. Pass only the result of `own_path` or `file_address`.
     """
-    status = HTTPStatus.UNAUTHORIZED if problem or after else HTTPStatus.OK
-    return render(setup, "sign_in.html", status, problem=problem, after=after)
+    # A page can be looked at without a login; a file cannot.
+    refused = problem or after.startswith(("/d/", "/api/"))
+    status = HTTPStatus.UNAUTHORIZED if refused else HTTPStatus.OK
+    at_provider = setup.base + "/session/oidc" + (f"?{urlencode({'next': after})}" if after else "")
+    return render(
+        setup, "sign_in.html", status, problem=problem, after=after, at_provider=at_provider
+    )
+
+
+def logged_out_page(setup: PageSetup, address: str) -> HTMLResponse:
+    """The page after logging out, which continues to the provider's logout page by itself."""
+    texts = {"link_logged_in": "logged_out", "link_go_on": "logged_out_go_on"}
+    page = setup.catalogue.page
+    replaced = {name: page[other] for name, other in texts.items()}
+    return render(setup, "continue.html", texts=replaced, address=address)
 
 
 def task_centre_page(setup: PageSetup, services: Services, user: Principal) -> HTMLResponse:
@@ -122,6 +145,9 @@ def render(
         base=setup.base,
         static=setup.static,
         own_login=setup.own_login,
+        oidc=setup.oidc,
+        token_form=setup.token_form,
+        own_tokens=setup.own_tokens,
         **values,
     )
     headers = {**_HEADERS, "Content-Language": setup.catalogue.tag}

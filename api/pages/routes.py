@@ -17,6 +17,7 @@ from waybill.api.languages import LANGUAGE_COOKIE
 from waybill.api.pages.rendering import PageSetupDep, sign_in_page, task_centre_page
 from waybill.api.pages.texts import CATALOGUES
 from waybill.api.session.auth import PageSession, require_own_origin
+from waybill.api.session.destinations import own_path
 from waybill.api.session.origins import same_origin, sent_over_tls
 
 router = APIRouter(include_in_schema=False, route_class=AdmittedRoute)
@@ -26,10 +27,13 @@ _LANGUAGE_COOKIE_AGE = timedelta(days=365)
 
 
 @router.get("/")
-def task_centre(services: ServicesDep, setup: PageSetupDep, session: PageSession) -> Response:
-    """The task centre, or the login form."""
+def task_centre(
+    request: Request, services: ServicesDep, setup: PageSetupDep, session: PageSession
+) -> Response:
+    """The task centre, or the login form, which continues to a form that is filled in."""
     if session is None:
-        return sign_in_page(setup)
+        query = request.url.query
+        return sign_in_page(setup, after=own_path(f"/?{query}") if query else "")
     services.schedule_owners.saw(session.principal)
     return task_centre_page(setup, services, session.principal)
 

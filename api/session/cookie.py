@@ -70,6 +70,11 @@ def delete_session_cookie(response: Response, request: Request) -> None:
         )
 
 
+def secure_prefix(request: Request, public_url: str | None) -> str:
+    """The prefix of a cookie that belongs to the whole installation; empty over plain HTTP."""
+    return _prefix(request) if sent_over_tls(request.headers, public_url) else ""
+
+
 def _prefix(request: Request) -> str:
     return UNDER_A_PATH if prefix_in(request) else WHOLE_HOST
 

@@ -36,8 +36,14 @@ _MIN_RSA_BITS = 2048
 class ProviderKeys:
     """The usable keys of a JWKS, by their id. Safe to use from any thread."""
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=_FETCH_SECONDS)
+    def __init__(
+        self,
+        url: str,
+        clock: Callable[[], float] = time.monotonic,
+        fetch: Callable[[], Any] | None = None,
+    ) -> None:
+        """`fetch` returns the key set, in place of the document at `url`."""
+        self._fetch = fetch or jwt.PyJWKClient(url, timeout=_FETCH_SECONDS).fetch_data
         self._clock = clock
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at: float | None = None
@@ -98,7 +104,7 @@ class ProviderKeys:
             self._fetching = True
             self._wake.clear()
             try:
-                self._keys = _usable(self._client.fetch_data())
+                self._keys = _usable(self._fetch())
                 self._fetched_at = self._clock()
                 failing = False
             # A bad answer ends nothing: the last good set is kept, and the next may be good.
@@ -129,6 +135,8 @@ def count_keys(url: str) -> int:
 
 def _reason(error: Exception) -> str:
     """Why no keys came, in one line for operators, without the address."""
+    if isinstance(error, IdentityProviderDown):
+        return error.message
     cause = error.__cause__
     if isinstance(cause, HTTPError):
         return f"WAYBILL_JWKS_URL answers {cause.code}."

@@ -30,6 +30,7 @@ from waybill.infra.config.identity import IdentitySettings
 from waybill.infra.config.limits import Limits
 from waybill.infra.config.memory import MemoryBudget, memory_budget
 from waybill.infra.config.notifications import NotificationSettings
+from waybill.infra.config.oidc import OidcSettings
 from waybill.infra.config.run_settings import RunSettings
 from waybill.infra.config.schedule_settings import ScheduleSettings
 from waybill.infra.config.store_settings import StoreSettings
@@ -52,6 +53,7 @@ class Settings(
     BaseSettings,
     NotificationSettings,
     IdentitySettings,
+    OidcSettings,
     StoreSettings,
     FileSettings,
     RunSettings,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tests.support.servers.task_api import OPERATOR, SHA256, TaskApi, ask
+from tests.support.servers.task_api import OPERATOR, SHA256, TASKS, TaskApi, ask
 from waybill.infra.broker.port import WakeUp
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.model import Finished, TaskProgress
@@ -121,3 +121,15 @@ def _set(api: TaskApi, task: dict[str, Any], **values: Any) -> None:
         connection.execute(
             sa.update(export_task).where(export_task.c.id == UUID(task["id"])).values(values)
         )
+
+
+def share(api: TaskApi, tenant: str, content: bytes = b"id\n") -> tuple[str, str]:
+    """A finished export of ana's: its id and the path of a link to it."""
+    owner = api.person(tenant)
+    task = ask(owner)
+    key = api.key_of(task["id"])
+    with api.services.store.open_upload(key, content_type="text/csv") as upload:
+        upload.write(content)
+    api.finish(task, key=key)
+    link = owner.post(f"{TASKS}/{task['id']}/links", json={}).json()
+    return task["id"], f"/d/{link['token']}"

@@ -9,22 +9,11 @@ import sqlalchemy as sa
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Browser, Visit, open_visit
+from tests.browser.scenes import share
 from tests.support.eventually import wait_for
-from tests.support.servers.task_api import TASKS, ask, running_api
+from tests.support.servers.task_api import TASKS, running_api
 from waybill.infra.db.tables import export_task
 from waybill.storage.s3 import S3Store
-
-
-def share(visit: Visit, content: bytes = b"id\n") -> tuple[str, str]:
-    """A finished export of ana's: its id and the path of a link to it."""
-    owner = visit.api.person(visit.tenant)
-    task = ask(owner)
-    key = visit.api.key_of(task["id"])
-    with visit.api.services.store.open_upload(key, content_type="text/csv") as upload:
-        upload.write(content)
-    visit.api.finish(task, key=key)
-    link = owner.post(f"{TASKS}/{task['id']}/links", json={}).json()
-    return task["id"], f"/d/{link['token']}"
 
 
 def uses_of(visit: Visit, task_id: str) -> int:
@@ -37,7 +26,7 @@ def test_somebody_logs_in_at_a_link_and_gets_the_file(
 ):
     with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path, store=s3_store) as api:
         visit = open_visit(browser, api)
-        task_id, path = share(visit, b"id\n1\n")
+        task_id, path = share(api, visit.tenant, b"id\n1\n")
         # The page that asks for the login is a 401, which the console reports.
         visit.page.goto(api.url + path)
         visit.complaints.clear()
@@ -60,7 +49,7 @@ def test_somebody_logs_in_at_a_link_and_gets_the_file(
 
 
 def test_somebody_runs_an_expired_export_again(visit: Visit):
-    task_id, path = share(visit)
+    task_id, path = share(visit.api, visit.tenant)
     with visit.api.engine.begin() as connection:
         over = datetime.now(UTC) - timedelta(seconds=1)
         row = export_task.c.id == UUID(task_id)

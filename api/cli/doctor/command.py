@@ -11,7 +11,7 @@ from waybill.api.cli.console import emit
 from waybill.api.cli.doctor.audit_log import check_audit_log
 from waybill.api.cli.doctor.broker import check_broker
 from waybill.api.cli.doctor.database import check_database
-from waybill.api.cli.doctor.identity_provider import check_identity_provider
+from waybill.api.cli.doctor.identity_provider import check_identity_provider, check_login
 from waybill.api.cli.doctor.memory import check_memory
 from waybill.api.cli.doctor.secrets import check_secrets
 from waybill.api.cli.doctor.source import check_datasets, check_source, check_sources
@@ -37,6 +37,7 @@ _CHECKS: dict[str, Callable[[Stack], str]] = {
     "secrets": check_secrets,
     "audit log": check_audit_log,
     "identity provider": check_identity_provider,
+    "login": check_login,
 }
 
 

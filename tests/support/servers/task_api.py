@@ -99,9 +99,9 @@ def sample_registry() -> Registry:
 
 
 @contextmanager
-def serve(app: ASGIApp, bounds: Bounds | None = None) -> Iterator[str]:
+def serve(app: ASGIApp, bounds: Bounds | None = None, port: int = 0) -> Iterator[str]:
     """Run `app` in the product's server; its address. The socket queues requests from the start."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+    listener = socket.create_server(("127.0.0.1", port), backlog=256)
     # asyncio sets this on sockets it makes itself only; without it every answer waits 40 ms
     # for an acknowledgement. Accepted connections inherit it.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -250,9 +250,10 @@ def running_api(
     registry: Registry | None = None,
     figures_age: timedelta = timedelta(0),
     patience: timedelta = timedelta(minutes=1),
+    port: int = 0,
     **settings: Any,
 ) -> Iterator[TaskApi]:
-    """An API on the task tables of `database_url`, which rows come from, too.
+    """An API on the task tables of `database_url`, which rows come from, too; at `port` if given.
 
     `patience` is long, since a machine that runs tests is slow without being overloaded.
     """
@@ -275,7 +276,8 @@ def running_api(
         wake_ups: list[None] = []
         services = stack.services(lambda: wake_ups.append(None), checks=checks or {})
         # Figures are counted for each test, instead of being up to ten seconds old.
-        with serve(create_app(services, figures_age=figures_age, patience=patience)) as url:
+        app = create_app(services, figures_age=figures_age, patience=patience)
+        with serve(app, port=port) as url:
             runs = Worker(stack.engine)
             api = TaskApi(url, stack.engine, services, runs, wake_ups)
             yield api
