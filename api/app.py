@@ -52,6 +52,7 @@ from waybill.api.session import routes as session
 from waybill.api.session.auth import identity_of
 from waybill.api.session.oidc import routes as oidc
 from waybill.api.session.oidc.provider import Provider
+from waybill.api.session.proxy_login import ProxyLogin
 from waybill.api.session.tokens import TokenVerifier
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.services import Services
@@ -188,6 +189,13 @@ def create_app(
     app.add_middleware(Envelope, answer=answer_problem, public_url=services.settings.public_url)
     if origins := services.settings.embedding_origins:
         app.add_middleware(EmbedCors, origins=origins)
+    if services.settings.proxy_networks:
+        if not owns_process:
+            raise BadSettings(
+                "WAYBILL_TRUSTED_PROXY_NETWORKS is for `waybill serve`. The application that "
+                "mounts Waybill reads such headers itself, in get_principal."
+            )
+        app.add_middleware(ProxyLogin, settings=services.settings)
     app.add_middleware(PathPrefix, prefix=_checked_prefix(app, services.settings.public_url))
     return app
 

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from waybill.api.http.forwarded import ForwardedRequest
+from waybill.api.http.peer import NotedPeer
 from waybill.api.problems.documents import problem_response
 from waybill.api.problems.statuses import OTHER_PROBLEMS
 
@@ -70,7 +71,7 @@ def server_config(app: ASGIApp, bounds: Bounds) -> uvicorn.Config:
     """The configuration of a server for `app` that keeps to `bounds`."""
     trusted = os.environ.get("FORWARDED_ALLOW_IPS", _TRUSTED_PROXY)
     return uvicorn.Config(
-        ForwardedRequest(app, trusted),
+        NotedPeer(ForwardedRequest(app, trusted)),
         # That does it, and knows a header more.
         proxy_headers=False,
         http=partial(BoundedProtocol, limits=_Limits(bounds)),  # type: ignore[arg-type]  # makes one

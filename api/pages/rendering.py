@@ -67,13 +67,15 @@ def setup_of(request: Request) -> PageSetup:
     """The setup of the page that answers `request`."""
     context: Context = request.app.state.context
     base, settings = prefix_in(request), context.services.settings
+    # Also where a session is left over: the proxy's word counts.
+    named_by_proxy = getattr(request.state, "host_identity", None) is not None
     return PageSetup(
         base,
         base + context.static_address,
         CATALOGUES[language_of(request)],
-        own_login=not request.app.state.has_host_login,
+        own_login=not request.app.state.has_host_login and not named_by_proxy,
         oidc=context.oidc is not None,
-        token_form=context.oidc is None,
+        token_form=context.oidc is None and not settings.proxy_networks,
         own_tokens=settings.jwks_url is None,
     )
 

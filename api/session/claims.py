@@ -105,7 +105,7 @@ def _name(claims: Mapping[str, Any], name: str) -> str:
     # Some providers number their organisations. `True` is an int to Python alone.
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return _plain(value, name)
+    return plain_text(value, name)
 
 
 def _roles(claims: Mapping[str, Any], name: str) -> Iterator[str]:
@@ -118,7 +118,7 @@ def _roles(claims: Mapping[str, Any], name: str) -> Iterator[str]:
     if not isinstance(value, list):
         raise BadClaim(f"claim {name} is neither a list nor a text")
     for role in value:
-        yield _plain(role, name)
+        yield plain_text(role, name)
 
 
 def _attributes(
@@ -143,7 +143,12 @@ def _attribute_item(value: object, claim: str) -> AttributeItem:
     raise BadClaim(f"claim {claim} is no text, whole number, boolean, or list of these")
 
 
-def _plain(value: object, name: str) -> str:
+def plain_text(value: object, name: str) -> str:
+    """`value`, if it may name a user, a tenant or a role.
+
+    Raises:
+        BadClaim: it may not; the message has `name`, and not the value.
+    """
     if not isinstance(value, str) or not _PLAIN_TEXT.fullmatch(value):
         raise BadClaim(f"claim {name} holds something else than a text of 1 to 255 characters")
     return value

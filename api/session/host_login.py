@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -48,6 +49,16 @@ def host_refused(request: Request) -> bool:
     return getattr(request.state, _REFUSED, False)
 
 
+def note_identity(scope: Scope, person: Principal, email: str | None = None) -> None:
+    """Note for `host_identity` that `person` calls, as somebody in front of Waybill says."""
+    scope.setdefault("state", {})[_IDENTITY] = replace(_identity(person), email=email)
+
+
+def note_refusal(scope: Scope) -> None:
+    """Note for `host_refused` that no other way to log in counts for this request."""
+    scope.setdefault("state", {})[_REFUSED] = True
+
+
 class HostLogin:
     """Asks the host who calls. What its dependency raises, the host handles as in its routes.
 
@@ -67,7 +78,7 @@ class HostLogin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if _asks_for_somebody(scope):
+        if asks_for_somebody(scope):
             answer = await self._ask(scope)
             if answer is not None:
                 await answer(scope, receive, send)
@@ -115,7 +126,8 @@ class _AsHost:
         await self._app({**scope, "app": scope[self.KEY] or scope["app"]}, receive, send)
 
 
-def _asks_for_somebody(scope: Scope) -> bool:
+def asks_for_somebody(scope: Scope) -> bool:
+    """Whether a request is for more than what nobody has to log in for."""
     # Browsers send preflights without a login.
     if scope["type"] != "http" or scope["method"] == "OPTIONS":
         return False

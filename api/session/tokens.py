@@ -265,9 +265,11 @@ def _issued_token(principal: Principal, claims: Mapping[str, Any], token: str) -
 
 
 def _refused(why: str) -> Unauthenticated:
-    """For the caller without a reason, which goes into the log."""
+    """For the caller without a reason, which goes into the log, and to the doctor as a note."""
     log.info("token refused", extra={"why": why})
-    return Unauthenticated()
+    refusal = Unauthenticated()
+    refusal.add_note(why)
+    return refusal
 
 
 def _reason(error: Exception) -> str:

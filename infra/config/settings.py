@@ -31,6 +31,7 @@ from waybill.infra.config.limits import Limits
 from waybill.infra.config.memory import MemoryBudget, memory_budget
 from waybill.infra.config.notifications import NotificationSettings
 from waybill.infra.config.oidc import OidcSettings
+from waybill.infra.config.proxy_login import ProxyLoginSettings
 from waybill.infra.config.run_settings import RunSettings
 from waybill.infra.config.schedule_settings import ScheduleSettings
 from waybill.infra.config.store_settings import StoreSettings
@@ -54,6 +55,7 @@ class Settings(
     NotificationSettings,
     IdentitySettings,
     OidcSettings,
+    ProxyLoginSettings,
     StoreSettings,
     FileSettings,
     RunSettings,

@@ -74,7 +74,7 @@ def person(
         visit = open_visit(browser, company, **options)
         opened.append(visit)
         claims = {"tenant": visit.tenant, "roles": ["finance-team"]}
-        provider.set(fault="", claims=claims, userinfo={})
+        provider.set(fault="", claims=claims, userinfo={"sub": "ann"})
         return visit
 
     yield open_one

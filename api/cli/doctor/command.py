@@ -10,9 +10,11 @@ import typer
 from waybill.api.cli.console import emit
 from waybill.api.cli.doctor.audit_log import check_audit_log
 from waybill.api.cli.doctor.broker import check_broker
+from waybill.api.cli.doctor.claims import check_claims, read_token
 from waybill.api.cli.doctor.database import check_database
 from waybill.api.cli.doctor.identity_provider import check_identity_provider, check_login
 from waybill.api.cli.doctor.memory import check_memory
+from waybill.api.cli.doctor.proxy_login import check_proxy_login
 from waybill.api.cli.doctor.secrets import check_secrets
 from waybill.api.cli.doctor.source import check_datasets, check_source, check_sources
 from waybill.api.cli.doctor.store import check_rights, check_signing_host, check_storage
@@ -38,15 +40,25 @@ _CHECKS: dict[str, Callable[[Stack], str]] = {
     "audit log": check_audit_log,
     "identity provider": check_identity_provider,
     "login": check_login,
+    "proxy login": check_proxy_login,
 }
 
 
 def doctor(
+    token: Annotated[
+        str | None,
+        typer.Option(
+            help="Say what the settings find in this token, too; - reads it from standard input."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Check database, broker, storage, clock, signing host, memory and secrets; one line each."""
-    settings = load()
-    results = [_run(name, check, settings) for name, check in _CHECKS.items()]
+    settings, checks = load(), dict(_CHECKS)
+    if token is not None:
+        text = read_token(token)
+        checks["token"] = lambda stack: check_claims(stack, text)
+    results = [_run(name, check, settings) for name, check in checks.items()]
     lines = [
         f"{'ok ' if item['ok'] else 'BAD'} {item['check']}: {item['detail']}" for item in results
     ]

@@ -45,7 +45,9 @@ def hint_of(request: Request, settings: Settings) -> str | None:
 
 
 def forget_hint(request: Request, response: Response, settings: Settings) -> None:
-    """Delete it."""
+    """Delete it, if there is one."""
+    if hint_of(request, settings) is None:
+        return
     secure = sent_over_tls(request.headers, settings.public_url)
     response.delete_cookie(
         (UNDER_A_PATH if secure else "") + _COOKIE,
