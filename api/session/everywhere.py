@@ -10,7 +10,7 @@ from waybill.api.context import ContextDep
 from waybill.api.http.admission import AdmittedRoute
 from waybill.api.pages.rendering import PageSetupDep
 from waybill.api.session.auth import Identified, bearer_token
-from waybill.api.session.routes import logged_out
+from waybill.api.session.routes import logged_out, logout_elsewhere
 
 router = APIRouter(prefix="/session", include_in_schema=False, route_class=AdmittedRoute)
 
@@ -27,4 +27,4 @@ def end_all(
     context.denylist.end_all_sessions(identity.issued)
     if bearer_token(request) is not None:
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    return logged_out(request, context, setup)
+    return logged_out(request, context, setup, logout_elsewhere(request, context, identity))
