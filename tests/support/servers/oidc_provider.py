@@ -142,6 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
             case "/logout":
                 back = html.escape(query["post_logout_redirect_uri"])
                 self._page(f"<h1>Bye</h1><a href='{back}'>Back</a>")
+            case "/favicon.ico":
+                # Browsers ask for it by themselves, and report a 404.
+                self._send(b"", "image/x-icon", 200)
             case _:
                 self._json({}, 404)
 
