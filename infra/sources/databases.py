@@ -83,6 +83,27 @@ def _duckdb_source(url: sa.URL) -> Source:
     return ArrowSource(DuckdbSession(url))
 
 
+def _flight_sql_source(url: sa.URL) -> Source:
+    from waybill.infra.sources.adbc.flight_sql import flight_sql_session
+    from waybill.infra.sources.arrow_stream.source import ArrowSource
+
+    return ArrowSource(flight_sql_session(url))
+
+
+def _snowflake_source(url: sa.URL) -> Source:
+    from waybill.infra.sources.adbc.warehouses import snowflake_session
+    from waybill.infra.sources.arrow_stream.source import ArrowSource
+
+    return ArrowSource(snowflake_session(url))
+
+
+def _bigquery_source(url: sa.URL) -> Source:
+    from waybill.infra.sources.adbc.warehouses import bigquery_session
+    from waybill.infra.sources.arrow_stream.source import ArrowSource
+
+    return ArrowSource(bigquery_session(url))
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """How one kind of database is read."""
@@ -95,6 +116,8 @@ class Database:
     extra: str | None = None
     #: The modules that it brings.
     modules: tuple[str, ...] = ()
+    #: Whether `session` finds tables, their columns and keys; if not, a table is named as it is.
+    reflects: bool = True
     #: Writes to it, for the sample shop; None: SQLAlchemy's own engine does.
     writing: Callable[[sa.URL], sa.Engine] | None = None
 
@@ -116,10 +139,28 @@ _DUCKDB = Database(
 
 #: By SQLAlchemy's name of the database, the part of a URL before ``+`` or ``:``.
 DATABASES: Mapping[str, Database] = {
+    "bigquery": Database(
+        arrow_source=_bigquery_source,
+        extra="bigquery",
+        modules=("adbc_driver_bigquery",),
+        reflects=False,
+    ),
     "duckdb": _DUCKDB,
+    "flightsql": Database(
+        arrow_source=_flight_sql_source,
+        extra="flightsql",
+        modules=("adbc_driver_flightsql",),
+        reflects=False,
+    ),
     "mariadb": _MYSQL,
     "mysql": _MYSQL,
     "postgresql": _POSTGRES,
+    "snowflake": Database(
+        arrow_source=_snowflake_source,
+        extra="snowflake",
+        modules=("adbc_driver_snowflake",),
+        reflects=False,
+    ),
     "sqlite": Database(_sqlite_session),
 }
 _ANY = Database()
@@ -140,6 +181,11 @@ def parse_database_url(url: str) -> sa.URL:
         parsed = parsed.difference_update_query(["prepare_threshold"])
         return parsed.set(drivername="postgresql+psycopg")
     return parsed
+
+
+def finds_tables(url: sa.URL) -> bool:
+    """Whether `row_session` finds the tables of this kind of database."""
+    return _database(url).reflects
 
 
 def row_session(url: sa.URL) -> RowSession:
@@ -172,6 +218,8 @@ def source(url: sa.URL) -> Source:
     """
     database = _database(url)
     if database.arrow_source is not None:
+        if not all(map(_is_installed, database.modules)):
+            raise InvalidRequest(missing_driver(url.get_backend_name()))
         return _with_driver(url, database.arrow_source)
     from waybill.infra.sources.rows.source import RowsSource
 
@@ -192,8 +240,15 @@ def missing_driver(backend: str) -> str:
 def installed_sources() -> Iterator[str]:
     """Each kind of database: that it can be read here, or what to install."""
     for name, database in DATABASES.items():
-        missing = [module for module in database.modules if find_spec(module) is None]
-        yield f"{name} needs {_remedy(database.extra)}" if missing else name
+        is_here = all(map(_is_installed, database.modules))
+        yield name if is_here else f"{name} needs {_remedy(database.extra)}"
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _remedy(extra: str | None) -> str:

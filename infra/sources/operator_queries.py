@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
-from waybill.infra.sources.databases import parse_database_url, row_session
+from waybill.exporter.errors import InvalidRequest
+from waybill.infra.sources.databases import finds_tables, parse_database_url, row_session
 from waybill.infra.sources.errors import SourceRejected, by_driver
 from waybill.infra.sources.statements import STANDARD, SYNTAXES, one_query
 from waybill.infra.sources.table_names import Name, meanings, nearest
@@ -17,6 +19,10 @@ from waybill.infra.sources.table_names import Name, meanings, nearest
 _SYSTEM_SCHEMAS = frozenset(
     {"information_schema", "mysql", "performance_schema", "pg_catalog", "pg_toast", "sys"}
 )
+
+#: Names between dots, each bare or in quotes: nothing that could be more than a name.
+_PART = r"""(?:\w[\w$]*|"(?:[^"]|"")+"|`[^`]+`)"""
+_TABLE_NAME = re.compile(rf"{_PART}(?:\.{_PART}){{0,3}}")
 
 
 def table_query(url: str, name: str, schema: str | None = None) -> sa.Select[Any]:
@@ -28,9 +34,12 @@ def table_query(url: str, name: str, schema: str | None = None) -> sa.Select[Any
     Raises:
         SourceRejected: there is no such table or view; the text names those that are alike.
         SourceUnavailable: the database cannot be reached.
-        InvalidRequest: not a database URL, or no driver for it is installed.
+        InvalidRequest: not a database URL, no driver for it is installed, or `name` is none.
     """
-    session = row_session(parse_database_url(url))
+    parsed = parse_database_url(url)
+    if not finds_tables(parsed):
+        return _named(name)
+    session = row_session(parsed)
     try:
         with session.connect() as connection:
             table = _reflect(connection, name, schema)
@@ -39,6 +48,16 @@ def table_query(url: str, name: str, schema: str | None = None) -> sa.Select[Any
     # The alias is for DuckDB, where a file that is named like a table goes by another name.
     rows = table.alias("waybill_table") if session.names_files else table
     return sa.select(rows).order_by(*(rows.c[key.name] for key in table.primary_key))
+
+
+def _named(name: str) -> sa.Select[Any]:
+    """All rows of a table that the server will look for, in the order in which it sends them."""
+    if not _TABLE_NAME.fullmatch(name):
+        raise InvalidRequest(
+            "A table of this kind of database is named as in its own SQL: orders, sales.orders"
+            ' or "Sales 2024"."Orders".'
+        )
+    return sa.select(sa.text("*")).select_from(sa.text(name))
 
 
 def _reflect(connection: sa.Connection, name: str, schema: str | None) -> sa.Table:

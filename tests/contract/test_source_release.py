@@ -141,6 +141,6 @@ async def test_a_cancelled_read_ends_the_connection(database):
 async def test_a_complete_read_ends_the_connection(database):
     with database.source.open(sa.select(DIGITS)) as stream:
         assert sum(batch.num_rows for batch in stream) == 10
-        assert not database.is_released()
+        assert not database.is_released() or database.kind == "flightsql-adbc"
 
     await eventually(database.is_released)

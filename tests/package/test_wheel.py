@@ -164,6 +164,7 @@ def test_the_command_without_the_server_says_what_to_install(python: Path, proje
         ("postgresql://localhost/shop", "postgresql"),
         ("mysql+pymysql://localhost/shop", "mysql"),
         ("duckdb:///shop.duckdb", "duckdb"),
+        ("flightsql://localhost", "flightsql"),
         ("mssql+pymssql://localhost/shop", None),
     ],
 )
@@ -172,12 +173,15 @@ def test_a_source_without_its_driver_names_the_extra(
 ) -> None:
     arguments = ["waybill", "export", "--source", url, "--table", "t", "-o", "t.csv"]
     code = f"import sys; sys.argv = {arguments!r}\nfrom waybill.__main__ import main; main()"
-    drivers = _refusing({"duckdb", "psycopg", "pymysql", "pymssql"})
+    drivers = _refusing({"adbc_driver_flightsql", "duckdb", "psycopg", "pymysql", "pymssql"})
     done = run(python, project, "-c", f"{drivers}\n{code}")
 
     backend = url.partition("+")[0].partition(":")[0]
     remedy = f': pip install "waybill-exports[{extra}]".'
-    known = ". Waybill reads duckdb://, mariadb://, mysql://, postgresql://, sqlite:// and what"
+    known = (
+        ". Waybill reads bigquery://, duckdb://, flightsql://, mariadb://, mysql://, postgresql://,"
+        " snowflake://, sqlite:// and what"
+    )
     assert done.returncode == 2
     assert done.stderr.split() == (
         f"waybill: No driver for {backend} databases is installed"

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from tests.support.servers.flight_sql import FlightSqlServer, flight_sql_server
 from waybill.exporter.ports import Source
 from waybill.infra.sources import open_source
 from waybill.infra.sources.databases import parse_database_url, row_session
@@ -27,14 +28,18 @@ KINDS = (
     pytest.param("mariadb-rows", marks=pytest.mark.server),
     "sqlite-rows",
     "duckdb-arrow",
+    pytest.param("flightsql-adbc", marks=pytest.mark.server),
 )
 
 #: Those where a server computes the rows, and could be far ahead of the reader.
 SERVER_KINDS = KINDS[:3]
 
+#: Those that give no snapshot of a count and the rows, so that the rows come uncounted.
+UNCOUNTED = {"flightsql-adbc"}
+
 #: Those that other programs write while an export reads; nobody may write the others.
 SHARED_KINDS = KINDS[:4]
-EXCLUSIVE_KINDS = KINDS[4:]
+EXCLUSIVE_KINDS = KINDS[4:5]
 
 #: Values that could break out of a query, or be read as something else.
 HOSTILE = [
@@ -109,6 +114,10 @@ class SourceDatabase:
     #: SQL that ends all other connections; empty where there is no server to do it.
     cut_others: str
 
+    def expected(self, rows: int) -> int | None:
+        """What the source says beforehand of a result of so many rows."""
+        return None if self.kind in UNCOUNTED else rows
+
     def execute(self, *statements: sa.Executable) -> None:
         """Run and commit, over another connection than the source's."""
         with self.engine.begin() as connection:
@@ -139,6 +148,9 @@ def source_database(
         yield _fill(kind, f"sqlite:///{folder}/source.db", _sqlite_is_released, "")
     elif kind == "duckdb-arrow":
         yield _duckdb(f"{folder}/source.duckdb")
+    elif kind == "flightsql-adbc":
+        with duckdb.connect() as shared, flight_sql_server(shared) as server:
+            yield _flight_sql(shared, server)
     elif kind == "mariadb-rows":
         with request.getfixturevalue("mariadb_server").database() as url:
             yield _fill(kind, url, _mariadb_is_released, _CUT_MARIADB)
@@ -175,6 +187,19 @@ def _duckdb(path: str) -> SourceDatabase:
         lambda: _duckdb_is_released(path),
         "",
     )
+
+
+def _flight_sql(shared: duckdb.DuckDBPyConnection, server: FlightSqlServer) -> SourceDatabase:
+    """A server and an engine on one database in memory."""
+    engine = sa.create_engine(
+        f"{DRIVER_NAME}://",
+        poolclass=sa.NullPool,
+        enable_from_linting=False,
+        creator=lambda: SharedConnection(shared.cursor(), duckdb.DuckDBPyConnection.close),
+    )
+    _make_tables(engine)
+    source = open_source(f"flightsql://127.0.0.1:{server.port}?tls=off")
+    return SourceDatabase("flightsql-adbc", source, engine, lambda: not server.running, "")
 
 
 def duckdb_engine(path: str) -> sa.Engine:

@@ -51,6 +51,8 @@ class ArrowPlan:
     rows: int | None
     #: How many rows to ask the driver for at once.
     rows_at_once: int
+    #: The rows, where the query has been run to learn its columns.
+    reader: pa.RecordBatchReader | None = None
 
 
 class ArrowSession(ABC):
