@@ -88,6 +88,8 @@ class FlightSqlServer(flight.FlightServerBase):
         self.running = 0
         #: Set to break off all results that are being sent.
         self.cut = threading.Event()
+        #: Set to end all queries.
+        self.stopping = threading.Event()
 
     def get_flight_info(
         self, context: flight.ServerCallContext, descriptor: flight.FlightDescriptor
@@ -102,11 +104,26 @@ class FlightSqlServer(flight.FlightServerBase):
     def do_get(
         self, context: flight.ServerCallContext, ticket: flight.Ticket
     ) -> flight.FlightDataStream:
-        """The rows."""
+        """The rows; the query ends when its client leaves, whether it has a row to send or not."""
         connection = self._database.cursor()
-        with self._translated():
-            reader = self._relation(connection, ticket.ticket).to_arrow_reader(4096)
-        return flight.GeneratorStream(reader.schema, self._rows(context, connection, reader))
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(_POLL_SECONDS):
+                if context.is_cancelled() or self.stopping.is_set():
+                    connection.interrupt()
+
+        self.running += 1
+        threading.Thread(target=watch, daemon=True).start()
+        try:
+            with self._translated():
+                reader = self._relation(connection, ticket.ticket).to_arrow_reader(4096)
+        except BaseException:
+            ended.set()
+            connection.close()
+            self.running -= 1
+            raise
+        return flight.GeneratorStream(reader.schema, self._rows(connection, reader, ended))
 
     def do_action(self, context: flight.ServerCallContext, action: flight.Action) -> list[bytes]:
         """Prepare a statement, or forget it."""
@@ -160,19 +177,10 @@ class FlightSqlServer(flight.FlightServerBase):
 
     def _rows(
         self,
-        context: flight.ServerCallContext,
         connection: duckdb.DuckDBPyConnection,
         reader: pa.RecordBatchReader,
+        ended: threading.Event,
     ) -> Iterator[pa.RecordBatch]:
-        self.running += 1
-        ended = threading.Event()
-
-        def watch() -> None:
-            while not ended.wait(_POLL_SECONDS):
-                if context.is_cancelled():
-                    connection.interrupt()
-
-        threading.Thread(target=watch, daemon=True).start()
         try:
             while (batch := self._next(reader)) is not None:
                 if self.cut.is_set():
@@ -203,5 +211,6 @@ def flight_sql_server(
     try:
         yield server
     finally:
+        server.stopping.set()
         server.shutdown()
         thread.join(10)
