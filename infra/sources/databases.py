@@ -247,7 +247,8 @@ def installed_sources() -> Iterator[str]:
 def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:
+    except (ModuleNotFoundError, ValueError):
+        # The second where a module of that name is there and has no file.
         return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +16,7 @@ from jwt.algorithms import RSAAlgorithm
 from tests.support.servers.identity_provider import RSA_KEY
 from waybill.api.cli.doctor.database import check_database
 from waybill.api.cli.doctor.identity_provider import check_identity_provider
-from waybill.api.cli.doctor.source import check_source
+from waybill.api.cli.doctor.source import check_source, check_sources
 from waybill.api.problems.errors import IdentityProviderDown
 from waybill.exporter.errors import WaybillError
 from waybill.infra.bootstrap import Stack
@@ -45,7 +46,9 @@ def stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
         ("postgresql://u:canary@127.0.0.1:1/x", "Nothing listens at the address of the source URL"),
         ("mysql://u:canary@127.0.0.1:1/x", "Nothing listens at the address of the source URL"),
         ("sqlite:////no/such/shop.db", "There is no SQLite file"),
-        ("oracle://u:canary@db/x", "No driver for oracle databases"),
+        ("oracle://u:canary@db/x", "No driver for oracle databases.*reads bigquery://, duckdb://"),
+        ("duckdb:////no/such/shop.duckdb", "There is no DuckDB file /no/such/shop.duckdb"),
+        ("flightsql://u:canary@127.0.0.1:1?tls=off", "Nothing listens at the address"),
     ],
 )
 def test_a_source_that_cannot_be_read_is_named(
@@ -77,6 +80,18 @@ def test_a_source_that_answers_is_told_by_its_kind(
 ) -> None:
     assert check_source(stack(source_url=postgres_url)) == "postgresql, answers"
     assert check_source(stack()) == "the task database"
+
+
+def test_the_sources_that_can_be_read_are_named_and_the_remedy_for_others(
+    stack: Callable[..., Stack], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = check_sources(stack()).split("; ")
+    assert {"duckdb", "flightsql", "mysql", "postgresql", "sqlite"} <= set(said)
+
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with_less = check_sources(stack()).split("; ")
+    assert 'duckdb needs pip install "waybill-exports[duckdb]"' in with_less
+    assert "duckdb" not in with_less
 
 
 def test_the_task_database_is_told_with_its_tables(stack: Callable[..., Stack]) -> None:
