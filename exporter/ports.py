@@ -77,6 +77,16 @@ class AssumesTypes(Protocol):
         ...
 
 
+@runtime_checkable
+class PlannedStream(Protocol):
+    """A stream of a database whose planner was asked on the way."""
+
+    @property
+    def rows_planned(self) -> int | None:
+        """The planner's estimate of the number of rows, if there was reason to ask for it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RowCount:
     """How many rows a query has now, which is another moment than the snapshot of any export.

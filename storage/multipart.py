@@ -25,6 +25,7 @@ from waybill.storage.parts import (
 )
 from waybill.storage.store import StoredObject
 from waybill.storage.upload import PartUpload
+from waybill.storage.whole_object import WholeObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,19 +53,39 @@ class MultipartUpload(PartUpload):
         part_bytes: int,
         in_flight: int = 2,
         max_parts: int = MAX_PARTS,
+        in_one: bool = False,
     ) -> None:
+        """With `in_one` nothing is sent before there is more than one part.
+
+        A file that ends before that is stored by one request, see `whole_object`.
+        """
         super().__init__(key, part_bytes)
+        self._in_one = in_one
         self._connection = connection
         self._content_type = content_type
         self._max_parts = max_parts
         self._sender = PartSender(self._upload_verified, in_flight)
-        self._bytes_written = 0
+        self._bytes_written = self._bytes_in_one = 0
         self._sends_md5 = False
 
     @property
     def bytes_uploaded(self) -> int:
         """Bytes the store has confirmed."""
-        return self._sender.bytes_confirmed
+        return self._sender.bytes_confirmed + self._bytes_in_one
+
+    def _begin(self) -> None:
+        if not self._in_one:
+            super()._begin()
+
+    def _publish(self) -> None:
+        if not self._in_one:
+            super()._publish()
+            return
+        body = b"".join(self._cutter.take())
+        whole = WholeObject(self._connection, self.key, body, self._content_type)
+        self._check_expected(*whole.checksum)
+        self._stored = whole.store()
+        self._bytes_in_one = len(body)
 
     def _open(self) -> str:
         config = self._connection.config
@@ -90,6 +111,9 @@ class MultipartUpload(PartUpload):
             raise UploadTooLarge(
                 f"The file needs more than {self._max_parts:,} parts, and an object has no more."
             )
+        if self._in_one:
+            self._in_one = False
+            self._begin()
         self._sender.submit(pieces)
 
     def _confirmed_parts(self) -> list[Part]:
@@ -183,6 +207,8 @@ class MultipartUpload(PartUpload):
 
     def _discard(self) -> None:
         self._sender.stop()
+        if self._upload_id is None:
+            return
         self._attempt("abort", lambda: abort_upload(self._connection, self.key, self.upload_id))
 
     def _attempt(self, name: str, request: Callable[[], None]) -> None:

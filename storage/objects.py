@@ -40,6 +40,7 @@ def head_object(connection: S3Connection, key: str) -> StoredObject | None:
         size_bytes=answer["ContentLength"],
         etag=answer["ETag"].strip('"'),
         crc32=crc32 if "-" in crc32 else None,
+        whole_crc32=crc32 if crc32 and "-" not in crc32 else None,
     )
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
 
 from waybill.storage.errors import ChecksumMismatch
 from waybill.storage.parts import Part
 from waybill.timing import backoff
+
+T = TypeVar("T")
 
 #: Sends of a part whose bytes arrive changed: once is the network, thrice is the machine.
 _SENDS = 3
@@ -71,19 +74,27 @@ class PartSender:
                 future.result()
 
     def _run(self, number: int, body: bytes) -> None:
-        part = self._send_until_intact(number, body)
+        part = send_until_intact(lambda: self._send(number, body), self._stopped)
         with self._lock:
             self._confirmed.append(part)
             self.bytes_confirmed += part.size_bytes
 
-    def _send_until_intact(self, number: int, body: bytes) -> Part:
-        for send in range(1, _SENDS):
-            try:
-                return self._send(number, body)
-            except ChecksumMismatch:
-                pause = backoff(
-                    send, first=_FIRST_WAIT_SECONDS, longest=_LONGEST_WAIT_SECONDS, jitter=1.0
-                )
-                if self._stopped.wait(pause):
-                    raise
-        return self._send(number, body)
+
+def send_until_intact(send: Callable[[], T], stopped: threading.Event | None = None) -> T:
+    """Call `send` up to three times, until what it sends arrives unchanged or `stopped` is set.
+
+    Raises:
+        ChecksumMismatch: it never did.
+        StorageError: whatever else `send` raises, at once.
+    """
+    stopped = stopped or threading.Event()
+    for attempt in range(1, _SENDS):
+        try:
+            return send()
+        except ChecksumMismatch:
+            pause = backoff(
+                attempt, first=_FIRST_WAIT_SECONDS, longest=_LONGEST_WAIT_SECONDS, jitter=1.0
+            )
+            if stopped.wait(pause):
+                raise
+    return send()

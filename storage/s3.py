@@ -58,10 +58,14 @@ class S3Store:
         expected_bytes: int | None = None,
         part_bytes: int | None = None,
     ) -> MultipartUpload:
-        """Begin writing an object; always as a multipart upload, however small it is."""
+        """Begin writing an object, as a multipart upload unless it is expected to be small."""
         size = plan_part_bytes(expected_bytes) if part_bytes is None else part_bytes
         return MultipartUpload(
-            self.connection, key, content_type=content_type, part_bytes=check_part_bytes(size)
+            self.connection,
+            key,
+            content_type=content_type,
+            part_bytes=check_part_bytes(size),
+            in_one=expected_bytes is not None and expected_bytes < size,
         )
 
     def head(self, key: str) -> StoredObject | None:

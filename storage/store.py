@@ -23,6 +23,8 @@ class StoredObject:
     etag: str
     #: Composite CRC-32 in S3's notation (``base64-parts``), where the store keeps one.
     crc32: str | None = None
+    #: CRC-32 of all its bytes (base64), where the store keeps one. Not of a multipart object.
+    whole_crc32: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,11 @@ class Upload(Protocol):
 
     @property
     def upload_id(self) -> str:
-        """The store's name for this upload, known before the first part is sent."""
+        """The store's name for this upload, known before the first part is sent.
+
+        Raises:
+            RuntimeError: it has not begun.
+        """
         ...
 
     @property
@@ -143,6 +149,9 @@ class ObjectStore(Protocol):
         part_bytes: int | None = None,
     ) -> AbstractContextManager[Upload]:
         """Begin writing an object. `expected_bytes` is an estimate that sizes the parts.
+
+        A store may send a file that is expected to fit into one part by a single request at the
+        end; `Upload.upload_id` is not known then.
 
         Nothing but `part_bytes` × 3 is held in memory. An existing object of that key
         stays until the clean exit replaces it.

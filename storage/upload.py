@@ -120,6 +120,7 @@ class PartUpload(AtomicWriter):
         return self._stored
 
     def _begin(self) -> None:
+        """Begin the upload in the store."""
         self._upload_id = self._open()
 
     def _append(self, data: bytes) -> None:

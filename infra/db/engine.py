@@ -241,14 +241,16 @@ def clock(dialect: str, kind: sa.types.TypeEngine[datetime]) -> sa.ColumnElement
     return sa.bindparam("now", type_=kind)
 
 
-def advisory_lock(connection: Connection, *name: str, shared: bool = False) -> None:
+def advisory_lock(connection: Connection, *name: str, shared: bool = False) -> datetime:
     """Take a lock on `name` that ends with this transaction, for what no row stands for yet.
+
+    Returns `database_now`, once the lock is held.
 
     An exclusive lock waits for all other holders of the name; shared ones wait only for an
     exclusive one. On SQLite nothing is done: it has one writer at a time.
     """
     if connection.dialect.name == "sqlite":
-        return
+        return database_now(connection)
     # Locks belong to the database. Installations in ``public`` use the numbers of earlier versions.
     if (schema := schema_of(connection)) not in (None, "public"):
         name = (schema, *name)
@@ -256,7 +258,9 @@ def advisory_lock(connection: Connection, *name: str, shared: bool = False) -> N
     # Two names with the same number would only wait for each other without need.
     number = sa.literal(int.from_bytes(digest[:8], "big", signed=True), sa.BigInteger())
     lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
-    connection.execute(sa.select(lock(number)))
+    # A function in FROM is called before the columns are computed.
+    now = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
+    return connection.execute(sa.select(now).select_from(lock(number))).scalar_one()
 
 
 def _make_private(_dialect: Any, _record: Any, args: list[Any], _options: Any) -> None:

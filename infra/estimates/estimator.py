@@ -80,14 +80,18 @@ class Estimator:
         format_name: str,
         within: timedelta,
         options: Mapping[str, Any] | None = None,
+        count: RowCount | None = None,
     ) -> ExportEstimate:
         """The estimate for `user`'s export of `query`, which `dataset` made from `values`.
 
         `values` are the parameters as JSON, with all defaults, and `options` those of the task.
         A source that is away, slow, or refuses the query costs the number of rows and nothing else.
+        With a `count` that is known already, it is not asked.
         """
         past = self._history.past_exports(user.tenant, dataset.name, format_name)
-        count, problem = self._count(dataset, query, within)
+        problem = None
+        if count is None:
+            count, problem = self._count(dataset, query, within)
         rows, known = count.counted, RowsKnownBy.EXACT
         if rows is None and count.estimated is not None:
             rows, known = (

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from waybill.exporter.datasets.principal import Principal
-from waybill.infra.db.engine import database_now, read_transaction
+from waybill.infra.db.engine import database_now, read_statement, read_transaction
 from waybill.infra.db.tables import export_task, in_status
 from waybill.infra.estimates.model import PastExport, chosen_columns, filled_params
 from waybill.infra.tasks.queries.owned import owned_by
@@ -73,7 +73,7 @@ class TaskHistory:
             .order_by(_task.finished_at.desc())
             .limit(_NEWEST)
         )
-        with read_transaction(self._engine) as connection:
+        with read_statement(self._engine) as connection:
             return [_past(row) for row in connection.execute(query).mappings()]
 
     def rows_of_equal_request(

@@ -66,6 +66,11 @@ class DriverCalls:
             if self._idle.wait(_REPEAT_SECONDS):
                 return
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled.is_set()
+
     def retire(self) -> None:
         """From now on `cancel` does nothing, so the connection can be closed in peace."""
         with self._lock:

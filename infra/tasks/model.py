@@ -214,6 +214,26 @@ class TaskProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Predicted:
+    """What a run is expected to come to; None is not known."""
+
+    planned_rows: int | None
+    rows: int | None
+    size_bytes: int | None
+    seconds: float | None
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """As columns of `export_task`."""
+        return {
+            "planned_rows": self.planned_rows,
+            "predicted_rows": self.rows,
+            "predicted_bytes": self.size_bytes,
+            "predicted_seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The result of a successful attempt, as recorded on its task."""
 
@@ -230,3 +250,5 @@ class Finished:
     retention: timedelta
     #: The single-flight key of the query that ran: the file may be shared under this key only.
     flight_key: str | None = None
+    #: Where it was not recorded at the start.
+    predicted: Predicted | None = None

@@ -78,7 +78,8 @@ def insert_notifications(connection: Connection, now: datetime, task: TaskRow) -
         }
         for channel, target, to_owner in targets
     ]
-    connection.execute(insert_ignoring(connection, notification).values(rows))
+    # As parameters: with them in the statement, it would be compiled each time.
+    connection.execute(insert_ignoring(connection, notification), rows)
 
 
 def _of_mail(task: TaskRow, *, to_owner: bool) -> dict[str, Any]:

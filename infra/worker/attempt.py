@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -39,15 +38,11 @@ from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
 from waybill.infra.tasks.model import Claim, Finished, TaskProgress
 from waybill.infra.worker.failures import FailureDecision, classify_error
 from waybill.infra.worker.heartbeat import KeepAlive
+from waybill.infra.worker.prediction import Prediction
 from waybill.infra.worker.stops import LeaseLost, WorkerStopping
 from waybill.storage.store import ObjectStore, Upload
 
 log = logging.getLogger(__name__)
-
-#: The source has twice this to count the rows for an estimate.
-_ESTIMATE_TIMEOUT = timedelta(seconds=0.1)
-#: How long an export that has ended waits for its estimate before it goes without.
-_ESTIMATE_WAIT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +69,7 @@ class Attempt:
     stop: StopToken = field(default_factory=StopToken)
     progress: ExportProgress = field(default_factory=ExportProgress)
     _upload: Upload | None = None
+    _prediction: Prediction | None = None
 
     async def run(self) -> FailureDecision | None:
         """Export, and record the end. Never raises for a failed export.
@@ -116,7 +112,7 @@ class Attempt:
     def _export(self) -> Finished:
         plan = self._plan()
         source = self.dependencies.sources[plan.dataset.reads]
-        with self._estimate_beside(plan):
+        with self._predicted(plan):
             result = run_export(
                 source,
                 plan.query,
@@ -129,6 +125,17 @@ class Attempt:
                 can_begin_again=True,
             )
         return self._finished(plan, result)
+
+    @contextmanager
+    def _predicted(self, plan: ExportPlan) -> Iterator[None]:
+        """A later attempt keeps the first estimate."""
+        if self.claim.task.predicted_rows is not None:
+            yield
+            return
+        estimator, runs = self.dependencies.estimator, self.dependencies.runs
+        self._prediction = Prediction(estimator, runs, self.claim, plan)
+        with self._prediction.beside():
+            yield
 
     def _plan(self) -> ExportPlan:
         """Rights and parameters are checked again: a day may have passed since the request."""
@@ -152,6 +159,8 @@ class Attempt:
         max_rows = self.dependencies.settings.max_rows_per_export
         if (stream.rows_expected or 0) > max_rows:
             raise LimitExceeded(f"The export has more than {max_rows} rows.")
+        if self._prediction is not None:
+            self._prediction.from_count(stream)
         task = self.claim.task
         key = object_key(
             self.dependencies.installation,
@@ -198,6 +207,7 @@ class Attempt:
             url_expires_at=link.expires_at,
             retention=settings.retention,
             flight_key=plan.single_flight_key,
+            predicted=self._prediction.unrecorded if self._prediction else None,
         )
 
     async def _record_success(self, finished: Finished) -> None:
@@ -255,44 +265,6 @@ class Attempt:
             await asyncio.to_thread(write)
         except SQLAlchemyError:
             log.warning("an attempt's end is left to its lease", extra=self._identity)
-
-    @contextmanager
-    def _estimate_beside(self, plan: ExportPlan) -> Iterator[None]:
-        """Record an estimate while the export runs. A later attempt keeps the first estimate."""
-        if self.claim.task.attempt > 1:
-            yield
-            return
-        thread = ThreadPoolExecutor(1, thread_name_prefix="waybill-estimate")
-        recorded = thread.submit(self._record_estimate, plan)
-        thread.shutdown(wait=False)
-        try:
-            yield
-        finally:
-            wait([recorded], _ESTIMATE_WAIT.total_seconds())
-
-    def _record_estimate(self, plan: ExportPlan) -> None:
-        """Record what this export is expected to come to; see `infra/estimates`."""
-        try:
-            estimate = self.dependencies.estimator.estimate(
-                plan.principal,
-                plan.dataset,
-                plan.query,
-                plan.param_values,
-                plan.format.name,
-                within=_ESTIMATE_TIMEOUT,
-                options=plan.options,
-            )
-            self.dependencies.runs.record_estimate(
-                self.claim,
-                planned_rows=estimate.planner_rows,
-                rows=estimate.rows,
-                size_bytes=estimate.size_bytes,
-                seconds=estimate.seconds,
-            )
-        except Exception as error:
-            # No estimate is worth an export, and what is really wrong shows there as well.
-            why = type(error).__name__
-            log.warning("export runs without an estimate", extra={**self._identity, "why": why})
 
     def _keep_alive(self) -> KeepAlive:
         settings = self.dependencies.settings

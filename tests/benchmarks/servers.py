@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +29,10 @@ class Servers:
 
 
 @contextmanager
-def private_servers() -> Iterator[Servers]:
-    """PostgreSQL and SeaweedFS, running."""
+def private_servers(**config: str) -> Iterator[Servers]:
+    """PostgreSQL, with these settings, and SeaweedFS, running."""
     with (
-        _postgres() as postgres,
+        _postgres(config) as postgres,
         tempfile.TemporaryDirectory() as home,
         EmbeddedS3(Path(home), bucket=_BUCKET) as config,
     ):
@@ -42,11 +42,11 @@ def private_servers() -> Iterator[Servers]:
 
 
 @contextmanager
-def _postgres() -> Iterator[PostgresServer]:
+def _postgres(config: Mapping[str, str]) -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="waybill-bench-"))
     server: PostgresServer | None = None
     try:
-        server = PostgresServer(folder)
+        server = PostgresServer(folder, **config)
         server.start()
         yield server
     finally:

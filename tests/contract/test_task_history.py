@@ -21,7 +21,7 @@ from waybill.infra.sources import open_source
 from waybill.infra.sources.errors import SourceUnavailable
 from waybill.infra.sources.names import ROWS
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
-from waybill.infra.tasks.model import Claim
+from waybill.infra.tasks.model import Claim, Predicted
 
 STRANGER = Principal("ann", "other-tenant", ANN.roles)
 WITHIN = timedelta(seconds=1)
@@ -150,9 +150,9 @@ def test_the_planner_is_corrected_by_how_it_erred_with_the_same_parameters(engin
 def test_an_estimate_is_recorded_by_whoever_holds_the_claim(engine):
     claim = begin(engine)
     runs = Worker(engine, LEASE)
-    runs.record_estimate(claim, planned_rows=90, rows=12, size_bytes=140, seconds=0.4)
+    runs.record_estimate(claim, Predicted(planned_rows=90, rows=12, size_bytes=140, seconds=0.4))
     runs.release(claim)
-    runs.record_estimate(claim, planned_rows=None, rows=99, size_bytes=900, seconds=2.0)
+    runs.record_estimate(claim, Predicted(planned_rows=None, rows=99, size_bytes=900, seconds=2.0))
 
     task = TaskRequests(engine).get(ANN, claim.task.id)
     assert (task.predicted_rows, task.predicted_bytes) == (12, 140)

@@ -15,6 +15,7 @@ from tests.support.servers.task_api import TASKS, OrderParams, TaskApi, ask, run
 from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
+from waybill.infra.tasks.model import Predicted
 
 ESTIMATE = f"{TASKS}/estimate"
 ROWS = 1_500
@@ -244,7 +245,9 @@ def test_a_task_shows_the_estimate_that_was_made_of_it(cut_off: TaskApi):
     task = ask(client)
     assert task["predicted"] is None
     claim = cut_off.begin(task)
-    cut_off.runs.record_estimate(claim, planned_rows=12, rows=10, size_bytes=6_700, seconds=4.5)
+    cut_off.runs.record_estimate(
+        claim, Predicted(planned_rows=12, rows=10, size_bytes=6_700, seconds=4.5)
+    )
 
     seen = client.get(f"{TASKS}/{task['id']}").json()
 

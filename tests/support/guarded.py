@@ -38,6 +38,7 @@ from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import Pulse
 from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
+from waybill.infra.tasks.model import Predicted
 from waybill.infra.tasks.outbox import Outbox
 from waybill.infra.tasks.queries.admin import AdminQueries
 from waybill.infra.tasks.queries.scope import Scope
@@ -168,7 +169,7 @@ def lost_claim_writes_nothing(engine):
     assert held.fence == lost.fence
     before = task_row(engine, task.id)
     assert runs.heartbeat(lost, progress_of(1, 1)) is Pulse.LOST
-    runs.record_estimate(lost, planned_rows=1, rows=1, size_bytes=1, seconds=1)
+    runs.record_estimate(lost, Predicted(planned_rows=1, rows=1, size_bytes=1, seconds=1))
     assert not runs.reserve_object(lost, "lost")
     assert not runs.finish(lost, finished("lost"))
     assert runs.fail(lost, code="x", message="y", retry_in=None) is None

@@ -245,6 +245,8 @@ def _postgres_is_released(engine: sa.Engine) -> bool:
     others = sa.text(
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        # A session that is kept for the next read holds no snapshot and no lock.
+        " AND NOT (state = 'idle' AND backend_xmin IS NULL AND query IN ('DISCARD ALL', ''))"
     )
     with engine.connect() as connection:
         return connection.execute(others).scalar_one() == 0

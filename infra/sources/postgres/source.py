@@ -1,7 +1,7 @@
 """PostgreSQL as a source: renders a query to one statement, and reads it in one snapshot.
 
-psycopg only composes the statement, over a connection that is closed again before reading
-begins; ADBC counts and reads. Nothing is kept between two exports.
+psycopg only composes the statement; ADBC counts and reads. Sessions are kept for the next export
+for a while, with nothing of the last one in them (`kept_sessions`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,15 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.ports import RowCount
-from waybill.infra.sources.errors import by_sqlstate, connecting, no_connection
+from waybill.infra.sources.errors import (
+    SourceRejected,
+    SourceUnavailable,
+    by_sqlstate,
+    connecting,
+    no_connection,
+)
 from waybill.infra.sources.postgres.count import count_rows
+from waybill.infra.sources.postgres.kept_sessions import KeptSessions
 from waybill.infra.sources.postgres.literal_sql import render_with_literals
 from waybill.infra.sources.postgres.stream import PostgresStream
 
@@ -45,6 +52,7 @@ class PostgresSource:
 
     def __init__(self, url: sa.URL) -> None:
         self._conninfo = connection_string(url)
+        self._kept = KeptSessions(self._conninfo)
 
     @contextmanager
     def open(self, query: Query, *, count: bool = True) -> Iterator[PostgresStream]:
@@ -58,13 +66,49 @@ class PostgresSource:
             SourceUnavailable: a lock held for too long, a restart.
             SourceRejected: a table or column is missing, no right to read it, bad syntax.
         """
+        stream = self._begin_kept(query, count) or self._begin(query, count)
+        try:
+            yield stream
+        finally:
+            if (session := stream.close()) is not None:
+                self._kept.keep(session)
+
+    def _begin_kept(self, query: Query, count: bool) -> PostgresStream | None:
+        """A stream in the session of an earlier export; None where a new one is needed."""
+        session = self._kept.take()
+        if session is None:
+            return None
+        try:
+            statement = self._kept.render(query)
+        except psycopg.Error:
+            session.close()
+            return None
+        except BaseException:
+            session.close()
+            raise
+        stream = PostgresStream(session, statement, count=count)
+        try:
+            if stream.begin():
+                return stream
+        except (SourceUnavailable, SourceRejected):
+            # The server may have ended the session meanwhile, or what the account may read, and
+            # where its tables are looked for, may have changed. A new session tells.
+            pass
+        except BaseException:
+            stream.close()
+            raise
+        stream.close()
+        return None
+
+    def _begin(self, query: Query, count: bool) -> PostgresStream:
         statement, conninfo = self._render(query)
         stream = PostgresStream(conninfo, statement, count=count)
         try:
             stream.begin()
-            yield stream
-        finally:
+        except BaseException:
             stream.close()
+            raise
+        return stream
 
     def count(self, query: Query, *, within: timedelta) -> RowCount:
         """What the planner says, and a count where the plan is cheap; see `RowCounter.count`."""

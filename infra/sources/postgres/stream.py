@@ -36,6 +36,7 @@ from waybill.infra.sources.postgres.columns import (
     type_check_query,
     unknown_types,
 )
+from waybill.infra.sources.postgres.kept_sessions import Session
 from waybill.infra.sources.postgres.volatile import calls, gives_other_rows, volatile_query
 
 #: Set for the transaction only, so that a connection pooler gets its session back clean.
@@ -77,17 +78,20 @@ _ACTIVE = "active"
 
 
 class PostgresStream:
-    """A `RowStream`. Made, begun and closed by `PostgresSource.open`.
+    """A `RowStream`. Made, begun and closed by `PostgresSource`.
 
     The pass over the rows that counts them and checks their types runs when `schema` or
     `rows_expected` is first asked for, so that `cancel` can already interrupt it.
     """
 
-    def __init__(self, conninfo: str, statement: sql.SQL, *, count: bool) -> None:
-        self._conninfo = conninfo
+    def __init__(self, session: Session | str, statement: sql.SQL, *, count: bool) -> None:
+        """`session` is one that was kept, or the connection string for a new one."""
+        self._session = session if isinstance(session, Session) else None
+        self._conninfo = session if isinstance(session, str) else ""
+        #: Whether the read came to its end, so that the session can be used again.
+        self._is_finished = False
         self._statement = statement
         self._count = count
-        self._connection: dbapi.Connection | None = None
         self._row_cursor: dbapi.Cursor | None = None
         self._reader: AdbcRecordBatchReader | None = None
         self._calls = DriverCalls(
@@ -98,32 +102,45 @@ class PostgresStream:
         self._snapshot_at: datetime | None = None
         #: The database takes any bytes for text.
         self._any_bytes = False
+        #: What the planner expects, where it was asked.
+        self.rows_planned: int | None = None
         self._described: list[PostgresColumn] = []
         self._type_check_result: tuple[int, list[Any]] | None = None
 
-    def begin(self) -> None:
-        """Connect, fix the snapshot, and lock the columns of the query's tables."""
+    def begin(self) -> bool:
+        """Connect, fix the snapshot, and lock the columns of the query's tables.
+
+        False where a kept session cannot tell the columns: they may be of types that were made
+        after it was connected.
+        """
         with connecting(), self._calls.call():
-            self._connection = dbapi.connect(self._conninfo, autocommit=True)
-            with self._connection.cursor() as cursor:
+            if self._session is None:
+                self._session = Session(dbapi.connect(self._conninfo, autocommit=True))
+            session = self._session
+            with session.connection.cursor() as cursor:
                 cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        opened = self._query(_opening())
+        opened = self._query(_opening(session.statement_timeout))
+        session.statement_timeout = opened["statement_timeout"][0].as_py()
         self._snapshot_at = opened["snapshot_at"][0].as_py()
         self._any_bytes = opened["server_encoding"][0].as_py() == "SQL_ASCII"
         with self._calls.call(), self._cursor() as cursor:
             announced = cursor.adbc_execute_schema(self._statement.as_string(None))
         unknown = unknown_types(announced)
+        if unknown and session.is_used:
+            return False
         arrays = self._query(arrays_query(unknown))["name"].to_pylist() if unknown else []
         self._described = describe(announced, frozenset(arrays))
         # With chance in it, what one pass over the rows finds is not true of the next.
         self._count = self._count and not self._gives_other_rows()
+        return True
 
     def _gives_other_rows(self) -> bool:
-        explain = sql.SQL("EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {}").format(self._statement)
+        explain = sql.SQL("EXPLAIN (VERBOSE, FORMAT JSON) {}").format(self._statement)
         with self._calls.call(), self._cursor(adbc_stmt_kwargs=_WITHOUT_COPY) as cursor:
             cursor.execute(explain.as_string(None))
             [[explained]] = cursor.fetchall()
         plan = json.loads(explained)[0]["Plan"]
+        self.rows_planned = int(plan["Plan Rows"])
         names = calls(plan)
         volatile = self._query(volatile_query(names))["name"].to_pylist() if names else []
         return gives_other_rows(plan, frozenset(volatile))
@@ -206,6 +223,7 @@ class PostgresStream:
             ]
             yield from slices(pa.RecordBatch.from_arrays(arrays, schema=schema))
         check_count(self.rows_expected, rows, self._count_again)
+        self._is_finished = True
 
     def _count_again(self) -> int:
         counted: int = self._query(type_check_query(self._statement, self._described))[0][0].as_py()
@@ -215,12 +233,16 @@ class PostgresStream:
         """End the running statement, from any thread; reading raises `ReadCancelled` then."""
         self._calls.cancel()
 
-    def close(self) -> None:
-        """End the statement, the transaction and the connection, in that order."""
+    def close(self) -> Session | None:
+        """End the statement and the transaction; returns the session if it can be used again.
+
+        Otherwise the connection is ended as well.
+        """
         self._calls.retire()
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
+        session, self._session = self._session, None
+        if session is None:
+            return None
+        connection = session.connection
         with suppress(adbc.Error, OSError):
             if connection.adbc_connection.get_option(_STATUS) == _ACTIVE:
                 # A statement that has no row to send yet would not notice a closed connection.
@@ -229,18 +251,22 @@ class PostgresStream:
                 self._reader.close()
             if self._row_cursor is not None:
                 self._row_cursor.close()
-        connection.close()
+        # A request to cancel may still be on its way to the server.
+        if self._is_finished and not self._calls.is_cancelled and session.clean():
+            return session
+        session.close()
+        return None
 
     def _interrupt(self) -> None:
-        connection = self._connection
-        if connection is not None:
+        session = self._session
+        if session is not None:
             with suppress(adbc.Error):
-                connection.adbc_cancel()
+                session.connection.adbc_cancel()
 
     def _cursor(self, **options: Any) -> dbapi.Cursor:
-        if self._connection is None:
+        if self._session is None:
             raise RuntimeError("the stream is closed")
-        return self._connection.cursor(**options)
+        return self._session.connection.cursor(**options)
 
     def _query(self, statement: sql.Composable) -> pa.Table:
         with self._calls.call(), self._cursor() as cursor:
@@ -248,13 +274,23 @@ class PostgresStream:
             return cursor.fetch_arrow_table()
 
 
-def _opening() -> sql.Composable:
-    """The first statement of the transaction: it takes the snapshot."""
+def _opening(statement_timeout: str | None) -> sql.Composable:
+    """The first statement of the transaction: it takes the snapshot.
+
+    `statement_timeout` is the answer in an earlier transaction of the session, if there was one:
+    finding it out costs as much as all the rest.
+    """
     settings = [
         sql.SQL("pg_catalog.set_config({}, {}, true)").format(name, value)
         for name, value in _SETTINGS.items()
     ]
+    limit: sql.Composable = sql.SQL(_STATEMENT_TIMEOUT)
+    if statement_timeout is not None:
+        limit = sql.SQL("pg_catalog.set_config('statement_timeout', {}, true)").format(
+            statement_timeout
+        )
     return sql.SQL(
         "SELECT pg_catalog.statement_timestamp() AS snapshot_at,"
-        " pg_catalog.current_setting('server_encoding') AS server_encoding, {}, {}"
-    ).format(sql.SQL(", ").join(settings), sql.SQL(_STATEMENT_TIMEOUT))
+        " pg_catalog.current_setting('server_encoding') AS server_encoding,"
+        " {} AS statement_timeout, {}"
+    ).format(limit, sql.SQL(", ").join(settings))

@@ -19,7 +19,7 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import WaybillError
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import advisory_lock, clock
-from waybill.infra.db.inserts import insert
+from waybill.infra.db.inserts import insert_in
 from waybill.infra.db.tables import (
     UtcDateTime,
     export_task,
@@ -242,12 +242,14 @@ def count_rows(connection: Connection, now: datetime, ended: Iterable[TaskRow]) 
         owner = (task["tenant_id"], task["created_by"])
         rows[owner] = rows.get(owner, 0) + (task["rows_written"] or 0)
     for (tenant, user), count in sorted(rows.items()):
-        statement = insert(connection, row_usage).values(
-            tenant_id=tenant, day=day, user_id=user, rows=count
-        )
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[_usage.tenant_id, _usage.day, _usage.user_id],
-                set_={"rows": _usage.rows + statement.excluded.rows},
-            )
-        )
+        row = {"tenant_id": tenant, "day": day, "user_id": user, "rows": count}
+        connection.execute(_add_rows(connection.dialect.name), row)
+
+
+@cache
+def _add_rows(dialect: str) -> Any:
+    statement = insert_in(dialect, row_usage)
+    return statement.on_conflict_do_update(
+        index_elements=[_usage.tenant_id, _usage.day, _usage.user_id],
+        set_={"rows": _usage.rows + statement.excluded.rows},
+    )

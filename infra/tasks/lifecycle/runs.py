@@ -24,7 +24,7 @@ from waybill.infra.tasks.audit import Actor
 from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.lifecycle.objects import reserve_object
 from waybill.infra.tasks.lifecycle.single_flight import followers_of
-from waybill.infra.tasks.model import Claim, Finished, TaskProgress
+from waybill.infra.tasks.model import Claim, Finished, Predicted, TaskProgress
 from waybill.infra.tasks.states import TaskStatus
 
 _task = export_task.c
@@ -69,26 +69,11 @@ class TaskRuns:
                 transitions.update_tasks(connection, now, followers_of(row["id"]), **shown).close()
         return Pulse.CANCELLED if row["cancel_requested_at"] else Pulse.ALIVE
 
-    def record_estimate(
-        self,
-        claim: Claim,
-        *,
-        planned_rows: int | None,
-        rows: int | None,
-        size_bytes: int | None,
-        seconds: float | None,
-    ) -> None:
+    def record_estimate(self, claim: Claim, predicted: Predicted) -> None:
         """Record the estimate made at the start, beside what the actual figures will be."""
         with write_transaction(self._engine) as connection:
-            transitions.update_tasks(
-                connection,
-                database_now(connection),
-                _held(claim),
-                planned_rows=planned_rows,
-                predicted_rows=rows,
-                predicted_bytes=size_bytes,
-                predicted_seconds=seconds,
-            ).close()
+            now = database_now(connection)
+            transitions.update_tasks(connection, now, _held(claim), **predicted.columns).close()
 
     def reserve_object(self, claim: Claim, key: str) -> bool:
         """Record the key of an upload that is about to begin, so that a crash leaves a trace.

@@ -183,6 +183,13 @@ class PostgresServer:
         self.start()
 
     @property
+    def pid(self) -> int:
+        """The process that all others of a running server are children of."""
+        if self._process is None:
+            raise RuntimeError("PostgreSQL is not running.")
+        return self._process.pid
+
+    @property
     def conninfo(self) -> str:
         """How libpq reaches it as its superuser, without a database."""
         return make_conninfo(

@@ -218,6 +218,8 @@ def _operation(method: str, key: str, query: dict[str, str]) -> str:
         return "CreateMultipartUpload" if "uploads" in query else "CompleteMultipartUpload"
     if method == "PUT" and "partNumber" in query:
         return "UploadPart"
+    if method == "PUT" and key:
+        return "PutObject"
     if method == "DELETE":
         return "AbortMultipartUpload" if "uploadId" in query else "DeleteObject"
     if method == "HEAD":

@@ -87,6 +87,19 @@ class StrictBucket:
         parts[int(request.query["partNumber"])] = body
         return Answer(200, headers=headers)
 
+    def _PutObject(self, request: Request, body: bytes) -> Answer:
+        crc32, headers = _crc32(body), {"ETag": f'"{_md5(body)}"'}
+        if self.knows_crc32:
+            headers["x-amz-checksum-crc32"] = crc32
+            intact = request.headers.get("x-amz-checksum-crc32") == crc32
+        else:
+            sent = base64.b64decode(request.headers.get("content-md5", "")).hex()
+            intact = sent in {"", _md5(body)}
+        if not intact:
+            raise Refused(400, "BadDigest")
+        self.objects[request.key] = Stored(body, _md5(body), crc32)
+        return Answer(200, headers=headers)
+
     def _CompleteMultipartUpload(self, request: Request, body: bytes) -> Answer:
         parts = self._parts(request)
         listed = ElementTree.fromstring(body).findall(f"{_NS}Part")  # noqa: S314 - our own XML

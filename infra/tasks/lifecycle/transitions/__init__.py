@@ -53,16 +53,15 @@ transaction.
 
 from __future__ import annotations
 
+from waybill.infra.tasks.lifecycle.transitions.claiming import claim, due_parameters, is_due
 from waybill.infra.tasks.lifecycle.transitions.completion import promote_follower
 from waybill.infra.tasks.lifecycle.transitions.moves import Conditions, update_tasks
 from waybill.infra.tasks.lifecycle.transitions.steps import (
     cancel,
-    claim,
     expire,
     fail,
     finish,
     give_up,
-    is_due,
     join,
     lose,
     postpone,
@@ -75,6 +74,7 @@ __all__ = [
     "Conditions",
     "cancel",
     "claim",
+    "due_parameters",
     "expire",
     "fail",
     "finish",

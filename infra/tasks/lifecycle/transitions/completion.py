@@ -59,13 +59,15 @@ def complete_followers(
     if leader["status"] != TaskStatus.SUCCESS:
         promote_follower(connection, now, leader["id"])
         return []
+    followers = followers_of(leader["id"])
+    if connection.execute(sa.select(_task.id).where(*followers).limit(1)).first() is None:
+        return []
     same_name = _task.filename == leader["filename"]
     # The recorded link names the file, so it fits only a task of the same file name.
     link = {
         name: sa.case((same_name, sa.literal(leader[name], _task[name].type)))
         for name in ("download_url", "url_expires_at")
     }
-    followers = followers_of(leader["id"])
     completed = move_tasks(
         connection,
         now,

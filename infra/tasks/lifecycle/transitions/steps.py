@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from waybill.infra.broker.port import WakeUp
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.audit import SYSTEM, Actor, audit
 from waybill.infra.tasks.lifecycle.objects import mark_stored, mark_unused, release_object
@@ -17,7 +16,6 @@ from waybill.infra.tasks.lifecycle.single_flight import followers_of, shared_col
 from waybill.infra.tasks.lifecycle.transitions.completion import complete
 from waybill.infra.tasks.lifecycle.transitions.moves import (
     CANCEL,
-    CLAIM,
     EXPIRE,
     FAIL,
     FINISH,
@@ -33,15 +31,11 @@ from waybill.infra.tasks.lifecycle.transitions.moves import (
     move_tasks,
     update_tasks,
 )
-from waybill.infra.tasks.model import FILE_MISSING, Claim, Finished, Task, TaskRow
+from waybill.infra.tasks.model import FILE_MISSING, Finished, Task, TaskRow
 from waybill.infra.tasks.outbox import add_wake_up
 from waybill.infra.tasks.states import TaskStatus
 
 _task = export_task.c
-
-#: The broker's timer and the database's clock differ by milliseconds. A task whose own message
-#: arrives this early is claimed, since turning it away would leave it to the sweeper.
-_EARLY = timedelta(seconds=1)
 
 _NO_LEASE: dict[str, Any] = {"claim_id": None, "lease_owner": None, "lease_expires_at": None}
 _NOT_WAITING: dict[str, Any] = {"waiting_for": None, "waiting_since": None}
@@ -78,64 +72,6 @@ def reuse(
     return row
 
 
-def claim(
-    connection: Connection,
-    now: datetime,
-    worker: str,
-    lease: timedelta,
-    which: sa.ColumnElement[bool],
-    hint: WakeUp | None,
-    *,
-    alone: bool = True,
-) -> Claim | None:
-    """Claim the one task that `which` describes, if it still waits, is due and may be tried.
-
-    `hint` is the delivered message; see `is_due`. Without `alone` the worker runs other exports,
-    and a task that has to run alone is not claimed.
-    """
-    claim_id = uuid4()
-    rows = move_tasks(
-        connection,
-        now,
-        CLAIM,
-        (
-            which,
-            _task.joined_id.is_(None),
-            _task.attempt < _task.max_attempts,
-            _task.cancel_requested_at.is_(None),
-            is_due(_task, now, hint),
-            sa.true() if alone else ~_task.run_alone,
-        ),
-        actor=Actor.worker(worker),
-        detail=lambda row: {"attempt": row["attempt"]},
-        fence=_task.fence + 1,
-        claim_id=claim_id,
-        attempt=_task.attempt + 1,
-        lease_owner=worker,
-        lease_expires_at=now + lease,
-        next_attempt_at=None,
-        started_at=sa.func.coalesce(_task.started_at, now),
-        rows_done=0,
-        rows_total=None,
-        bytes_uploaded=0,
-    )
-    return Claim(Task.from_row(rows[0]), rows[0]["fence"], worker, claim_id) if rows else None
-
-
-def is_due(columns: Any, now: datetime, hint: WakeUp | None) -> sa.ColumnElement[bool]:
-    """The condition that a task may start now.
-
-    The task whose latest wake-up is `hint` may be a little early. An older copy of a message, with
-    the fence of an attempt that has ended, does not shorten the delay of a retry.
-    """
-    due = columns.next_attempt_at
-    conditions = [due.is_(None), due <= now]
-    if hint is not None:
-        latest = sa.and_(columns.id == hint.task_id, columns.fence == hint.fence)
-        conditions.append(sa.and_(latest, due <= now + _EARLY))
-    return sa.or_(*conditions)
-
-
 def finish(
     connection: Connection, now: datetime, held: Conditions, worker: str, done: Finished
 ) -> bool:
@@ -165,6 +101,7 @@ def finish(
         error_code=None,
         error_message=None,
         flight_key=done.flight_key,
+        **(done.predicted.columns if done.predicted else {}),
         **_NOT_WAITING,
         **_NO_LEASE,
     )
