@@ -123,7 +123,9 @@ class TaskRequests:
             total = connection.execute(
                 sa.select(sa.func.count()).select_from(export_task).where(*conditions)
             ).scalar_one()
-            found = newest(connection, conditions, offset=offset, limit=limit, order=order)
+            found = newest(
+                connection, conditions, offset=offset, limit=limit, order=order, total=total
+            )
             return Page(found, total)
 
     def after(

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from waybill.exporter.datasets.principal import Principal
+from waybill.infra.db.batches import chosen_once
 from waybill.infra.db.tables import UtcDateTime, export_task
 from waybill.infra.tasks.model import Task, TaskNotFound
 from waybill.infra.tasks.queries.searching import words_match
@@ -126,13 +127,26 @@ def newest(
     offset: int = 0,
     limit: int,
     order: ListOrder = ListOrder.NEWEST,
+    total: int | None = None,
 ) -> list[Task]:
-    """Tasks that meet all conditions, by default newest first; ids break ties."""
-    rows = connection.execute(
-        sa.select(export_task)
-        .where(*conditions)
-        .order_by(*_order_by(order))
-        .offset(offset)
-        .limit(limit)
-    ).mappings()
+    """Tasks that meet all conditions, by default newest first; ids break ties.
+
+    With the `total` of such tasks, a page of the second half is counted from the end.
+    """
+    by = _order_by(order)
+    query = sa.select(export_task)
+    if offset:
+        # What is skipped is skipped in an index, where there is one for the order, and no row of
+        # it is read.
+        ids = sa.select(_task.id).where(*conditions)
+        left = 0 if total is None else total - offset
+        if order is ListOrder.NEWEST and 0 < left < offset:
+            oldest_first = ids.order_by(_task.created_at.asc(), _task.id.asc())
+            ids = oldest_first.offset(max(0, left - limit)).limit(min(limit, left))
+        else:
+            ids = ids.order_by(*by).offset(offset).limit(limit)
+        query = query.where(_task.id.in_(chosen_once(ids)))
+    else:
+        query = query.where(*conditions).limit(limit)
+    rows = connection.execute(query.order_by(*by)).mappings()
     return [Task.from_row(row) for row in rows]
