@@ -6,8 +6,8 @@ from alembic import op
 
 from waybill.infra.db.migrations.indexes import build_index
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 online = True
 
 _NAME = "ix_export_task_counted"
