@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
@@ -17,8 +18,9 @@ from waybill.api.explanations import explain
 from waybill.api.explanations.codes import PROBLEM_CODES
 from waybill.api.http.prefix import prefix_in
 from waybill.api.languages import language_of
-from waybill.api.pages.form_fields import form_fields
+from waybill.api.pages.form_fields import Field, form_fields
 from waybill.api.pages.texts import CATALOGUES, Catalogue, Texts
+from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.csv.profiles import PROFILES
 from waybill.exporter.formats.registry import FORMATS
@@ -125,9 +127,31 @@ def task_centre_page(setup: PageSetup, services: Services, user: Principal) -> H
         user=user,
         sees_operations=services.admin_scope(user) is not None,
         forms=forms,
+        dataset_texts={dataset.name: _texts_of(dataset, fields) for dataset, fields in forms},
         formats=FORMATS,
         csv_profiles=PROFILES,
     )
+
+
+def _texts_of(dataset: Dataset, fields: Sequence[Field]) -> dict[str, object]:
+    """What the list calls the dataset and its parameters, and what it may leave out as usual."""
+    properties = dataset.params.model_json_schema().get("properties", {})
+    return {
+        "title": dataset.title or dataset.name,
+        "params": {
+            field.name: {
+                "label": field.label,
+                "kind": field.kind,
+                "default": properties[field.name].get("default"),
+                "choices": {
+                    choice.value: choice.label
+                    for choice in field.choices
+                    if choice.value not in ("true", "false")
+                },
+            }
+            for field in fields
+        },
+    }
 
 
 def render(

@@ -37,6 +37,9 @@ def every_state(api: TaskApi, tenant: str) -> None:
     failed = make("orders-archive", timedelta(hours=6), params={"city": "Porto"}, format="parquet")
     api.fail(failed)
 
+    empty = make("orders-{today}", timedelta(hours=2), params={"city": "lisbon"})
+    _finish(api, empty, rows=0, size=5_300, warnings=[])
+
     ready = make("orders-lisbon", timedelta(minutes=31), params={"city": "Lisbon"})
     _finish(api, ready, rows=4_812_330, size=241_800_000)
 
@@ -87,7 +90,20 @@ def dead_letters(api: TaskApi, count: int = 2) -> None:
         api.services.dead_letters.record(wake_up.encode(), "orders", "source_unavailable")
 
 
-def _finish(api: TaskApi, task: dict[str, Any], *, rows: int, size: int) -> None:
+_WARNINGS = [
+    {"column": "Note", "rule": "truncated_text", "count": 2},
+    {"column": "Order number", "rule": "long_number_as_text", "count": 1_204},
+]
+
+
+def _finish(
+    api: TaskApi,
+    task: dict[str, Any],
+    *,
+    rows: int,
+    size: int,
+    warnings: list[dict[str, str | int]] = _WARNINGS,
+) -> None:
     now = datetime.now(UTC)
     done = Finished(
         object_key=f"exports/{task['id']}",
@@ -97,10 +113,7 @@ def _finish(api: TaskApi, task: dict[str, Any], *, rows: int, size: int) -> None
         rows_source=rows,
         rows_written=rows,
         snapshot_at=now,
-        warnings=[
-            {"column": "Note", "rule": "truncated_text", "count": 2},
-            {"column": "Order number", "rule": "long_number_as_text", "count": 1_204},
-        ],
+        warnings=warnings,
         download_url="memory:///recorded-by-the-worker",
         url_expires_at=now + timedelta(minutes=15),
         retention=timedelta(days=7),

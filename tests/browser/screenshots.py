@@ -39,7 +39,7 @@ def _empty(visit: Visit) -> None:
 def _list(visit: Visit) -> None:
     every_state(visit.api, visit.tenant)
     visit.log_in()
-    expect(visit.page.locator(".task")).to_have_count(7)
+    expect(visit.page.locator(".task")).to_have_count(8)
 
 
 def _phone_list(visit: Visit) -> None:
@@ -51,7 +51,7 @@ def _wrong_values(visit: Visit) -> None:
     every_state(visit.api, visit.tenant)
     visit.log_in()
     page = visit.page
-    expect(page.locator(".task")).to_have_count(7)
+    expect(page.locator(".task")).to_have_count(8)
     page.get_by_label("Created from").press_sequentially("12")
     page.get_by_role("button", name="Start export").click()
     page.locator(".field-problem:visible").wait_for()

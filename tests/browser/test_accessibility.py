@@ -30,7 +30,7 @@ def _empty(visit: Visit) -> None:
 def _every_state(visit: Visit) -> None:
     every_state(visit.api, visit.tenant)
     visit.log_in(ROLES)
-    expect(visit.page.locator(".task")).to_have_count(7)
+    expect(visit.page.locator(".task")).to_have_count(8)
     for button in visit.page.get_by_role("button", name="Details").all():
         button.click()
 

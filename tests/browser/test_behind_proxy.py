@@ -58,6 +58,7 @@ def test_fc51_fc56_all_of_the_page_works_under_a_prefix_and_another_host(
             expect(download).to_have_attribute(
                 "href", f"/waybill/api/export-tasks/{task['id']}/download"
             )
+            page.get_by_role("button", name="Details").click()
             page.get_by_role("button", name="Copy link").click()
             box = page.get_by_label("The browser did not allow copying.")
             expect(box).to_have_value(re.compile(f"^{re.escape(address)}/d/"))
@@ -74,6 +75,7 @@ def test_fc51_fc56_all_of_the_page_works_under_a_prefix_and_another_host(
             assert page.url == f"{address}/admin/audit-log"
             page.get_by_role("link", name="Exports", exact=True).click()
 
+            page.get_by_role("button", name="Details").click()
             page.get_by_role("button", name="Delete").click()
             page.get_by_role("button", name="Confirm deletion").click()
             expect(page.locator("#empty")).to_be_visible()

@@ -135,6 +135,7 @@ def test_a_task_is_cancelled_and_deleted_after_a_second_thought(
 
     row.get_by_role("button", name="Cancel").click()
     expect(row).to_contain_text("Cancelled")
+    row.get_by_role("button", name="Details").click()
     row.get_by_role("button", name="Delete").click()
     expect(row).to_be_visible()
     row.get_by_role("button", name="Confirm deletion").click()
@@ -158,7 +159,8 @@ def test_what_people_type_is_shown_as_text(visit: Visit, centre: TaskApi) -> Non
 
     expect(row.locator(".task-problem code")).to_have_text(attack)
     expect(row.locator("h3")).to_contain_text("onerror")
-    expect(row.locator("dd").first).to_have_text(f"city = {attack}")
+    expect(row.locator("dd").nth(1)).to_have_text(f"City: {attack}")
+    expect(row.locator(".filter-chip")).to_have_text(f"City: {attack}")
     assert page.locator(".task img").count() == 0
     assert dialogs == []
 

@@ -116,6 +116,7 @@ def test_two_tabs_agree(visit: Visit, centre: TaskApi) -> None:
         expect(page.locator(".task")).to_contain_text("Cancelled")
 
     first.bring_to_front()
+    first.get_by_role("button", name="Details").click()
     first.get_by_role("button", name="Delete").click()
     first.get_by_role("button", name="Confirm deletion").click()
     for page in (first, second):

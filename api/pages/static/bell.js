@@ -1,8 +1,8 @@
 // The bell: notifications of exports that ended, stored by the server.
 
 import { BASE, listNotices, readNotices, Refused, Unreachable } from "./calls.js";
-import { element } from "./elements.js";
-import { age, counted, moment, number, text, textOr } from "./texts.js";
+import { element, moment } from "./elements.js";
+import { age, counted, number, text, textOr } from "./texts.js";
 
 export class Bell {
   #root;
@@ -61,11 +61,9 @@ export class Bell {
     const lines = this.#notices.map((notice) => {
       const line = element("li", "", notice.read_at ? {} : { class: "unread" });
       const link = element("a", textOr(`now_${notice.status}`, notice.event).replace("{filename}", notice.filename), {
-        href: `${BASE}/?${new URLSearchParams({ q: notice.filename })}`,
+        href: `${BASE}/?task=${notice.task_id}`,
       });
-      line.append(link, element("time", age(notice.created_at), {
-        datetime: notice.created_at, title: moment(notice.created_at),
-      }));
+      line.append(link, moment(notice.created_at, age(notice.created_at)));
       return line;
     });
     this.#panel.querySelector("ul").replaceChildren(...lines);

@@ -22,9 +22,9 @@ const TIMEOUT_MS = 20_000;
 /** The path under which a proxy serves the page, such as "/waybill"; usually empty. */
 export const BASE = document.documentElement.dataset.base;
 
-async function call(method, path, body, signal = AbortSignal.timeout(TIMEOUT_MS)) {
+async function call(method, path, body, { signal = AbortSignal.timeout(TIMEOUT_MS), headers = {}, read = json } = {}) {
   // The language of the page, which can differ from the browser's.
-  const options = { method, headers: { "Accept-Language": document.documentElement.lang }, signal };
+  const options = { method, headers: { "Accept-Language": document.documentElement.lang, ...headers }, signal };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
@@ -32,7 +32,7 @@ async function call(method, path, body, signal = AbortSignal.timeout(TIMEOUT_MS)
   let response, answer;
   try {
     response = await fetch(BASE + path, options);
-    answer = response.status === 204 ? null : await response.json();
+    answer = response.status === 204 ? null : await read(response);
   } catch (error) {
     throw new Unreachable(error.message);
   }
@@ -42,17 +42,43 @@ async function call(method, path, body, signal = AbortSignal.timeout(TIMEOUT_MS)
   throw new Unreachable(String(response.status));
 }
 
+const json = (response) => response.json();
+
+/** As `json`, with integers that JavaScript cannot hold as their digits, where the browser tells them. */
+async function exactJson(response) {
+  return JSON.parse(await response.text(), (_key, value, context) => {
+    const isCut = typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value);
+    return isCut && context?.source ? context.source : value;
+  });
+}
+
+const keyed = (key) => ({ headers: { "Idempotency-Key": key } });
+
 const TASKS = "/api/export-tasks";
+const DAY_MS = 24 * 60 * 60 * 1000;
+const PERIODS = { today: 0, week: 6, month: 29 };
+
+/** The start of the day `days` ago, in the reader's time zone. */
+function startOfDay(days) {
+  const start = new Date(Date.now() - days * DAY_MS);
+  start.setHours(0, 0, 0, 0);
+  return start.toISOString();
+}
 
 /** One page of the list for `view`; see address.js. */
 export function listTasks(view, size) {
   const query = new URLSearchParams({ page: view.page, page_size: size });
-  for (const name of ["q", "status", "type"]) if (view[name]) query.set(name, view[name]);
+  for (const name of ["q", "status", "type", "sort"]) if (view[name]) query.set(name, view[name]);
+  if (view.period in PERIODS) query.set("created_from", startOfDay(PERIODS[view.period]));
   return call("GET", `${TASKS}?${query}`);
 }
 
-export const startExport = (request) => call("POST", TASKS, request);
-export const estimate = (request, signal) => call("POST", `${TASKS}/estimate`, request, signal);
+export const startExport = (request, key) => call("POST", TASKS, request, keyed(key));
+export const runAgain = (id, key) => call("POST", `${TASKS}/${id}/run-again`, undefined, keyed(key));
+export const getTask = (id) => call("GET", `${TASKS}/${encodeURIComponent(id)}`, undefined, { read: exactJson });
+export const listPlaces = () => call("GET", `${TASKS}/queue`);
+export const signedLink = (id) => call("GET", `${TASKS}/${id}/download`, undefined, { headers: { Accept: "application/json" } });
+export const estimate = (request, signal) => call("POST", `${TASKS}/estimate`, request, { signal });
 export const cancelTask = (id) => call("POST", `${TASKS}/${id}/cancel`);
 export const retryTask = (id) => call("POST", `${TASKS}/${id}/retry`);
 export const deleteTask = (id) => call("DELETE", `${TASKS}/${id}`);

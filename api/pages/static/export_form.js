@@ -3,16 +3,14 @@
 import { Refused, startExport } from "./calls.js";
 import { activeFields, collect } from "./form_values.js";
 import { refusal } from "./notice.js";
+import { Once } from "./once.js";
 import { text } from "./texts.js";
-
-// The second click of a double click follows within this time, even on slow machines.
-const TWICE_MS = 1_500;
 
 /** Wire the form. `started` gets each new task; `failed` gets errors that the form cannot show. */
 export function wireForm(form, { started, failed }) {
   const choice = form.elements.type;
   const button = form.querySelector("#submit");
-  let last = null;
+  const once = new Once();
   choice.addEventListener("change", () => showDataset(form, choice.value));
   // Browsers restore the selection after a reload.
   showDataset(form, choice.value);
@@ -21,22 +19,12 @@ export function wireForm(form, { started, failed }) {
     clearProblems(form);
     const request = collect(form, showFieldProblem);
     if (!request) return void focusFirstProblem(form);
-    const body = JSON.stringify(request);
-    if (last?.body === body && Date.now() - last.at < TWICE_MS) {
-      // The export may have ended before the second click; the server would then start another.
-      last.twice = true;
-      if (last.task) started(last.task, { twice: true });
-      return;
-    }
-    const mine = { body, at: Date.now(), task: null, twice: false };
-    last = mine;
     button.setAttribute("aria-busy", "true");
     button.textContent = text("submitting");
     try {
-      mine.task = await startExport(request);
-      started(mine.task, { twice: mine.twice && !mine.task.deduplicated });
+      const { answer, first, twice } = await once.run(JSON.stringify(request), (key) => startExport(request, key));
+      if (first || !answer.deduplicated) started(answer, { twice: twice && !answer.deduplicated, asked: request.filename });
     } catch (error) {
-      last = null;
       if (error instanceof Refused && error.status !== 401) showProblems(form, error);
       else failed(error);
     } finally {

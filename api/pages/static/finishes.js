@@ -4,6 +4,7 @@ import { isLive } from "./task_card.js";
 import { text } from "./texts.js";
 
 const title = document.title;
+const KINDS = { SUCCESS: "good", FAILED: "problem" };
 
 export class Finishes {
   #tell;
@@ -33,8 +34,9 @@ export class Finishes {
 
   #tellEnd(task) {
     this.#ended();
-    const message = text(`now_${task.status}`, { filename: task.filename });
-    this.#tell(message, { kind: task.status === "FAILED" ? "problem" : "good" });
+    const isEmpty = task.status === "SUCCESS" && task.rows === 0;
+    const message = text(isEmpty ? "now_EMPTY" : `now_${task.status}`, { filename: task.filename });
+    this.#tell(message, { kind: isEmpty ? "warn" : KINDS[task.status] ?? "", task });
     if (!isAway()) return;
     this.#count(this.#unseen + 1);
     if (window.Notification?.permission !== "granted") return;

@@ -1,21 +1,41 @@
-// The message line at the top of the page.
+// The message in the bar of the page, or at the foot of a phone's: it covers nothing.
 
-import { Refused, Unreachable } from "./calls.js";
+import { BASE, Refused, Unreachable } from "./calls.js";
 import { duration, text, textOr } from "./texts.js";
 
 const notice = document.getElementById("notice");
 const SHOWN_MS = 8_000;
 let timer = null;
 
+const show = notice.querySelector("[data-show]");
+const signInAgain = notice.querySelector("[data-sign-in]");
+
+/** `show(id)` is called for the link to an export. */
+export function wireNotice(showTask) {
+  show.addEventListener("click", (event) => {
+    if (event.metaKey || event.ctrlKey) return;
+    event.preventDefault();
+    notice.hidden = true;
+    showTask(show.dataset.task);
+  });
+}
+
 notice.querySelector("[data-close]").addEventListener("click", () => { notice.hidden = true; });
 
-export function tell(message, { kind = "", lasting = false, signIn = false } = {}) {
+export function tell(message, { kind = "", lasting = false, signIn = false, task = null } = {}) {
   clearTimeout(timer);
   notice.dataset.kind = kind;
-  notice.querySelector("a").hidden = !signIn;
+  signInAgain.hidden = !signIn;
+  show.hidden = !task;
+  if (task) {
+    show.dataset.task = task.id;
+    show.href = `${BASE}/?task=${task.id}`;
+    show.setAttribute("aria-label", `${text("show")}: ${task.filename}`);
+  }
   notice.hidden = false;
   // Screen readers announce changes in a region that is already visible.
   notice.querySelector("span").textContent = message;
+  notice.title = message;
   if (!lasting) timer = setTimeout(() => { notice.hidden = true; }, SHOWN_MS);
 }
 

@@ -1,27 +1,57 @@
 // The task centre: the form starts exports, and the list shows their progress.
 
-import { cancelTask, deleteTask, retryTask } from "./calls.js";
+import { WHOLE } from "./address.js";
+import { cancelTask, deleteTask, getTask, retryTask, runAgain } from "./calls.js";
 import { Bell } from "./bell.js";
 import { wireEstimate } from "./estimate.js";
 import { wireForm } from "./export_form.js";
+import { FormDraft } from "./form_draft.js";
+import { FormFold } from "./form_fold.js";
 import { fillFromLink } from "./form_link.js";
+import { fillFromTask } from "./form_task.js";
 import { Finishes } from "./finishes.js";
-import { forgetOffline, tell, tellFailure } from "./notice.js";
+import { forgetOffline, tell, tellFailure, wireNotice } from "./notice.js";
+import { Once } from "./once.js";
 import { TaskList } from "./task_list.js";
 import { copyLink, showLinks } from "./task_links.js";
 import { text } from "./texts.js";
 import { Watcher } from "./watcher.js";
 
-function started(task, { twice = false } = {}) {
-  const said = twice ? "started_once" : task.deduplicated ? "already_running" : "started";
-  tell(text(said, { filename: task.filename }));
-  list.show({ q: "", status: "", type: "", page: 1 });
+const form = document.getElementById("new-export");
+const again = new Once();
+
+/** Say that an export was started, and show it. `asked` is the file name that was asked for. */
+function started(task, { twice = false, asked = "" } = {}) {
+  tell(text(saidOf(task, twice, asked), { filename: task.filename }), { task });
+  draft?.forget();
+  fold?.close();
+  list.show(WHOLE);
   watcher.acted();
   // On a phone the list is below the form.
   document.getElementById("list-title").scrollIntoView({ block: "nearest" });
 }
 
+function saidOf(task, twice, asked) {
+  if (twice) return "started_once";
+  if (task.deduplicated) return task.status === "SUCCESS" ? "still_fresh" : "already_running";
+  // Characters that no file name may have were replaced.
+  const isRenamed = asked && !asked.includes("{") && !task.filename.startsWith(asked);
+  return isRenamed ? "started_renamed" : "started";
+}
+
+/** Open the form with the request of an export. */
+async function change(id) {
+  const hint = fillFromTask(form, await getTask(id));
+  fold.open({ focus: true });
+  tell(hint || text("changing"));
+}
+
 const actions = {
+  again: async (task) => {
+    const { answer, first, twice } = await again.run(task.id, (key) => runAgain(task.id, key));
+    if (first || !answer.deduplicated) started(answer, { twice: twice && !answer.deduplicated });
+  },
+  change: (task) => change(task.id),
   details: (task, _button, card) => showLinks(task, card),
   copy: (task, _button, card) => copyLink(task, card),
   cancel: async (task, button) => {
@@ -60,15 +90,56 @@ const finishes = new Finishes(tell, () => bell.look());
 const watcher = new Watcher(list, {
   failed: tellFailure,
   worked: forgetOffline,
-  saw: (task) => finishes.saw(task),
+  saw: (task) => {
+    fold?.exports(true);
+    return finishes.saw(task);
+  },
 });
 
-const form = document.getElementById("new-export");
+wireNotice((task) => list.show({ ...WHOLE, task }));
+wireDensity();
+
+const draft = form && new FormDraft(form);
+const fold = form && new FormFold(form);
 if (form) {
   wireForm(form, { started, failed: tellFailure });
-  const hint = fillFromLink(form, new URLSearchParams(location.search));
-  if (hint) tell(hint, { lasting: true });
+  openForm(new URLSearchParams(location.search));
   wireEstimate(form);
 }
 watcher.look();
 bell.look();
+
+/** What was left in the form comes first, then what the address says. */
+function openForm(query) {
+  const link = query.has("type") ? location.search : "";
+  if (draft.restore(link)) return fold.open();
+  if (query.has("change")) return void change(query.get("change")).catch(tellFailure);
+  if (!link) return;
+  const hint = fillFromLink(form, query);
+  fold.open();
+  if (hint) tell(hint, { lasting: true });
+}
+
+/** Rows with or without their second lines, as this browser had them last. */
+function wireDensity() {
+  const button = document.getElementById("density");
+  const show = (compact) => {
+    button.setAttribute("aria-pressed", String(compact));
+    document.getElementById("tasks").classList.toggle("compact", compact);
+  };
+  const kept = () => {
+    try {
+      return localStorage.getItem("waybill density") === "compact";
+    } catch {
+      return false;
+    }
+  };
+  show(kept());
+  button.addEventListener("click", () => {
+    const compact = button.getAttribute("aria-pressed") !== "true";
+    show(compact);
+    try {
+      localStorage.setItem("waybill density", compact ? "compact" : "");
+    } catch { /* Then it holds for this visit. */ }
+  });
+}

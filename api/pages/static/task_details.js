@@ -1,14 +1,18 @@
 // The details of a card: filters, proof of completeness, and conversion warnings.
 
+import { datasetTitle, filtersOf } from "./dataset_texts.js";
 import { element } from "./elements.js";
-import { moment, number, text, textOr } from "./texts.js";
+import { exact, number, text, textOr } from "./texts.js";
 
 /** Fill the list of facts about `task`. */
 export function fillDetails(list, task) {
-  const filters = Object.entries(task.params).filter(([, value]) => value !== null);
-  const facts = [[text("detail_params"), filters.map(([name, value]) => `${name} = ${shown(value)}`)]];
+  const facts = [
+    [text("dataset_label"), [datasetTitle(task.type)]],
+    [text("detail_params"), filtersOf(task).map(({ label, value }) => text("filter", { label, value }))],
+    [text("detail_created"), [exact(task.created_at)]],
+  ];
   if (task.completeness) {
-    facts.push([text("detail_snapshot"), [moment(task.completeness.snapshot_at)]]);
+    facts.push([text("detail_snapshot"), [exact(task.completeness.snapshot_at)]]);
     facts.push([text("detail_digest"), [task.completeness.digest]]);
   }
   if (task.warnings.length) facts.push([text("detail_warnings"), task.warnings.map(warning)]);
@@ -17,8 +21,6 @@ export function fillDetails(list, task) {
     element("dt", name), ...(lines.length ? lines : [text("none")]).map((line) => element("dd", line)),
   ]));
 }
-
-const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
 function warning({ column, rule, count }) {
   // A newer server may send a rule that this page has no text for. Then its name is shown.

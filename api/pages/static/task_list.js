@@ -1,15 +1,19 @@
 // The list of exports: the part selected by the address, with filters and pages.
 
-import { isNarrowed, readView, writeView } from "./address.js";
-import { listTasks } from "./calls.js";
-import { fillCard, isLive, makeCard } from "./task_card.js";
+import { isNarrowed, readView, WHOLE, writeView } from "./address.js";
+import { getTask, listTasks, Refused } from "./calls.js";
+import { QueuePlaces } from "./queue_places.js";
+import { Selection } from "./selection.js";
+import { fillCard, fillPlace, fillTimes, isLive, makeCard, openDetails } from "./task_card.js";
 import { number, text } from "./texts.js";
 
 const PAGE_SIZE = 20;
 // The last page number that the API accepts. Filters reach the rest.
 const LAST_PAGE = 1000;
 const TYPING_MS = 300;
-const AGES_MS = 30_000;
+// The time left counts down; ages change more slowly.
+const TICK_MS = 1_000;
+const CHOICES = ["status", "type", "period", "sort"];
 
 export class TaskList {
   #parts;
@@ -18,16 +22,25 @@ export class TaskList {
   #view = readView();
   #turn = 0;
   #cards = new Map();
+  #places;
+  #selection;
 
   /** `act` handles the buttons of a card; `changed()` is called when another part must be shown. */
   constructor(root, { act, changed }) {
     this.#parts = Object.fromEntries(
-      ["tasks", "loading", "empty", "no-match", "clear-filters", "filters", "pager", "page-range"]
+      ["tasks", "loading", "empty", "no-match", "clear-filters", "filters", "pager", "page-range", "one-task"]
         .map((id) => [id, root.querySelector(`#${id}`)]),
     );
-    this.#act = act;
+    this.#act = (action, ...rest) => (action === "pick" ? this.#selection.draw() : act(action, ...rest));
     this.#changed = changed;
+    const cards = () => [...this.#cards.values()];
+    this.#selection = new Selection(root.querySelector("#selection"), { cards, done: changed });
+    this.#places = new QueuePlaces(
+      () => cards().some((card) => card.dataset.status === "PENDING"),
+      (places) => { for (const card of cards()) fillPlace(card, places.get(card.task.id)); },
+    );
     this.#wireFilters();
+    this.#parts["one-task"].querySelector("button").addEventListener("click", () => this.show(WHOLE));
     this.#parts.pager.addEventListener("click", (event) => {
       const step = Number(event.target.dataset.step ?? 0);
       if (!step) return;
@@ -41,8 +54,8 @@ export class TaskList {
     });
     // "2 minutes ago" must be updated even if nothing else changes.
     setInterval(() => {
-      for (const card of this.#cards.values()) fillCard(card, card.task);
-    }, AGES_MS);
+      if (!document.hidden) for (const card of this.#cards.values()) fillTimes(card);
+    }, TICK_MS);
   }
 
   get hasLive() {
@@ -60,7 +73,7 @@ export class TaskList {
   /** Load and show the list. Returns its tasks, or null if a newer request was made meanwhile. */
   async look() {
     const turn = ++this.#turn;
-    const answer = await listTasks(this.#view, PAGE_SIZE);
+    const answer = this.#view.task ? await only(this.#view.task) : await listTasks(this.#view, PAGE_SIZE);
     if (turn !== this.#turn) return null;
     if (!answer.items.length && this.#view.page > 1) {
       // The tasks on this page were deleted.
@@ -80,7 +93,8 @@ export class TaskList {
     if (task.updated_at < card.task.updated_at) return true;
     const moved = card.task.status !== task.status;
     fillCard(card, task);
-    return !(moved && this.#view.status);
+    if (moved) this.#selection.draw();
+    return !(moved && (this.#view.status || this.#view.sort === "status"));
   }
 
   shows(id) {
@@ -91,7 +105,7 @@ export class TaskList {
     const { filters, "clear-filters": clear } = this.#parts;
     this.#showFilters();
     filters.addEventListener("submit", (event) => event.preventDefault());
-    for (const name of ["status", "type"]) {
+    for (const name of CHOICES) {
       filters.elements[name].addEventListener("change", (event) => {
         this.show({ [name]: event.target.value, page: 1 });
       });
@@ -104,14 +118,14 @@ export class TaskList {
       typing = setTimeout(() => this.show({ q: event.target.value.trim(), page: 1 }, how), TYPING_MS);
     });
     clear.addEventListener("click", () => {
-      this.show({ q: "", status: "", type: "", page: 1 });
+      this.show(WHOLE);
       filters.elements.q.focus();
     });
   }
 
   #showFilters() {
     const { elements } = this.#parts.filters;
-    for (const name of ["q", "status", "type"]) {
+    for (const name of ["q", ...CHOICES]) {
       if (elements[name] !== document.activeElement || name !== "q") elements[name].value = this.#view[name];
     }
   }
@@ -130,9 +144,15 @@ export class TaskList {
       parts.tasks.replaceChildren(...cards);
     }
     parts.loading.hidden = true;
-    parts.empty.hidden = total > 0 || isNarrowed(this.#view);
-    parts["no-match"].hidden = total > 0 || !isNarrowed(this.#view);
-    parts.filters.hidden = total === 0 && !isNarrowed(this.#view);
+    const one = Boolean(this.#view.task);
+    parts.tasks.hidden = !items.length;
+    parts["one-task"].hidden = !one;
+    parts.empty.hidden = total > 0 || one || isNarrowed(this.#view);
+    parts["no-match"].hidden = total > 0 || !(one || isNarrowed(this.#view));
+    parts.filters.hidden = one || (total === 0 && !isNarrowed(this.#view));
+    this.#selection.draw();
+    this.#places.look();
+    if (one) for (const card of cards) openDetails(card);
     parts.pager.hidden = total <= size;
     const first = (page - 1) * size + 1;
     const last = first + items.length - 1;
@@ -141,5 +161,15 @@ export class TaskList {
     });
     parts.pager.querySelector('[data-step="-1"]').disabled = page === 1;
     parts.pager.querySelector('[data-step="1"]').disabled = last >= total || page >= LAST_PAGE;
+  }
+}
+
+/** The page of one export alone. */
+async function only(id) {
+  try {
+    return { items: [await getTask(id)], total: 1, page: 1, page_size: PAGE_SIZE };
+  } catch (error) {
+    if (!(error instanceof Refused) || error.status === 401 || error.status >= 500) throw error;
+    return { items: [], total: 0, page: 1, page_size: PAGE_SIZE };
   }
 }

@@ -3,8 +3,14 @@
 const language = document.documentElement.lang;
 const texts = JSON.parse(document.getElementById("texts").textContent);
 const numbers = new Intl.NumberFormat(language);
-const moments = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
-const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium", hour12: false });
+const HOURS = { hourCycle: "h23" };
+const moments = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short", ...HOURS });
+const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium", ...HOURS });
+// Styles and the name of a zone exclude each other.
+const exactly = new Intl.DateTimeFormat(language, {
+  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  timeZoneName: "short", ...HOURS,
+});
 const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
 const ages = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 
@@ -48,6 +54,11 @@ export function momentOrClock(iso) {
   return then.toDateString() === new Date().toDateString() ? clock.format(then) : moments.format(then);
 }
 
+/** Date and time to the second, with the reader's time zone. */
+export function exact(iso) {
+  return exactly.format(new Date(iso));
+}
+
 export function day(iso) {
   return days.format(new Date(iso));
 }
@@ -60,9 +71,9 @@ export function age(iso) {
   return ages.format(Math.trunc(seconds / length), unit);
 }
 
-/** A duration as "2 minutes", rounded up. */
+/** A duration as "110 sec" or "2 min": two of a unit at least, so that rounding hides little. */
 export function duration(seconds) {
-  const [unit, length] = UNITS.find(([, length]) => seconds >= length) ?? ["second", 1];
-  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" })
-    .format(Math.max(1, Math.ceil(seconds / length)));
+  const [unit, length] = UNITS.find(([, length]) => seconds >= 2 * length) ?? ["second", 1];
+  const count = unit === "second" ? Math.ceil(seconds) : Math.round(seconds / length);
+  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }).format(Math.max(1, count));
 }
