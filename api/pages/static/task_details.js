@@ -8,7 +8,7 @@ import { exact, number, text, textOr } from "./texts.js";
 export function fillDetails(list, task) {
   const facts = [
     [text("dataset_label"), [datasetTitle(task.type)]],
-    [text("detail_params"), filtersOf(task).map(({ label, value }) => text("filter", { label, value }))],
+    [text("detail_params"), filtersOf(task).map(({ label, value }) => text("filter_line", { label, value }))],
     [text("detail_created"), [exact(task.created_at)]],
   ];
   if (task.completeness) {

@@ -183,7 +183,7 @@ CHINESE: Mapping[str, str] = {
     "bulk_delete": "已删除 {count} 个导出。",
     "bulk_delete_one": "已删除 {count} 个导出。",
     "bulk_partly": "{all} 个导出中有 {good} 个操作成功。",
-    "filter": "{label}：{value}",
+    "filter_line": "{label}：{value}",
     "filter_label": "{label}：",
     "more_filters": "+{count}",
     "values_and_more": "{values} 等，另有 {count} 项",

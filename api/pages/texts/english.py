@@ -187,7 +187,7 @@ ENGLISH: Mapping[str, str] = {
     "bulk_delete": "{count} exports deleted.",
     "bulk_delete_one": "{count} export deleted.",
     "bulk_partly": "This worked for {good} of {all} exports.",
-    "filter": "{label}: {value}",
+    "filter_line": "{label}: {value}",
     "filter_label": "{label}: ",
     "more_filters": "+{count}",
     "values_and_more": "{values} and {count} more",
