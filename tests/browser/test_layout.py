@@ -1,4 +1,4 @@
-"""The layout of the list: nothing overlaps, leaves the screen or breaks in two, on desk and phone."""
+"""The layout of the list: nothing overlaps, leaves the screen or breaks in two."""
 
 from __future__ import annotations
 
