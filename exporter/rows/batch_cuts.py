@@ -7,7 +7,7 @@ bytes of a file depend on its rows alone, and spares every encoder tiny blocks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import pyarrow as pa
@@ -22,10 +22,12 @@ class _Slice:
     batch: pa.RecordBatch
     start: int
     rows: int
+    #: Of the whole batch.
+    batch_bytes: int
 
     @classmethod
     def whole(cls, batch: pa.RecordBatch) -> _Slice:
-        return cls(batch, 0, batch.num_rows)
+        return cls(batch, 0, batch.num_rows, int(batch.nbytes))
 
     @property
     def first_row(self) -> int:
@@ -37,13 +39,16 @@ class _Slice:
 
     @property
     def size_bytes(self) -> int:
+        """Exactly. Slicing takes its time where there are many columns."""
+        if self.rows == self.batch.num_rows:
+            return self.batch_bytes
         return int(self.content.nbytes)
 
     def head(self, rows: int) -> _Slice:
-        return _Slice(self.batch, self.start, min(rows, self.rows))
+        return replace(self, rows=min(rows, self.rows))
 
     def without(self, rows: int) -> _Slice:
-        return _Slice(self.batch, self.start + rows, self.rows - rows)
+        return replace(self, start=self.start + rows, rows=self.rows - rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Cut:
     """Rows of the result to be rendered at once. Cutting neither copies nor reads a value."""
 
     slices: tuple[_Slice, ...]
-    #: Of the Arrow data.
+    #: Of the Arrow data, at most. It is exact where it is more than the cut was to have.
     size_bytes: int
 
     @classmethod
@@ -114,14 +119,18 @@ def regroup(
         while rest.rows:
             room = rows if stop_every is None else min(rows, stop_every - done % stop_every)
             piece = rest.head(room - held.rows)
-            size_bytes = piece.size_bytes
-            if held.rows and held.size_bytes + size_bytes > max_bytes:
-                done += held.rows
-                yield held.take()
-                continue
-            while size_bytes > max_bytes and piece.rows > 1:
-                piece = piece.head(piece.rows // 2)
+            # All of a batch that fits is more than any part of it.
+            size_bytes = piece.batch_bytes
+            if held.size_bytes + size_bytes > max_bytes:
+                held.measure()
                 size_bytes = piece.size_bytes
+                if held.rows and held.size_bytes + size_bytes > max_bytes:
+                    done += held.rows
+                    yield held.take()
+                    continue
+                while size_bytes > max_bytes and piece.rows > 1:
+                    piece = piece.head(piece.rows // 2)
+                    size_bytes = piece.size_bytes
             held.add(piece, size_bytes)
             rest = rest.without(piece.rows)
             if held.rows == room:
@@ -142,6 +151,10 @@ class _Held:
         self._slices.append(item)
         self.rows += item.rows
         self.size_bytes += size_bytes
+
+    def measure(self) -> None:
+        """Make `size_bytes` exact."""
+        self.size_bytes = sum(item.size_bytes for item in self._slices)
 
     def take(self) -> Cut:
         cut = Cut(tuple(self._slices), self.size_bytes)

@@ -13,12 +13,12 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.benchmarks import report
-from tests.benchmarks.figures import QUICK, Scale, all_figures
+from tests.benchmarks import large_cells, report
+from tests.benchmarks.figures import QUICK, WIDTHS, Scale, all_figures
 from tests.benchmarks.process import run_side
 from tests.benchmarks.runs import Runs
-from tests.benchmarks.servers import Servers, private_servers
-from tests.benchmarks.tables import fill_table
+from tests.benchmarks.servers import Servers, private_mariadb, private_servers
+from tests.benchmarks.tables import fill_mysql, fill_sqlite, fill_table
 
 Run = Callable[..., None]
 
@@ -40,7 +40,10 @@ def main() -> None:
             console.print(f"[dim]{case}: {shown}[/]", highlight=False)
 
         _encode(run, scale)
+        _read_files(run, servers, scale)
         _read(run, servers, scale)
+        _read_mariadb(run, servers, scale)
+        _memory(run, servers)
         _serve(run, servers, scale)
     machine["load_after"] = report.load_average()
     figures = all_figures(runs, scale)
@@ -53,6 +56,38 @@ def _encode(run: Run, scale: Scale) -> None:
     for _ in range(scale.rounds):
         run("xlsx_encode.ours", rows=scale.rows)
         run("xlsx_encode.peer", rows=scale.rows)
+        run("native_encode.jetxl", rows=scale.rows)
+    for writer in ("rustpy", "xlsxturbo"):
+        run(f"native_encode.{writer}", rows=scale.rows)
+    for _ in range(scale.few_rounds):
+        for columns in WIDTHS:
+            run(f"wide_encode.ours@{columns}", columns=columns, cells=scale.wide_cells)
+
+
+def _read_files(run: Run, servers: Servers, scale: Scale) -> None:
+    path = servers.folder / "rows.db"
+    table = fill_sqlite(path, scale.source_rows)
+    for _ in range(scale.many_rounds):
+        for side in ("ours", "peer"):
+            run(f"sqlite_rows.{side}", path=str(path), table=table)
+    for _ in range(scale.few_rounds):
+        for side in ("ours", "peer"):
+            run(f"command_line.{side}", path=str(path), table=table)
+
+
+def _read_mariadb(run: Run, servers: Servers, scale: Scale) -> None:
+    with private_mariadb() as mariadb, mariadb.database() as url:
+        table = fill_mysql(url, scale.source_rows)
+        for _ in range(scale.few_rounds):
+            for side in ("ours", "peer"):
+                run(f"signed_link.{side}@mariadb", database=url, s3=servers.s3, table=table)
+
+
+def _memory(run: Run, servers: Servers) -> None:
+    with servers.postgres.database() as url:
+        large_cells.fill(url)
+        for case in ("wide", "large"):
+            run(f"large_cells.{case}", database=url)
 
 
 def _read(run: Run, servers: Servers, scale: Scale) -> None:

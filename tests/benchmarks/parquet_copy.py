@@ -7,21 +7,17 @@ dropped, and DuckDB, which can write to a file only, gets one in memory where th
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 
 import duckdb
 import sqlalchemy as sa
 from adbc_driver_postgresql import dbapi
 
 from tests.benchmarks.process import Figures
+from tests.benchmarks.scratch import scratch_file
 from tests.benchmarks.table_encode import read_and_encode
 from tests.benchmarks.tables import all_rows
 from waybill.exporter.formats.parquet import parquet_encoder
-
-#: A file system in memory on every Linux that is not very small.
-_MEMORY = Path("/dev/shm")  # noqa: S108
 
 
 def ours(database: str, table: str) -> Figures:
@@ -32,9 +28,7 @@ def ours(database: str, table: str) -> Figures:
 def peer(database: str, table: str) -> Figures:
     """The same of DuckDB, with the compression it chooses by itself: snappy."""
     address = sa.make_url(database).set(drivername="postgresql")
-    folder = _MEMORY if _MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=folder) as scratch, duckdb.connect() as duck:
-        path = Path(scratch) / "rows.parquet"
+    with scratch_file("rows.parquet") as path, duckdb.connect() as duck:
         start = time.perf_counter()
         with (
             dbapi.connect(address.render_as_string(hide_password=False)) as connection,

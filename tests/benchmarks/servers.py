@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.servers.mariadb import MariadbServer
 from tests.support.servers.postgres import PostgresServer
 from waybill.storage.embedded import EmbeddedS3
 from waybill.storage.s3 import S3Store
@@ -24,6 +25,8 @@ class Servers:
     """Where they are, in terms that can be sent to another process."""
 
     postgres: PostgresServer
+    #: For files.
+    folder: Path
     #: Arguments of `S3Config`.
     s3: dict[str, Any]
 
@@ -38,7 +41,8 @@ def private_servers(**config: str) -> Iterator[Servers]:
     ):
         with closing(S3Store(config)) as store:
             store.ensure_bucket()
-        yield Servers(postgres, {name: getattr(config, name) for name in _SENT})
+        sent = {name: getattr(config, name) for name in _SENT}
+        yield Servers(postgres, Path(home), sent)
 
 
 @contextmanager
@@ -47,6 +51,21 @@ def _postgres(config: Mapping[str, str]) -> Iterator[PostgresServer]:
     server: PostgresServer | None = None
     try:
         server = PostgresServer(folder, **config)
+        server.start()
+        yield server
+    finally:
+        if server is not None:
+            server.stop()
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def private_mariadb() -> Iterator[MariadbServer]:
+    """MariaDB, running."""
+    folder = Path(tempfile.mkdtemp(prefix="waybill-bench-"))
+    server: MariadbServer | None = None
+    try:
+        server = MariadbServer(folder)
         server.start()
         yield server
     finally:
