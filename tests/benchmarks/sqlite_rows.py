@@ -11,6 +11,7 @@ import time
 from contextlib import closing
 
 import pyarrow as pa
+import pyarrow.compute
 
 from tests.benchmarks.process import Figures
 from waybill.exporter.ports import AssumesTypes
