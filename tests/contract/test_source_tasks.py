@@ -42,7 +42,7 @@ def test_a_task_has_all_rows_and_the_count_of_its_source(
         new = new_task(task_type="numbers", format="csv.gz", params={}, filename="numbers.csv.gz")
         task = run_attempt(tasks, store, database.source, dataset, ANN, new)
 
-    assert task.status == "SUCCESS", task.last_error
+    assert task.status == "SUCCESS", task
     assert (task.rows_source, task.rows_written) == (database.expected(ROWS), ROWS)
     lines = gzip.decompress(store.read(str(task.object_key))).decode("utf-8-sig").splitlines()
     assert [line.partition(",")[0] for line in lines[1:]] == [str(n) for n in range(ROWS)]

@@ -57,6 +57,8 @@ class Instances:
         try:
             # Timestamps with time zone inside a query must not depend on who runs it.
             connection.execute("SET TimeZone = 'UTC'")
+            # It draws on standard output, where a file may go.
+            connection.execute("SET enable_progress_bar = false")
         except duckdb.Error as error:
             self.close(options, connection)
             raise by_duckdb(error) from None
