@@ -17,6 +17,7 @@ import waybill
 from waybill.api.admin import pages as admin_pages
 from waybill.api.admin import routes as admin
 from waybill.api.context import Context
+from waybill.api.datasets import preview_routes
 from waybill.api.datasets import routes as datasets
 from waybill.api.embed import routes as embed
 from waybill.api.embed.cors import EmbedCors
@@ -75,6 +76,7 @@ _ROUTES = (
     notices,
     opt_outs,
     datasets,
+    preview_routes,
     admin,
     health,
     session,

@@ -22,6 +22,7 @@ from waybill.exporter.formats.encoding import Encode, Tally
 from waybill.exporter.labels import unique_labels
 from waybill.exporter.ports import AssumesTypes, RowStream, Sink, Source, TypesChanged
 from waybill.exporter.rows.row_sizes import check_rows
+from waybill.exporter.shown_rows import ShownRows
 from waybill.exporter.stop import StopToken
 from waybill.exporter.warning_rules import WarningRule
 
@@ -95,7 +96,8 @@ def run_export(
                 progress.rows_total = stream.rows_expected
                 progress.snapshot_at = stream.snapshot_at
                 with open_sink(stream) as sink:
-                    counted = _CountedStream(stream, Tally(), max_row_bytes)
+                    shown = ShownRows(stream, layout)
+                    counted = _CountedStream(stream, shown, Tally(), max_row_bytes)
                     described = _describe(layout, stream)
                     return _write(counted, encode, described, sink, progress, stop)
 
@@ -125,7 +127,7 @@ def _write(
 ) -> ExportResult:
     stream, tally = counted.stream, counted.tally
     digest = hashlib.sha256()
-    with closing(encode(stream.schema, counted, layout, tally)) as chunks:
+    with closing(encode(counted.shown.schema, counted, layout, tally)) as chunks:
         for chunk in chunks:
             stop.check()
             digest.update(chunk)
@@ -155,19 +157,22 @@ class _CountedStream:
     take batches in the thread that also writes the tally.
     """
 
-    def __init__(self, stream: RowStream, tally: Tally, max_row_bytes: int | None) -> None:
+    def __init__(
+        self, stream: RowStream, shown: ShownRows, tally: Tally, max_row_bytes: int | None
+    ) -> None:
         self.stream = stream
+        self.shown = shown
         self.tally = tally
         self._max_row_bytes = max_row_bytes
         self.rows = 0
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        names = unique_labels(self.stream.schema.names)
-        for batch in self.stream:
+        names = unique_labels(self.shown.schema.names)
+        for batch in self.shown:
             if self._max_row_bytes is not None:
                 check_rows(batch, self._max_row_bytes)
             self.rows += batch.num_rows
-            for position, values in self.stream.read_as_text.items():
+            for position, values in self.shown.read_as_text.items():
                 self.tally.warnings[names[position], WarningRule.TYPE_AS_TEXT] = values
             yield batch
 

@@ -1,8 +1,8 @@
 """Bootstrap: builds the parts of a process from its settings, and closes them at its end.
 
 Every process, every command and both test harnesses use it. Nothing else in Waybill creates an
-engine of the task tables, a broker or an object store (`tests/unit/test_bootstrap.py`). Each part
-imports what it is made of when it is built: `waybill export` loads neither a broker nor a worker.
+engine of the task tables, a broker or an object store (`tests/unit/test_bootstrap.py`). Parts
+are imported when they are built: `waybill export` loads neither a broker nor a worker.
 """
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ class Stack:
     @cached_property
     def engine(self) -> Engine:
         """The engine of the task tables."""
-        url, own = self.settings.task_database_url, self.settings.database_url is None
-        return self._engine(url, own=own, schema=self.table_schema)
+        own = self.settings.database_url is None
+        return self._engine(self.settings.task_database_url, own=own, schema=self.table_schema)
 
     @cached_property
     def owner(self) -> Owner:
@@ -302,6 +302,7 @@ class Stack:
             self.engine,
             self.store,
             self.estimator,
+            self.sources,
             self.notification_rules,
             wake_relay=wake_relay,
             checks={
@@ -359,8 +360,7 @@ class Stack:
     def check_database(self, *, tables: bool = False, clock: bool = False) -> None:
         """Raise `DatabaseUnavailable` unless the task database answers and takes writes.
 
-        With `tables`, also unless they were made; with `clock`, unless its clock is ours.
-        """
+        With `tables` also unless they were made, with `clock` unless its clock is ours."""
         from waybill.infra.db.availability import check_available, check_clock
 
         check_available(self.engine, tables=tables)

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from waybill.exporter.datasets.dataset import Registry
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.ports import Source
 from waybill.infra.config.derived_keys import derived_key
 from waybill.infra.config.settings import Settings
 from waybill.infra.db.installation import installation_id
@@ -21,6 +22,7 @@ from waybill.infra.links.share_links import ShareLinks
 from waybill.infra.notifications.opt_outs import MailOptOuts
 from waybill.infra.notifications.queries import NotificationQueries
 from waybill.infra.notifications.rules import NotificationRules
+from waybill.infra.previews.previewer import Previewer
 from waybill.infra.schedules.build import build_runs
 from waybill.infra.schedules.owners import ScheduleOwners
 from waybill.infra.schedules.runs import Prepare, ScheduleRuns
@@ -32,6 +34,7 @@ from waybill.infra.tasks.dead_letters import DeadLetters
 from waybill.infra.tasks.lifecycle.interventions import Interventions
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.oversight import OversightReads
+from waybill.infra.tasks.preview_log import PreviewLog
 from waybill.infra.tasks.queries.admin import AdminQueries
 from waybill.infra.tasks.queries.changes import TaskChanges
 from waybill.infra.tasks.queries.scope import Scope, scope_of
@@ -51,6 +54,7 @@ class Services:
         engine: Engine,
         store: ObjectStore,
         estimator: Estimator,
+        sources: Mapping[str, Source],
         notification_rules: NotificationRules,
         *,
         wake_relay: Callable[[], None],
@@ -69,6 +73,8 @@ class Services:
         self.registry = registry
         self.store = store
         self.estimator = estimator
+        self.previewer = Previewer(sources)
+        self.preview_log = PreviewLog(engine)
         self.notification_rules = notification_rules
         self.wake_relay = wake_relay
         self.checks = checks

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from waybill.api.exports.in_transaction import SubmittedExport, submit
     from waybill.exporter.datasets.dataset import Dataset, NoParams, Query, Registry, dataset
     from waybill.exporter.datasets.layout import Column, Decorate, Layout
+    from waybill.exporter.datasets.masks import Hashed
     from waybill.exporter.datasets.principal import Principal
     from waybill.exporter.errors import ExportRejected, WaybillError
 
@@ -30,6 +31,7 @@ __all__ = [
     "Dataset",
     "Decorate",
     "ExportRejected",
+    "Hashed",
     "Layout",
     "NoParams",
     "Principal",
@@ -51,6 +53,7 @@ _HOMES = {
     "Dataset": _DATASET,
     "Decorate": _LAYOUT,
     "ExportRejected": _ERRORS,
+    "Hashed": "waybill.exporter.datasets.masks",
     "Layout": _LAYOUT,
     "NoParams": _DATASET,
     "Principal": "waybill.exporter.datasets.principal",

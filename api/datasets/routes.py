@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from fastapi import APIRouter
 
 from waybill.api.context import ServicesDep
-from waybill.api.datasets.schemas import DatasetBody, DatasetList
+from waybill.api.datasets.schemas import ColumnBody, DatasetBody, DatasetList
 from waybill.api.http.admission import AdmittedRoute
+from waybill.api.languages import LanguageDep
 from waybill.api.problems.documents import problem_docs
 from waybill.api.session.auth import Caller
 from waybill.exporter.formats.registry import FORMATS
+from waybill.infra.exports.dataset_columns import columns_seen
 
 router = APIRouter(prefix="/api/datasets", tags=["datasets"], route_class=AdmittedRoute)
 
 
 @router.get("", response_model=DatasetList, responses=problem_docs(401))
-def list_datasets(user: Caller, services: ServicesDep) -> DatasetList:
-    """The datasets that the caller has a role for, with the JSON Schema of their parameters."""
+def list_datasets(user: Caller, services: ServicesDep, language: LanguageDep) -> DatasetList:
+    """The datasets that the caller has a role for: parameters as JSON Schema, and columns.
+
+    Texts are in the language of `Accept-Language`, where the dataset has them.
+    """
     return DatasetList(
         items=[
             DatasetBody(
                 name=dataset.name,
-                title=dataset.title or dataset.name,
+                title=dataset.title_in(language),
                 formats=list(FORMATS),
-                params_schema=dataset.params.model_json_schema(),
+                params_schema=dataset.params_schema(user, language),
+                columns=[
+                    ColumnBody(**asdict(column)) for column in columns_seen(dataset, user, language)
+                ],
             )
             for dataset in services.registry
             if dataset.allows(user)

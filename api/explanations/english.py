@@ -335,6 +335,22 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "You have too many event streams open.",
         "Close other pages, or watch all exports with one stream.",
     ),
+    "preview_left": (
+        "Nobody waited for this preview any more.",
+        "Ask for it again.",
+    ),
+    "preview_too_slow": (
+        "The first rows took too long to read.",
+        "Narrow the filters and try again. The export itself is not affected.",
+    ),
+    "preview_unavailable": (
+        "The first rows cannot be read at the moment.",
+        "Try again in a minute. If it persists, an operator has to look at the source database.",
+    ),
+    "too_many_previews": (
+        "You are asking for previews too quickly.",
+        "Wait a moment, then try again. Retry-After states the seconds.",
+    ),
     "too_many_submits": (
         "You or your organisation are starting exports too quickly.",
         "Wait a moment, then start the export again. Retry-After states the seconds.",

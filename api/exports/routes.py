@@ -84,7 +84,11 @@ def submit(
     """
     context.services.schedule_owners.saw(identity.principal)
     submitted = submit_export(
-        context.services, identity.principal, body, idempotency_key, identity.email
+        context.services,
+        identity.principal,
+        body.in_language(language),
+        idempotency_key,
+        identity.email,
     )
     if wait := preferred_wait(request.headers):
         return AnswerAtEnd(context, identity, submitted, language, wait)

@@ -94,6 +94,10 @@ class ExportRequest(BaseModel):
         description="IANA name of the time zone in which the file shows moments, such as "
         "`Europe/Berlin`. Default: `WAYBILL_TIMEZONE`.",
     )
+    lang: Literal["en", "zh"] | None = Field(
+        None,
+        description="Language of the dataset's texts in the file. Default: `Accept-Language`.",
+    )
     csv: CsvOptions | None = Field(
         None,
         description="How CSV is written, for the formats `csv`, `csv.gz` and `csv.zip` only.",
@@ -101,6 +105,10 @@ class ExportRequest(BaseModel):
     notify: Notify | None = Field(
         None, description="Who is notified when the export ends. A retry notifies the same."
     )
+
+    def in_language(self, language: Literal["en", "zh"]) -> ExportRequest:
+        """The same request for a reader of `language`, if it does not say which it is."""
+        return self if self.lang else self.model_copy(update={"lang": language})
 
     def options(self) -> RequestOptions:
         """What is asked of the file beside dataset, parameters, format and name.
@@ -113,6 +121,7 @@ class ExportRequest(BaseModel):
             columns=tuple(self.columns or ()),
             sort=tuple(self.sort or ()),
             timezone=self.timezone,
+            language=self.lang,
         )
 
 
@@ -219,6 +228,9 @@ class TaskBody(BaseModel):
     )
     timezone: str | None = Field(
         description="The time zone that was asked for; null: that of the installation."
+    )
+    lang: str | None = Field(
+        description="Language of the file; null where the dataset has its texts in one only."
     )
     status: TaskStatus
     progress: Progress

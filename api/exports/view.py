@@ -135,6 +135,7 @@ def _chosen(task: Task) -> dict[str, Any]:
         "columns": columns and [{"label": None, **item} for item in columns],
         "sort": options.get("sort"),
         "timezone": options.get("timezone"),
+        "lang": options.get("language"),
         "csv": csv and CsvOptions(**csv),
     }
 

@@ -34,6 +34,7 @@ MAX_EXPORT_BODY_BYTES = 512 * 1024
 
 #: How addresses end whose bodies may ask for an export.
 _EXPORT_PATHS = (
+    "/preview",
     "/api/export-tasks",
     "/api/export-tasks/estimate",
     "/api/saved-exports",

@@ -72,7 +72,7 @@ def _field(name: str, item: Schema, definitions: Schema, *, required: bool) -> F
         nullable=nullable,
         default=_default_text(kind, default),
         checked=default is True,
-        choices=_choices(kind, values, default),
+        choices=_choices(kind, values, default, item.get("valueLabels", {})),
         low=inner.get("minimum", inner.get("exclusiveMinimum")),
         high=inner.get("maximum", inner.get("exclusiveMaximum")),
         max_length=inner.get("maxLength"),
@@ -130,12 +130,14 @@ def _default_text(kind: str, default: Any) -> str:
     return json.dumps(default, ensure_ascii=False) if kind == "json" else str(default)
 
 
-def _choices(kind: str, values: Sequence[Any], default: Any) -> Sequence[Choice]:
+def _choices(
+    kind: str, values: Sequence[Any], default: Any, labels: Mapping[str, str]
+) -> Sequence[Choice]:
     selected = default if kind == "choices" and isinstance(default, list) else [default]
     return tuple(
         Choice(
             value=json.dumps(value),
-            label=value if isinstance(value, str) else json.dumps(value),
+            label=labels.get(text := value if isinstance(value, str) else json.dumps(value), text),
             chosen=value in selected,
         )
         for value in values

@@ -114,7 +114,7 @@ def logged_out_page(setup: PageSetup, address: str) -> HTMLResponse:
 def task_centre_page(setup: PageSetup, services: Services, user: Principal) -> HTMLResponse:
     """The task centre of `user`. The script fetches the list of tasks."""
     forms = [
-        (dataset, form_fields(dataset.params.model_json_schema()))
+        (dataset, form_fields(dataset.params_schema(user, setup.catalogue.code)))
         for dataset in services.registry
         if dataset.allows(user)
     ]

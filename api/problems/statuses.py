@@ -23,6 +23,7 @@ from waybill.exporter.errors import (
 from waybill.infra.links.share_links import LinkNotFound, TooManyLinks
 from waybill.infra.notifications.opt_outs import BadOptOutLink
 from waybill.infra.notifications.rules import BadNotificationTarget
+from waybill.infra.previews.previewer import PreviewLeft, PreviewTooSlow, PreviewUnavailable
 from waybill.infra.schedules.errors import (
     ChangedMeanwhile,
     FailedTooOften,
@@ -46,6 +47,7 @@ from waybill.infra.tasks.lifecycle.quotas import (
     TooManySubmits,
 )
 from waybill.infra.tasks.model import IdempotencyMismatch, TaskConflict, TaskNotFound
+from waybill.infra.tasks.preview_log import TooManyPreviews
 from waybill.storage.errors import (
     ChecksumMismatch,
     InvalidFilename,
@@ -99,6 +101,10 @@ STATUS: Mapping[type[WaybillError | StorageError], HTTPStatus] = {
     NotNow: HTTPStatus.TOO_MANY_REQUESTS,
     TooManyExports: HTTPStatus.TOO_MANY_REQUESTS,
     TooManySubmits: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyPreviews: HTTPStatus.TOO_MANY_REQUESTS,
+    PreviewTooSlow: HTTPStatus.SERVICE_UNAVAILABLE,
+    PreviewUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    PreviewLeft: HTTPStatus.SERVICE_UNAVAILABLE,
     DailyRowsExceeded: HTTPStatus.TOO_MANY_REQUESTS,
     BacklogFull: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,

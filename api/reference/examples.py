@@ -26,6 +26,7 @@ _TASK = {
     "columns": [{"name": "id", "label": None}, {"name": "amount", "label": "Total"}],
     "sort": [{"column": "amount", "descending": True}],
     "timezone": "Europe/Berlin",
+    "lang": None,
     "status": "SUCCESS",
     "progress": {
         "rows_done": 1200,
@@ -164,6 +165,13 @@ _HOUR = {
     "average_seconds": 6.4,
     "longest_seconds": 48.2,
 }
+_COLUMN = {
+    "name": "amount",
+    "label": "Amount",
+    "type": "number",
+    "help": "In euros, without tax.",
+    "masked": False,
+}
 _DATASET = {
     "name": "orders",
     "title": "Orders",
@@ -172,6 +180,7 @@ _DATASET = {
         "type": "object",
         "properties": {"city": {"type": "string", "title": "City", "maxLength": 80}},
     },
+    "columns": [_COLUMN],
 }
 _BETTER_FORMAT = {
     "format": "csv.zip",
@@ -291,6 +300,14 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "words": "Every Monday at 08:00",
         "timezone": "Europe/Berlin",
         "next_runs": _NEXT_RUNS,
+    },
+    "ColumnBody": _COLUMN,
+    "PreviewBody": {
+        "columns": [_COLUMN],
+        "rows": [["1204.50"], [None]],
+        "more": True,
+        "timezone": "Europe/Berlin",
+        "snapshot_at": "2026-03-01T09:00:01Z",
     },
     "DatasetBody": _DATASET,
     "DatasetList": {"items": [_DATASET]},

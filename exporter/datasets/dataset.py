@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from waybill.exporter.datasets.layout import Column, Decorate
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.datasets.texts import Text, localised_schema, text_in
 from waybill.exporter.errors import InvalidRequest, PermissionDenied, UnknownDataset
 from waybill.exporter.filenames import check_pattern
 
@@ -43,7 +44,7 @@ class Dataset:
     queue: str = "default"
     roles: Set[str] = frozenset()
     filename: str = "{name}-{today}"
-    title: str = ""
+    title: Text = ""
     columns: Mapping[str, Column] = field(default_factory=dict)
     sheet_by: str | None = None
     decorate: Decorate | None = None
@@ -66,21 +67,67 @@ class Dataset:
         """
         if not self.allows(user) or (maker and not self.may_share(maker, user)):
             raise PermissionDenied(f"You may not export {self.name!r}.")
+        if maker and any(
+            column.is_open_to(maker) and not column.is_open_to(user)
+            for column in self.columns.values()
+        ):
+            raise PermissionDenied("This file may hold columns that you may not see in full.")
 
-    def parse(self, raw: Mapping[str, Any]) -> BaseModel:
-        """Validate `raw` with the dataset's model.
+    def hidden_from(self, user: Principal) -> frozenset[str]:
+        """Names of the columns that do not exist for `user`."""
+        return frozenset(n for n, column in self.columns.items() if column.is_hidden_from(user))
+
+    def masked_for(self, user: Principal) -> frozenset[str]:
+        """Names of the columns of which `user` sees masked values."""
+        covered = frozenset(n for n, column in self.columns.items() if not column.is_open_to(user))
+        return covered - self.hidden_from(user)
+
+    def closed_params(self, user: Principal) -> frozenset[str]:
+        """Parameters that filter by a column which `user` does not see in full.
+
+        A parameter filters by the column of its name, or by the one that it names as
+        ``json_schema_extra={"column": "salary"}``.
+        """
+        return frozenset(
+            name
+            for name, item in self.params.model_fields.items()
+            if (column := self.columns.get(_column_of(name, item.json_schema_extra))) is not None
+            and not column.is_open_to(user)
+        )
+
+    def title_in(self, language: str) -> str:
+        """The title in `language`; the name where there is none."""
+        return text_in(self.title, language) or self.name
+
+    @property
+    def is_translated(self) -> bool:
+        """Whether a file of it depends on the language of its reader."""
+        columns = self.columns.values()
+        return not isinstance(self.title, str) or any(column.is_translated for column in columns)
+
+    def params_schema(self, user: Principal, language: str) -> dict[str, Any]:
+        """JSON Schema of the parameters that `user` may set, with its texts in `language`."""
+        schema = localised_schema(self.params.model_json_schema(), language)
+        closed = self.closed_params(user)
+        properties = schema.get("properties", {})
+        if closed & properties.keys():
+            left = {name: item for name, item in properties.items() if name not in closed}
+            schema = {**schema, "properties": left}
+        return schema
+
+    def parse(self, raw: Mapping[str, Any], user: Principal | None = None) -> BaseModel:
+        """Validate `raw` with the dataset's model, and with `user` what that person may set.
 
         Raises:
             InvalidRequest: naming every field that is wrong, without echoing its value.
         """
-        unknown = sorted(set(raw) - set(self.params.model_fields))
-        if unknown:
-            raise InvalidRequest(
-                f"Unknown parameter: {', '.join(unknown)}.",
-                params=dict.fromkeys(unknown, "There is no such parameter"),
-            )
+        _refuse_unknown(set(raw) - set(self.params.model_fields))
         try:
-            return self.params.model_validate(dict(raw))
+            parsed = self.params.model_validate(dict(raw))
+            if user is not None:
+                # A task has every default filled in.
+                _refuse_unknown({n for n in self.closed_params(user) if not _is_default(parsed, n)})
+            return parsed
         except ValidationError as error:
             problems = {
                 ".".join(map(str, item["loc"])): item["msg"]
@@ -92,6 +139,25 @@ class Dataset:
     def query(self, params: BaseModel, user: Principal) -> Query:
         """The statement to read, for these parameters and this caller."""
         return self.build(params, user)
+
+
+def _refuse_unknown(names: Set[str]) -> None:
+    if names:
+        raise InvalidRequest(
+            f"Unknown parameter: {', '.join(sorted(names))}.",
+            params=dict.fromkeys(sorted(names), "There is no such parameter"),
+        )
+
+
+def _is_default(parsed: BaseModel, name: str) -> bool:
+    item = type(parsed).model_fields[name]
+    default = item.get_default(call_default_factory=True, validated_data={})
+    return not item.is_required() and bool(getattr(parsed, name) == default)
+
+
+def _column_of(param: str, extra: Any) -> str:
+    named = extra.get("column") if isinstance(extra, dict) else None
+    return named if isinstance(named, str) else param
 
 
 class Registry:
@@ -134,7 +200,7 @@ def dataset(
     queue: str | None = None,
     roles: Set[str] = frozenset(),
     filename: str = "{name}-{today}",
-    title: str = "",
+    title: Text = "",
     columns: Mapping[str, Column] | None = None,
     sheet_by: str | None = None,
     decorate: Decorate | None = None,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
+
+from waybill.exporter.datasets.masks import Mask
+from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.datasets.texts import DEFAULT_LANGUAGE, Text, text_in
 
 #: ``decorate(workbook, worksheets)`` adds to an XLSX file what XlsxWriter can: conditional
 #: formats, validation, charts, sheets of its own. The objects are XlsxWriter's; the rows are
@@ -23,8 +27,8 @@ UTC = ZoneInfo("UTC")
 class Column:
     """How one column is shown. What is left out follows from the column's type."""
 
-    #: Header text; the column's own name when None.
-    label: str | None = None
+    #: Header text, in one language or several; the column's own name when None.
+    label: Text | None = None
     #: An Excel number format such as ``#,##0.00``.
     number_format: str | None = None
     #: Width in characters of the default font.
@@ -34,8 +38,47 @@ class Column:
     #: Numbers of more than the 15 digits that Excel keeps are ``exact`` as text, which no sum
     #: counts, or by choice a ``float`` to calculate with, rounded and counted as a warning.
     number: Literal["exact", "float"] = "exact"
+    #: What the column holds, for people who choose columns.
+    help: Text = field(default="", kw_only=True)
+    #: Texts in place of values, in XLSX and CSV: ``{1: "Paid"}``, also in several languages.
+    values: Mapping[Any, Text] = field(default_factory=dict, kw_only=True)
+    #: What others than `roles` see of each value. Without roles, that is everybody.
+    mask: Mask | None = field(default=None, kw_only=True)
+    #: Who sees the column, and in full; empty: everybody. Without a `mask` it does not exist for
+    #: others: not in a file, a preview, a list of columns, an order, or a filter of its name.
+    roles: Set[str] = field(default=frozenset(), kw_only=True)
     #: The label is the request's own, and so the column's name in JSON Lines and Parquet as well.
     renamed: bool = field(default=False, kw_only=True)
+
+    def is_open_to(self, user: Principal) -> bool:
+        """Whether `user` sees it in full."""
+        return bool(self.roles & user.roles) if self.roles else self.mask is None
+
+    def is_hidden_from(self, user: Principal) -> bool:
+        """Whether there is no such column for `user`."""
+        return self.mask is None and not self.is_open_to(user)
+
+    def seen_by(self, user: Principal, language: str, *, labels_values: bool = True) -> Column:
+        """The column as `user` sees it, its texts in `language`, and its mask only if it applies.
+
+        Without `labels_values`, for formats that programs read, values stay what they are.
+        """
+        is_open = self.is_open_to(user)
+        values = {key: text_in(text, language) for key, text in self.values.items()}
+        return replace(
+            self,
+            label=text_in(self.label, language) or None,
+            help=text_in(self.help, language),
+            values=values if is_open and labels_values else {},
+            mask=None if is_open else self.mask,
+            roles=frozenset(),
+        )
+
+    @property
+    def is_translated(self) -> bool:
+        """Whether any of its texts is in several languages."""
+        texts = (self.label, self.help, *self.values.values())
+        return any(isinstance(text, Mapping) for text in texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +87,8 @@ class Layout:
 
     title: str = "Export"
     columns: Mapping[str, Column] = field(default_factory=dict)
+    #: Names of columns that the reader may not know of. They are left out wherever they come from.
+    hidden: Set[str] = frozenset()
     #: The zone in which aware timestamps are shown where a format cannot carry one.
     timezone: ZoneInfo = UTC
     #: Split the rows into one sheet for each value of this column. Order the query by it: rows
@@ -63,7 +108,7 @@ class Layout:
 
     def label(self, name: str) -> str:
         """The header text of the column called `name`."""
-        return self.column(name).label or name
+        return text_in(self.column(name).label, DEFAULT_LANGUAGE) or name
 
     def key(self, name: str) -> str:
         """The name of that column for programs: its own, unless the request renames it."""

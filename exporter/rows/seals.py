@@ -9,7 +9,7 @@ the indices only; no source makes such columns.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 from isal import isal_zlib
@@ -80,6 +80,21 @@ def sealed_slice(batch: pa.RecordBatch, start: int, rows: int | None = None) -> 
     """
     check_seal(batch)
     return _seal(batch.slice(start, rows), first_row_of(batch) + start)
+
+
+def changed_batch(
+    batch: pa.RecordBatch, arrays: Sequence[pa.Array], schema: pa.Schema
+) -> pa.RecordBatch:
+    """`arrays` in the place of a sealed batch, as many rows, with a seal of their own.
+
+    Raises:
+        IncompleteExport: the batch was changed, or has no seal.
+    """
+    check_seal(batch)
+    changed = pa.RecordBatch.from_arrays(list(arrays), schema=schema)
+    if changed.num_rows != batch.num_rows:
+        raise IncompleteExport("Rows were lost as they were made ready to be shown.")
+    return _seal(changed, first_row_of(batch))
 
 
 def in_order(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -35,6 +35,8 @@ class RequestOptions:
     sort: tuple[SortKey, ...] = ()
     #: IANA name of the zone in which the file shows moments.
     timezone: str | None = None
+    #: Code of the reader's language, in which the file has the texts of its dataset.
+    language: str | None = None
 
     def __post_init__(self) -> None:
         refuse_repeats(self.columns, self.sort)
@@ -51,14 +53,16 @@ class RequestOptions:
             columns=tuple(ColumnChoice(**item) for item in found.get("columns", ())),
             sort=tuple(SortKey(**item) for item in found.get("sort", ())),
             timezone=found.get("timezone"),
+            language=found.get("language"),
         )
 
     def stored(self) -> dict[str, Any]:
-        """Columns, order and zone, as a task stores them."""
+        """Columns, order, zone and language, as a task stores them."""
         found: dict[str, Any] = {
             "columns": [item.model_dump(exclude_none=True) for item in self.columns],
             "sort": [item.model_dump() for item in self.sort],
             "timezone": self.timezone,
+            "language": self.language,
         }
         return {name: value for name, value in found.items() if value}
 

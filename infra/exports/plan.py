@@ -20,6 +20,7 @@ from waybill.exporter.datasets.dataset import Dataset, Query
 from waybill.exporter.datasets.filter_names import filter_names
 from waybill.exporter.datasets.layout import Column, Layout
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.datasets.texts import DEFAULT_LANGUAGE, text_in
 from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.filenames import render_filename, with_filters
 from waybill.exporter.formats.csv.options import CsvOptions, options_of
@@ -56,7 +57,19 @@ class ExportPlan:
         Raises whatever that function raises, and `InvalidRequest` for a column that it has not.
         """
         query = self.dataset.query(self.params, self.principal)
-        return projected(query, self.asked.columns, self.asked.sort, sheet_by=self.sheet_by)
+        return projected(
+            query,
+            self.asked.columns,
+            self.asked.sort,
+            sheet_by=self.sheet_by,
+            hidden=self.dataset.hidden_from(self.principal),
+            masked=self.dataset.masked_for(self.principal),
+        )
+
+    @property
+    def language(self) -> str:
+        """The language of the dataset's texts in the file."""
+        return self.asked.language or DEFAULT_LANGUAGE
 
     @property
     def timezone(self) -> ZoneInfo:
@@ -67,13 +80,18 @@ class ExportPlan:
     @property
     def sheet_by(self) -> str | None:
         """The column that gives each of its values a sheet, if the file has that column."""
-        chosen = [item.name for item in self.asked.columns]
-        return self.dataset.sheet_by if not chosen or self.dataset.sheet_by in chosen else None
+        chosen, column = [item.name for item in self.asked.columns], self.dataset.sheet_by
+        shown = column is not None and self._declared(column).is_open_to(self.principal)
+        return column if shown and (not chosen or column in chosen) else None
 
     @cached_property
     def param_values(self) -> dict[str, Any]:
-        """The parameters as JSON with all defaults, as a task stores them."""
-        return self.params.model_dump(mode="json")
+        """The parameters as JSON with all defaults, as a task stores them.
+
+        Not those that do not exist for the caller, who sees the task.
+        """
+        closed = self.dataset.closed_params(self.principal)
+        return self.params.model_dump(mode="json", exclude=set(closed))
 
     @cached_property
     def options(self) -> dict[str, Any]:
@@ -81,6 +99,8 @@ class ExportPlan:
         asked = self.asked
         if asked.timezone == self._settings.timezone:
             asked = replace(asked, timezone=None)
+        if not self.dataset.is_translated:
+            asked = replace(asked, language=None)
         profile = self.format.csv_profile
         if profile is None or profile == PROFILES[self._settings.csv_profile]:
             return asked.stored()
@@ -91,8 +111,9 @@ class ExportPlan:
         """How the file looks, and what its "About this export" sheet says."""
         dataset = self.dataset
         return Layout(
-            title=dataset.title,
+            title=dataset.title_in(self.language),
             columns=self._columns(),
+            hidden=dataset.hidden_from(self.principal),
             timezone=self.timezone,
             sheet_by=self.sheet_by,
             decorate=dataset.decorate,
@@ -116,7 +137,13 @@ class ExportPlan:
 
     def _columns(self) -> dict[str, Column]:
         """How each column is shown, with the labels of the request."""
-        declared = self.dataset.columns
+        # Programs get values as they are, and names for columns instead of labels.
+        for_people = self.format.is_workbook or self.format.csv_profile is not None
+        declared = {
+            name: column.seen_by(self.principal, self.language, labels_values=for_people)
+            for name, column in self.dataset.columns.items()
+            if not column.is_hidden_from(self.principal)
+        }
         renamed = {
             item.name: replace(declared.get(item.name, Column()), label=item.label, renamed=True)
             for item in self.asked.columns
@@ -127,7 +154,7 @@ class ExportPlan:
     def _about(self) -> tuple[tuple[str, str], ...]:
         filters = sorted((k, v) for k, v in self.param_values.items() if v is not None)
         lines = [
-            ("Export", self.dataset.title),
+            ("Export", self.dataset.title_in(self.language)),
             ("Requested by", self.principal.user),
             ("Filters", ", ".join(f"{name} = {value}" for name, value in filters) or "none"),
             ("Time zone", self.timezone.key),
@@ -146,7 +173,10 @@ class ExportPlan:
         return tuple(lines)
 
     def _label(self, name: str) -> str:
-        return self.dataset.columns.get(name, Column()).label or name
+        return text_in(self._declared(name).label, self.language) or name
+
+    def _declared(self, name: str) -> Column:
+        return self.dataset.columns.get(name, Column())
 
 
 def plan_export(
@@ -172,7 +202,7 @@ def plan_export(
             there are columns of the names in `options` is known when `ExportPlan.query` is made.
     """
     dataset.authorise(principal)
-    parsed = dataset.parse(params)
+    parsed = dataset.parse(params, principal)
     file_format = _format(settings, format_name, options.csv)
     if filename is None:
         filename = render_filename(

@@ -9,7 +9,7 @@ direction, on every database.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from difflib import get_close_matches
 from typing import Any
 
@@ -45,9 +45,24 @@ def column_names(query: Query) -> list[str]:
     A computed column without a label has no name before the database gives it one. The text of an
     operator has none.
     """
+    return list(named_columns(query))
+
+
+def named_columns(query: Query) -> dict[str, Column]:
+    """The columns of those names, with their types."""
+    return _by_name(query.subquery(_ROWS).c) if isinstance(query, sa.Select) else {}
+
+
+def first_rows(query: Query, most: int) -> Query:
+    """`query` with no more than `most` rows, in its order; text stays as it is."""
     if not isinstance(query, sa.Select):
-        return []
-    return list(_by_name(query.subquery(_ROWS).c))
+        return query
+    if all(limit is None for limit in _limits(query)):
+        return query.limit(most)
+    rows, order, width = _with_order(query)
+    options = query.get_execution_options()
+    limited = sa.select(*list(rows.c)[:width]).order_by(*order).limit(most)
+    return limited.execution_options(**options)
 
 
 def projected(
@@ -56,28 +71,39 @@ def projected(
     sort: Sequence[SortKey],
     *,
     sheet_by: str | None = None,
+    hidden: Set[str] = frozenset(),
+    masked: Set[str] = frozenset(),
 ) -> Query:
     """`query` with only `columns`, or all if none are given, and sorted by `sort` first.
 
-    With `sheet_by`, rows that are sorted anew stay together by that column.
+    With `sheet_by`, rows that are sorted anew stay together by that column. The caller knows of no
+    `hidden` column: none is read. The order of a `masked` one would tell its values.
 
     Raises:
-        InvalidRequest: there is no such column, or the query is text.
+        InvalidRequest: there is no such column, it is masked, or the query is text.
     """
-    if not columns and not sort:
+    if not columns and not sort and hidden.isdisjoint(column_names(query)):
         return query
     if not isinstance(query, sa.Select):
+        if not columns and not sort:
+            return query
         field = "columns" if columns else "sort"
         raise InvalidRequest(
             "This export is a query in SQL: write its columns and its order into it.", field=field
         )
     rows, own_order, width = _with_order(query)
-    known = _by_name(list(rows.c)[:width])
+    named = _by_name(list(rows.c)[:width])
+    known = {name: column for name, column in named.items() if name not in hidden}
     chosen = [
         _found(known, choice.name, f"columns/{at}/name") for at, choice in enumerate(columns)
-    ] or list(rows.c)[:width]
+    ] or [column for column in list(rows.c)[:width] if column.name not in hidden]
     for at, key in enumerate(sort):
         _found(known, key.column, f"sort/{at}/column")
+        if key.column in masked:
+            raise InvalidRequest(
+                f"You see {key.column!r} masked, so it cannot be sorted by.",
+                field=f"sort/{at}/column",
+            )
     keys = _sheets_together(sort, sheet_by, known)
     order = [term for key in keys for term in _terms(known[key.column], key)]
     # The schema of the task tables is an option of the query.
@@ -148,8 +174,7 @@ def _with_order(query: sa.Select[Any]) -> tuple[sa.Subquery, list[Column], int]:
             field="columns",
         )
     inner = query.add_columns(*(core.label(f"{_ORDER}_{n}") for n, core in enumerate(extra)))
-    limits = (query._limit_clause, query._offset_clause, query._fetch_clause)
-    if not query._distinct_on and all(limit is None for limit in limits):
+    if not query._distinct_on and all(limit is None for limit in _limits(query)):
         inner = inner.order_by(None)
     rows = inner.subquery(_ROWS)
     carried = dict(zip(map(id, extra), list(rows.c)[width:], strict=True))
@@ -162,6 +187,10 @@ def _with_order(query: sa.Select[Any]) -> tuple[sa.Subquery, list[Column], int]:
             place = _MODIFIERS[modifier](place)
         outside.append(place)
     return rows, outside, width
+
+
+def _limits(query: sa.Select[Any]) -> tuple[Any, ...]:
+    return query._limit_clause, query._offset_clause, query._fetch_clause
 
 
 def _unwrapped(clause: Any, query: sa.Select[Any]) -> tuple[Any, list[Any]]:

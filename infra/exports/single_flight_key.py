@@ -77,7 +77,7 @@ class SingleFlightKeys:
                     repr(file_format.csv_profile),
                     repr(file_format.parquet_profile),
                 ),
-                *(layout.title, layout.sheet_by, _columns(layout)),
+                *(layout.title, layout.sheet_by, sorted(layout.hidden), _columns(layout)),
                 *(text, _canonical(values)),
                 _personal(dataset, params, user),
             ]

@@ -23,19 +23,59 @@ class OrderStatus(StrEnum):
     RETURNED = "returned"
 
 
+_STATUS: dict[OrderStatus, dict[str, str]] = {
+    OrderStatus.NEW: {"en": "New", "zh": "新建"},
+    OrderStatus.PAID: {"en": "Paid", "zh": "已付款"},
+    OrderStatus.SHIPPED: {"en": "Shipped", "zh": "已发货"},
+    OrderStatus.RETURNED: {"en": "Returned", "zh": "已退货"},
+}
+
+
+def _zh(title: str, description: str = "") -> dict[str, Any]:
+    return {"translations": {"zh": {"title": title, "description": description}}}
+
+
 class OrderParams(BaseModel, extra="forbid"):
     """Which orders."""
 
-    city: str | None = Field(None, title="City", max_length=80, description="All when empty.")
-    status: OrderStatus | None = Field(None, title="Status")
-    created_from: date | None = Field(None, title="Created from", description="First day (UTC).")
-    created_to: date | None = Field(None, title="Created to", description="Last day (UTC).")
+    city: str | None = Field(
+        None,
+        title="City",
+        max_length=80,
+        description="All when empty.",
+        json_schema_extra=_zh("城市", "留空表示全部。"),
+    )
+    status: OrderStatus | None = Field(
+        None,
+        title="Status",
+        json_schema_extra={
+            "translations": {
+                "en": {"values": {status.value: text["en"] for status, text in _STATUS.items()}},
+                "zh": {
+                    "title": "状态",
+                    "values": {status.value: text["zh"] for status, text in _STATUS.items()},
+                },
+            }
+        },
+    )
+    created_from: date | None = Field(
+        None,
+        title="Created from",
+        description="First day (UTC).",
+        json_schema_extra=_zh("下单日期从", "起始日（UTC）。"),
+    )
+    created_to: date | None = Field(
+        None,
+        title="Created to",
+        description="Last day (UTC).",
+        json_schema_extra=_zh("下单日期至", "截止日（UTC）。"),
+    )
 
 
 class UserParams(BaseModel, extra="forbid"):
     """Which users."""
 
-    active: bool | None = Field(None, title="Active only")
+    active: bool | None = Field(None, title="Active only", json_schema_extra=_zh("仅在用"))
 
 
 @dataset(
@@ -43,21 +83,21 @@ class UserParams(BaseModel, extra="forbid"):
     params=OrderParams,
     queue="orders",
     roles={"sales"},
-    title="Orders",
+    title={"en": "Orders", "zh": "订单"},
     filename="orders-{today}",
     about=True,
     columns={
-        "id": Column(label="ID"),
-        "order_no": Column(label="Order number", as_text=True),
-        "customer": Column(label="Customer", width=22),
-        "city": Column(label="City"),
-        "status": Column(label="Status"),
-        "quantity": Column(label="Quantity"),
-        "amount": Column(label="Amount", number_format="#,##0.00"),
-        "paid": Column(label="Paid"),
-        "note": Column(label="Note", width=34),
-        "created_at": Column(label="Created"),
-        "shipped_on": Column(label="Shipped on"),
+        "id": Column(label={"en": "ID", "zh": "编号"}),
+        "order_no": Column(label={"en": "Order number", "zh": "订单号"}, as_text=True),
+        "customer": Column(label={"en": "Customer", "zh": "客户"}, width=22),
+        "city": Column(label={"en": "City", "zh": "城市"}),
+        "status": Column(label={"en": "Status", "zh": "状态"}),
+        "quantity": Column(label={"en": "Quantity", "zh": "数量"}),
+        "amount": Column(label={"en": "Amount", "zh": "金额"}, number_format="#,##0.00"),
+        "paid": Column(label={"en": "Paid", "zh": "已付款"}),
+        "note": Column(label={"en": "Note", "zh": "备注"}, width=34),
+        "created_at": Column(label={"en": "Created", "zh": "下单时间"}),
+        "shipped_on": Column(label={"en": "Shipped on", "zh": "发货日期"}),
     },
 )
 def orders(params: OrderParams, user: Principal) -> sa.Select[Any]:
@@ -84,15 +124,15 @@ def _midnight(day: date) -> datetime:
     params=UserParams,
     queue="users",
     roles={"sales", "support"},
-    title="Users",
+    title={"en": "Users", "zh": "用户"},
     filename="users-{today}",
     about=True,
     columns={
-        "id": Column(label="ID"),
-        "name": Column(label="Name", width=22),
-        "email": Column(label="E-mail", width=30),
-        "balance": Column(label="Balance", number_format="#,##0.0000"),
-        "joined_at": Column(label="Joined"),
+        "id": Column(label={"en": "ID", "zh": "编号"}),
+        "name": Column(label={"en": "Name", "zh": "姓名"}, width=22),
+        "email": Column(label={"en": "E-mail", "zh": "邮箱"}, width=30),
+        "balance": Column(label={"en": "Balance", "zh": "余额"}, number_format="#,##0.0000"),
+        "joined_at": Column(label={"en": "Joined", "zh": "注册时间"}),
     },
 )
 def users(params: UserParams, user: Principal) -> sa.Select[Any]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import io
-import json
 import sqlite3
-import zipfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import openpyxl
-import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
 from tests.support.attempts import run_attempt
+from tests.support.file_tables import table_of
 from tests.support.processes import environment, run
 from tests.support.servers.task_api import TASKS, TaskApi, ask
 from tests.support.task_store import ANN, new_task
@@ -121,26 +117,6 @@ def shop(tmp_path: Path) -> str:
             "INSERT INTO shop VALUES (?, ?, ?)", [(1, "Rome", 5), (2, "Oslo", None), (3, "Bonn", 9)]
         )
     return f"sqlite:///{tmp_path}/shop.db"
-
-
-def table_of(data: bytes, name: str) -> list[list[Any]]:
-    """The header and the rows of a file, in any format."""
-    if name == "xlsx":
-        return [list(row) for row in openpyxl.load_workbook(io.BytesIO(data))["Orders"].values]
-    if name.endswith("zip"):
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return table_of(archive.read(archive.namelist()[0]), name.removesuffix(".zip"))
-    if name == "parquet":
-        table = pq.read_table(io.BytesIO(data))
-        return [table.column_names, *(list(row.values()) for row in table.to_pylist())]
-    if name == "jsonl.gz":
-        rows = [json.loads(line) for line in gzip.decompress(data).splitlines()]
-        return [list(rows[0]), *(list(row.values()) for row in rows)]
-    text = (gzip.decompress(data) if name.endswith("gz") else data).decode("utf-8-sig")
-    return [
-        [int(value) if value.isdigit() else value or None for value in row]
-        for row in csv.reader(io.StringIO(text))
-    ]
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -15,6 +15,7 @@ PUBLIC = [
     "Dataset",
     "Decorate",
     "ExportRejected",
+    "Hashed",
     "Layout",
     "NoParams",
     "Principal",
