@@ -111,8 +111,10 @@ def logged_out_page(setup: PageSetup, address: str) -> HTMLResponse:
     return render(setup, "continue.html", texts=replaced, address=address)
 
 
-def task_centre_page(setup: PageSetup, services: Services, user: Principal) -> HTMLResponse:
-    """The task centre of `user`. The script fetches the list of tasks."""
+def task_centre_page(
+    setup: PageSetup, services: Services, user: Principal, email: str | None = None
+) -> HTMLResponse:
+    """The task centre of `user`, whose own mail address is `email`. The script fetches the list."""
     forms = [
         (dataset, form_fields(dataset.params_schema(user, setup.catalogue.code)))
         for dataset in services.registry
@@ -128,6 +130,7 @@ def task_centre_page(setup: PageSetup, services: Services, user: Principal) -> H
         sees_operations=services.admin_scope(user) is not None,
         forms=forms,
         dataset_texts={dataset.name: _texts_of(dataset, fields) for dataset, fields in forms},
+        own_email=email if services.notification_rules.sends_mail else None,
         formats=FORMATS,
         csv_profiles=PROFILES,
     )

@@ -35,7 +35,7 @@ def task_centre(
         query = request.url.query
         return sign_in_page(setup, after=own_path(f"/?{query}") if query else "")
     services.schedule_owners.saw(session.principal)
-    return task_centre_page(setup, services, session.principal)
+    return task_centre_page(setup, services, session.principal, session.email)
 
 
 @router.post("/language", dependencies=[Depends(require_own_origin)])

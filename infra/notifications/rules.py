@@ -87,7 +87,8 @@ class NotificationRules:
         self._targets = target_rules(settings)
         self._resolve = resolve
         self._lookups = lookups or Lookups()
-        self._sends_mail = settings.smtp_url is not None and settings.smtp_from is not None
+        #: Whether a mail server is set up.
+        self.sends_mail = settings.smtp_url is not None and settings.smtp_from is not None
         self._mail_domains = mail_domains(settings)
         self._opt_outs = opt_outs
 
@@ -141,7 +142,7 @@ class NotificationRules:
         if OWN_EMAIL in targets and own_address and not _same(targets[OWN_EMAIL], own_address):
             targets[EMAIL] = targets.pop(OWN_EMAIL)
         if EMAIL in targets:
-            if self._sends_mail:
+            if self.sends_mail:
                 self._check_email(targets[EMAIL], own_address)
             if _same(targets[EMAIL], own_address):
                 targets[OWN_EMAIL] = targets.pop(EMAIL)
@@ -165,7 +166,7 @@ class NotificationRules:
             ) from None
 
     def _check_email(self, address: str, own_address: str | None) -> None:
-        if not self._sends_mail:
+        if not self.sends_mail:
             raise BadNotificationTarget("email", "This installation sends no mail.")
         domain = mail_domain(address)
         if domain is None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from datetime import datetime, timedelta
+from urllib.parse import unquote, urlsplit
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.support.servers.task_api import TaskApi, ask
+from tests.browser.judge import findings
+from tests.support.servers.task_api import TASKS, TaskApi, ask
+from waybill.api.session.cookie import SESSION_COOKIE
 
 #: Where people find the installation, which is not where the test runs it.
 _LINK = re.compile(r"https://exports\.example/d/[\w-]{43}")
@@ -65,6 +69,94 @@ def test_where_copying_is_not_allowed_the_link_can_be_taken_by_hand(
     box = page.get_by_label("The browser did not allow copying.")
     expect(box).to_have_value(_LINK)
     expect(box).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("locale", "details", "copy", "mail"),
+    [("en-US", "Details", "Copy link", "Mail…"), ("zh-CN", "详情", "复制链接", "发邮件…")],
+)
+@pytest.mark.parametrize("width", [1366, 390])
+def test_a_link_has_the_limits_that_were_chosen_and_is_mailed(
+    visits: Callable[..., Visit],
+    centre: TaskApi,
+    width: int,
+    locale: str,
+    details: str,
+    copy: str,
+    mail: str,
+) -> None:
+    visit = visits(locale=locale, viewport={"width": width, "height": 850})
+    page = visit.page
+    page.add_init_script("window.open = (address) => { window.opened = address; };")
+    visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    task = ask(centre.person(visit.tenant), filename="shared")
+    centre.finish(task)
+    visit.log_in()
+    page.get_by_role("button", name=details).click()
+    page.locator("[data-share=days]").select_option("3")
+    page.locator("[data-share=uses]").select_option("1")
+
+    page.get_by_role("button", name=copy).click()
+    expect(page.locator(".links li .button")).to_have_count(1)
+    expect(page.get_by_role("status").first).to_contain_text("shared.xlsx")
+    link = page.evaluate("navigator.clipboard.readText()")
+    page.get_by_role("button", name=mail).click()
+    page.wait_for_function("window.opened")
+
+    opened = unquote(page.evaluate("window.opened"))
+    assert opened.startswith("mailto:?subject=")
+    # The same link: nothing else was chosen meanwhile.
+    assert link in opened
+    assert "shared.xlsx" in opened
+    [made] = centre.person(visit.tenant).get(f"{TASKS}/{task['id']}/links").json()["items"]
+    assert made["max_uses"] == 1
+    ends = datetime.fromisoformat(made["expires_at"]) - datetime.fromisoformat(made["created_at"])
+    assert timedelta(days=2.9) < ends < timedelta(days=3.1)
+    colleague = centre.person(visit.tenant, "ben")
+    path = urlsplit(link).path
+    assert [colleague.get(path).status_code for _ in range(2)] == [302, 404]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert findings(page, "light") + findings(page, "dark") == []
+
+    # Another choice is another link.
+    page.locator("[data-share=uses]").select_option("")
+    page.get_by_role("button", name=copy).click()
+    expect(page.locator(".links li")).to_have_count(2)
+
+
+@pytest.mark.parametrize(
+    ("locale", "box", "start"),
+    [("en-US", "E-mail me when done", "Start export"), ("zh-CN", "完成后给我发邮件", "开始导出")],
+)
+def test_a_mail_at_the_end_is_one_tick(
+    visits: Callable[..., Visit], centre: TaskApi, locale: str, box: str, start: str
+) -> None:
+    visit = visits(locale=locale)
+    token = centre.token(visit.tenant, "ana", ("sales",), "ana@elsewhere.example")
+    visit.context.add_cookies([{"name": SESSION_COOKIE, "value": token, "url": centre.url}])
+    page = visit.page
+    page.goto(centre.url)
+    expect(page.get_by_text("ana@elsewhere.example")).to_be_visible()
+
+    page.get_by_label(box).check()
+    page.get_by_role("button", name=start).click()
+    expect(page.locator(".task")).to_have_count(1)
+
+    [task] = visit.tasks()
+    centre.finish(task)
+    owner = centre.client(token)
+    sent = owner.get(f"{TASKS}/{task['id']}/notifications").json()["items"]
+    assert {(item["channel"], item["target"]) for item in sent} == {
+        ("notice", None),
+        ("email", "ana@elsewhere.example"),
+    }
+
+
+def test_who_has_no_address_is_asked_for_no_mail(visit: Visit) -> None:
+    visit.log_in()
+
+    expect(visit.page.get_by_role("button", name="Start export")).to_be_visible()
+    expect(visit.page.get_by_label("E-mail me when done")).to_have_count(0)
 
 
 def test_a_file_without_links_says_what_they_are_for(visit: Visit, centre: TaskApi) -> None:

@@ -20,6 +20,7 @@ export function fillFromTask(form, task) {
   format.value = task.format;
   filename.value = task.filename_pattern ?? "";
   if (csv?.options) csv.value = [...csv.options].some((one) => one.value === task.csv?.profile) ? task.csv.profile : "";
+  if (form.elements.email_me) form.elements.email_me.checked = false;
   // Other scripts fill in what they draw themselves.
   form.dispatchEvent(new CustomEvent("fillfromtask", { detail: task }));
   form.dispatchEvent(new Event("input", { bubbles: true }));

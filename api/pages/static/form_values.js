@@ -27,6 +27,8 @@ export function collect(form, wrong) {
   if (!whole) return null;
   const request = { type: form.elements.type.value, format: form.elements.format.value, params };
   if (form.elements.filename.value.trim()) request.filename = form.elements.filename.value.trim();
+  const mail = form.elements.email_me;
+  if (mail?.checked) request.notify = { email: mail.value };
   // The field is hidden for other formats, by form.css.
   const profile = form.elements.csv.value;
   if (profile && request.format.startsWith("csv")) request.csv = { profile };

@@ -102,7 +102,6 @@ function fillActions(card, download, task) {
   download.href = downloadPath(task.id);
   const ended = !isLive(task);
   const allowed = {
-    copy: task.status === "SUCCESS",
     cancel: !ended,
     retry: task.status === "FAILED",
     again: ended && task.status !== "FAILED",

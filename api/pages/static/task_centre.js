@@ -13,7 +13,7 @@ import { Finishes } from "./finishes.js";
 import { forgetOffline, tell, tellFailure, wireNotice } from "./notice.js";
 import { Once } from "./once.js";
 import { TaskList } from "./task_list.js";
-import { copyLink, showLinks } from "./task_links.js";
+import { copyLink, mailLink, showLinks } from "./task_links.js";
 import { text } from "./texts.js";
 import { Watcher } from "./watcher.js";
 
@@ -54,6 +54,7 @@ const actions = {
   change: (task) => change(task.id),
   details: (task, _button, card) => showLinks(task, card),
   copy: (task, _button, card) => copyLink(task, card),
+  mail: (task, _button, card) => mailLink(task, card),
   cancel: async (task, button) => {
     button.disabled = true;
     button.textContent = text("cancelling");

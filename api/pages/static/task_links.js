@@ -1,4 +1,4 @@
-// Share links: created and copied with one click, listed with their uses, and revoked.
+// Share links: with limits or without, copied or mailed, listed with their uses, and revoked.
 
 import { listLinks, makeLink, revokeLink } from "./calls.js";
 import { element } from "./elements.js";
@@ -7,11 +7,41 @@ import { age, counted, moment, number, text } from "./texts.js";
 
 // The server returns a token only once. So a second copy in the same visit uses the same link.
 const made = new Map();
+const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** Copy the link of this visit to the file of `task`; create it if there is none. */
+/** The limits that are chosen in an open row, as the request has them. */
+function limitsOf(task, card) {
+  const chosen = (name) => Number(card.querySelector(`[data-share="${name}"]`).value);
+  const limits = {};
+  if (chosen("uses")) limits.max_uses = chosen("uses");
+  const until = new Date(Date.now() + chosen("days") * DAY_MS);
+  // A link never outlives its file.
+  if (chosen("days") && until < new Date(task.expires_at)) limits.expires_at = until.toISOString();
+  return limits;
+}
+
+/** The link of this visit with the chosen limits; it is created if there is none. */
+async function linkOf(task, card) {
+  const uses = card.querySelector('[data-share="uses"]').value;
+  const days = card.querySelector('[data-share="days"]').value;
+  const key = `${task.id} ${uses} ${days}`;
+  if (!made.has(key)) made.set(key, await makeLink(task.id, limitsOf(task, card)));
+  const link = made.get(key);
+  return { link, address: new URL(link.url, location.href).href };
+}
+
+/** Open a mail with the link in the reader's own mail program. */
+export async function mailLink(task, card) {
+  const { link, address } = await linkOf(task, card);
+  const subject = text("mail_subject", { filename: task.filename });
+  const body = text("mail_body", { filename: task.filename, address, time: moment(link.expires_at) });
+  window.open(`mailto:?subject=${encodeURIComponent(subject)}&body=${encodeURIComponent(body)}`, "_self");
+  await showLinks(task, card);
+}
+
+/** Copy the link to the file of `task`. */
 export async function copyLink(task, card) {
-  const link = made.get(task.id) ?? await newLink(task, {});
-  const address = new URL(link.url, location.href).href;
+  const { link, address } = await linkOf(task, card);
   try {
     await navigator.clipboard.writeText(address);
     tell(text("link_copied", { filename: task.filename, time: moment(link.expires_at) }), { kind: "good" });
@@ -25,17 +55,11 @@ export async function copyLink(task, card) {
 /** Fill in the list of links of an open card. */
 export async function showLinks(task, card) {
   const section = slot(card, "links");
-  section.hidden = task.status !== "SUCCESS";
+  section.hidden = slot(card, "share").hidden = task.status !== "SUCCESS";
   if (section.hidden) return;
   const { items } = await listLinks(task.id);
   const lines = items.map((link) => lineOf(link, task, card));
   slot(card, "links-list").replaceChildren(...(lines.length ? lines : [element("li", text("links_none"))]));
-}
-
-async function newLink(task, limits) {
-  const link = await makeLink(task.id, limits);
-  made.set(task.id, link);
-  return link;
 }
 
 function lineOf(link, task, card) {
@@ -54,7 +78,7 @@ function lineOf(link, task, card) {
     button.disabled = true;
     try {
       await revokeLink(task.id, link.id);
-      if (made.get(task.id)?.id === link.id) made.delete(task.id);
+      for (const [key, one] of made) if (one.id === link.id) made.delete(key);
       tell(text("revoked"));
       await showLinks(task, card);
     } catch (error) {
