@@ -129,18 +129,23 @@ def task_centre_page(
         user=user,
         sees_operations=services.admin_scope(user) is not None,
         forms=forms,
-        dataset_texts={dataset.name: _texts_of(dataset, fields) for dataset, fields in forms},
+        dataset_texts={
+            dataset.name: _texts_of(dataset, fields, user, setup.catalogue.code)
+            for dataset, fields in forms
+        },
         own_email=email if services.notification_rules.sends_mail else None,
         formats=FORMATS,
         csv_profiles=PROFILES,
     )
 
 
-def _texts_of(dataset: Dataset, fields: Sequence[Field]) -> dict[str, object]:
+def _texts_of(
+    dataset: Dataset, fields: Sequence[Field], user: Principal, language: str
+) -> dict[str, object]:
     """What the list calls the dataset and its parameters, and what it may leave out as usual."""
-    properties = dataset.params.model_json_schema().get("properties", {})
+    properties = dataset.params_schema(user, language).get("properties", {})
     return {
-        "title": dataset.title or dataset.name,
+        "title": dataset.title_in(language),
         "params": {
             field.name: {
                 "label": field.label,

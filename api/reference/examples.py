@@ -83,6 +83,28 @@ _DEAD_LETTER = {
     "replayed_at": None,
     "replayed_by": None,
     "replay_task_id": None,
+    "dismissed_at": None,
+    "dismissed_by": None,
+    "dismiss_note": None,
+}
+_WORKER = {
+    "name": "export-worker-1-7-9f2c1a",
+    "queues": ["orders"],
+    "concurrency": 2,
+    "exports_at_once": 2,
+    "running": 1,
+    "waiting_for": None,
+    "version": "1.0.0",
+    "started_at": "2026-03-01T06:00:00Z",
+    "seen_at": "2026-03-01T09:00:00Z",
+    "alive": True,
+}
+_QUEUE_WORKERS = {
+    "queue": "orders",
+    "workers": 1,
+    "slots": 2,
+    "waiting": 12,
+    "oldest_waiting_since": "2026-03-01T08:58:40Z",
 }
 _AUDIT_ENTRY = {
     "id": 4711,
@@ -291,8 +313,23 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "DeliveryList": {"items": [_DELIVERY]},
     "AdminDeliveryList": {"items": [{**_DELIVERY, "tenant": "acme", "user": "ana"}]},
     "WebhookSecrets": {"secrets": ["whsec_…"]},
+    "SavedExportRequest": {
+        "name": "Monday report",
+        "request": _SAVED_EXPORT["request"],
+        "timezone": "Europe/Berlin",
+        "shared": True,
+    },
+    "SavedExportChange": {"name": "Monday report of sales"},
     "SavedExportBody": _SAVED_EXPORT,
     "SavedExportList": {"items": [_SAVED_EXPORT], "next": None},
+    "ScheduleRequest": {
+        "saved_export_id": _OTHER_ID,
+        "cron": "0 8 * * 1",
+        "timezone": "Europe/Berlin",
+        "notify": {"email": "ana@example.com"},
+    },
+    "ScheduleChange": {"cron": "0 9 * * 1"},
+    "PreviewRequest": {"cron": "0 8 * * 1", "timezone": "Europe/Berlin"},
     "ScheduleBody": _SCHEDULE,
     "ScheduleList": {"items": [_SCHEDULE], "next": None},
     "Preview": {
@@ -317,6 +354,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "DeadLetter": _DEAD_LETTER,
     "DeadLetterList": {"items": [_DEAD_LETTER]},
     "Replay": {"letter_id": 17, "task_id": _OTHER_ID, "outcome": "replayed"},
+    "WorkerList": {"items": [_WORKER], "queues": [_QUEUE_WORKERS]},
     "QueueList": {"items": [_QUEUE]},
     "LeaseList": {"items": [_LEASE]},
     "HourList": {"items": [_HOUR]},

@@ -51,5 +51,5 @@ def test_operators_and_those_who_log_in_are_spoken_to_alike(visits: Callable[...
 
     visit.log_in(ROLES, "/admin")
 
-    expect(page.get_by_role("heading", name="工作进程与租约")).to_be_visible()
+    expect(page.get_by_role("heading", name="工作进程", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="审计日志")).to_be_visible()

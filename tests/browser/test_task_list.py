@@ -123,6 +123,7 @@ def _fill(api: TaskApi, tenant: str, count: int) -> None:
             | {
                 "id": uuid4(),
                 "filename": f"export-{number:05}.xlsx",
+                "search_text": f"export-{number:05}.xlsx",
                 "status": TaskStatus.CANCELLED,
                 "created_at": begin + timedelta(minutes=number),
             }

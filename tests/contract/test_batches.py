@@ -52,7 +52,7 @@ def test_f87_each_batch_is_chosen_once(engine: Engine) -> None:
 
 
 def test_f87_rows_are_locked_in_batches_by_one_helper_only() -> None:
-    """Beside it, the scheduler compares with one row, for which PostgreSQL runs a query once, and
+    """Beside it, turns and schedules lock one row each, for which PostgreSQL runs a query once, and
     pruning and the notification queue read the rows that they lock."""
     found = {
         path.relative_to(INFRA).as_posix()
@@ -63,5 +63,6 @@ def test_f87_rows_are_locked_in_batches_by_one_helper_only() -> None:
         "db/batches.py",
         "notifications/queue.py",
         "tasks/lifecycle/pruning.py",
-        "tasks/lifecycle/scheduler.py",
+        "schedules/rows.py",
+        "tasks/lifecycle/turns.py",
     }
