@@ -329,10 +329,10 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "notify": {"email": "ana@example.com"},
     },
     "ScheduleChange": {"cron": "0 9 * * 1"},
-    "PreviewRequest": {"cron": "0 8 * * 1", "timezone": "Europe/Berlin"},
+    "RulePreviewRequest": {"cron": "0 8 * * 1", "timezone": "Europe/Berlin"},
     "ScheduleBody": _SCHEDULE,
     "ScheduleList": {"items": [_SCHEDULE], "next": None},
-    "Preview": {
+    "RulePreview": {
         "cron": "0 8 * * 1",
         "words": "Every Monday at 08:00",
         "timezone": "Europe/Berlin",

@@ -19,8 +19,8 @@ from waybill.api.problems.documents import problem_docs
 from waybill.api.saved_exports.viewers import ViewerDep
 from waybill.api.schedules import service
 from waybill.api.schedules.schemas import (
-    Preview,
-    PreviewRequest,
+    RulePreview,
+    RulePreviewRequest,
     ScheduleBody,
     ScheduleChange,
     ScheduleList,
@@ -35,11 +35,11 @@ router = APIRouter(prefix=PATH, tags=["schedules"], route_class=StrictRoute)
 
 
 @router.post(
-    "/preview", response_model=Preview, responses=problem_docs(400, 401, 403, 413, 415, 422)
+    "/preview", response_model=RulePreview, responses=problem_docs(400, 401, 403, 413, 415, 422)
 )
 def preview_schedule(
-    body: PreviewRequest, _user: Caller, services: ServicesDep, language: LanguageDep
-) -> Preview:
+    body: RulePreviewRequest, _user: Caller, services: ServicesDep, language: LanguageDep
+) -> RulePreview:
     """The next five times of a rule, before a schedule is saved."""
     return service.preview(services, body, language)
 

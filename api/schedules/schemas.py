@@ -23,7 +23,7 @@ _NOTIFY = (
 )
 
 
-class PreviewRequest(BaseModel):
+class RulePreviewRequest(BaseModel):
     """Times to be shown before a schedule is saved."""
 
     model_config = ConfigDict(extra="forbid")
@@ -32,7 +32,7 @@ class PreviewRequest(BaseModel):
     timezone: str = Field(min_length=1, max_length=100, description=_ZONE)
 
 
-class ScheduleRequest(PreviewRequest):
+class ScheduleRequest(RulePreviewRequest):
     """When to run a saved export, and whom to tell."""
 
     saved_export_id: UUID
@@ -61,7 +61,7 @@ class SlotBody(BaseModel):
     )
 
 
-class Preview(BaseModel):
+class RulePreview(BaseModel):
     """What a rule means."""
 
     cron: str

@@ -13,9 +13,9 @@ from waybill.api.saved_exports.schemas import Reason
 from waybill.api.saved_exports.service import reason_of
 from waybill.api.schedules.schemas import (
     LastRunBody,
-    Preview,
-    PreviewRequest,
     Recipients,
+    RulePreview,
+    RulePreviewRequest,
     ScheduleBody,
     ScheduleChange,
     ScheduleRequest,
@@ -38,7 +38,7 @@ from waybill.infra.tasks.states import TaskStatus
 _SHOWN = 5
 
 
-def preview(services: Services, body: PreviewRequest, language: Language) -> Preview:
+def preview(services: Services, body: RulePreviewRequest, language: Language) -> RulePreview:
     """What a rule means, and when it would run next.
 
     Raises:
@@ -46,7 +46,7 @@ def preview(services: Services, body: PreviewRequest, language: Language) -> Pre
     """
     now = datetime.now(UTC)
     rule = services.schedules.checked_rule(cron_of(body.cron), body.timezone, now)
-    return Preview(
+    return RulePreview(
         cron=rule.expression,
         words=words_of(rule.expression, language) or None,
         timezone=body.timezone,
