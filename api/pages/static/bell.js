@@ -2,7 +2,11 @@
 
 import { BASE, listNotices, readNotices, Refused, Unreachable } from "./calls.js";
 import { element, moment } from "./elements.js";
-import { age, counted, number, text, textOr } from "./texts.js";
+import { age, counted, number, text } from "./texts.js";
+
+const titleOf = (notice) => text(
+  notice.event === "schedule.paused" ? "paused_notice" : `now_${notice.status}`, { filename: notice.filename },
+);
 
 export class Bell {
   #root;
@@ -60,8 +64,8 @@ export class Bell {
   #fill() {
     const lines = this.#notices.map((notice) => {
       const line = element("li", "", notice.read_at ? {} : { class: "unread" });
-      const link = element("a", textOr(`now_${notice.status}`, notice.event).replace("{filename}", notice.filename), {
-        href: `${BASE}/?task=${notice.task_id}`,
+      const link = element("a", titleOf(notice), {
+        href: notice.schedule_id ? `${BASE}/#saved-title` : `${BASE}/?task=${notice.task_id}`,
       });
       line.append(link, moment(notice.created_at, age(notice.created_at)));
       return line;

@@ -12,6 +12,7 @@ import { fillFromTask } from "./form_task.js";
 import { Finishes } from "./finishes.js";
 import { forgetOffline, tell, tellFailure, wireNotice } from "./notice.js";
 import { Once } from "./once.js";
+import { wireSaved } from "./saved_exports.js";
 import { TaskList } from "./task_list.js";
 import { copyLink, mailLink, showLinks } from "./task_links.js";
 import { text } from "./texts.js";
@@ -107,6 +108,7 @@ if (form) {
   openForm(new URLSearchParams(location.search));
   wireEstimate(form);
 }
+if (form) wireSaved(form, { started });
 watcher.look();
 bell.look();
 
