@@ -68,7 +68,7 @@ def list_saved_exports(
 
 
 @router.get(
-    "/{saved_export_id}", response_model=SavedExportBody, responses=problem_docs(401, 404, 422)
+    "/{saved_export_id:uuid}", response_model=SavedExportBody, responses=problem_docs(401, 404, 422)
 )
 def get_saved_export(
     saved_export_id: UUID,
@@ -84,7 +84,7 @@ def get_saved_export(
 
 
 @router.patch(
-    "/{saved_export_id}",
+    "/{saved_export_id:uuid}",
     response_model=SavedExportBody,
     responses=problem_docs(400, 401, 403, 404, 409, 412, 413, 415, 422),
 )
@@ -104,7 +104,7 @@ def change_saved_export(
 
 
 @router.delete(
-    "/{saved_export_id}",
+    "/{saved_export_id:uuid}",
     status_code=HTTPStatus.NO_CONTENT,
     responses=problem_docs(401, 403, 404, 412, 422),
 )
@@ -116,7 +116,7 @@ def delete_saved_export(
 
 
 @router.post(
-    "/{saved_export_id}/run",
+    "/{saved_export_id:uuid}/run",
     status_code=HTTPStatus.ACCEPTED,
     response_model=SubmittedTask,
     responses={

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from waybill.api.exports.schemas import ExportRequest
+from waybill.api.http.left_out import without_default
 
 _NAME = "Unique among the saved exports of one user, whatever its case."
 _REQUEST = (
@@ -38,12 +39,16 @@ class SavedExportChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field("", min_length=1, max_length=120, description=_NAME)
+    name: str = Field(
+        "", min_length=1, max_length=120, description=_NAME, json_schema_extra=without_default
+    )
     request: ExportRequest = Field(
         default_factory=lambda: ExportRequest(type="-", format="-"), description=_REQUEST
     )
-    timezone: str = Field("", max_length=100, description=_TIMEZONE)
-    shared: bool = Field(False, description=_SHARED)
+    timezone: str = Field(
+        "", max_length=100, description=_TIMEZONE, json_schema_extra=without_default
+    )
+    shared: bool = Field(False, description=_SHARED, json_schema_extra=without_default)
 
 
 class Reason(BaseModel):

@@ -81,7 +81,9 @@ def list_schedules(
     )
 
 
-@router.get("/{schedule_id}", response_model=ScheduleBody, responses=problem_docs(401, 404, 422))
+@router.get(
+    "/{schedule_id:uuid}", response_model=ScheduleBody, responses=problem_docs(401, 404, 422)
+)
 def get_schedule(
     schedule_id: UUID,
     viewer: ViewerDep,
@@ -96,7 +98,7 @@ def get_schedule(
 
 
 @router.patch(
-    "/{schedule_id}",
+    "/{schedule_id:uuid}",
     response_model=ScheduleBody,
     responses=problem_docs(400, 401, 403, 404, 412, 413, 415, 422),
 )
@@ -118,7 +120,9 @@ def change_schedule(
 
 
 @router.post(
-    "/{schedule_id}/pause", response_model=ScheduleBody, responses=problem_docs(401, 403, 404, 422)
+    "/{schedule_id:uuid}/pause",
+    response_model=ScheduleBody,
+    responses=problem_docs(401, 403, 404, 422),
 )
 def pause_schedule(
     schedule_id: UUID, viewer: ViewerDep, services: ServicesDep, language: LanguageDep
@@ -129,7 +133,7 @@ def pause_schedule(
 
 
 @router.post(
-    "/{schedule_id}/resume",
+    "/{schedule_id:uuid}/resume",
     response_model=ScheduleBody,
     responses=problem_docs(401, 403, 404, 422),
 )
@@ -142,7 +146,7 @@ def resume_schedule(
 
 
 @router.post(
-    "/{schedule_id}/run",
+    "/{schedule_id:uuid}/run",
     status_code=HTTPStatus.ACCEPTED,
     response_model=SubmittedTask,
     responses=problem_docs(401, 403, 404, 409, 422, 429, 503),
@@ -156,7 +160,7 @@ def run_schedule(
 
 
 @router.delete(
-    "/{schedule_id}",
+    "/{schedule_id:uuid}",
     status_code=HTTPStatus.NO_CONTENT,
     responses=problem_docs(401, 403, 404, 412, 422),
 )

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from waybill.api.exports.schemas import Notify
+from waybill.api.http.left_out import without_default
 from waybill.api.saved_exports.schemas import Reason
 from waybill.infra.tasks.states import TaskStatus
 
@@ -44,9 +45,13 @@ class ScheduleChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    saved_export_id: UUID = Field(default=UUID(int=0))
-    cron: str = Field("", min_length=1, max_length=100, description=_CRON)
-    timezone: str = Field("", min_length=1, max_length=100, description=_ZONE)
+    saved_export_id: UUID = Field(UUID(int=0), json_schema_extra=without_default)
+    cron: str = Field(
+        "", min_length=1, max_length=100, description=_CRON, json_schema_extra=without_default
+    )
+    timezone: str = Field(
+        "", min_length=1, max_length=100, description=_ZONE, json_schema_extra=without_default
+    )
     notify: Notify | None = Field(None, description=f"{_NOTIFY} Null: nobody else.")
 
 

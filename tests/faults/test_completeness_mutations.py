@@ -35,6 +35,7 @@ from waybill.exporter.formats.xlsx import encode as xlsx
 from waybill.exporter.formats.xlsx import row_renderer
 from waybill.exporter.run import ExportResult, run_export
 from waybill.infra.sources import open_source
+from waybill.infra.sources.rows import chunks
 from waybill.infra.sources.rows import columns as row_columns
 from waybill.storage.errors import ChecksumMismatch
 
@@ -91,6 +92,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every place sees several things pass: batches of 500 rows, cuts of 700."""
+    monkeypatch.setattr(chunks, "MAX_ROWS", 500)
     monkeypatch.setattr(row_columns, "MAX_ROWS", 500)
     monkeypatch.setattr(xlsx, "BLOCK_ROWS", 700)
     monkeypatch.setattr(text_rows, "ROWS_AT_ONCE", 700)

@@ -45,7 +45,7 @@ def test_rights_and_parameters_are_checked_as_at_submit(api: TaskApi):
         (b'{"type":"orders","type":"orders","format":"csv"}', {}, 400),
         (b"[" * 30_000 + b"]" * 30_000, {}, 400),
         (b'{"type":"orders","format":"csv","params":{"city":"a\\u0000b"}}', {}, 422),
-        (b'{"type":"' + b"x" * 100_000 + b'"}', {}, 413),
+        (b'{"type":"' + b"x" * 600_000 + b'"}', {}, 413),
         (b"null", {}, 422),
         (b"type=orders", {"Content-Type": "application/x-www-form-urlencoded"}, 415),
     ],

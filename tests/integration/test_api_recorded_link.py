@@ -84,8 +84,9 @@ def answers_of(
                 events = [stream.next() for _ in range(2 if path == STREAMS[0] else 1)]
             yield f"{method} {path}", str(events)
             continue
-        names = {"letter_id": "1", "link_id": str(task["id"]), "token": token}
-        address = path.format(task_id=task["id"], **names)
+        names = {"letter_id": "1", "token": token, "name": "orders", "action": "cancel"}
+        ids = dict.fromkeys(("link_id", "saved_export_id", "schedule_id", "task_id"), task["id"])
+        address = path.format(**names, **ids)
         body: dict[str, Any] | None = {} if method == "POST" else None
         if (method, path) in (("POST", TASKS), ("POST", f"{TASKS}/estimate")):
             body = {"type": "orders", "format": "xlsx"}

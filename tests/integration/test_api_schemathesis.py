@@ -25,11 +25,19 @@ EXAMPLES = 8
 
 #: Operations whose rules a schema cannot say, so a request may fit the schema and be refused:
 #: `type` and `params` belong to datasets, which differ by installation and are nobody else's
-#: business; an Idempotency-Key excludes another body; a page excludes a cursor.
+#: business; an Idempotency-Key excludes another body; a page excludes a cursor; so do the rules of
+#: cron, of time zones and of addresses that may be notified.
 BEYOND_SCHEMA = [
     ("POST", "/api/export-tasks"),
     ("POST", "/api/export-tasks/estimate"),
     ("GET", "/api/export-tasks"),
+    ("GET", "/api/datasets/{name}/preview"),
+    ("POST", "/api/datasets/{name}/preview"),
+    ("POST", "/api/saved-exports"),
+    ("PATCH", "/api/saved-exports/{saved_export_id}"),
+    ("POST", "/api/schedules"),
+    ("POST", "/api/schedules/preview"),
+    ("PATCH", "/api/schedules/{schedule_id}"),
 ]
 
 

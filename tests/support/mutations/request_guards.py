@@ -121,7 +121,7 @@ REQUEST_GUARDS = {
         "::test_r45_only_an_address_that_the_provider_verified_is_the_callers_own",
     ),
     "r46 keys over TLS": Mutation(
-        f"{CONFIG}.settings.is_loopback",
+        f"{CONFIG}.identity.is_loopback",
         always(True),
         "unit/test_settings.py::test_r46_keys_of_an_identity_provider_come_over_tls",
     ),
