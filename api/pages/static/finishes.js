@@ -4,7 +4,14 @@ import { isLive } from "./task_card.js";
 import { text } from "./texts.js";
 
 const title = document.title;
+// Exports that a person ends together: one message names them all.
+const expected = new Set();
 const KINDS = { SUCCESS: "good", FAILED: "problem" };
+
+/** The ends of these exports are not announced one by one. */
+export function expectEnds(tasks) {
+  for (const task of tasks) expected.add(task.id);
+}
 
 export class Finishes {
   #tell;
@@ -34,6 +41,7 @@ export class Finishes {
 
   #tellEnd(task) {
     this.#ended();
+    if (expected.delete(task.id)) return;
     const isEmpty = task.status === "SUCCESS" && task.rows === 0;
     const message = text(isEmpty ? "now_EMPTY" : `now_${task.status}`, { filename: task.filename });
     this.#tell(message, { kind: isEmpty ? "warn" : KINDS[task.status] ?? "", task });

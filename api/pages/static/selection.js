@@ -1,6 +1,7 @@
 // Several exports at once: selected by their boxes, then downloaded, cancelled or deleted.
 
 import { cancelTask, deleteTask, downloadPath, Refused, signedLink, Unreachable } from "./calls.js";
+import { expectEnds } from "./finishes.js";
 import { tell } from "./notice.js";
 import { isLive } from "./task_card.js";
 import { counted, number, text } from "./texts.js";
@@ -60,6 +61,7 @@ export class Selection {
     if (action === "delete" && !isSure(button)) return;
     const tasks = this.#selected().filter(FITS[action]);
     button.disabled = true;
+    if (action === "cancel") expectEnds(tasks);
     const good = action === "links" ? await saveLinks(tasks) : await ACTIONS[action](tasks);
     const whole = good === tasks.length;
     tell(whole ? counted(`bulk_${action}`, "count", good) : text("bulk_partly", { good: number(good), all: number(tasks.length) }), {
