@@ -86,21 +86,26 @@ async def answered(within_seconds: float, right: str = "") -> AsyncIterator[None
     `right` is the right that the question needs: ``configure``, ``write`` or ``read``.
 
     When a connection is lost, aio-pika ends pending calls with `CancelledError`. Here that is
-    a failure like any other, unless this task itself was cancelled.
+    a failure like any other, unless this task itself was cancelled. Then it always ends with
+    `CancelledError`, also where a library turned the cancellation into an error or a result.
     """
     task = asyncio.current_task()
     cancelled_before = task.cancelling() if task else 0
     try:
         async with asyncio.timeout(within_seconds):
             yield
-    except BrokerUnavailable:
-        raise
-    except asyncio.CancelledError as error:
+    except BaseException as error:
         if task and task.cancelling() > cancelled_before:
+            raise asyncio.CancelledError from error
+        if isinstance(error, BrokerUnavailable):
             raise
-        raise BrokerUnavailable(_OTHERWISE) from error
-    except Exception as error:
-        raise _described(error, right) from error
+        if isinstance(error, asyncio.CancelledError):
+            raise BrokerUnavailable(_OTHERWISE) from error
+        if isinstance(error, Exception):
+            raise _described(error, right) from error
+        raise
+    if task and task.cancelling() > cancelled_before:
+        raise asyncio.CancelledError
 
 
 def _described(error: Exception, right: str) -> BrokerUnavailable:
