@@ -8,6 +8,7 @@ from waybill.api.cli.console import JsonFlag, emit
 from waybill.api.cli.terminal_text import one_line
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.datasets.texts import localised_schema
 from waybill.exporter.formats.registry import FORMATS
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
@@ -21,11 +22,11 @@ def datasets(as_json: JsonFlag = False) -> None:
 
 
 def _described(item: Dataset) -> dict[str, Any]:
-    schema = item.params.model_json_schema()
+    schema = localised_schema(item.params.model_json_schema(), "en")
     required = set(schema.get("required", ()))
     return {
         "name": item.name,
-        "title": item.title or item.name,
+        "title": item.title_in("en"),
         "queue": item.queue,
         "roles": sorted(item.roles),
         "reads": item.reads,

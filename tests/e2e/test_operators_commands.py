@@ -60,5 +60,5 @@ def test_datasets_are_listed_with_parameters_and_columns(installation):
     assert "id" in found["orders"]["columns"]
     assert {param["name"] for param in found["orders"]["params"]} >= {"city"}
     text = run(installation.env, "datasets").stdout
-    assert "orders: " in text
+    assert "orders: Orders\n" in text
     assert "--param city=…" in text
