@@ -85,7 +85,7 @@ def send_until_intact(send: Callable[[], T], stopped: threading.Event | None = N
 
     Raises:
         ChecksumMismatch: it never did.
-        StorageError: whatever else `send` raises, at once.
+        StorageError: any other error of `send`, at once.
     """
     stopped = stopped or threading.Event()
     for attempt in range(1, _SENDS):

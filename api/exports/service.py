@@ -121,7 +121,7 @@ def run_again(
     idempotency_key: str | None = None,
     own_address: str | None = None,
 ) -> Submitted:
-    """Submit what a task of the caller's exports as a new task, whatever became of the first.
+    """Submit the request of one of the caller's tasks as a new task, in any state of the first.
 
     An automatic file name is made anew, with the date of today.
 

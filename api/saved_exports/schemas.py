@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from waybill.api.exports.schemas import ExportRequest
 from waybill.api.http.left_out import without_default
 
-_NAME = "Unique among the saved exports of one user, whatever its case."
+_NAME = "Unique among the saved exports of one user. Upper and lower case are the same."
 _REQUEST = (
     "As for `POST /api/export-tasks`, without `notify`. A date may be relative: "
     '`{"relative": "last_month", "edge": "first"}`. Periods: `today`, `yesterday`, `this_week`, '

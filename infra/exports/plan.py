@@ -54,7 +54,7 @@ class ExportPlan:
     def query(self) -> Query:
         """The statement to read. The dataset's function is called by the first use, and once.
 
-        Raises whatever that function raises, and `InvalidRequest` for a column that it has not.
+        Raises what that function raises, and `InvalidRequest` for a column that its query lacks.
         """
         query = self.dataset.query(self.params, self.principal)
         return projected(

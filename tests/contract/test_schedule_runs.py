@@ -1,4 +1,4 @@
-"""Due schedules: each slot once, whatever the clock, the owner and the last run are like."""
+"""Due schedules: each slot runs once, for every state of clock, owner and last run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`POST …/{id}/run-again`: the same request as a new task, whatever became of the first."""
+"""`POST …/{id}/run-again`: the same request as a new task, in any state of the first."""
 
 from __future__ import annotations
 

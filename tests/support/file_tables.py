@@ -1,4 +1,4 @@
-"""The header and the rows of a file, whatever its format is."""
+"""The header and the rows of a file, in any format."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def bigquery_session(url: sa.URL) -> AdbcSession:
 
 
 def snowflake_options(url: sa.URL) -> dict[str, str]:
-    """What the driver is told of a Snowflake URL."""
+    """The driver's options for a Snowflake URL."""
     if not url.host:
         raise InvalidRequest("A Snowflake URL names an account: snowflake://user:password@account.")
     database, _, schema = (url.database or "").partition("/")
@@ -76,7 +76,7 @@ def snowflake_options(url: sa.URL) -> dict[str, str]:
 
 
 def bigquery_options(url: sa.URL) -> dict[str, str]:
-    """What the driver is told of a BigQuery URL."""
+    """The driver's options for a BigQuery URL."""
     if not url.host:
         raise InvalidRequest("A BigQuery URL names a project: bigquery://project/dataset.")
     told = _told("BigQuery", url, _BIGQUERY)

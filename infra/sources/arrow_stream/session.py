@@ -92,7 +92,7 @@ class ArrowSession(ABC):
 
     @abstractmethod
     def close(self, driver: Any) -> None:
-        """End the connection and whatever it still runs."""
+        """End the connection, and a statement that still runs on it."""
 
     @abstractmethod
     def translate(self, error: Exception) -> SourceError:
