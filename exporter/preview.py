@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.datasets.layout import Layout
-from waybill.exporter.errors import ExportStopped
 from waybill.exporter.ports import Source
 from waybill.exporter.shown_rows import ShownRows
 from waybill.exporter.stop import StopToken
@@ -49,32 +48,22 @@ def read_preview(
         ExportStopped: `stop` was used; it interrupts a statement that is running.
         WaybillError: the database cannot be read, or refuses the query.
     """
-    stop.check()
-    try:
-        with source.open(query, count=count) as stream:
-            stop.interrupt_with(stream.cancel)
-            shown = ShownRows(stream, layout)
-            tables: list[pa.Table] = []
-            left = most
-            for batch in shown:
-                tables.append(pa.Table.from_batches([batch]).slice(0, left))
-                left -= tables[-1].num_rows
-                if left <= 0:
-                    break
-            plain = [table.replace_schema_metadata(None) for table in tables]
-            table = pa.concat_tables([shown.schema.remove_metadata().empty_table(), *plain])
-            columns = cell_columns(shown.schema, layout)
-            texts = cell_texts(table, columns, layout.timezone)
-            rows = [[_short(value) for value in row] for row in texts.rows()]
-            return Preview([column.name for column in columns], rows, stream.snapshot_at)
-    except ExportStopped:
-        raise
-    except Exception:
-        # An interrupted read fails with an error of the driver; the request is the reason.
-        stop.check()
-        raise
-    finally:
-        stop.interrupt_with(None)
+    with stop.around_reading(), source.open(query, count=count) as stream:
+        stop.interrupt_with(stream.cancel)
+        shown = ShownRows(stream, layout)
+        tables: list[pa.Table] = []
+        left = most
+        for batch in shown:
+            tables.append(pa.Table.from_batches([batch]).slice(0, left))
+            left -= tables[-1].num_rows
+            if left <= 0:
+                break
+        plain = [table.replace_schema_metadata(None) for table in tables]
+        table = pa.concat_tables([shown.schema.remove_metadata().empty_table(), *plain])
+        columns = cell_columns(shown.schema, layout)
+        texts = cell_texts(table, columns, layout.timezone)
+        rows = [[_short(value) for value in row] for row in texts.rows()]
+        return Preview([column.name for column in columns], rows, stream.snapshot_at)
 
 
 def _short(value: object) -> str | None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from waybill.exporter.blocks.block import Checksum
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.datasets.layout import Layout
-from waybill.exporter.errors import ExportStopped, IncompleteExport
+from waybill.exporter.errors import IncompleteExport
 from waybill.exporter.formats.encoding import Encode, Tally
 from waybill.exporter.labels import unique_labels
 from waybill.exporter.ports import AssumesTypes, RowStream, Sink, Source, TypesChanged
@@ -84,36 +84,26 @@ def run_export(
     """
     progress = progress or ExportProgress()
     stop = stop or StopToken()
-    stop.check()
-    try:
-        with source.open(query, count=count) as stream:
-            stop.interrupt_with(stream.cancel)
-            if can_begin_again and isinstance(stream, AssumesTypes):
-                stream.assume_declared_types()
+    with stop.around_reading(), source.open(query, count=count) as stream:
+        stop.interrupt_with(stream.cancel)
+        if can_begin_again and isinstance(stream, AssumesTypes):
+            stream.assume_declared_types()
 
-            def write() -> ExportResult:
-                progress.rows_done = progress.bytes_rendered = 0
-                progress.rows_total = stream.rows_expected
-                progress.snapshot_at = stream.snapshot_at
-                with open_sink(stream) as sink:
-                    shown = ShownRows(stream, layout)
-                    counted = _CountedStream(stream, shown, Tally(), max_row_bytes)
-                    described = _describe(layout, stream)
-                    return _write(counted, encode, described, sink, progress, stop)
+        def write() -> ExportResult:
+            progress.rows_done = progress.bytes_rendered = 0
+            progress.rows_total = stream.rows_expected
+            progress.snapshot_at = stream.snapshot_at
+            with open_sink(stream) as sink:
+                shown = ShownRows(stream, layout)
+                counted = _CountedStream(stream, shown, Tally(), max_row_bytes)
+                described = _describe(layout, stream)
+                return _write(counted, encode, described, sink, progress, stop)
 
-            try:
-                outcome = write()
-            except TypesChanged:
-                stop.check()
-                outcome = write()
-    except ExportStopped:
-        raise
-    except Exception:
-        # An interrupted read fails with an error of the driver; the request is the reason.
-        stop.check()
-        raise
-    finally:
-        stop.interrupt_with(None)
+        try:
+            outcome = write()
+        except TypesChanged:
+            stop.check()
+            outcome = write()
     return outcome
 
 

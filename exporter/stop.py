@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from waybill.exporter.errors import ExportStopped
 
@@ -38,3 +39,22 @@ class StopToken:
         """Raise the reason if a stop was requested."""
         if self._reason is not None:
             raise self._reason
+
+    @contextmanager
+    def around_reading(self) -> Iterator[None]:
+        """Around a read that `interrupt_with` may interrupt: it ends with the reason then.
+
+        Raises:
+            ExportStopped: a stop was requested, before or while reading.
+        """
+        self.check()
+        try:
+            yield
+        except ExportStopped:
+            raise
+        except Exception:
+            # An interrupted read fails with an error of the driver; the request is the reason.
+            self.check()
+            raise
+        finally:
+            self.interrupt_with(None)

@@ -8,10 +8,11 @@ from waybill.api.cli.console import JsonFlag, emit
 from waybill.api.cli.terminal_text import one_line
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Principal
-from waybill.exporter.datasets.texts import localised_schema
+from waybill.exporter.datasets.texts import DEFAULT_LANGUAGE
 from waybill.exporter.formats.registry import FORMATS
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
+from waybill.infra.exports.dataset_columns import columns_seen
 
 
 def datasets(as_json: JsonFlag = False) -> None:
@@ -22,11 +23,14 @@ def datasets(as_json: JsonFlag = False) -> None:
 
 
 def _described(item: Dataset) -> dict[str, Any]:
-    schema = localised_schema(item.params.model_json_schema(), "en")
+    # As somebody who has every role that the dataset or one of its columns asks for.
+    roles = frozenset(item.roles).union(*(column.roles for column in item.columns.values()))
+    reader = Principal("command line", "", roles)
+    schema = item.params_schema(reader, DEFAULT_LANGUAGE)
     required = set(schema.get("required", ()))
     return {
         "name": item.name,
-        "title": item.title_in("en"),
+        "title": item.title_in(DEFAULT_LANGUAGE),
         "queue": item.queue,
         "roles": sorted(item.roles),
         "reads": item.reads,
@@ -42,18 +46,8 @@ def _described(item: Dataset) -> dict[str, Any]:
             for name, field in schema.get("properties", {}).items()
         ],
         "params_schema": schema,
-        "columns": _columns_of(item),
+        "columns": [column.name for column in columns_seen(item, reader, DEFAULT_LANGUAGE)],
     }
-
-
-def _columns_of(item: Dataset) -> list[str] | None:
-    """The columns of its query; None where it needs a parameter, or the rows decide."""
-    try:
-        query = item.query(item.parse({}), Principal("command line", "", frozenset(item.roles)))
-        return [column.name for column in query.selected_columns]  # type: ignore[union-attr]
-    except Exception:
-        # The function of a dataset may ask for anything of its parameters and its caller.
-        return None
 
 
 def _type_of(field: dict[str, Any]) -> str:
@@ -71,7 +65,6 @@ def _text(item: dict[str, Any]) -> str:
         rule = "required" if param["required"] else f"default {param['default']!r}"
         described = f": {param['description']}" if param["description"] else ""
         lines.append(one_line(f"  --param {param['name']}=… ({param['type']}, {rule}){described}"))
-    columns = item["columns"]
-    known = "not known without its parameters" if columns is None else ", ".join(columns)
+    known = ", ".join(item["columns"]) or "not known without its parameters"
     lines.append(f"  columns: {one_line(known)}")
     return "\n".join(lines)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
-from math import ceil
-from statistics import median
 
 from waybill.api.estimates.schemas import BetterFormatBody, Estimate
 from waybill.api.exports.schemas import ExportRequest
@@ -13,15 +11,13 @@ from waybill.api.exports.service import plan_request
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.file_shape import Shape, better_format, shape_of
 from waybill.infra.estimates.estimator import ExportEstimate
-from waybill.infra.estimates.history import QueueLoad
+from waybill.infra.estimates.history import ASSUMED_SECONDS, usual_seconds
 from waybill.infra.estimates.model import USUAL_COLUMNS, estimate_bytes
 from waybill.infra.exports.plan import ExportPlan
 from waybill.infra.services import Services
 
 #: Timeout of the planner, and again of the count. A user waits for the answer.
 _TIMEOUT = timedelta(seconds=0.5)
-#: Assumed duration of the exports ahead in the queue when there are no past ones.
-_DEFAULT_SECONDS = 10.0
 
 
 def estimate_export(services: Services, user: Principal, request: ExportRequest) -> Estimate:
@@ -57,7 +53,11 @@ def estimate_export(services: Services, user: Principal, request: ExportRequest)
         queue_position=load.waiting,
         queue_running=load.running,
         queue_workers=load.workers,
-        starts_in_seconds=_wait_seconds(load, load.slots(services.settings.concurrency), estimate),
+        starts_in_seconds=load.seconds_until_a_slot(
+            load.waiting,
+            _seconds_of_one(estimate),
+            services.settings.concurrency,
+        ),
         better_format=_better(plan, estimate, shape),
     )
 
@@ -81,11 +81,6 @@ def _better(
     return BetterFormatBody(**asdict(found)) if found else None
 
 
-def _wait_seconds(load: QueueLoad, slots: int, estimate: ExportEstimate) -> int:
-    """Seconds until a slot is free: rounds of the queue, each as long as exports of this kind."""
-    exports_ahead = load.waiting + load.running - slots + 1
-    if exports_ahead <= 0:
-        return 0
-    timed = [past.seconds for past in estimate.past if past.seconds is not None]
-    each = median(timed) if timed else estimate.seconds or _DEFAULT_SECONDS
-    return ceil(ceil(exports_ahead / slots) * each)
+def _seconds_of_one(estimate: ExportEstimate) -> float:
+    past = usual_seconds(estimate.past)
+    return (estimate.seconds or ASSUMED_SECONDS) if past is None else past

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
 
 from waybill.exporter.datasets.layout import Column, Decorate
+from waybill.exporter.datasets.param_defaults import is_default
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.datasets.texts import Text, localised_schema, text_in
 from waybill.exporter.errors import InvalidRequest, PermissionDenied, UnknownDataset
@@ -126,7 +127,10 @@ class Dataset:
             parsed = self.params.model_validate(dict(raw))
             if user is not None:
                 # A task has every default filled in.
-                _refuse_unknown({n for n in self.closed_params(user) if not _is_default(parsed, n)})
+                fields, closed = self.params.model_fields, self.closed_params(user)
+                _refuse_unknown(
+                    {n for n in closed if not is_default(fields[n], getattr(parsed, n))}
+                )
             return parsed
         except ValidationError as error:
             problems = {
@@ -147,12 +151,6 @@ def _refuse_unknown(names: Set[str]) -> None:
             f"Unknown parameter: {', '.join(sorted(names))}.",
             params=dict.fromkeys(sorted(names), "There is no such parameter"),
         )
-
-
-def _is_default(parsed: BaseModel, name: str) -> bool:
-    item = type(parsed).model_fields[name]
-    default = item.get_default(call_default_factory=True, validated_data={})
-    return not item.is_required() and bool(getattr(parsed, name) == default)
 
 
 def _column_of(param: str, extra: Any) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 from pydantic import BaseModel, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 
+from waybill.exporter.datasets.param_defaults import is_default
+
 #: Characters of one value and of all together: a name is read at a glance.
 _MOST_OF_ONE = 24
 _MOST = 80
@@ -29,7 +31,7 @@ def filter_names(params: BaseModel) -> str:
     values = params.model_dump(mode="json")
     for name, field in type(params).model_fields.items():
         raw = getattr(params, name)
-        if raw is None or _is_left_out(field, raw) or _is_default(field, raw):
+        if raw is None or _is_left_out(field, raw) or is_default(field, raw):
             continue
         part = _part(name, raw, values[name])
         if part and len("-".join([*parts, part])) <= _MOST:
@@ -41,12 +43,6 @@ def _is_left_out(field: FieldInfo, raw: Any) -> bool:
     extra = field.json_schema_extra
     hidden = isinstance(extra, dict) and extra.get("in_filename") is False
     return hidden or isinstance(raw, SecretStr | SecretBytes | BaseModel | dict)
-
-
-def _is_default(field: FieldInfo, raw: Any) -> bool:
-    return not field.is_required() and bool(
-        raw == field.get_default(call_default_factory=True, validated_data={})
-    )
 
 
 def _part(name: str, raw: Any, value: Any) -> str:

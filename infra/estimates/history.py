@@ -7,8 +7,10 @@ the number of rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
+from statistics import median
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,6 +29,8 @@ _task = export_task.c
 #: The newest exports that count: enough for a median, and few enough to follow a dataset whose
 #: data change.
 _NEWEST = 20
+#: Assumed duration of an export in seconds where nothing is known of its kind.
+ASSUMED_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,21 @@ class QueueLoad:
     def slots(self, concurrency: int) -> int:
         """As `known_slots`; else of these workers, or of one, with `concurrency` each."""
         return self.known_slots or concurrency * max(1, self.workers)
+
+    def seconds_until_a_slot(self, ahead: int, each_seconds: float, concurrency: int) -> int:
+        """Seconds until a slot is free for an export with `ahead` waiting before it; 0: now.
+
+        They are rounds of the queue, each as long as one export, which takes `each_seconds`.
+        """
+        slots = self.slots(concurrency)
+        before = max(0, ahead + self.running - slots + 1)
+        return ceil(ceil(before / slots) * each_seconds)
+
+
+def usual_seconds(past: Sequence[PastExport]) -> float | None:
+    """The median duration of those of `past` that were timed; None without one."""
+    timed = [one.seconds for one in past if one.seconds is not None]
+    return median(timed) if timed else None
 
 
 class TaskHistory:

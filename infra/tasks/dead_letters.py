@@ -7,7 +7,6 @@ recorded once however often its message arrives, and replayed at most once.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +22,7 @@ from waybill.infra.db.engine import database_now, read_transaction, write_transa
 from waybill.infra.db.inserts import insert_ignoring
 from waybill.infra.db.tables import dead_letter, export_task
 from waybill.infra.tasks.audit import Actor, audit, no_task
+from waybill.infra.tasks.lifecycle.interventions import CheckTargets
 from waybill.infra.tasks.lifecycle.submission import submit
 from waybill.infra.tasks.model import NewTask, Task
 from waybill.infra.tasks.queries.scope import ALL_TENANTS, Scope
@@ -76,11 +76,6 @@ class Replay:
     #: ``replayed``, ``already_replayed``, ``no_task`` or ``not_failed``; on the command line also
     #: the code of the error that refused it.
     outcome: str
-
-
-#: Judges the targets of a task again, given its tenant and the caller's own address: here None.
-#: Returns those of the new task, or raises a `WaybillError`.
-CheckTargets = Callable[[str, Mapping[str, str], str | None], Mapping[str, str]]
 
 
 class DeadLetters:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from threading import Timer
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +19,8 @@ from waybill.infra.sources.arrow_stream.columns import bounded
 from waybill.infra.sources.arrow_stream.session import ArrowPlan, ArrowSession
 from waybill.infra.sources.counts import check_count
 from waybill.infra.sources.driver_calls import DriverCalls
-from waybill.infra.sources.errors import ReadCancelled, connecting
+from waybill.infra.sources.errors import connecting
+from waybill.infra.sources.streams import begun, count_within
 
 
 class ArrowSource:
@@ -37,27 +37,12 @@ class ArrowSource:
             SourceAway: no connection.
             SourceRejected: the database refuses the query.
         """
-        stream = ArrowStream(self._session, query, count=count)
-        try:
-            stream.begin()
+        with begun(ArrowStream(self._session, query, count=count)) as stream:
             yield stream
-        finally:
-            stream.close()
 
     def count(self, query: Query, *, within: timedelta) -> RowCount:
         """The rows, if they can be counted `within` that time; see `RowCounter.count`."""
-        stream = ArrowStream(self._session, query, count=True)
-        alarm = Timer(within.total_seconds(), stream.cancel)
-        alarm.daemon = True
-        alarm.start()
-        try:
-            stream.begin()
-            return RowCount(counted=stream.count_rows())
-        except ReadCancelled:
-            return RowCount()
-        finally:
-            alarm.cancel()
-            stream.close()
+        return count_within(ArrowStream(self._session, query, count=True), within)
 
 
 class ArrowStream:

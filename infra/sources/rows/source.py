@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from threading import Timer
 from typing import Any
 
 import pyarrow as pa
@@ -23,9 +22,10 @@ from waybill.exporter.rows.seals import sealed
 from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.counts import check_count, names_chance
 from waybill.infra.sources.driver_calls import DriverCalls
-from waybill.infra.sources.errors import ReadCancelled, by_driver, connecting
+from waybill.infra.sources.errors import by_driver, connecting
 from waybill.infra.sources.rows.columns import NotAsDeclared
 from waybill.infra.sources.rows.session import ReadPlan, RowSession, driver_connection
+from waybill.infra.sources.streams import begun, count_within
 
 
 class RowsSource:
@@ -43,27 +43,12 @@ class RowsSource:
             SourceUnavailable: a lock, a restart.
             SourceRejected: the database refuses the query.
         """
-        stream = RowsStream(self._session, query, count=count)
-        try:
-            stream.begin()
+        with begun(RowsStream(self._session, query, count=count)) as stream:
             yield stream
-        finally:
-            stream.close()
 
     def count(self, query: Query, *, within: timedelta) -> RowCount:
         """The rows, if they can be counted `within` that time; see `RowCounter.count`."""
-        stream = RowsStream(self._session, query, count=True)
-        alarm = Timer(within.total_seconds(), stream.cancel)
-        alarm.daemon = True
-        alarm.start()
-        try:
-            stream.begin()
-            return RowCount(counted=stream.count_rows())
-        except ReadCancelled:
-            return RowCount()
-        finally:
-            alarm.cancel()
-            stream.close()
+        return count_within(RowsStream(self._session, query, count=True), within)
 
 
 class RowsStream:

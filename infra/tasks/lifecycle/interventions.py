@@ -12,18 +12,22 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from waybill.infra.config.limits import Limits
-from waybill.infra.db.engine import database_now, read_transaction, write_transaction
+from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import export_task
-from waybill.infra.tasks.audit import Actor, audit
-from waybill.infra.tasks.lifecycle import transitions
-from waybill.infra.tasks.lifecycle.submission import Submitted, submit
-from waybill.infra.tasks.model import NewTask, Task, TaskConflict, TaskNotFound
+from waybill.infra.tasks.audit import Actor
+from waybill.infra.tasks.lifecycle.cancel_retry import (
+    cancel_task,
+    refuse_unless_retryable,
+    submit_retry,
+)
+from waybill.infra.tasks.lifecycle.submission import Submitted
+from waybill.infra.tasks.model import NewTask, Task, TaskNotFound
 from waybill.infra.tasks.queries.scope import Scope
-from waybill.infra.tasks.states import LIVE, TaskStatus
 
 _task = export_task.c
 
-#: Judges the targets of a task again: see `waybill.infra.tasks.dead_letters`.
+#: Judges the targets of a task again, given its tenant and the caller's own address: here None.
+#: Returns those of the new task, or raises a `WaybillError`.
 CheckTargets = Callable[[str, Mapping[str, str], str | None], Mapping[str, str]]
 
 
@@ -55,12 +59,7 @@ class Interventions:
         """
         with write_transaction(self._engine) as connection:
             task = _load(connection, scope, task_id, for_update=True)
-            if task.status == TaskStatus.CANCELLED or task.cancel_requested_at:
-                return task
-            if task.status not in LIVE:
-                raise TaskConflict(f"The export has ended: {task.status}.")
-            now = database_now(connection)
-            return Task.from_row(transitions.cancel(connection, now, task, actor))
+            return cancel_task(connection, task, actor)
 
     def retry(self, scope: Scope, task_id: UUID, actor: Actor) -> Submitted:
         """Submit a task that ended without a file again, in its owner's name, as a new task.
@@ -73,25 +72,12 @@ class Interventions:
             NotNow, BadNotificationTarget: as for any new task of the owner.
         """
         task = self.get(scope, task_id)
-        if task.status in (*LIVE, TaskStatus.SUCCESS):
-            raise TaskConflict(
-                f"Only an ended export without a file can be retried: {task.status}."
-            )
+        refuse_unless_retryable(task)
         # Not in a transaction: names of hosts are looked up.
         notify = self._check_targets(task.tenant_id, task.notify or {}, None)
         new = NewTask.retry_of(task, max_attempts=task.max_attempts, notify=notify)
         with write_transaction(self._engine) as connection:
-            submitted = submit(connection, task.owner, new, self._limits)
-            if not submitted.deduplicated:
-                audit(
-                    connection,
-                    database_now(connection),
-                    "retry",
-                    task.identity,
-                    actor=actor,
-                    detail={"task": str(submitted.task.id)},
-                )
-            return submitted
+            return submit_retry(connection, task.owner, task, new, actor, self._limits)
 
 
 def _load(connection: Connection, scope: Scope, task_id: UUID, *, for_update: bool = False) -> Task:

@@ -24,7 +24,11 @@ from waybill.infra.db.schema import schema_of
 from waybill.infra.db.tables import ENDED_WITHOUT_FILE, export_task, in_status
 from waybill.infra.failpoints import failpoint
 from waybill.infra.tasks.audit import Actor, audit
-from waybill.infra.tasks.lifecycle import transitions
+from waybill.infra.tasks.lifecycle.cancel_retry import (
+    cancel_task,
+    refuse_unless_retryable,
+    submit_retry,
+)
 from waybill.infra.tasks.lifecycle.deletion import delete_tasks
 from waybill.infra.tasks.lifecycle.objects import release_object
 from waybill.infra.tasks.lifecycle.submission import Submitted, reusable, submit
@@ -180,12 +184,7 @@ class TaskRequests:
         """
         with write_transaction(self._engine) as connection:
             task = load(connection, user, task_id, for_update=True)
-            if task.status == TaskStatus.CANCELLED or task.cancel_requested_at:
-                return task
-            if task.status not in LIVE:
-                raise TaskConflict(f"The export has ended: {task.status}.")
-            now = database_now(connection)
-            return Task.from_row(transitions.cancel(connection, now, task, Actor.user(user)))
+            return cancel_task(connection, task, Actor.user(user))
 
     def retry(
         self,
@@ -206,26 +205,12 @@ class TaskRequests:
             NotNow: as for any new task.
         """
         task = self.get(user, task_id)
-        if task.status in (*LIVE, TaskStatus.SUCCESS):
-            raise TaskConflict(
-                f"Only an ended export without a file can be retried: {task.status}."
-            )
+        refuse_unless_retryable(task)
         new = NewTask.retry_of(
             task, max_attempts=max_attempts, notify=notify, single_flight=single_flight
         )
         with write_transaction(self._engine) as connection:
-            submitted = submit(connection, user, new, self._limits)
-            if not submitted.deduplicated:
-                # Repeating the call makes neither a task nor an entry.
-                audit(
-                    connection,
-                    database_now(connection),
-                    "retry",
-                    task.identity,
-                    actor=Actor.user(user),
-                    detail={"task": str(submitted.task.id)},
-                )
-            return submitted
+            return submit_retry(connection, user, task, new, Actor.user(user), self._limits)
 
     def delete(self, user: Principal, task_id: UUID) -> None:
         """Delete an ended task. The sweeper removes its file when no other task shares it.
