@@ -34,19 +34,13 @@ if TYPE_CHECKING:
     from waybill.infra.notifications.rules import NotificationRules
     from waybill.infra.schedules.runs import Prepare
     from waybill.infra.services import Services
-    from waybill.infra.sessions.revocations import Revocations
     from waybill.infra.sources import Sources
-    from waybill.infra.tasks.audit_chain import AuditChain
     from waybill.infra.tasks.dead_letters import DeadLetters
     from waybill.infra.tasks.lifecycle.interventions import Interventions
-    from waybill.infra.tasks.queries.admin import AdminQueries
-    from waybill.infra.tasks.workers import Workers
     from waybill.infra.worker.attempt import WorkerDependencies
     from waybill.infra.worker.relay import Relay
     from waybill.infra.worker.service import WorkerService
     from waybill.storage.store import ObjectStore, Owner
-
-Queues = tuple[str, ...]
 
 log = logging.getLogger(__name__)
 
@@ -252,34 +246,6 @@ class Stack:
         )
 
     @cached_property
-    def admin_queries(self) -> AdminQueries:
-        """What admins and operators read."""
-        from waybill.infra.tasks.queries.admin import AdminQueries
-
-        return AdminQueries(self.engine)
-
-    @cached_property
-    def workers(self) -> Workers:
-        """The heartbeats of workers in the task tables."""
-        from waybill.infra.tasks.workers import Workers
-
-        return Workers(self.engine)
-
-    @cached_property
-    def audit_chain(self) -> AuditChain:
-        """The checkpoints of the audit log."""
-        from waybill.infra.tasks.audit_chain import AuditChain
-
-        return AuditChain(self.engine)
-
-    @cached_property
-    def revocations(self) -> Revocations:
-        """The revoked tokens in the task tables."""
-        from waybill.infra.sessions.revocations import Revocations
-
-        return Revocations(self.engine)
-
-    @cached_property
     def reconciler(self) -> Reconciler:
         """What compares bucket and task tables."""
         from waybill.infra.files.reconcile import Reconciler
@@ -340,7 +306,12 @@ class Stack:
         )
 
     def worker(
-        self, broker: Broker, relay: Relay, queues: Queues = (), prepare: Prepare | None = None
+        self,
+        broker: Broker,
+        relay: Relay,
+        *,
+        queues: tuple[str, ...] = (),
+        prepare: Prepare | None = None,
     ) -> WorkerService:
         """A worker for `queues` or all queues; with `prepare` it runs schedules, too."""
         from waybill.infra.worker.build import build_worker
@@ -351,7 +322,6 @@ class Stack:
             relay,
             engine=self.engine,
             dead_letters=self.dead_letters,
-            audit_chain=self.audit_chain,
             reconciler=self.reconciler,
             queues=queues or self.registry.queues,
             prepare=prepare,

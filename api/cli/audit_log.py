@@ -10,6 +10,7 @@ import typer
 from waybill.api.cli.console import JsonFlag, emit, help_without_command
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
+from waybill.infra.tasks.audit_chain import AuditChain
 
 app = typer.Typer(
     help="Verify that nobody has rewritten the audit log.",
@@ -31,7 +32,7 @@ def verify_audit_log(
     """Compute all checkpoints again, and compare them."""
     with Stack(load()) as stack:
         stack.check_database(tables=True)
-        found = stack.audit_chain.verify(head=head)
+        found = AuditChain(stack.engine).verify(head=head)
     emit(
         asdict(found),
         f"{found.entries:,} entries in {found.checkpoints:,} checkpoints are unchanged, and"

@@ -196,7 +196,7 @@ async def _run_worker(stack: Stack, queues: tuple[str, ...]) -> None:
     broker = stack.broker()
     try:
         prepare = prepare_of(stack.services())
-        service = stack.worker(broker, stack.relay(broker), queues, prepare=prepare)
+        service = stack.worker(broker, stack.relay(broker), queues=queues, prepare=prepare)
         await service.run(stop)
     finally:
         await broker.close()

@@ -11,7 +11,7 @@ import typer
 from waybill.api.cli.console import JsonFlag, emit, help_without_command
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
-from waybill.infra.sessions.revocations import subject_of
+from waybill.infra.sessions.revocations import Revocations, subject_of
 from waybill.infra.tasks.audit import Actor
 
 app = typer.Typer(
@@ -37,7 +37,7 @@ def revoke_sessions(
     subject = subject_of(user, tenant, token_id, everybody=everybody)
     with Stack(load()) as stack:
         stack.check_database(tables=True)
-        made = stack.revocations.revoke(subject, Actor.command_line(getpass.getuser()))
+        made = Revocations(stack.engine).revoke(subject, Actor.command_line(getpass.getuser()))
     until = made.at.isoformat(timespec="seconds")
     emit(
         {**asdict(made.subject), "at": made.at, "expires_at": made.expires_at},

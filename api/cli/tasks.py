@@ -15,6 +15,7 @@ from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
 from waybill.infra.tasks.audit import Actor
 from waybill.infra.tasks.model import Task
+from waybill.infra.tasks.queries.admin import AdminQueries
 from waybill.infra.tasks.queries.scope import ALL_TENANTS
 from waybill.infra.tasks.states import TaskStatus
 
@@ -41,7 +42,7 @@ def list_tasks(
     """List tasks, newest first."""
     with Stack(load()) as stack:
         stack.check_database(tables=True)
-        found = stack.admin_queries.tasks(
+        found = AdminQueries(stack.engine).tasks(
             ALL_TENANTS, statuses=status or (), tenant=tenant, task_type=task_type, limit=limit
         )
     text = "\n".join(_line(task) for task in found) or "No tasks."
@@ -54,7 +55,7 @@ def show_task(task_id: Annotated[UUID, typer.Argument()], as_json: JsonFlag = Fa
     with Stack(load()) as stack:
         stack.check_database(tables=True)
         task = stack.interventions.get(ALL_TENANTS, task_id)
-        history = stack.admin_queries.audit(ALL_TENANTS, task_id=task_id, limit=1000)[::-1]
+        history = AdminQueries(stack.engine).audit(ALL_TENANTS, task_id=task_id, limit=1000)[::-1]
     fields = _fields(task)
     lines = [f"{name:<20} {one_line(value)}" for name, value in fields.items() if value is not None]
     lines += [

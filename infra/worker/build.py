@@ -10,6 +10,7 @@ from waybill.infra.broker.memory import MemoryBroker
 from waybill.infra.files.background import BackgroundReconcile
 from waybill.infra.notifications.delivery import build_deliverer
 from waybill.infra.schedules.build import build_runs, link_tokens
+from waybill.infra.tasks.audit_chain import AuditChain
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.outages import TaskOutages
 from waybill.infra.tasks.lifecycle.pruning import Pruning
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from waybill.infra.broker.port import Broker
     from waybill.infra.files.reconcile import Reconciler
     from waybill.infra.schedules.runs import Prepare
-    from waybill.infra.tasks.audit_chain import AuditChain
     from waybill.infra.tasks.dead_letters import DeadLetters
     from waybill.infra.worker.attempt import WorkerDependencies
     from waybill.infra.worker.relay import Relay
@@ -38,7 +38,6 @@ def build_worker(
     *,
     engine: Engine,
     dead_letters: DeadLetters,
-    audit_chain: AuditChain,
     reconciler: Reconciler,
     queues: Sequence[str],
     prepare: Prepare | None = None,
@@ -64,7 +63,7 @@ def build_worker(
             keep_tasks=settings.task_retention,
             keep_notices=settings.notification_retention,
         ),
-        audit_chain=audit_chain,
+        audit_chain=AuditChain(engine),
         audit_archiver=build_archiver(settings, engine, store),
         reconcile=BackgroundReconcile(reconciler, retention=settings.retention),
     )

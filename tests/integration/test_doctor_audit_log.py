@@ -11,7 +11,7 @@ from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
 from waybill.infra.db.engine import database_now, write_transaction
 from waybill.infra.tasks.audit import Actor, audit
-from waybill.infra.tasks.audit_chain import AuditLogChanged
+from waybill.infra.tasks.audit_chain import AuditChain, AuditLogChanged
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_r41_doctor_verifies_the_log_and_names_a_missing_trigger(stack: Stack):
     with write_transaction(stack.engine) as connection:
         task = {"id": None, "tenant_id": "acme", "fence": None}
         audit(connection, database_now(connection), "tested", task, actor=Actor.command_line("ann"))
-    assert stack.audit_chain.extend() is not None
+    assert AuditChain(stack.engine).extend() is not None
 
     assert check_audit_log(stack) == (
         "1 entries of 1 checkpoints are unchanged; who may write the file may rewrite it"

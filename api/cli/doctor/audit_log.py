@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from waybill.infra.bootstrap import Stack
-from waybill.infra.tasks.audit_chain import AuditLogChanged
+from waybill.infra.tasks.audit_chain import AuditChain, AuditLogChanged
 
 #: Checkpoints of the last day; `waybill audit-log verify` checks all of them.
 _NEWEST = 24
@@ -12,14 +12,15 @@ _NEWEST = 24
 def check_audit_log(stack: Stack) -> str:
     """Its triggers, the rights of this account, and its newest checkpoints."""
     stack.check_database()
-    protection = stack.audit_chain.protection()
+    chain = AuditChain(stack.engine)
+    protection = chain.protection()
     if protection is None:
         return "not made yet"
     if protection.missing:
         raise AuditLogChanged(
             f"Triggers of the audit log are missing or disabled: {', '.join(protection.missing)}."
         )
-    found = stack.audit_chain.verify(newest=_NEWEST)
+    found = chain.verify(newest=_NEWEST)
     rights = "this account may only add to it"
     if protection.may_rewrite:
         rights = "this account may rewrite it: give processes one that may only add to it"

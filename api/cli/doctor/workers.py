@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from waybill.exporter.errors import WaybillError
 from waybill.infra.bootstrap import Stack
+from waybill.infra.tasks.workers import Workers
 
 
 class NoWorker(WaybillError):
@@ -15,7 +16,8 @@ class NoWorker(WaybillError):
 def check_workers(stack: Stack) -> str:
     """The living workers; an error where exports wait in a queue that none of them takes."""
     stack.check_database(tables=True)
-    queues = stack.workers.by_queue(stack.registry.queues)
+    workers = Workers(stack.engine)
+    queues = workers.by_queue(stack.registry.queues)
     alone = [item for item in queues if not item.workers]
     if waiting := [item for item in alone if item.waiting]:
         found = "; ".join(
@@ -26,7 +28,7 @@ def check_workers(stack: Stack) -> str:
         raise NoWorker(
             f"No worker takes exports from {found}. Start one: waybill worker --queue NAME."
         )
-    living = len(stack.workers.all(alive_only=True))
+    living = len(workers.all(alive_only=True))
     if not alone:
         return f"{living} alive, every queue has one"
     names = ", ".join(item.queue for item in alone)
