@@ -1,9 +1,10 @@
-"""The broker of the soak: three nodes behind one address, which leads to a node that answers."""
+"""The broker of the soak: three nodes, each behind an address of its own, and one URL for all."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.amqp_probe import publish_bytes
@@ -12,28 +13,29 @@ from tests.support.servers.rabbitmq_cluster import RabbitCluster
 from tests.support.servers.tcp_proxy import TcpProxy
 from waybill.infra.broker.rabbitmq.topology import Names
 
+#: A node that goes on after the others gave it up may pause itself for minutes. Then: restart.
+_READY_SECONDS = 120.0
+
 
 class Broker:
     """A cluster. At most one of its nodes is away at a time, so that two of three go on."""
 
-    def __init__(self, folder: Path, way: TcpProxy) -> None:
-        self._cluster = RabbitCluster(folder)
-        self._way = way
+    def __init__(self, folder: Path, ways: Sequence[TcpProxy]) -> None:
+        """With as many nodes as there are `ways` to them."""
+        self._cluster = RabbitCluster(folder, size=len(ways))
         self._cluster.start()
-        self._lead_to(self._cluster.nodes[0])
-
-    @property
-    def url(self) -> str:
-        """The address of the whole cluster."""
-        return self._cluster.nodes[0].url(port=self._way.port)
+        for way, node in zip(ways, self._cluster.nodes, strict=True):
+            way.lead_to(node.port)
+        #: The address of every node, in turn.
+        self.url = self._cluster.url(ports=[way.port for way in ways])
 
     def kill_one(self, chance: random.Random) -> None:
         """`kill -9` of a node."""
-        self._lose(chance).kill()
+        self._one(chance).kill()
 
     def freeze_one(self, chance: random.Random) -> None:
         """SIGSTOP of a node: its connections stay open, and nothing answers."""
-        self._lose(chance).sigstop()
+        self._one(chance).sigstop()
 
     def stop_all(self) -> None:
         """Stop every node, the last one as an operator would."""
@@ -48,21 +50,15 @@ class Broker:
             else:
                 node.launch()
         for node in self._cluster.nodes:
-            node.wait_until_ready()
+            node.wait_until_ready(_READY_SECONDS)
 
     def poison(self, body: bytes, queue: str, names: Names) -> None:
         """Publish what no version of Waybill has written."""
-        asyncio.run(publish_bytes(self.url, body, queue, names))
+        asyncio.run(publish_bytes(self._cluster.nodes[0].url(), body, queue, names))
 
     def close(self) -> None:
         """End every node."""
         self._cluster.close()
 
-    def _lose(self, chance: random.Random) -> RabbitServer:
-        """The node that goes now; the address leads to another one, as a balancer sees to."""
-        gone = chance.choice(self._cluster.nodes)
-        self._lead_to(next(node for node in self._cluster.nodes if node is not gone))
-        return gone
-
-    def _lead_to(self, node: RabbitServer) -> None:
-        self._way.lead_to(node.port)
+    def _one(self, chance: random.Random) -> RabbitServer:
+        return chance.choice(self._cluster.nodes)

@@ -23,6 +23,7 @@ from waybill.storage.embedded import EmbeddedS3
 LEASE_SECONDS = 10
 #: Sparse: what is not written takes no room.
 _DISK_BYTES = 12 * 2**30
+_BROKER_NODES = ("broker node 1", "broker node 2", "broker node 3")
 
 
 @dataclass
@@ -55,12 +56,13 @@ def open_installation() -> Iterator[Installation]:
             for name in ("database", "store")
         }
         # They lead nowhere until their servers are there.
-        ways = {name: stack.enter_context(TcpProxy(0)) for name in ("broker", "database", "source")}
+        names = (*_BROKER_NODES, "database", "source")
+        ways = {name: stack.enter_context(TcpProxy(0)) for name in names}
         # Ours, which no fault touches.
         own_way = stack.enter_context(TcpProxy(0))
         database = Database(disks["database"].folder, [own_way, ways["database"], ways["source"]])
         stack.callback(database.close)
-        broker = Broker(_folder(stack, "rabbitmq"), ways["broker"])
+        broker = Broker(_folder(stack, "rabbitmq"), [ways[name] for name in _BROKER_NODES])
         stack.callback(broker.close)
         home = disks["store"].folder / "home"
         s3 = stack.enter_context(EmbeddedS3(home))

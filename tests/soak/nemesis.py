@@ -45,10 +45,10 @@ Fault = Callable[[], None]
 
 @dataclass(frozen=True)
 class Kind:
-    """A fault, and how often it is chosen beside the others."""
+    """A fault, and how often it is in the deck."""
 
     inject: Fault
-    weight: float = 1.0
+    count: int = 2
 
 
 class Nemesis:
@@ -68,10 +68,10 @@ class Nemesis:
 
     def run(self) -> None:
         """Break and mend, in a thread of its own."""
-        names, kinds = list(self._kinds), list(self._kinds.values())
-        weights = [kind.weight for kind in kinds]
+        deck: list[str] = []
         while not self.is_over and not self._stop.wait(self._chance.uniform(*_PAUSE_SECONDS)):
-            (name,) = self._chance.choices(names, weights)
+            deck = deck or self._shuffled()
+            name = deck.pop()
             self.injected[name] += 1
             try:
                 self._kinds[name].inject()
@@ -86,6 +86,13 @@ class Nemesis:
     def stop(self) -> None:
         """Mend what is broken, and break nothing more."""
         self._stop.set()
+
+    def _shuffled(self) -> list[str]:
+        """Every fault, some several times: in half an hour each has had its turn."""
+        counts = {name: kind.count for name, kind in self._kinds.items()}
+        deck = list(Counter(counts).elements())
+        self._chance.shuffle(deck)
+        return deck
 
     def _all(self, installation: Installation) -> Iterator[tuple[str, Kind]]:
         yield from self._of_processes(installation)
@@ -109,10 +116,10 @@ class Nemesis:
         chance = self._chance
         for name, broken in (("killed", broker.kill_one), ("frozen", broker.freeze_one)):
             lose = partial(broken, chance)
-            yield f"broker node {name}", Kind(self._short(lose, broker.recover), 2)
-        yield "broker stopped", Kind(self._short(broker.stop_all, broker.recover), 0.5)
+            yield f"broker node {name}", Kind(self._short(lose, broker.recover), 4)
+        yield "broker stopped", Kind(self._short(broker.stop_all, broker.recover), 1)
         yield "database crashed", Kind(self._short(database.crash, database.start))
-        yield "database failed over", Kind(database.fail_over, 2)
+        yield "database failed over", Kind(database.fail_over, 4)
         yield "standby killed", Kind(self._short(database.lose_standby, database.start))
         yield "database restored from a dump", Kind(self._restored)
         yield "store killed", Kind(self._short(store.kill, store.start))
@@ -126,7 +133,7 @@ class Nemesis:
         for name, proxy in installation.proxies.items():
             for fault in (TcpProxy.reset, TcpProxy.blackhole, TcpProxy.refuse, _slow, _cut):
                 what = f"{name} link {fault.__name__.strip('_')}"
-                yield what, Kind(self._short(partial(fault, proxy), proxy.heal), 0.4)
+                yield what, Kind(self._short(partial(fault, proxy), proxy.heal), 1)
         for name in ("store", "source"):
             proxy = installation.proxies[name]
             yield f"{name} away for long", Kind(self._long(proxy.refuse, proxy.heal))

@@ -10,7 +10,7 @@ import httpx2
 
 from tests.support.fault_bench import Bench
 
-_PAUSE_SECONDS = (0.2, 0.8)
+_PAUSE_SECONDS = (0.5, 2.0)
 #: How long somebody waits for an answer before asking again.
 _PATIENCE_SECONDS = 5
 _CANCELS = 0.05

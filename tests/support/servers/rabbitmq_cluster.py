@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +75,15 @@ class RabbitCluster:
         for node in self.nodes[1:]:
             node.start()
 
-    def url(self, vhost: str = "/") -> str:
-        """The URL of `vhost` with the address of every node, in their order."""
-        first, *others = self.nodes
+    def url(self, vhost: str = "/", *, ports: Sequence[int] = ()) -> str:
+        """The URL of `vhost` with the address of every node, in their order.
+
+        `ports` are those of proxies that stand before the nodes.
+        """
+        first = self.nodes[0]
         login, _, path = first.url(vhost).partition(f"127.0.0.1:{first.port}")
-        addresses = ",".join(f"127.0.0.1:{node.port}" for node in (first, *others))
+        ports = ports or [node.port for node in self.nodes]
+        addresses = ",".join(f"127.0.0.1:{port}" for port in ports)
         return f"{login}{addresses}{path}"
 
     def management_url(self, node: RabbitServer) -> str:
