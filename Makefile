@@ -13,6 +13,9 @@ T ?= tests
 # two cores busy. In the order of their names, long files come first and many short ones last.
 N ?= 3
 AUDIT_SERVICE ?= pypi
+# Draws the diagrams of the documentation's site. One file of the package is all it takes.
+MERMAID := .site-tools/mermaid.min.js
+MERMAID_SHA256 := be0684e8d20bfc874df12c0f04927a5c482f57f2200eec54cca52a4583fd4040
 BIOME := tests/lint/node_modules/.bin/biome
 
 help: ## Show this help
@@ -104,10 +107,18 @@ audit: $(DEV_STAMP) ## Look both locks up for known vulnerabilities (AUDIT_SERVI
 sbom: $(DEV_STAMP) ## Write sbom.json: what requirements.lock installs, with hashes (CycloneDX)
 	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --output-format JSON --output-file sbom.json
 
-docs: $(DEV_STAMP) ## Write the generated pages and pictures
-	$(BIN)/python -m waybill.infra.config.table > docs/settings.md
-	$(BIN)/python -m waybill.api.explanations.document > docs/errors.md
+$(MERMAID):
+	@mkdir -p $(@D)
+	cd $(@D) && npm pack --silent mermaid@12.3.0 && echo "$(MERMAID_SHA256)  mermaid-12.3.0.tgz" | sha256sum --check --quiet
+	tar --extract --gzip --touch --file $(@D)/mermaid-12.3.0.tgz --directory $(@D) --strip-components 2 package/dist/mermaid.min.js
+	@rm $(@D)/mermaid-12.3.0.tgz
+
+docs: $(DEV_STAMP) ## Write the generated pages and pictures, and build the site into .site
+	$(BIN)/python -m tests.support.reference
 	$(BIN)/python -m tests.support.import_graph
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(MERMAID); else echo "No npm: diagrams are shown as their text"; fi
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "The site is .site/index.html"
 
 lock: ## Pin every dependency by version and hash, naming no index
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra server --extra postgresql --extra mysql --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml
