@@ -1,4 +1,4 @@
-"""Stop token: a request to end a running export, made from another thread."""
+"""Stop token: requests to a running export, made from another thread: to end, or to pause."""
 
 from __future__ import annotations
 
@@ -10,35 +10,67 @@ from waybill.exporter.errors import ExportStopped
 
 
 class StopToken:
-    """Carries one request to stop to the thread that exports. The first request wins."""
+    """Carries requests to the thread that exports. Of those to stop the first one wins."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._reason: ExportStopped | None = None
         self._interrupt: Callable[[], None] | None = None
+        #: Set while a pause is requested.
+        self._on_pause: Callable[[], object] | None = None
 
     def request(self, reason: ExportStopped) -> None:
-        """Ask to stop for `reason`, and interrupt a read that is blocking. Thread-safe."""
-        with self._lock:
+        """Ask to stop for `reason`, and interrupt a read that is blocking. Thread-safe.
+
+        An export that is paused stops as well.
+        """
+        with self._changed:
             if self._reason is not None:
                 return
             self._reason = reason
             interrupt = self._interrupt
+            self._changed.notify_all()
         if interrupt:
             interrupt()
 
+    def pause(self, on_pause: Callable[[], object]) -> None:
+        """Ask the export to wait at its next `check`, which calls `on_pause`. Thread-safe.
+
+        A read that blocks goes on, so the pause may come late, or not at all.
+        """
+        with self._changed:
+            self._on_pause = on_pause
+            self._changed.notify_all()
+
+    def resume(self) -> None:
+        """Withdraw `pause`: the export goes on. Thread-safe."""
+        with self._changed:
+            self._on_pause = None
+            self._changed.notify_all()
+
     def interrupt_with(self, interrupt: Callable[[], None] | None) -> None:
         """Set what `request` calls besides raising the flag, such as `RowStream.cancel`."""
-        with self._lock:
+        with self._changed:
             self._interrupt = interrupt
             requested = self._reason is not None
         if requested and interrupt:
             interrupt()
 
     def check(self) -> None:
-        """Raise the reason if a stop was requested."""
+        """Wait while a pause is requested, and raise the reason if a stop was."""
+        if self._on_pause is not None:
+            self._wait()
         if self._reason is not None:
             raise self._reason
+
+    def _wait(self) -> None:
+        called: Callable[[], object] | None = None
+        with self._changed:
+            while self._reason is None and (on_pause := self._on_pause) is not None:
+                if on_pause is not called:
+                    on_pause()
+                    called = on_pause
+                self._changed.wait()
 
     @contextmanager
     def around_reading(self) -> Iterator[None]:

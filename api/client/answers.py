@@ -79,6 +79,9 @@ class ExportTask(Answer):
     finished_at: datetime | None
     #: None unless a part of the installation is away.
     waiting: Waiting | None = None
+    #: Since when others pass it; None while it runs.
+    paused_since: datetime | None = None
+    pauses: int = 0
     #: Chosen columns, order, time zone and CSV options; None where the request left them out.
     columns: list[dict[str, Any]] | None = None
     sort: list[dict[str, Any]] | None = None

@@ -241,6 +241,11 @@ class TaskBody(BaseModel):
     waiting: Waiting | None = Field(
         description="What a `PENDING` task waits for while a part of the installation is away."
     )
+    paused_since: datetime | None = Field(
+        description="Since when a `PROCESSING` task is paused so that others of its queue pass; it "
+        "goes on by itself, where it stopped. Null while it runs."
+    )
+    pauses: int = Field(description="How often it was paused.")
     filename: str
     filename_pattern: str | None = Field(
         description="The name as it was asked for, with its placeholders; null if it is automatic."

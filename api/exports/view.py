@@ -66,6 +66,8 @@ def body_of(
         retry_count=task.retry_count,
         last_error=_last_error(task, language),
         waiting=_waiting(task),
+        paused_since=task.paused_since if task.status == TaskStatus.PROCESSING else None,
+        pauses=task.pauses,
         filename=task.filename,
         filename_pattern=task.filename_pattern or None,
         size_bytes=task.size_bytes,
@@ -184,9 +186,11 @@ def _eta_seconds(task: Task) -> int | None:
     At the start the estimate counts, and the more rows are done, the more their pace: the first
     rows come late, after the count and the first bytes of the database, so their pace alone would
     be far too slow. A second attempt starts again at row 0 but keeps `started_at`, so the result
-    would be far too long, and there is none.
+    would be far too long, and there is none. Nobody knows when a paused export goes on.
     """
     if task.status != TaskStatus.PROCESSING or task.attempt != 1 or task.started_at is None:
+        return None
+    if task.paused_since is not None:
         return None
     elapsed = (task.updated_at - task.started_at).total_seconds()
     estimated = task.predicted_seconds

@@ -39,6 +39,8 @@ _TASK = {
     "retry_count": 0,
     "last_error": None,
     "waiting": None,
+    "paused_since": None,
+    "pauses": 0,
     "filename": "orders-2026-03-01-Lisbon.xlsx",
     "filename_pattern": None,
     "csv": None,

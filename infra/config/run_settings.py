@@ -46,6 +46,20 @@ class RunSettings(BaseModel):
         description="Exports that one worker runs at once, for each queue, if WAYBILL_MEMORY has "
         "room for them.",
     )
+    slice: Seconds = Field(
+        timedelta(seconds=60),
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="Seconds that an export runs before it is paused, if others of its queue wait; "
+        "it goes on after as long, or when none waits. 0: an export is never paused.",
+    )
+    max_paused: int = Field(
+        4,
+        ge=0,
+        le=64,
+        description="Exports that one worker keeps paused at most, if WAYBILL_MEMORY has room for "
+        "them.",
+    )
     memory: MemoryText = Field(
         "80%",
         description="Memory budget of one process for itself and all its exports: `512MiB`, "

@@ -79,6 +79,7 @@ class TaskHistory:
                 _task.started_at,
                 _task.finished_at,
                 _task.attempt,
+                _task.pauses,
                 _task.planned_rows,
                 _task.params,
                 _task.options,
@@ -131,8 +132,9 @@ class TaskHistory:
 
 
 def _past(row: sa.RowMapping) -> PastExport:
-    # Durations are only meaningful for first attempts of tasks that ran themselves.
-    timed = row["attempt"] == 1 and row["started_at"] is not None
+    # Durations are only meaningful for first attempts of tasks that ran themselves, and were not
+    # paused.
+    timed = row["attempt"] == 1 and row["pauses"] == 0 and row["started_at"] is not None
     return PastExport(
         rows=row["rows_written"],
         size_bytes=row["size_bytes"],

@@ -102,6 +102,10 @@ class Task:
     attributes: dict[str, Any] | None = None
     #: The name as it was asked for: empty for an automatic one, None if that is not on record.
     filename_pattern: str | None = None
+    #: Set while its export is paused to let others pass.
+    paused_since: datetime | None = None
+    #: How often it was.
+    pauses: int = 0
 
     @property
     def owner(self) -> Principal:
@@ -211,6 +215,8 @@ class TaskProgress:
     rows_total: int | None
     bytes_uploaded: int
     snapshot_at: datetime | None
+    #: It lets others pass, and gets no further meanwhile.
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,6 +28,7 @@ from waybill.exporter.errors import (
 from waybill.exporter.ports import RowStream, Sink
 from waybill.exporter.run import ExportProgress, ExportResult, run_export
 from waybill.exporter.stop import StopToken
+from waybill.infra.broker.concurrency import wait_for_event
 from waybill.infra.config.settings import Settings
 from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.model import estimate_bytes
@@ -70,6 +74,8 @@ class Attempt:
     progress: ExportProgress = field(default_factory=ExportProgress)
     _upload: Upload | None = None
     _prediction: Prediction | None = None
+    #: When it stepped aside, by the monotonic clock; None while it runs.
+    _paused_at: float | None = None
 
     async def run(self) -> FailureDecision | None:
         """Export, and record the end. Never raises for a failed export.
@@ -98,6 +104,35 @@ class Attempt:
             with suppress(asyncio.CancelledError):
                 await heartbeat
         return None
+
+    async def hold(self, within: timedelta) -> bool:
+        """Stop the export between two blocks; False, and no stop, if none ends `within`.
+
+        Its snapshot, its lease and its memory stay. `release_hold` or `go_on` lets it go on.
+        """
+        reached = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self.stop.pause(partial(loop.call_soon_threadsafe, reached.set))
+        await wait_for_event(reached, within.total_seconds())
+        if not reached.is_set():
+            self.stop.resume()
+        return reached.is_set()
+
+    def release_hold(self) -> None:
+        """Let an export go on that was held, and has not stepped aside."""
+        self.stop.resume()
+
+    async def step_aside(self) -> None:
+        """Record that the export is held for as long as others run."""
+        self._paused_at = time.monotonic()
+        await self._record(lambda: self.dependencies.runs.step_aside(self.claim))
+
+    async def go_on(self) -> None:
+        """Let an export go on that stepped aside."""
+        paused_for = timedelta(seconds=time.monotonic() - (self._paused_at or time.monotonic()))
+        self._paused_at = None
+        self.stop.resume()
+        await self._record(lambda: self.dependencies.runs.go_on(self.claim, paused_for))
 
     async def _export_in_a_thread(self) -> Finished:
         """The event loop's own threads are few, and heartbeats need them: exports that took them
@@ -260,11 +295,11 @@ class Attempt:
         )
 
     async def _record(self, write: Callable[[], object]) -> None:
-        """Write the end to the database. During an outage, the end of the lease replaces it."""
+        """Write to the database. In an outage a heartbeat, or the end of the lease, replaces it."""
         try:
             await asyncio.to_thread(write)
         except SQLAlchemyError:
-            log.warning("an attempt's end is left to its lease", extra=self._identity)
+            log.warning("a change of an attempt is left to its lease", extra=self._identity)
 
     def _keep_alive(self) -> KeepAlive:
         settings = self.dependencies.settings
@@ -291,6 +326,7 @@ class Attempt:
             rows_total=self.progress.rows_total,
             bytes_uploaded=self._upload.bytes_uploaded if self._upload else 0,
             snapshot_at=self.progress.snapshot_at,
+            paused=self._paused_at is not None,
         )
 
     @property

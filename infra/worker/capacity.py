@@ -2,7 +2,7 @@
 
 The concurrency of a queue is an upper bound. Below it the memory of the process, which all its
 exports share, limits how many there are. What finds no room is not claimed, so that another worker
-can take it.
+can take it. A paused export runs no more, but it keeps its memory.
 """
 
 from __future__ import annotations
@@ -15,44 +15,64 @@ from collections.abc import Sequence
 class Capacity:
     """Counts the claims that a worker holds. Use it from its event loop."""
 
-    def __init__(self, queues: Sequence[str], concurrency: int, exports_at_once: int) -> None:
-        """`exports_at_once` is for all `queues` together, and at least 1."""
+    def __init__(
+        self, queues: Sequence[str], concurrency: int, exports_at_once: int, *, max_paused: int = 0
+    ) -> None:
+        """`exports_at_once` is what memory has room for, of all `queues` together.
+
+        Of them at most `max_paused` are paused.
+        """
         self._queues = list(queues)
         self._concurrency = concurrency
-        self.exports_at_once = max(1, min(exports_at_once, concurrency * max(1, len(queues))))
-        self._held: Counter[str] = Counter()
+        self._max_paused = max_paused
+        #: Exports in memory: those that run, and those that are paused.
+        self._most = max(1, exports_at_once)
+        self.exports_at_once = min(self._most, concurrency * max(1, len(queues)))
+        self._running: Counter[str] = Counter()
+        self._paused: Counter[str] = Counter()
         #: Set while no claim is held, and while there is room for one more.
         self.idle, self.room = asyncio.Event(), asyncio.Event()
-        self._notify()
+        self._change("", running=0)
 
     @property
     def is_idle(self) -> bool:
-        """Whether no claim is held."""
-        return not self._held.total()
+        """Whether no claim is held, not even by a paused export."""
+        return not self._held
 
     @property
     def is_full(self) -> bool:
         """Whether memory has no room for one more export."""
-        return self._held.total() >= self.exports_at_once
+        return self.running >= self.exports_at_once or self._held >= self._most
 
     @property
     def running(self) -> int:
-        """The number of claims that are held."""
-        return self._held.total()
+        """The number of exports that run; those that are paused do not."""
+        return self._running.total()
+
+    @property
+    def may_pause(self) -> bool:
+        """Whether one more export may be paused, and memory has room for another in its place."""
+        return self._paused.total() < self._max_paused and self._held < self._most
 
     def is_full_for(self, queue: str) -> bool:
         """Whether one more export of `queue` would be one too many there."""
-        return self._held[queue] >= self._concurrency
+        return self._running[queue] >= self._concurrency
 
     def take(self, queue: str) -> None:
         """Count a claim."""
-        self._held[queue] += 1
-        self._notify()
+        self._change(queue, running=1)
 
-    def release(self, queue: str) -> None:
-        """Count the end of a claim."""
-        self._held[queue] -= 1
-        self._notify()
+    def release(self, queue: str, *, paused: bool = False) -> None:
+        """Count the end of a claim, of an export that runs or is `paused`."""
+        self._change(queue, running=0 if paused else -1, paused=-1 if paused else 0)
+
+    def pause(self, queue: str) -> None:
+        """Count a running export as paused."""
+        self._change(queue, running=-1, paused=1)
+
+    def resume(self, queue: str) -> None:
+        """Count a paused export as running."""
+        self._change(queue, running=1, paused=-1)
 
     def after(self, queue: str) -> Sequence[str]:
         """The queues that the place of an ended export of `queue` may go to, the first one first.
@@ -65,7 +85,13 @@ class Capacity:
         first = self._queues.index(queue) + 1
         return self._queues[first:] + self._queues[:first]
 
-    def _notify(self) -> None:
+    @property
+    def _held(self) -> int:
+        return self.running + self._paused.total()
+
+    def _change(self, queue: str, *, running: int, paused: int = 0) -> None:
+        self._running[queue] += running
+        self._paused[queue] += paused
         for event, holds in ((self.idle, self.is_idle), (self.room, not self.is_full)):
             if holds:
                 event.set()

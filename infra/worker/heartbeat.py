@@ -48,7 +48,7 @@ class KeepAlive:
         while True:
             await asyncio.sleep(interval)
             now, progress = time.monotonic(), self.read()
-            if progress != last:
+            if progress != last or progress.paused:
                 last, moved = progress, now
             elif now - moved > self.stall.total_seconds():
                 await self.on_stall()

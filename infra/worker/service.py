@@ -8,25 +8,20 @@ import os
 import secrets
 import socket
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-
-from sqlalchemy.exc import SQLAlchemyError
 
 import waybill
 from waybill.exporter.formats.registry import load_encoders
-from waybill.infra.broker.concurrency import wait_for_event
-from waybill.infra.broker.port import Broker, Handler, TryLater, WakeUp, Work
+from waybill.infra.broker.port import Broker, Handler, WakeUp, Work
 from waybill.infra.broker.shared_limit import SharedLimit
-from waybill.infra.failpoints import failpoint
 from waybill.infra.notifications.delivery import Deliverer
 from waybill.infra.tasks.dead_letters import DeadLetters
 from waybill.infra.tasks.lifecycle.outages import TaskOutages
-from waybill.infra.tasks.lifecycle.scheduler import RunsAlone
-from waybill.infra.tasks.model import Claim
 from waybill.infra.tasks.workers import Heartbeat, Workers
-from waybill.infra.worker.attempt import Attempt, WorkerDependencies
+from waybill.infra.worker.attempt import WorkerDependencies
 from waybill.infra.worker.capacity import Capacity
+from waybill.infra.worker.claims import Claims
 from waybill.infra.worker.failures import FailureDecision
 from waybill.infra.worker.neighbours import Neighbours
 from waybill.infra.worker.outages import ClockWrong, Outages
@@ -34,14 +29,12 @@ from waybill.infra.worker.probes import probes_of
 from waybill.infra.worker.registration import WorkerRegistration
 from waybill.infra.worker.relay import Relay
 from waybill.infra.worker.schedule_loop import ScheduleLoop
+from waybill.infra.worker.slots import Slots
 from waybill.infra.worker.stops import WorkerStopping
 from waybill.infra.worker.sweeper import Sweeper
 from waybill.infra.worker.worker_locks import worker_lock
 
 log = logging.getLogger(__name__)
-
-#: Between two tries to claim while the database is away.
-_CLAIM_PAUSE_SECONDS = 1.0
 
 
 def worker_name() -> str:
@@ -78,19 +71,25 @@ class WorkerService:
         self._concurrency = dependencies.settings.concurrency
         self._grace = dependencies.settings.shutdown_grace
         self._name = worker_name()
-        self._running: set[Attempt] = set()
         self._leave = asyncio.Event()
-        self._grace_is_over = False
         self._outages = Outages(
             probes_of(dependencies.store, dependencies.sources, dependencies.installation),
             outages,
             queues,
             self._name,
         )
-        #: Held for one claim at a time, and for as long as a task runs that has to run alone.
-        self._claiming = asyncio.Lock()
-        budget = dependencies.settings.memory_budget
-        self._capacity = Capacity(queues, self._concurrency, budget.exports_at_once)
+        self._capacity = Capacity(
+            queues,
+            self._concurrency,
+            dependencies.settings.memory_budget.exports_at_once,
+            max_paused=dependencies.settings.max_paused,
+        )
+        self._claims = Claims(
+            dependencies.scheduler, self._capacity, self._outages, self._leave, self._name
+        )
+        self._slots = Slots(
+            dependencies, self._claims, self._capacity, self._leave, self._after_attempt
+        )
         self._registration = WorkerRegistration(workers, self._state)
         self._ill: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -155,7 +154,9 @@ class WorkerService:
             # Every consumer stops taking messages now, and waits for its own exports.
             leave.set()
             grace = asyncio.create_task(self._stop_after_grace())
-            await asyncio.gather(*consumers, return_exceptions=True)
+            paused = asyncio.create_task(self._slots.end_paused())
+            await asyncio.gather(paused, *consumers, return_exceptions=True)
+            await self._slots.end_all()
             ended = [task for task in (*helpers, *consumers) if task.done()]
             for task in (grace, *helpers):
                 task.cancel()
@@ -179,33 +180,16 @@ class WorkerService:
         """A wake-up says that `queue` has work, and not which task is next."""
 
         async def claim(wake_up: WakeUp) -> Work | None:
-            claim = await self._claim_with_retries(queue, wake_up)
-            return partial(self._work, claim) if claim else None
+            claim = await self._claims.claim(queue, wake_up)
+            return partial(self._slots.work, claim) if claim else None
 
         return claim
 
-    async def _work(self, claim: Claim) -> None:
-        """Run this export, and then each further one of its queue that may begin now.
-
-        The end of an export lets another one of its owner begin, whose own wake-up may have
-        been used up while a cap held it back.
-        """
-        following: Claim | None = claim
-        while following is not None:
-            attempt = Attempt(self._dependencies, following)
-            if self._grace_is_over:
-                attempt.stop.request(WorkerStopping())
-            self._running.add(attempt)
-            try:
-                failure = await attempt.run()
-            finally:
-                self._running.discard(attempt)
-                self._end_claim(following)
-                # A failed attempt or a release has put a wake-up into the outbox.
-                self._relay.wake()
-            if failure is not None:
-                await self._report(failure)
-            following = await self._next(following)
+    async def _after_attempt(self, failure: FailureDecision | None) -> None:
+        # A failed attempt or a release has put a wake-up into the outbox.
+        self._relay.wake()
+        if failure is not None:
+            await self._report(failure)
 
     async def _report(self, failure: FailureDecision) -> None:
         try:
@@ -222,69 +206,6 @@ class WorkerService:
         """Ends with an error when this worker is of no use any more."""
         await self._ill
 
-    async def _next(self, ended: Claim) -> Claim | None:
-        try:
-            await asyncio.to_thread(self._dependencies.scheduler.wake_throttled_queues, ended.task)
-        except SQLAlchemyError:
-            log.warning("other queues are left to the sweeper", extra={"worker": self._name})
-        for queue in self._capacity.after(ended.task.queue):
-            if self._leave.is_set():
-                return None
-            with suppress(TryLater):
-                if claim := await self._claim_with_retries(queue):
-                    return claim
-        return None
-
-    async def _claim_with_retries(self, queue: str, hint: WakeUp | None = None) -> Claim | None:
-        """Claim a task, and wait out an outage: the message is not at fault.
-
-        One claim at a time. A task that has to run alone is claimed once nothing else runs, and
-        holds up further claims until `_end_claim`.
-        """
-        failpoint("w.before_claim")
-        await self._claiming.acquire()
-        claim = None
-        try:
-            claim = await self._claim_when_possible(queue, hint)
-        finally:
-            if claim is not None:
-                self._capacity.take(claim.task.queue)
-            if claim is None or not claim.task.run_alone:
-                self._claiming.release()
-        if claim is not None:
-            failpoint("w.after_claim")
-        return claim
-
-    async def _claim_when_possible(self, queue: str, hint: WakeUp | None) -> Claim | None:
-        scheduler, capacity = self._dependencies.scheduler, self._capacity
-        is_away = False
-        while True:
-            await self._outages.wait_until_over(self._leave)
-            if capacity.is_full_for(queue):
-                # The end of each of those looks for further ones of this queue.
-                return None
-            blocked = self._leave
-            try:
-                if not capacity.is_full:
-                    return await asyncio.to_thread(
-                        scheduler.claim_next, queue, self._name, hint, alone=capacity.is_idle
-                    )
-                blocked = capacity.room
-            except RunsAlone:
-                blocked = capacity.idle
-            except SQLAlchemyError:
-                if not is_away:
-                    log.warning("claims wait for the database", extra={"worker": self._name})
-                is_away = True
-            await wait_for_event(blocked, _CLAIM_PAUSE_SECONDS)
-            if self._leave.is_set():
-                raise TryLater
-
-    def _end_claim(self, claim: Claim) -> None:
-        self._capacity.release(claim.task.queue)
-        if claim.task.run_alone:
-            self._claiming.release()
-
     async def _record(self, body: bytes, queue: str, reason: str) -> None:
         """Record a dead letter for operators, and raise the alert once."""
         if await asyncio.to_thread(self._dead_letters.record, body, queue, reason):
@@ -292,14 +213,7 @@ class WorkerService:
 
     async def _stop_after_grace(self) -> None:
         await asyncio.sleep(self._grace.total_seconds())
-        self._grace_is_over = True
-        # Interrupting a read may take seconds: not in the event loop, which has leases to keep.
-        await asyncio.gather(
-            *(
-                asyncio.to_thread(attempt.stop.request, WorkerStopping())
-                for attempt in self._running
-            )
-        )
+        await self._slots.stop_all(WorkerStopping())
 
 
 async def _inside(context: AbstractAsyncContextManager[None], leave: asyncio.Event) -> None:

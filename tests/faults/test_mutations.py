@@ -40,8 +40,8 @@ from waybill.infra.sessions.denylist import Denylist
 from waybill.infra.tasks.lifecycle import runs
 from waybill.infra.tasks.queries.scope import Scope
 from waybill.infra.tasks.states import TaskStatus
+from waybill.infra.worker.claims import Claims
 from waybill.infra.worker.relay import Relay
-from waybill.infra.worker.service import WorkerService
 
 #: What a failing test raises: an assertion, or pytest's own "did not raise".
 RED = (AssertionError, pytest.fail.Exception)
@@ -123,10 +123,10 @@ async def test_a_relay_that_marks_what_nobody_confirmed_is_noticed(sqlite_engine
 async def test_a_claim_that_does_not_wait_for_its_database_is_noticed(
     outage_lab, database_proxy, monkeypatch
 ):
-    async def impatient(self, queue, hint=None):
-        return await asyncio.to_thread(self._dependencies.scheduler.claim_next, queue, self._name)
+    async def impatient(self, queue, hint):
+        return await asyncio.to_thread(self._scheduler.claim_next, queue, self._worker)
 
-    monkeypatch.setattr(WorkerService, "_claim_with_retries", impatient)
+    monkeypatch.setattr(Claims, "_claim_when_possible", impatient)
     # The task is lost for long; no need to wait for all of it.
     monkeypatch.setattr(lab, "eventually", partial(eventually, within_seconds=4))
     with pytest.raises(RED):

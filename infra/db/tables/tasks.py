@@ -84,6 +84,9 @@ export_task = sa.Table(
     sa.Column("waiting_since", UtcDateTime()),
     # Its last worker was lost or ran out of memory: no other export may run beside it.
     sa.Column("run_alone", sa.Boolean(), nullable=False, server_default=sa.false()),
+    # Its export is paused, so that others of its queue pass; and how often it was.
+    sa.Column("paused_since", UtcDateTime()),
+    sa.Column("pauses", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("cancel_requested_at", UtcDateTime()),
     sa.Column("rows_done", sa.BigInteger(), nullable=False, server_default="0"),
     sa.Column("rows_total", sa.BigInteger()),

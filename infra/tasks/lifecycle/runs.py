@@ -57,10 +57,16 @@ class TaskRuns:
     def heartbeat(self, claim: Claim, progress: TaskProgress) -> Pulse:
         """Renew the lease, record progress, and learn whether to go on."""
         shown = asdict(progress)
+        paused = shown.pop("paused")
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
             row = transitions.update_tasks(
-                connection, now, _held(claim), lease_expires_at=now + self._lease, **shown
+                connection,
+                now,
+                _held(claim),
+                lease_expires_at=now + self._lease,
+                paused_since=sa.func.coalesce(_task.paused_since, now) if paused else None,
+                **shown,
             ).one_or_none()
             if row is None:
                 return Pulse.LOST
@@ -68,6 +74,22 @@ class TaskRuns:
                 # Followers see the progress of their leader.
                 transitions.update_tasks(connection, now, followers_of(row["id"]), **shown).close()
         return Pulse.CANCELLED if row["cancel_requested_at"] else Pulse.ALIVE
+
+    def step_aside(self, claim: Claim) -> bool:
+        """Record that the export is paused while others of its queue run. It keeps its claim.
+
+        False when the claim is lost.
+        """
+        with write_transaction(self._engine) as connection:
+            return transitions.step_aside(
+                connection, database_now(connection), _held(claim), claim.worker
+            )
+
+    def go_on(self, claim: Claim, paused_for: timedelta) -> bool:
+        """Record that an export goes on that was `paused_for` so long; False as `step_aside`."""
+        with write_transaction(self._engine) as connection:
+            now = database_now(connection)
+            return transitions.go_on(connection, now, _held(claim), claim.worker, paused_for)
 
     def record_estimate(self, claim: Claim, predicted: Predicted) -> None:
         """Record the estimate made at the start, beside what the actual figures will be."""

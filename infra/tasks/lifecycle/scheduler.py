@@ -86,6 +86,10 @@ class FairScheduler:
             claim = self._claim(queue, worker, hint, alone)
         return claim
 
+    def is_awaited(self, queue: str) -> bool:
+        """Whether a task of `queue` waits that could be claimed now."""
+        return bool(self._in_order(queue, None, 1))
+
     def record_throttled(self, queue: str, hint: WakeUp | None = None) -> bool:
         """Note the tenants whose due tasks in `queue` a cap holds back; False without any."""
         with read_statement(self.engine) as connection:

@@ -1,4 +1,4 @@
-"""Guards against faults, F80 to F108 of the matrix in docs/reliability.md."""
+"""Guards against faults, F80 to F109 of the matrix in docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -119,6 +119,16 @@ FAULT_GUARDS = {
         f"{WORKER}.capacity.Capacity.is_full",
         property(always(False)),
         "unit/test_memory_budget.py::test_f106_all_queues_share_the_room_and_none_more_than_its_own",
+    ),
+    "f109 an export that steps aside": Mutation(
+        f"{WORKER}.slots.Slots._step_aside",
+        finds_nothing,
+        "faults/test_step_aside.py::test_f109_long_exports_take_turns",
+    ),
+    "f109 a pause that a stop ends": Mutation(
+        f"{WORKER}.slots.Slots.end_paused",
+        finds_nothing,
+        "faults/test_step_aside.py::test_f109_a_worker_that_ends_returns_a_paused_export_at_once",
     ),
     "f85 an end of silent transactions": Mutation(
         "waybill.infra.db.engine._end_silent_transactions",

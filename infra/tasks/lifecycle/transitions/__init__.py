@@ -41,9 +41,9 @@ lose       SUCCESS → EXPIRED                 who finds that the     none
                                              file is gone
 =========  ================================  =====================  ==========================
 
-Without a change of status: cancelling a PROCESSING task asks its worker to stop, and a follower
-whose leader ended without a file leads or runs alone (``lead``). A retry by a user submits a
-new task.
+Without a change of status: cancelling a PROCESSING task asks its worker to stop, a worker pauses an
+export so that others pass (``step_aside``, ``go_on``), and a follower whose leader ended without a
+file leads or runs alone (``lead``). A retry by a user submits a new task.
 
 Each move is one conditional UPDATE whose WHERE clause says what must still be true, so of two
 processes that try at once one changes nothing, whatever it believes. Its audit row, its wake-up
@@ -62,11 +62,13 @@ from waybill.infra.tasks.lifecycle.transitions.steps import (
     fail,
     finish,
     give_up,
+    go_on,
     join,
     lose,
     postpone,
     release,
     reuse,
+    step_aside,
     submit,
 )
 
@@ -79,6 +81,7 @@ __all__ = [
     "fail",
     "finish",
     "give_up",
+    "go_on",
     "is_due",
     "join",
     "lose",
@@ -86,6 +89,7 @@ __all__ = [
     "promote_follower",
     "release",
     "reuse",
+    "step_aside",
     "submit",
     "update_tasks",
 ]

@@ -83,6 +83,7 @@ def _claim_statement(which: sa.ColumnElement[bool], hinted: bool, alone: bool) -
         lease_owner=sa.bindparam("worker", type_=sa.Text()),
         lease_expires_at=sa.bindparam("lease_ends", type_=UtcDateTime()),
         next_attempt_at=None,
+        paused_since=None,
         started_at=sa.func.coalesce(_task.started_at, _NOW),
         rows_done=0,
         rows_total=None,

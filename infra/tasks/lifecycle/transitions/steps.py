@@ -37,7 +37,12 @@ from waybill.infra.tasks.states import TaskStatus
 
 _task = export_task.c
 
-_NO_LEASE: dict[str, Any] = {"claim_id": None, "lease_owner": None, "lease_expires_at": None}
+_NO_LEASE: dict[str, Any] = {
+    "claim_id": None,
+    "lease_owner": None,
+    "lease_expires_at": None,
+    "paused_since": None,
+}
 _NOT_WAITING: dict[str, Any] = {"waiting_for": None, "waiting_since": None}
 
 
@@ -109,6 +114,32 @@ def finish(
         return False
     mark_stored(connection, done.object_key)
     complete(connection, now, rows[0])
+    return True
+
+
+def step_aside(connection: Connection, now: datetime, held: Conditions, worker: str) -> bool:
+    """Mark a running task as paused, without a move: it stays claimed and PROCESSING.
+
+    False when the claim is lost.
+    """
+    row = update_tasks(
+        connection, now, held, paused_since=now, pauses=_task.pauses + 1
+    ).one_or_none()
+    if row is None:
+        return False
+    audit(connection, now, "step_aside", row, actor=Actor.worker(worker))
+    return True
+
+
+def go_on(
+    connection: Connection, now: datetime, held: Conditions, worker: str, paused_for: timedelta
+) -> bool:
+    """Undo the mark of `step_aside`; False when the claim is lost."""
+    row = update_tasks(connection, now, held, paused_since=None).one_or_none()
+    if row is None:
+        return False
+    detail = {"paused_seconds": round(paused_for.total_seconds())}
+    audit(connection, now, "go_on", row, actor=Actor.worker(worker), detail=detail)
     return True
 
 
