@@ -89,6 +89,9 @@ def _text(value: pl.Expr, kind: pl.DataType, zone: str, rare: set[str]) -> pl.Ex
             return value.dt.to_string("%Y-%m-%d")
         case pl.Binary():
             return value.bin.encode("base64")
+        case pl.String():
+            # A cast to the same type would copy long texts twice.
+            return value
     text = value.cast(pl.String)
     # "inf" and "-inf" are the only texts of a number that hold an "i".
     return text.str.replace("inf", "Infinity", literal=True) if _INFINITE in rare else text
