@@ -7,17 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.fleet import HUGE, Fleet, Load, Plan, alone, beside, busiest, capacity
 from tests.benchmarks.fleet_costs import Costs, from_bench
-from tests.benchmarks.simulate_fleet import (
-    HUGE,
-    Fleet,
-    Load,
-    Plan,
-    alone,
-    beside,
-    busiest,
-    capacity,
-)
 
 COSTS = Costs()
 LOAD = Load()
@@ -59,14 +50,14 @@ def test_a_queue_grows_beyond_the_capacity_and_not_below_it() -> None:
     assert beyond.unfinished > 10 * below.unfinished
 
 
-def test_a_file_in_all_slots_starves_small_ones_unless_it_has_a_queue_of_its_own() -> None:
+def test_a_file_in_all_slots_starves_small_ones_unless_it_gives_way() -> None:
     fleet = Fleet(4)
     load = Load(3e5)
-    shared, apart = (
-        beside(fleet, COSTS, load, Plan(shards=8, own_queue=own), 30) for own in (False, True)
-    )
-    assert shared.small == []
-    assert apart.small_at(0.95) < 10
+    plans = (Plan(8), Plan(8, slice_seconds=2.0), Plan(8, own_queue=True))
+    held, aside, apart = (beside(fleet, COSTS, load, plan, 30) for plan in plans)
+    assert held.small == []
+    assert aside.small_at(0.5) < 10
+    assert apart.small_at(0.5) < aside.small_at(0.5)
 
 
 def test_costs_come_from_a_bench(tmp_path: Path) -> None:
