@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlencode
@@ -24,6 +24,7 @@ from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.csv.profiles import PROFILES
 from waybill.exporter.formats.registry import FORMATS
+from waybill.infra.exports.dataset_columns import columns_seen
 from waybill.infra.services import Services
 
 _templates = Environment(
@@ -136,16 +137,18 @@ def task_centre_page(
         own_email=email if services.notification_rules.sends_mail else None,
         formats=FORMATS,
         csv_profiles=PROFILES,
+        file_timezone=services.settings.timezone,
     )
 
 
 def _texts_of(
     dataset: Dataset, fields: Sequence[Field], user: Principal, language: str
 ) -> dict[str, object]:
-    """What the list calls the dataset and its parameters, and what it may leave out as usual."""
+    """What the page calls the dataset, its columns and its parameters, and what is usual."""
     properties = dataset.params_schema(user, language).get("properties", {})
     return {
         "title": dataset.title_in(language),
+        "columns": [asdict(column) for column in columns_seen(dataset, user, language)],
         "params": {
             field.name: {
                 "label": field.label,

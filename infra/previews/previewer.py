@@ -54,7 +54,9 @@ class Previewer:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="preview")
 
     def read(self, dataset: Dataset, query: Query, layout: Layout, stop: StopToken) -> Preview:
-        """The first rows of `query`, which is limited already unless it is text.
+        """`PREVIEW_ROWS` of `query` and one more, which tells that there are more.
+
+        It is limited already unless it is text.
 
         Raises:
             PreviewTooSlow: the database took too long.
@@ -67,7 +69,7 @@ class Previewer:
             self._sources[dataset.reads],
             query,
             layout,
-            most=PREVIEW_ROWS,
+            most=PREVIEW_ROWS + 1,
             count=isinstance(query, sa.Select),
             stop=stop,
         )

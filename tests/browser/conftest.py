@@ -19,7 +19,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.browser.every_kind import every_kind, many_rows
+from tests.browser.every_kind import every_kind, many_rows, people
 from tests.support.living_worker import living_worker
 from tests.support.servers.task_api import TaskApi, running_api, sample_registry
 from waybill.api.session.cookie import SESSION_COOKIE
@@ -147,6 +147,7 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaskApi]:
     registry = sample_registry()
     registry.add(every_kind())
     registry.add(many_rows())
+    registry.add(people())
     with (
         running_api(f"sqlite:///{home}/tasks.db", home, registry=registry) as api,
         living_worker(api.engine, registry.queues),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, Field
 
 from waybill.exporter.datasets.dataset import Dataset
+from waybill.exporter.datasets.layout import Column
 
 
 class City(StrEnum):
@@ -66,3 +67,43 @@ def many_rows() -> Dataset:
         return pairs.where(sa.false()) if params.empty else pairs
 
     return Dataset("many_rows", build, params=ManyParams, roles={"forms"}, title="Many rows")
+
+
+def people() -> Dataset:
+    """A dataset with columns of each kind, one of them masked, and 60 rows."""
+
+    class PeopleParams(BaseModel):
+        city: str | None = Field(None, title="City")
+        slow: bool = Field(False, title="Slow")
+
+    def build(params: PeopleParams, user: object) -> sa.Select[Any]:
+        most = 10_000_000_000 if params.slow else 60
+        n = sa.select(sa.literal(1).label("n")).cte("n", recursive=True)
+        n = n.union_all(sa.select(n.c.n + 1).where(n.c.n < most))
+        city = sa.case((n.c.n % 2 == 0, "Rome"), else_="Oslo")
+        query = sa.select(
+            n.c.n.label("id"),
+            (sa.literal("Person ") + sa.cast(n.c.n, sa.String)).label("name"),
+            city.label("city"),
+            (n.c.n * 1000).label("salary"),
+            sa.literal(datetime(2026, 3, 1, 12, tzinfo=UTC)).label("joined"),
+        ).order_by(n.c.n.desc() if params.slow else n.c.n)
+        return query if params.city is None else query.where(city == params.city)
+
+    return Dataset(
+        "people",
+        build,
+        params=PeopleParams,
+        roles={"forms"},
+        title={"en": "People", "zh": "人员"},
+        columns={
+            "id": Column(label={"en": "Number", "zh": "编号"}),
+            "name": Column(
+                label={"en": "Name", "zh": "姓名"},
+                help={"en": "As registered.", "zh": "登记姓名。"},
+            ),
+            "city": Column(label={"en": "City", "zh": "城市"}),
+            "salary": Column(label={"en": "Salary", "zh": "薪资"}, mask="hide", roles={"payroll"}),
+            "joined": Column(label={"en": "Joined", "zh": "入职时间"}),
+        },
+    )

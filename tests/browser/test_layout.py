@@ -7,8 +7,9 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from tests.browser.boxes import boxes, meet
 from tests.browser.conftest import Visit
 from tests.browser.judge import findings
 from tests.browser.scenes import ROLES, every_state
@@ -16,20 +17,6 @@ from tests.support.servers.task_api import TaskApi, ask
 
 DESKTOP = {"viewport": {"width": 1366, "height": 850}}
 PHONE = {"viewport": {"width": 390, "height": 760}, "has_touch": True, "is_mobile": True}
-
-
-def boxes(page: Page, selector: str) -> list[dict[str, float]]:
-    found = [one.bounding_box() for one in page.locator(f"{selector} >> visible=true").all()]
-    return [dict(box) for box in found if box]
-
-
-def meet(one: dict[str, float], other: dict[str, float]) -> bool:
-    return (
-        one["x"] + 0.5 < other["x"] + other["width"]
-        and other["x"] + 0.5 < one["x"] + one["width"]
-        and one["y"] + 0.5 < other["y"] + other["height"]
-        and other["y"] + 0.5 < one["y"] + one["height"]
-    )
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])

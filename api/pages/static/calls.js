@@ -79,6 +79,7 @@ export const getTask = (id) => call("GET", `${TASKS}/${encodeURIComponent(id)}`,
 export const listPlaces = () => call("GET", `${TASKS}/queue`);
 export const signedLink = (id) => call("GET", `${TASKS}/${id}/download`, undefined, { headers: { Accept: "application/json" } });
 export const estimate = (request, signal) => call("POST", `${TASKS}/estimate`, request, { signal });
+export const preview = (dataset, body, signal) => call("POST", `/api/datasets/${encodeURIComponent(dataset)}/preview`, body, { signal });
 export const cancelTask = (id) => call("POST", `${TASKS}/${id}/cancel`);
 export const retryTask = (id) => call("POST", `${TASKS}/${id}/retry`);
 export const deleteTask = (id) => call("DELETE", `${TASKS}/${id}`);
@@ -91,7 +92,7 @@ export const readNotices = (upTo) => call("POST", "/api/notices/read", { up_to: 
 const SAVED = "/api/saved-exports";
 const SCHEDULES = "/api/schedules";
 export const listSaved = () => call("GET", `${SAVED}?limit=100`);
-export const getSaved = (id) => call("GET", `${SAVED}/${id}`);
+export const getSaved = (id) => call("GET", `${SAVED}/${encodeURIComponent(id)}`);
 export const saveExport = (body) => call("POST", SAVED, body);
 export const changeSaved = (id, body) => call("PATCH", `${SAVED}/${id}`, body);
 export const deleteSaved = (id) => call("DELETE", `${SAVED}/${id}`);
@@ -102,5 +103,6 @@ export const makeSchedule = (body) => call("POST", SCHEDULES, body);
 export const changeSchedule = (id, body) => call("PATCH", `${SCHEDULES}/${id}`, body);
 export const pauseSchedule = (id) => call("POST", `${SCHEDULES}/${id}/pause`);
 export const resumeSchedule = (id) => call("POST", `${SCHEDULES}/${id}/resume`);
+export const getSchedule = (id) => call("GET", `${SCHEDULES}/${encodeURIComponent(id)}`);
 export const deleteSchedule = (id) => call("DELETE", `${SCHEDULES}/${id}`);
 export const EVENTS_PATH = `${BASE}${TASKS}/events`;

@@ -10,6 +10,9 @@ const MOST_CHARS = 40;
 /** The title of a dataset; its name, if the reader may no longer export it. */
 export const datasetTitle = (name) => datasets[name]?.title ?? name;
 
+/** The columns of a dataset that the reader may choose: name, label, type, help, masked. */
+export const datasetColumns = (name) => datasets[name]?.columns ?? [];
+
 /** Label and value of each filter of `task` that is set; `onlyChanged` leaves out the defaults. */
 export function filtersOf(task, { onlyChanged = false } = {}) {
   const known = datasets[task.type]?.params ?? {};

@@ -33,6 +33,7 @@ export function wireEstimate(form) {
 
   function show(result) {
     panel.hidden = false;
+    form.dispatchEvent(new CustomEvent("estimated", { detail: result }));
     phrases(part("estimate-text"), partsOf(result));
     const better = result.better_format;
     part("estimate-better").hidden = !better;

@@ -63,6 +63,7 @@ function fieldAt(form, pointer) {
   const [, section, name] = pointer.split("/");
   if (section === "filename") return form.elements.filename;
   if (section === "csv") return form.elements.csv;
+  if (["columns", "sort", "timezone"].includes(section)) return form.querySelector("#choice");
   if (section !== "params") return null;
   return activeFields(form).find((field) => field.dataset.param === name);
 }
@@ -85,5 +86,5 @@ function clearProblems(form) {
 
 function focusFirstProblem(form) {
   const field = form.querySelector("[aria-invalid]");
-  (field?.matches("[role=group]") ? field.querySelector("input") : field)?.focus();
+  (field?.matches("[role=group]") ? field.querySelector("input, button") : field)?.focus();
 }

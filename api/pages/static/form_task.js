@@ -1,10 +1,10 @@
-// The form filled in from an earlier export, to change it and to run it again.
+// The form filled in from an earlier export or a saved one, to change it and to run it again.
 
 import { showDataset, showFieldProblem } from "./export_form.js";
 import { activeFields } from "./form_values.js";
 import { text } from "./texts.js";
 
-/** Fill `form` with the request of `task`. Returns a hint about what could not be taken, or "". */
+/** Fill `form` with the request in `task`. Returns a hint about what could not be taken, or "". */
 export function fillFromTask(form, task) {
   const { type, format, filename, csv } = form.elements;
   if (![...type.options].some((option) => option.value === task.type)) {
@@ -15,7 +15,8 @@ export function fillFromTask(form, task) {
   type.dispatchEvent(new Event("change", { bubbles: true }));
   for (const field of activeFields(form)) {
     const value = task.params[field.dataset.param];
-    if (value !== undefined && !setJson(field, value)) showFieldProblem(field, text("bad_again"));
+    if (value === undefined) setDefault(field);
+    else if (!setJson(field, value)) showFieldProblem(field, text("bad_again"));
   }
   format.value = task.format;
   filename.value = task.filename_pattern ?? "";
@@ -57,6 +58,15 @@ function setJson(field, value) {
     default:
       field.value = value ?? "";
       return value === null || field.value === String(value);
+  }
+}
+
+/** A field that the request leaves out, as it is at first. */
+function setDefault(field) {
+  for (const one of field.matches("[role=group]") ? field.querySelectorAll("input") : [field]) {
+    if (one.matches("[type=checkbox]")) one.checked = one.defaultChecked;
+    else if (one.options) one.selectedIndex = Math.max(0, [...one.options].findIndex((option) => option.defaultSelected));
+    else one.value = one.defaultValue;
   }
 }
 

@@ -24,8 +24,18 @@ export function collect(form, wrong) {
       wrong(field, error.message);
     }
   }
-  if (!whole) return null;
   const request = { type: form.elements.type.value, format: form.elements.format.value, params };
+  // Other scripts add what they draw themselves.
+  form.dispatchEvent(new CustomEvent("collect", {
+    detail: {
+      request,
+      wrong: (field, detail) => {
+        whole = false;
+        wrong(field, detail);
+      },
+    },
+  }));
+  if (!whole) return null;
   if (form.elements.filename.value.trim()) request.filename = form.elements.filename.value.trim();
   const mail = form.elements.email_me;
   if (mail?.checked) request.notify = { email: mail.value };

@@ -1,11 +1,11 @@
 // Saved exports: listed, saved from the form, run, edited, shared and deleted.
 
 import {
-  changeSaved, deleteSaved, getSaved, listSaved, listSchedules, pauseSchedule, Refused, resumeSchedule,
-  runSaved, saveExport,
+  changeSaved, deleteSaved, getSaved, getSchedule, listSaved, listSchedules, pauseSchedule, Refused,
+  resumeSchedule, runSaved, saveExport,
 } from "./calls.js";
 import { showFieldProblem } from "./export_form.js";
-import { fillFromLink } from "./form_link.js";
+import { fillFromTask } from "./form_task.js";
 import { activeFields, collect } from "./form_values.js";
 import { refusal, tell, tellFailure } from "./notice.js";
 import { ScheduleDialog } from "./schedule_dialog.js";
@@ -14,8 +14,11 @@ import { text } from "./texts.js";
 const minutes = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
 const KINDS = ["date", "datetime"];
 
-/** Wire the section, and open what the address asks for: /?saved=ID. `started` gets new tasks. */
-export function wireSaved(form, { started }) {
+/**
+ * Wire the section, and open what the address asks for: /?saved=ID, /?schedule=ID. `started` gets new
+ * tasks; `opened()` is called when the form was filled in.
+ */
+export function wireSaved(form, { started, opened }) {
   const dialog = document.getElementById("save-dialog");
   const fields = dialog.querySelector("form");
   const schedules = new ScheduleDialog(document.getElementById("schedule-dialog"), () => look());
@@ -67,8 +70,8 @@ export function wireSaved(form, { started }) {
 
   function edit(item) {
     editing = item.editable ? item : null;
-    const hint = fillFromLink(form, queryOf(item));
-    if (item.request.csv?.profile) form.elements.csv.value = item.request.csv.profile;
+    const hint = fillFromTask(form, taskOf(item));
+    opened();
     form.scrollIntoView({ block: "nearest" });
     form.elements.type.focus();
     tell(hint || (editing ? text("saved_edit_hint", { name: item.name }) : ""), { lasting: true });
@@ -115,17 +118,29 @@ export function wireSaved(form, { started }) {
   });
 
   look();
-  openLinked(edit);
+  openLinked({
+    edit,
+    plan: async (schedule) => {
+      if (!schedule.saved_export_id) return tell(text("saved_gone"), { kind: "problem" });
+      const item = await getSaved(schedule.saved_export_id);
+      edit(item);
+      schedules.open(item, schedule.mine ? schedule : undefined);
+    },
+  });
 }
 
-async function openLinked(edit) {
-  const id = new URLSearchParams(location.search).get("saved");
-  if (!id) return;
+/** What the address names: a saved export to edit, or a schedule with its saved export. */
+async function openLinked({ edit, plan }) {
+  const query = new URLSearchParams(location.search);
+  const saved = query.get("saved");
+  const schedule = query.get("schedule");
   try {
-    edit(await getSaved(id));
+    if (saved) edit(await getSaved(saved));
+    else if (schedule) await plan(await getSchedule(schedule));
   } catch (error) {
-    if (error instanceof Refused && error.status !== 401) tell(text("saved_gone"), { kind: "problem" });
-    else tellFailure(error);
+    if (error instanceof Refused && error.status !== 401) {
+      tell(text(saved ? "saved_gone" : "schedule_gone"), { kind: "problem" });
+    } else tellFailure(error);
   }
 }
 
@@ -150,18 +165,10 @@ function periodOf(item) {
   return Object.values(item.request.params ?? {}).find((value) => value?.relative)?.relative;
 }
 
-/** A saved request as the query of a link to the form, with the dates of today. */
-function queryOf(item) {
-  const { type, format, filename } = item.request;
-  const query = new URLSearchParams({ type, format });
-  if (filename) query.set("filename", filename);
-  for (const [name, value] of Object.entries(item.params_now ?? item.request.params ?? {})) {
-    if (value === null || value?.relative) continue;
-    for (const one of Array.isArray(value) ? value : [value]) {
-      query.append(name, typeof one === "object" ? JSON.stringify(one) : one);
-    }
-  }
-  return query;
+/** A saved request as the task that it makes today. */
+function taskOf({ request, params_now: now }) {
+  const params = Object.entries(now ?? request.params ?? {}).filter(([, value]) => !value?.relative);
+  return { ...request, params: Object.fromEntries(params), filename_pattern: request.filename };
 }
 
 function lineOf(item, plan, act) {

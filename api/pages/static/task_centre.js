@@ -3,6 +3,7 @@
 import { WHOLE } from "./address.js";
 import { cancelTask, deleteTask, getTask, retryTask, runAgain } from "./calls.js";
 import { Bell } from "./bell.js";
+import { wireChoice } from "./choice_dialog.js";
 import { wireEstimate } from "./estimate.js";
 import { wireForm } from "./export_form.js";
 import { FormDraft } from "./form_draft.js";
@@ -101,6 +102,8 @@ const watcher = new Watcher(list, {
 wireNotice((task) => list.show({ ...WHOLE, task }));
 wireDensity();
 
+// Before the draft, which keeps what it chooses.
+const choice = form && wireChoice(form);
 const draft = form && new FormDraft(form);
 const fold = form && new FormFold(form);
 if (form) {
@@ -108,7 +111,7 @@ if (form) {
   openForm(new URLSearchParams(location.search));
   wireEstimate(form);
 }
-if (form) wireSaved(form, { started });
+if (form) wireSaved(form, { started, opened: () => fold.open() });
 watcher.look();
 bell.look();
 
@@ -118,7 +121,7 @@ function openForm(query) {
   if (draft.restore(link)) return fold.open();
   if (query.has("change")) return void change(query.get("change")).catch(tellFailure);
   if (!link) return;
-  const hint = fillFromLink(form, query);
+  const hint = fillFromLink(form, query, (asked) => choice.fill(asked));
   fold.open();
   if (hint) tell(hint, { lasting: true });
 }

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from waybill.api.languages import Language
 from waybill.api.pages.texts.chinese import CHINESE
 from waybill.api.pages.texts.chinese_admin import CHINESE_ADMIN
+from waybill.api.pages.texts.chinese_choice import CHINESE_CHOICE
 from waybill.api.pages.texts.chinese_saved import CHINESE_SAVED
 from waybill.api.pages.texts.english import ENGLISH
 from waybill.api.pages.texts.english_admin import ENGLISH_ADMIN
+from waybill.api.pages.texts.english_choice import ENGLISH_CHOICE
 from waybill.api.pages.texts.english_saved import ENGLISH_SAVED
 
 Texts = Mapping[str, str]
@@ -32,7 +34,10 @@ class Catalogue:
     admin: Texts
 
 
+_ENGLISH = {**ENGLISH, **ENGLISH_CHOICE, **ENGLISH_SAVED}
+_CHINESE = {**CHINESE, **CHINESE_CHOICE, **CHINESE_SAVED}
+
 CATALOGUES: Mapping[Language, Catalogue] = {
-    "en": Catalogue("en", "en", "English", {**ENGLISH, **ENGLISH_SAVED}, ENGLISH_ADMIN),
-    "zh": Catalogue("zh", "zh-CN", "中文", {**CHINESE, **CHINESE_SAVED}, CHINESE_ADMIN),
+    "en": Catalogue("en", "en", "English", _ENGLISH, ENGLISH_ADMIN),
+    "zh": Catalogue("zh", "zh-CN", "中文", _CHINESE, CHINESE_ADMIN),
 }

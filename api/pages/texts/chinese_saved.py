@@ -33,6 +33,7 @@ CHINESE_SAVED: Mapping[str, str] = {
     "saved_of": "由 {owner} 共享",
     "saved_shared": "已共享",
     "saved_gone": "此已保存的导出不存在，或未与您共享。",
+    "schedule_gone": "此定时任务不存在，或不属于您。",
     "saved_edit_hint": "修改表单后点击“保存…”，即可更新“{name}”。",
     "of_saved": "{action}：{name}",
     "close_dialog": "取消",

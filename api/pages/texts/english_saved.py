@@ -33,6 +33,7 @@ ENGLISH_SAVED: Mapping[str, str] = {
     "saved_of": "shared by {owner}",
     "saved_shared": "shared",
     "saved_gone": "This saved export does not exist or is not shared with you.",
+    "schedule_gone": "This schedule does not exist or is not yours.",
     "saved_edit_hint": "Change the form, then choose “Save…” to change “{name}”.",
     "of_saved": "{action}: {name}",
     "close_dialog": "Cancel",
