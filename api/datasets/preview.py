@@ -1,11 +1,19 @@
-"""A preview over HTTP: what was asked, with the caller's rights and masks."""
+"""Previews over HTTP: what was asked, with the caller's rights and masks."""
 
 from __future__ import annotations
 
-from waybill.api.datasets.schemas import ColumnBody, PreviewBody, PreviewRequest
+from waybill.api.datasets.schemas import (
+    ChoiceBody,
+    ChoiceList,
+    ColumnBody,
+    PreviewBody,
+    PreviewRequest,
+)
+from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.registry import FORMATS
 from waybill.exporter.stop import StopToken
+from waybill.infra.exports.data_choices import choices_query
 from waybill.infra.exports.dataset_columns import columns_seen
 from waybill.infra.exports.options import RequestOptions
 from waybill.infra.exports.plan import plan_export
@@ -53,3 +61,22 @@ def preview_of(
         timezone=plan.timezone.key,
         snapshot_at=preview.snapshot_at,
     )
+
+
+def choices_of(
+    services: Services, user: Principal, name: str, param: str, typed: str, stop: StopToken
+) -> ChoiceList:
+    """Values of `param` that contain `typed`, as the dataset `name` lists them for `user`.
+
+    Raises:
+        UnknownDataset, PermissionDenied: as when it is exported.
+        InvalidRequest: the dataset lists no values of it.
+        TooManyPreviews, PreviewTooSlow, PreviewUnavailable.
+    """
+    dataset = services.registry[name]
+    dataset.authorise(user)
+    query = choices_query(dataset, param, user, typed, PREVIEW_ROWS + 1)
+    services.preview_log.admit(user, dataset.name, param)
+    found = services.previewer.read(dataset, query, Layout(), stop)
+    items = [ChoiceBody(value=value or "", label=label or "") for value, label in found.rows]
+    return ChoiceList(items=items[:PREVIEW_ROWS], more=len(items) > PREVIEW_ROWS)

@@ -1,16 +1,18 @@
-"""``/api/datasets/{name}/preview``: the first rows of an export, before it is started."""
+"""What an export would read, before it is started: its first rows, and values for its filters."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from waybill.api.context import ServicesDep
-from waybill.api.datasets.preview import preview_of
-from waybill.api.datasets.schemas import PreviewBody, PreviewQuery, PreviewRequest
+from waybill.api.datasets.preview import choices_of, preview_of
+from waybill.api.datasets.schemas import ChoiceList, PreviewBody, PreviewQuery, PreviewRequest
+from waybill.api.http.paging import PlainText
 from waybill.api.http.strict_json import StrictRoute
 from waybill.api.languages import LanguageDep
 from waybill.api.problems.documents import problem_docs
@@ -19,6 +21,8 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.stop import StopToken
 from waybill.infra.previews.previewer import PreviewLeft
 from waybill.infra.services import Services
+
+T = TypeVar("T")
 
 
 class _PreviewRoute(StrictRoute):
@@ -67,6 +71,28 @@ async def preview_by_body(
     return await _answer(request, services, user, name, body, language)
 
 
+@router.get(
+    "/{name}/choices/{param}",
+    response_model=ChoiceList,
+    responses=problem_docs(401, 403, 422, 429, 503),
+)
+async def choices(
+    name: DatasetName,
+    param: Annotated[str, Path(min_length=1, max_length=200)],
+    request: Request,
+    user: Caller,
+    services: ServicesDep,
+    q: Annotated[PlainText | None, Query(description="What the values contain.")] = None,
+) -> ChoiceList:
+    """Values of a text parameter that are in the data, where the dataset lists them.
+
+    They are read with the caller's rights, as a preview is, and recorded as `preview` as well.
+    """
+    return await _unless_left(
+        request, lambda stop: choices_of(services, user, name, param, q or "", stop)
+    )
+
+
 async def _answer(
     request: Request,
     services: Services,
@@ -77,8 +103,13 @@ async def _answer(
 ) -> PreviewBody:
     if asked.lang is None:
         asked = asked.model_copy(update={"lang": language})
+    return await _unless_left(request, lambda stop: preview_of(services, user, name, asked, stop))
+
+
+async def _unless_left(request: Request, read: Callable[[StopToken], T]) -> T:
+    """The result of `read`, which is stopped when the client leaves."""
     stop = StopToken()
-    work = asyncio.ensure_future(run_in_threadpool(preview_of, services, user, name, asked, stop))
+    work = asyncio.ensure_future(run_in_threadpool(read, stop))
     gone = asyncio.ensure_future(_left(request))
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)

@@ -134,3 +134,17 @@ class PreviewBody(BaseModel):
     more: bool = Field(description="Whether there are more rows.")
     timezone: str = Field(description="The time zone in which moments are shown.")
     snapshot_at: datetime
+
+
+class ChoiceBody(BaseModel):
+    """One value that a text parameter can have."""
+
+    value: str = Field(description="What a request sends.")
+    label: str = Field(description="What people read.")
+
+
+class ChoiceList(BaseModel):
+    """Values of a text parameter that are in the data, by their labels."""
+
+    items: list[ChoiceBody] = Field(description="At most 50.")
+    more: bool = Field(description="Whether there are more; a longer `q` finds fewer.")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from uuid import UUID
 
 from waybill.api.exports.schemas import ExportRequest
+from waybill.api.languages import LANGUAGES
+from waybill.exporter.datasets.filter_texts import filter_texts
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied, UnknownDataset, WaybillError
 from waybill.infra.exports.options import RequestOptions
@@ -14,6 +17,7 @@ from waybill.infra.services import Services
 from waybill.infra.tasks.audit_dataset import AUDIT
 from waybill.infra.tasks.lifecycle.submission import Submitted
 from waybill.infra.tasks.model import NewTask, SingleFlight, Task
+from waybill.infra.tasks.notifications import MAIL_FACTS, MAIL_LANGUAGE
 from waybill.infra.tasks.queries.scope import ALL_TENANTS
 
 log = logging.getLogger(__name__)
@@ -61,15 +65,23 @@ def prepare_task(
     request: ExportRequest,
     idempotency_key: str | None,
     own_address: str | None = None,
+    *,
+    is_scheduled: bool = False,
 ) -> NewTask:
     """Check `request`, and make of it what `TaskRequests.submit` stores.
+
+    With `is_scheduled`, the mails that a schedule asks for have what they need.
 
     Raises:
         UnknownDataset, PermissionDenied, InvalidRequest, BadNotificationTarget.
     """
     plan = plan_request(services, user, request)
     notify = request.notify.model_dump(exclude_none=True) if request.notify else {}
-    services.notification_rules.check(user.tenant, notify, own_address)
+    rules = services.notification_rules
+    rules.check(user.tenant, notify, own_address)
+    targets = rules.stored(notify, own_address, request.lang)
+    if is_scheduled or MAIL_LANGUAGE in targets:
+        targets |= _mail_facts(plan)
     _note_audit_export(services, user, plan)
     new = NewTask(
         task_type=plan.dataset.name,
@@ -81,7 +93,7 @@ def prepare_task(
         asked_filename=request.filename or "",
         max_attempts=services.settings.max_attempts,
         idempotency_key=idempotency_key,
-        notify=services.notification_rules.stored(notify, own_address),
+        notify=targets,
         options=plan.options,
         single_flight=_single_flight(services, plan),
     )
@@ -153,6 +165,19 @@ def run_again(
     submitted = services.requests.submit(user, new)
     services.wake_relay()
     return submitted
+
+
+def _mail_facts(plan: ExportPlan) -> dict[str, str]:
+    """What mails say about an export in each language, as a task keeps it."""
+    dataset, user = plan.dataset, plan.principal
+    facts = {
+        language: {
+            "title": dataset.title_in(language),
+            "filters": filter_texts(dataset, plan.params, user, language),
+        }
+        for language in LANGUAGES
+    }
+    return {MAIL_FACTS: json.dumps(facts, ensure_ascii=False)}
 
 
 def _plan_again(

@@ -7,7 +7,7 @@ The server validates every request anyway, so a form need not be exact.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ class Field:
     """The field of one parameter.
 
     `kind` is text, integer, number, boolean, date, datetime, time, choice (one of
-    `choices`), choices (any number of them), list (one scalar per line) or json.
+    `choices`), choices (any number of them), list (of scalars) or json.
     """
 
     name: str
@@ -47,19 +47,61 @@ class Field:
     low: Any = None
     high: Any = None
     max_length: int | None = None
+    #: Of a list: string, integer or number.
+    item: str = ""
+    #: A text of which the page can list the values that are in the data.
+    has_choices: bool = False
 
 
-def form_fields(schema: Schema) -> list[Field]:
-    """One field for each property of `schema`, in its order."""
+#: Words in the names of two fields that together are a range of days.
+_ENDS: Mapping[str, Set[str]] = {
+    "after": {"before"},
+    "begin": {"end"},
+    "first": {"last"},
+    "from": {"to", "until"},
+    "min": {"max"},
+    "since": {"to", "until"},
+    "start": {"end"},
+}
+
+
+def field_rows(fields: Sequence[Field]) -> list[tuple[Field, ...]]:
+    """The rows of a form: a field, or the two of a range such as `paid_from` and `paid_to`."""
+    rows: list[tuple[Field, ...]] = []
+    for field in fields:
+        if rows and len(rows[-1]) == 1 and _is_range(rows[-1][0], field):
+            rows[-1] = (rows[-1][0], field)
+        else:
+            rows.append((field,))
+    return rows
+
+
+def _is_range(first: Field, last: Field) -> bool:
+    if first.kind != last.kind or first.kind not in ("date", "datetime"):
+        return False
+    words, others = first.name.split("_"), last.name.split("_")
+    if len(words) != len(others):
+        return False
+    differing = [pair for pair in zip(words, others, strict=True) if pair[0] != pair[1]]
+    return len(differing) == 1 and differing[0][1] in _ENDS.get(differing[0][0], ())
+
+
+def form_fields(schema: Schema, choices: Set[str] = frozenset()) -> list[Field]:
+    """One field for each property of `schema`, in its order.
+
+    `choices` are the parameters of which the page can list the values that are in the data.
+    """
     required = set(schema.get("required", ()))
     definitions = schema.get("$defs", {})
     return [
-        _field(name, item, definitions, required=name in required)
+        _field(name, item, definitions, required=name in required, has_choices=name in choices)
         for name, item in schema.get("properties", {}).items()
     ]
 
 
-def _field(name: str, item: Schema, definitions: Schema, *, required: bool) -> Field:
+def _field(
+    name: str, item: Schema, definitions: Schema, *, required: bool, has_choices: bool
+) -> Field:
     inner, nullable = _unwrap(item, definitions)
     kind, values = _kind_of(inner, definitions, nullable=nullable)
     default = item.get("default")
@@ -76,6 +118,10 @@ def _field(name: str, item: Schema, definitions: Schema, *, required: bool) -> F
         low=inner.get("minimum", inner.get("exclusiveMinimum")),
         high=inner.get("maximum", inner.get("exclusiveMaximum")),
         max_length=inner.get("maxLength"),
+        item=_unwrap(inner.get("items", {}), definitions)[0].get("type", "")
+        if kind == "list"
+        else "",
+        has_choices=has_choices and kind == "text",
     )
 
 

@@ -18,7 +18,7 @@ from waybill.api.explanations import explain
 from waybill.api.explanations.codes import PROBLEM_CODES
 from waybill.api.http.prefix import prefix_in
 from waybill.api.languages import language_of
-from waybill.api.pages.form_fields import Field, form_fields
+from waybill.api.pages.form_fields import Field, field_rows, form_fields
 from waybill.api.pages.texts import CATALOGUES, Catalogue, Texts
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Principal
@@ -117,7 +117,12 @@ def task_centre_page(
 ) -> HTMLResponse:
     """The task centre of `user`, whose own mail address is `email`. The script fetches the list."""
     forms = [
-        (dataset, form_fields(dataset.params_schema(user, setup.catalogue.code)))
+        (
+            dataset,
+            form_fields(
+                dataset.params_schema(user, setup.catalogue.code), dataset.open_choices(user)
+            ),
+        )
         for dataset in services.registry
         if dataset.allows(user)
     ]
@@ -129,7 +134,7 @@ def task_centre_page(
         },
         user=user,
         sees_operations=services.admin_scope(user) is not None,
-        forms=forms,
+        forms=[(dataset, field_rows(fields)) for dataset, fields in forms],
         dataset_texts={
             dataset.name: _texts_of(dataset, fields, user, setup.catalogue.code)
             for dataset, fields in forms

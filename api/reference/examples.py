@@ -189,6 +189,7 @@ _HOUR = {
     "average_seconds": 6.4,
     "longest_seconds": 48.2,
 }
+_CHOICE = {"value": "Lisbon", "label": "Lisbon"}
 _COLUMN = {
     "name": "amount",
     "label": "Amount",
@@ -348,6 +349,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "timezone": "Europe/Berlin",
         "snapshot_at": "2026-03-01T09:00:01Z",
     },
+    "ChoiceBody": _CHOICE,
+    "ChoiceList": {"items": [_CHOICE], "more": False},
     "DatasetBody": _DATASET,
     "DatasetList": {"items": [_DATASET]},
     "Health": {"status": "unavailable", "failures": {"storage": "The bucket does not answer."}},

@@ -50,6 +50,6 @@ def prepare_of(services: Services) -> Prepare:
         owner: Principal, request: Mapping[str, Any], timezone: str, moment: datetime
     ) -> NewTask:
         asked = request_at(services, owner, request, timezone, moment)
-        return prepare_task(services, owner, asked, None)
+        return prepare_task(services, owner, asked, None, is_scheduled=True)
 
     return prepare

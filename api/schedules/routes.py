@@ -59,7 +59,7 @@ def create_schedule(
     language: LanguageDep,
 ) -> ScheduleBody:
     """Run a saved export again and again, with the rights of the caller."""
-    made = service.create(services, identity, viewer, body)
+    made = service.create(services, identity, viewer, body, language)
     response.headers.update({"Location": f"{PATH}/{made.id}", "ETag": tag_of(made.version)})
     return service.body_of(viewer, made, language)
 
@@ -114,7 +114,7 @@ def change_schedule(
 ) -> ScheduleBody:
     """Change a schedule. Only its owner may."""
     versions = versions_of(if_match)
-    changed = service.change(services, identity, viewer, schedule_id, body, versions)
+    changed = service.change(services, identity, viewer, schedule_id, body, versions, language)
     response.headers["ETag"] = tag_of(changed.version)
     return service.body_of(viewer, changed, language)
 

@@ -55,7 +55,11 @@ def preview(services: Services, body: RulePreviewRequest, language: Language) ->
 
 
 def create(
-    services: Services, identity: Identity, viewer: Viewer, body: ScheduleRequest
+    services: Services,
+    identity: Identity,
+    viewer: Viewer,
+    body: ScheduleRequest,
+    language: Language,
 ) -> Schedule:
     """Check and store a schedule.
 
@@ -67,7 +71,7 @@ def create(
         body.saved_export_id,
         cron=cron_of(body.cron),
         timezone=body.timezone,
-        notify=_targets(services, identity, body.notify),
+        notify=_targets(services, identity, body.notify, language),
     )
 
 
@@ -78,6 +82,7 @@ def change(
     schedule_id: UUID,
     body: ScheduleChange,
     versions: list[int] | None,
+    language: Language,
 ) -> Schedule:
     """Change a schedule.
 
@@ -88,7 +93,7 @@ def change(
     if "cron" in changes:
         changes["cron"] = cron_of(changes["cron"])
     if "notify" in body.model_fields_set:
-        changes["notify"] = _targets(services, identity, body.notify)
+        changes["notify"] = _targets(services, identity, body.notify, language)
     return services.schedules.update(viewer, schedule_id, changes, versions=versions)
 
 
@@ -151,11 +156,13 @@ def _next_runs(rule: Cron, now: datetime) -> list[SlotBody]:
     ]
 
 
-def _targets(services: Services, identity: Identity, notify: Notify | None) -> dict[str, str]:
+def _targets(
+    services: Services, identity: Identity, notify: Notify | None, language: Language
+) -> dict[str, str]:
     asked = notify.model_dump(exclude_none=True) if notify else {}
     rules = services.notification_rules
     rules.check(identity.principal.tenant, asked, identity.email)
-    return rules.stored(asked, identity.email)
+    return rules.stored(asked, identity.email, language)
 
 
 def _recipients(notify: dict[str, str]) -> Recipients:

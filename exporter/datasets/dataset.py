@@ -26,6 +26,11 @@ P = TypeVar("P", bound=BaseModel)
 #: What a dataset may return: a `Select`, or a read-only `text()` from an operator.
 Query = sa.Select[Any] | sa.TextClause
 
+#: Where the values of a parameter come from: a column of the dataset by its name, or a query for
+#: the caller, with a column of values and, if it has two, one of their labels. The column is read
+#: with the caller's rights and no filters; the query needs a condition for what a caller may not
+#: see.
+ChoicesOf = str | Callable[[Principal], sa.Select[Any]]
 
 #: The source a dataset reads unless it names another.
 DEFAULT_SOURCE = "rows"
@@ -47,6 +52,8 @@ class Dataset:
     filename: str = "{name}-{today}"
     title: Text = ""
     columns: Mapping[str, Column] = field(default_factory=dict)
+    #: Text parameters whose values people choose from those in the data.
+    choices: Mapping[str, ChoicesOf] = field(default_factory=dict, kw_only=True)
     sheet_by: str | None = None
     decorate: Decorate | None = None
     about: bool = False
@@ -95,6 +102,19 @@ class Dataset:
             if (column := self.columns.get(_column_of(name, item.json_schema_extra))) is not None
             and not column.is_open_to(user)
         )
+
+    def open_choices(self, user: Principal) -> frozenset[str]:
+        """The parameters of which `user` may see the values that are in the data."""
+        closed = self.closed_params(user)
+        return frozenset(
+            name
+            for name, source in self.choices.items()
+            if name not in closed
+            and not (isinstance(source, str) and self._is_covered(source, user))
+        )
+
+    def _is_covered(self, column: str, user: Principal) -> bool:
+        return column in self.columns and not self.columns[column].is_open_to(user)
 
     def title_in(self, language: str) -> str:
         """The title in `language`; the name where there is none."""
@@ -200,6 +220,7 @@ def dataset(
     filename: str = "{name}-{today}",
     title: Text = "",
     columns: Mapping[str, Column] | None = None,
+    choices: Mapping[str, ChoicesOf] | None = None,
     sheet_by: str | None = None,
     decorate: Decorate | None = None,
     about: bool = False,
@@ -217,11 +238,17 @@ def dataset(
     everything a user may not see; lists taken from `user.roles` should be sorted, so that equal
     rights give equal queries. `about` and `decorate` files are never shared between users.
 
+    `choices` names text parameters whose values people choose from those in the data, with the
+    column or the query that has them: ``{"city": "city"}``.
+
     Raises:
+        ValueError: `choices` names a parameter that there is not.
         InvalidRequest: `filename` holds another placeholder than ``{name}``, ``{today}`` and
             ``{filters}``; without the last, what the filters are is added at the end.
     """
     check_pattern(filename)
+    if missing := set(choices or {}) - set(params.model_fields):
+        raise ValueError(f"choices name parameters that there are not: {sorted(missing)}")
 
     def declare(build: Callable[[Any, Principal], Query]) -> Dataset:
         item = Dataset(
@@ -233,6 +260,7 @@ def dataset(
             filename=filename,
             title=title or name.replace("_", " ").title(),
             columns=dict(columns or {}),
+            choices=dict(choices or {}),
             sheet_by=sheet_by,
             decorate=decorate,
             about=about,

@@ -23,7 +23,13 @@ from waybill.infra.notifications.webhook_targets import (
     is_literal,
     system_resolve,
 )
-from waybill.infra.tasks.notifications import EMAIL, OWN_EMAIL, SHARE_LINK, WEBHOOK
+from waybill.infra.tasks.notifications import (
+    EMAIL,
+    MAIL_LANGUAGE,
+    OWN_EMAIL,
+    SHARE_LINK,
+    WEBHOOK,
+)
 
 Channel = Literal["webhook", "email"]
 
@@ -110,12 +116,17 @@ class NotificationRules:
         if EMAIL in notify:
             self._check_email(notify[EMAIL], own_address)
 
-    def stored(self, notify: Mapping[str, str], own_address: str | None) -> dict[str, str]:
+    def stored(
+        self, notify: Mapping[str, str], own_address: str | None, language: str | None = None
+    ) -> dict[str, str]:
         """The checked targets of a request as its task holds them.
 
-        No secret path is in plain text, and the caller's own address is marked as such.
+        No secret path is in plain text, and the caller's own address is marked as such. Mails are
+        in `language`.
         """
         targets = dict(notify)
+        if EMAIL in targets and language:
+            targets[MAIL_LANGUAGE] = language
         if EMAIL in targets and _same(targets[EMAIL], own_address):
             targets[OWN_EMAIL] = targets.pop(EMAIL)
         if self.signer is None:

@@ -1,9 +1,10 @@
 """Texts of webhooks and mails: that an export has ended, how, and where to find it.
 
-Neither contains a parameter of the export or a signed link to its file, because mails are
-forwarded and webhooks are logged. What they link to, the page or a share link, requires a login. A
-mail to anybody but the owner holds no text that the owner has chosen, such as a file name: it comes
-from the company's own sender.
+Neither contains a signed link to the file, because mails are forwarded and webhooks are logged.
+What they link to, the page or a share link, requires a login. A mail to the owner names the filters
+of the export by their labels, in the language that the owner asked in. A mail to anybody else holds
+no text that the owner has chosen, such as a file name or a filter: it comes from the company's own
+sender.
 """
 
 from __future__ import annotations
@@ -14,27 +15,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC
 from uuid import UUID
 
+from waybill.infra.notifications.mail_texts import texts_in
 from waybill.infra.notifications.queue import DueNotification
 from waybill.infra.tasks.notifications import SCHEDULE_PAUSED
 from waybill.infra.tasks.states import TaskStatus
 
 SharePath = Callable[[UUID], str]
 
-_SUBJECTS: Mapping[str, str] = {
-    TaskStatus.SUCCESS: "Export ready",
-    TaskStatus.FAILED: "Export failed",
-    TaskStatus.CANCELLED: "Export cancelled",
-}
-_OWN_SENTENCES: Mapping[str, str] = {
-    TaskStatus.SUCCESS: "Your export is ready.",
-    TaskStatus.FAILED: "Your export could not be made.",
-    TaskStatus.CANCELLED: "Your export was cancelled.",
-}
-_SENTENCES: Mapping[str, str] = {
-    TaskStatus.SUCCESS: "An export is ready.",
-    TaskStatus.FAILED: "An export could not be made.",
-    TaskStatus.CANCELLED: "An export was cancelled.",
-}
 #: The most exports that a mail names.
 _MOST_LISTED = 20
 #: Mail programs cut longer subjects; a file name may have 255 characters.
@@ -59,7 +46,7 @@ def webhook_body(item: DueNotification, public_url: str | None) -> bytes:
 def mail_subject(item: DueNotification) -> str:
     """The subject of a mail: one line, whatever the file is called."""
     if item.merged:
-        return f"{1 + len(item.merged)} exports have ended"
+        return _texts(item)["subject_merged"].format(count=1 + len(item.merged))
     return _title(item)
 
 
@@ -73,6 +60,7 @@ def mail_text(
 
     `share_path` makes the path of a share link of its id.
     """
+    texts = _texts(item)
     if item.merged:
         lines = _merged_lines(item, public_url, share_path)
     elif item.event == SCHEDULE_PAUSED:
@@ -80,41 +68,53 @@ def mail_text(
     else:
         lines = _lines(item, public_url)
         if link := _link(item, public_url, share_path):
-            lines += ["", "Download (log in first):", link]
+            lines += ["", texts["download"], link]
     if opt_out_url:
-        lines += ["", "You get this mail because somebody else asked for it. To get no more:"]
-        lines.append(opt_out_url)
+        lines += ["", texts["opt_out"], opt_out_url]
     return "\n".join([*lines, ""])
 
 
+def _texts(item: DueNotification) -> Mapping[str, str]:
+    return texts_in(item.detail.get("language"))
+
+
+def _facts(texts: Mapping[str, str], facts: Mapping[str, str]) -> list[str]:
+    """A line for each fact. Where a label ends with a blank, values stand below one another."""
+    width = max((len(texts[name]) for name in facts if texts[name].endswith(" ")), default=0)
+    return [f"{texts[name]:{width}}{value}" for name, value in facts.items()]
+
+
 def _lines(item: DueNotification, public_url: str | None) -> list[str]:
-    detail, own = item.detail, item.to_owner
-    lines = [(_OWN_SENTENCES if own else _SENTENCES)[detail["status"]], ""]
-    if own:
-        lines.append(f"File:   {_one_line(detail['filename'])}")
-    lines += [f"Export: {_one_line(detail['type'])}", f"State:  {detail['status']}"]
+    detail, own, texts = item.detail, item.to_owner, _texts(item)
+    facts = {"file": _one_line(detail["filename"])} if own else {}
+    facts["export"] = _one_line(detail.get("title") or detail["type"])
+    if own and (filters := detail.get("filters")) is not None:
+        # What was asked for is the owner's affair.
+        parts = [texts["filter"].format(label=label, value=value) for label, value in filters]
+        facts["holds"] = texts["and"].join(map(_one_line, parts)) or texts["holds_all"]
     if detail["status"] == TaskStatus.FAILED:
         # The message may repeat a parameter, which its owner chose.
-        message = f"{_one_line(detail['message'] or '')} ({detail['code']})"
-        lines.append(f"Cause:  {message if own else detail['code']}")
+        facts["cause"] = _cause(item) if own else detail["code"]
     if not own:
-        lines.append(f"Owner:  {_one_line(item.user_id)}")
-    lines.append(f"Task:   {item.task_id}")
+        facts["owner"] = _one_line(item.user_id)
+    facts["task"] = str(item.task_id)
+    lines = [texts[f"{'own' if own else 'other'}_{detail['status']}"], "", *_facts(texts, facts)]
     if public_url:
-        lines += ["", f"{public_url}/?task={item.task_id}"]
+        lines += ["", texts["open"], f"{public_url}/?task={item.task_id}"]
     return lines
 
 
+def _cause(item: DueNotification) -> str:
+    message = _one_line(item.detail["message"] or "")
+    return _texts(item)["cause_of"].format(message=message, code=item.detail["code"])
+
+
 def _lines_of_schedule(item: DueNotification, public_url: str | None) -> list[str]:
-    detail = item.detail
-    lines = [
-        "Your schedule has been paused. It does not run until you resume it.",
-        "",
-        f"Schedule: {_one_line(detail['filename'])}",
-        f"Cause:    {_one_line(detail['message'] or '')} ({detail['code']})",
-    ]
+    detail, texts = item.detail, _texts(item)
+    facts = {"schedule": _one_line(detail["filename"]), "cause": _cause(item)}
+    lines = [texts["paused"], "", *_facts(texts, facts)]
     if public_url:
-        lines += ["", f"{public_url}/?schedule={detail['schedule_id']}"]
+        lines += ["", texts["open"], f"{public_url}/?schedule={detail['schedule_id']}"]
     return lines
 
 
@@ -126,10 +126,9 @@ def _link(item: DueNotification, public_url: str | None, share_path: SharePath) 
 def _merged_lines(
     item: DueNotification, public_url: str | None, share_path: SharePath
 ) -> list[str]:
-    items = [item, *item.merged]
+    texts, items = _texts(item), [item, *item.merged]
     lines = [
-        f"{len(items)} exports have ended. They are in one mail because there were many in a short"
-        " time.",
+        texts["merged"].format(count=len(items)),
         "",
         *(
             f"- {_title(each)} {_link(each, public_url, share_path)}".rstrip()
@@ -137,15 +136,16 @@ def _merged_lines(
         ),
     ]
     if len(items) > _MOST_LISTED:
-        lines.append(f"- and {len(items) - _MOST_LISTED} more")
+        lines.append("- " + texts["merged_more"].format(count=len(items) - _MOST_LISTED))
     return [*lines, "", f"{public_url}/"] if public_url else lines
 
 
 def _title(item: DueNotification) -> str:
+    texts, detail = _texts(item), item.detail
     if item.event == SCHEDULE_PAUSED:
-        return f"Schedule paused: {_one_line(item.detail['filename'])}"
-    name = item.detail["filename" if item.to_owner else "type"]
-    return f"{_SUBJECTS[item.detail['status']]}: {_one_line(name)}"
+        return texts["subject_paused"].format(name=_one_line(detail["filename"]))
+    name = detail["filename"] if item.to_owner else detail.get("title") or detail["type"]
+    return texts[f"subject_{detail['status']}"].format(name=_one_line(name))
 
 
 def _one_line(text: str) -> str:

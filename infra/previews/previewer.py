@@ -1,4 +1,4 @@
-"""Previews: the first rows of an export within a second or two, in a few threads of their own.
+"""Previews: the first rows of a query within a second or two, in a few threads of their own.
 
 A database that accepts a connection and then stays silent never ends the statement. So a late
 preview is abandoned as well as cancelled; its driver gives up within seconds.

@@ -86,6 +86,7 @@ class UserParams(BaseModel, extra="forbid"):
     title={"en": "Orders", "zh": "订单"},
     filename="orders-{today}",
     about=True,
+    choices={"city": "city"},
     columns={
         "id": Column(label={"en": "ID", "zh": "编号"}),
         "order_no": Column(label={"en": "Order number", "zh": "订单号"}, as_text=True),

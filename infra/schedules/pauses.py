@@ -24,6 +24,7 @@ from waybill.infra.tasks.notifications import (
     OF_ADMINS,
     OWN_EMAIL,
     SCHEDULE_PAUSED,
+    mail_facts,
     receiver_bucket,
 )
 from waybill.infra.tasks.states import TaskStatus
@@ -90,7 +91,12 @@ def _notify(
             "event": SCHEDULE_PAUSED,
             "target": target,
             "bucket": receiver_bucket(channel, target),
-            "detail": detail | ({"to_owner": True} if channel == EMAIL else {}),
+            "detail": detail
+            | (
+                {"to_owner": True, **mail_facts(row["notify"] or {}, to_owner=True)}
+                if channel == EMAIL
+                else {}
+            ),
             "created_at": now,
             "available_at": now,
             "delivered_at": now if channel == NOTICE else None,

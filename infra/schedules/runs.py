@@ -47,7 +47,7 @@ from waybill.infra.tasks.audit import SYSTEM, Actor, audit
 from waybill.infra.tasks.lifecycle.quotas import NotNow
 from waybill.infra.tasks.lifecycle.submission import submit
 from waybill.infra.tasks.model import NewTask, Task
-from waybill.infra.tasks.notifications import SHARE_LINK
+from waybill.infra.tasks.notifications import MAIL_LANGUAGE, SHARE_LINK
 
 log = logging.getLogger(__name__)
 
@@ -241,7 +241,9 @@ class ScheduleRuns:
         if row["saved_export_id"] is None or not visible:
             raise SavedExportGone()
         new = self._prepare(owner, row["request"], row["saved_timezone"], moment)
-        return replace(new, notify={**(row["notify"] or {}), SHARE_LINK: str(uuid4())})
+        notify = row["notify"] or {}
+        facts = (new.notify or {}) if MAIL_LANGUAGE in notify else {}
+        return replace(new, notify={**facts, **notify, SHARE_LINK: str(uuid4())})
 
     def _submit(
         self,

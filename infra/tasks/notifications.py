@@ -6,7 +6,8 @@ Workers deliver the rows later (`waybill.infra.notifications`).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
@@ -27,6 +28,11 @@ NOTICE, WEBHOOK, EMAIL = "notice", "webhook", "email"
 OWN_EMAIL = "own_email"
 #: Key of a task's `notify` for the id of a share link, which mails contain. A retry drops it.
 SHARE_LINK = "share_link"
+#: Key of a task's `notify` for what its mails say about the export: JSON by language, with `title`
+#: and `filters`.
+MAIL_FACTS = "mail_facts"
+#: Key of a task's `notify` for the language of its mails.
+MAIL_LANGUAGE = "mail_language"
 #: In place of a user, for notices to all admins of a tenant. No token names such a user.
 OF_ADMINS = ""
 #: The event of a schedule that was paused for a reason. It concerns no task.
@@ -84,9 +90,27 @@ def insert_notifications(connection: Connection, now: datetime, task: TaskRow) -
 
 def _of_mail(task: TaskRow, *, to_owner: bool) -> dict[str, Any]:
     """What a mail needs to know beside the rest."""
-    link = (task["notify"] or {}).get(SHARE_LINK)
-    has_file = task["status"] == TaskStatus.SUCCESS
-    return {"to_owner": to_owner} | ({"link": link} if link and has_file else {})
+    notify: dict[str, str] = task["notify"] or {}
+    link, has_file = notify.get(SHARE_LINK), task["status"] == TaskStatus.SUCCESS
+    return {
+        "to_owner": to_owner,
+        **mail_facts(notify, to_owner=to_owner),
+        **({"link": link} if link and has_file else {}),
+    }
+
+
+def mail_facts(notify: Mapping[str, str], *, to_owner: bool) -> dict[str, Any]:
+    """The language of a mail, and what it says about the export in it.
+
+    The filters are the owner's affair.
+    """
+    language = notify.get(MAIL_LANGUAGE)
+    if language is None:
+        return {}
+    facts = json.loads(notify.get(MAIL_FACTS, "{}")).get(language, {})
+    if not to_owner:
+        facts.pop("filters", None)
+    return {"language": language, **facts}
 
 
 def _targets(task: TaskRow) -> list[tuple[str, str | None, bool]]:

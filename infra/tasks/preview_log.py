@@ -30,13 +30,15 @@ class PreviewLog:
         self._engine = engine
         self._rate = Rate(per_minute, timedelta(minutes=1))
 
-    def admit(self, user: Principal, dataset: str) -> None:
-        """Record that `user` reads first rows of `dataset`, before any is read.
+    def admit(self, user: Principal, dataset: str, param: str | None = None) -> None:
+        """Record that `user` reads first rows of `dataset`, or values of `param`, before it does.
 
         Raises:
             TooManyPreviews: nothing was recorded.
         """
-        bucket = Bucket(bucket_key("preview", user.tenant, user.user), self._rate)
+        # Who types into a filter can still look at the rows.
+        kind = "preview" if param is None else "choices"
+        bucket = Bucket(bucket_key(kind, user.tenant, user.user), self._rate)
         with write_transaction(self._engine) as connection:
             wait = take_token(connection, bucket)
             if wait is None:
@@ -46,7 +48,7 @@ class PreviewLog:
                     "preview",
                     no_task(user.tenant),
                     actor=Actor.user(user),
-                    detail={"dataset": dataset},
+                    detail={"dataset": dataset} | ({"choices": param} if param else {}),
                 )
         if wait is not None:
             raise TooManyPreviews(retry_after=wait)

@@ -74,6 +74,9 @@ def people() -> Dataset:
 
     class PeopleParams(BaseModel):
         city: str | None = Field(None, title="City")
+        ids: list[int] = Field([], title="Numbers")
+        joined_from: date | None = Field(None, title="Joined from")
+        joined_to: date | None = Field(None, title="Joined to")
         slow: bool = Field(False, title="Slow")
 
     def build(params: PeopleParams, user: object) -> sa.Select[Any]:
@@ -96,6 +99,7 @@ def people() -> Dataset:
         params=PeopleParams,
         roles={"forms"},
         title={"en": "People", "zh": "人员"},
+        choices={"city": "city"},
         columns={
             "id": Column(label={"en": "Number", "zh": "编号"}),
             "name": Column(

@@ -39,6 +39,10 @@ SOUTHERN = ("Cy", "2606", "example.org", "93100")
 
 
 class Filters(BaseModel):
+    name: str | None = None
+    email: str | None = None
+    code: str | None = None
+    state: str | None = None
     status: int | None = None
     salary: int | None = None
     paid_at_least: int = Field(0, json_schema_extra={"column": "salary"})
@@ -70,6 +74,20 @@ DATASET = Dataset(
     params=Filters,
     roles={"sales", "hr"},
     title={"en": "People", "zh": "人员"},
+    choices={
+        "name": "name",
+        "email": "email",
+        # Not the name of the column that it would tell.
+        "code": "iban",
+        "state": lambda _user: (
+            sa.union_all(
+                sa.select(sa.literal("1"), sa.literal("Active")),
+                sa.select(sa.literal("2"), sa.literal("100% left")),
+            )
+            .subquery()
+            .select()
+        ),
+    },
     columns={
         "name": Column(label={"en": "Name", "zh": "姓名"}, help={"en": "Full.", "zh": "全名。"}),
         "email": Column(mask="email", roles={"hr"}),
@@ -151,7 +169,7 @@ def test_a_hidden_column_is_on_no_surface(people_api: TaskApi) -> None:
     for answer in answers:
         assert_nothing_of(answer.text, *SECRETS)
     listed = client.get("/api/datasets").json()["items"][0]
-    assert list(listed["params_schema"]["properties"]) == ["status"]
+    assert list(listed["params_schema"]["properties"]) == ["name", "code", "state", "status"]
     hr = somebody(people_api, "hr").get("/api/datasets").json()["items"][0]
     assert set(hr["params_schema"]["properties"]) == {"status", "salary", "paid_at_least"}
     assert "salary" in [column["name"] for column in hr["columns"]]
@@ -304,3 +322,31 @@ def test_bad_previews_are_refused(people_api: TaskApi, path: str, status: int) -
 def test_a_stranger_and_another_role_see_no_preview(people_api: TaskApi) -> None:
     assert people_api.client().get("/api/datasets/people/preview").status_code == 401
     assert preview(somebody(people_api, "guest")).status_code == 403
+
+
+def choices(client: Any, param: str, **query: str) -> Any:
+    return client.get(f"/api/datasets/people/choices/{param}", params=query)
+
+
+def test_values_to_choose_from_are_those_of_the_callers_rows_and_columns(
+    people_api: TaskApi,
+) -> None:
+    sales, hr = somebody(people_api, "sales"), somebody(people_api, "hr")
+    assert choices(sales, "name").json() == {
+        "items": [{"value": name, "label": name} for name in ("Ana", "Bo")],
+        "more": False,
+    }
+    assert [item["value"] for item in choices(hr, "email").json()["items"]] == ["ana@example.com"]
+    for param in ("email", "code", "status", "nothing"):
+        answer = choices(sales, param)
+        assert answer.status_code == 422
+        assert_nothing_of(answer.text, *SECRETS)
+    assert choices(people_api.person(roles=("other",)), "name").status_code == 403
+
+
+def test_values_are_found_by_what_people_read_and_typed_signs_mean_themselves(
+    people_api: TaskApi,
+) -> None:
+    client = somebody(people_api, "sales")
+    assert choices(client, "state", q="ACT").json()["items"] == [{"value": "1", "label": "Active"}]
+    assert [item["value"] for item in choices(client, "state", q="%").json()["items"]] == ["2"]

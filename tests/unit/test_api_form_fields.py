@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, Field, create_model
 
 from waybill.api.pages.form_fields import Field as FormField
-from waybill.api.pages.form_fields import form_fields
+from waybill.api.pages.form_fields import field_rows, form_fields
 
 
 class City(StrEnum):
@@ -128,3 +128,27 @@ def test_a_field_is_named_after_itself_and_not_after_its_type() -> None:
     field = field_of(City)
 
     assert (field.label, field.help) == ("Value", "")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "kind", "pairs"),
+    [
+        ("created_from", "created_to", date, True),
+        ("from", "until", date, True),
+        ("start_date", "end_date", datetime, True),
+        ("created_from", "paid_to", date, False),
+        ("created_to", "created_from", date, False),
+        ("price_from", "price_to", int, False),
+        ("day", "other", date, False),
+    ],
+)
+def test_two_days_of_a_range_are_one_row(first: str, last: str, kind: Any, pairs: bool) -> None:
+    fields: Any = {first: (kind | None, None), last: (kind | None, None)}
+    rows = field_rows(form_fields(create_model("Params", **fields).model_json_schema()))
+    assert [len(row) for row in rows] == ([2] if pairs else [1, 1])
+
+
+def test_only_a_text_has_values_to_choose_from() -> None:
+    model = create_model("Params", city=(str | None, None), ids=(list[int], []))
+    city, ids = form_fields(model.model_json_schema(), {"city", "ids"})
+    assert (city.has_choices, ids.has_choices, ids.item) == (True, False, "integer")

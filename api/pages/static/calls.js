@@ -80,6 +80,12 @@ export const listPlaces = () => call("GET", `${TASKS}/queue`);
 export const signedLink = (id) => call("GET", `${TASKS}/${id}/download`, undefined, { headers: { Accept: "application/json" } });
 export const estimate = (request, signal) => call("POST", `${TASKS}/estimate`, request, { signal });
 export const preview = (dataset, body, signal) => call("POST", `/api/datasets/${encodeURIComponent(dataset)}/preview`, body, { signal });
+export const listChoices = (dataset, param, q, signal) => call(
+  "GET",
+  `/api/datasets/${encodeURIComponent(dataset)}/choices/${encodeURIComponent(param)}${q ? `?${new URLSearchParams({ q })}` : ""}`,
+  undefined,
+  { signal },
+);
 export const cancelTask = (id) => call("POST", `${TASKS}/${id}/cancel`);
 export const retryTask = (id) => call("POST", `${TASKS}/${id}/retry`);
 export const deleteTask = (id) => call("DELETE", `${TASKS}/${id}`);

@@ -3,7 +3,7 @@
 import { datasetTitle } from "./dataset_texts.js";
 import { ColumnList } from "./column_list.js";
 import { element } from "./elements.js";
-import { showFieldProblem } from "./export_form.js";
+import { clearFieldProblem, showFieldProblem } from "./field_problems.js";
 import { FormChoice, problemOf } from "./form_choice.js";
 import { collect } from "./form_values.js";
 import { tellFailure } from "./notice.js";
@@ -87,9 +87,9 @@ export function wireChoice(form) {
   });
   dialog.addEventListener("close", () => {
     table.stop();
-    clearProblem(form);
     const problem = problemOf(choice.state.columns);
     if (problem) showFieldProblem(form.querySelector("#choice"), problem);
+    else clearFieldProblem(form.querySelector("#choice"));
     // The draft and the estimate follow the form.
     if (touched) form.dispatchEvent(new Event("change", { bubbles: true }));
   });
@@ -97,13 +97,6 @@ export function wireChoice(form) {
 }
 
 const nameOf = (field) => (document.querySelector(`label[for="${field.id}"]`)?.firstChild.textContent ?? "").trim();
-
-function clearProblem(form) {
-  const row = form.querySelector("#choice");
-  row.classList.remove("wrong");
-  row.removeAttribute("aria-invalid");
-  row.querySelector(".field-problem").hidden = true;
-}
 
 function fillZones(select, standard, chosen) {
   const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -26,8 +26,10 @@ export function wireEstimate(form) {
       show(await estimate(request, mine.signal));
     } catch (error) {
       if (!(error instanceof Refused) && !(error instanceof Unreachable)) throw error;
-      // The form shows errors when it is submitted. The estimate is only a hint.
-      if (mine === asking) panel.hidden = true;
+      if (mine !== asking) return;
+      // The estimate is only a hint. What is wrong with a value is said beside its field.
+      panel.hidden = true;
+      if (error.errors?.length) form.dispatchEvent(new CustomEvent("refused", { detail: error.errors }));
     }
   }
 

@@ -1,6 +1,7 @@
 // The form for a new export: submits it once, and shows errors next to their fields.
 
 import { Refused, startExport } from "./calls.js";
+import { clearProblems, showFieldProblem } from "./field_problems.js";
 import { activeFields, collect } from "./form_values.js";
 import { refusal } from "./notice.js";
 import { Once } from "./once.js";
@@ -59,29 +60,14 @@ function showProblems(form, refused) {
   focusFirstProblem(form);
 }
 
-function fieldAt(form, pointer) {
+/** The field that a pointer into the request means, if the form has it. */
+export function fieldAt(form, pointer) {
   const [, section, name] = pointer.split("/");
   if (section === "filename") return form.elements.filename;
-  if (section === "csv") return form.elements.csv;
+  if (section === "csv") return form.elements[`csv_${name}`] ?? form.elements.csv;
   if (["columns", "sort", "timezone"].includes(section)) return form.querySelector("#choice");
   if (section !== "params") return null;
   return activeFields(form).find((field) => field.dataset.param === name);
-}
-
-/** Say at a field what is wrong with it. */
-export function showFieldProblem(field, detail) {
-  const row = field.closest(".field");
-  const problem = row.querySelector(".field-problem");
-  problem.textContent = detail;
-  problem.hidden = false;
-  row.classList.add("wrong");
-  field.setAttribute("aria-invalid", "true");
-}
-
-function clearProblems(form) {
-  for (const problem of form.querySelectorAll(".field-problem, .form-problem")) problem.hidden = true;
-  for (const row of form.querySelectorAll(".wrong")) row.classList.remove("wrong");
-  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
 }
 
 function focusFirstProblem(form) {

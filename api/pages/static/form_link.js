@@ -1,7 +1,8 @@
 // A link that opens the form filled in: /?type=invoices&format=csv&city=Rome&columns=id,total&sort=-total
 
 import { datasetColumns } from "./dataset_texts.js";
-import { showDataset, showFieldProblem } from "./export_form.js";
+import { showDataset } from "./export_form.js";
+import { showFieldProblem } from "./field_problems.js";
 import { activeFields, problemOf, setValue } from "./form_values.js";
 import { text } from "./texts.js";
 

@@ -1,12 +1,14 @@
 // The form filled in from an earlier export or a saved one, to change it and to run it again.
 
-import { showDataset, showFieldProblem } from "./export_form.js";
+import { showDataset } from "./export_form.js";
+import { showFieldProblem } from "./field_problems.js";
 import { activeFields } from "./form_values.js";
+import { joinList } from "./id_lists.js";
 import { text } from "./texts.js";
 
 /** Fill `form` with the request in `task`. Returns a hint about what could not be taken, or "". */
 export function fillFromTask(form, task) {
-  const { type, format, filename, csv } = form.elements;
+  const { type, format, filename } = form.elements;
   if (![...type.options].some((option) => option.value === task.type)) {
     return text("link_unknown_dataset", { name: task.type });
   }
@@ -20,7 +22,6 @@ export function fillFromTask(form, task) {
   }
   format.value = task.format;
   filename.value = task.filename_pattern ?? "";
-  if (csv?.options) csv.value = [...csv.options].some((one) => one.value === task.csv?.profile) ? task.csv.profile : "";
   if (form.elements.email_me) form.elements.email_me.checked = false;
   // Other scripts fill in what they draw themselves.
   form.dispatchEvent(new CustomEvent("fillfromtask", { detail: task }));
@@ -47,7 +48,7 @@ function setJson(field, value) {
       return option !== undefined;
     }
     case "list":
-      field.value = (value ?? []).join("\n");
+      field.value = joinList(value ?? []);
       return true;
     case "json":
       field.value = value === null ? "" : JSON.stringify(value);

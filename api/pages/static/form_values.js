@@ -1,5 +1,7 @@
 // The values of the export form: each field's value by its kind, or why it is invalid.
 
+import { orderProblem } from "./date_ranges.js";
+import { joinList, splitList } from "./id_lists.js";
 import { text } from "./texts.js";
 
 /** A value that is invalid before the server is asked. */
@@ -39,9 +41,6 @@ export function collect(form, wrong) {
   if (form.elements.filename.value.trim()) request.filename = form.elements.filename.value.trim();
   const mail = form.elements.email_me;
   if (mail?.checked) request.notify = { email: mail.value };
-  // The field is hidden for other formats, by form.css.
-  const profile = form.elements.csv.value;
-  if (profile && request.format.startsWith("csv")) request.csv = { profile };
   return request;
 }
 
@@ -58,6 +57,8 @@ function fieldValue(field) {
     if (field.getAttribute("aria-required") === "true") throw new BadValue(text("bad_required"));
     return "nullable" in field.dataset ? null : undefined;
   }
+  const wrong = orderProblem(field);
+  if (wrong) throw new BadValue(wrong);
   return READERS[field.dataset.kind]?.(value, field) ?? value;
 }
 
@@ -90,7 +91,9 @@ export function setValue(field, values) {
     if (option) option.selected = true;
     return option !== undefined;
   }
-  field.value = field.dataset.kind === "list" ? values.join("\n") : shown(field, value);
+  // One text may hold a whole list.
+  if (field.dataset.kind === "list") field.value = values.length > 1 ? joinList(values) : value;
+  else field.value = shown(field, value);
   // Browsers empty a date field that is given something else.
   return (field.value !== "" || value === "") && !(field.maxLength > 0 && field.value.length > field.maxLength);
 }
@@ -110,7 +113,7 @@ const READERS = {
   number: (value, field) => exactNumber(value, field, /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i, "bad_number"),
   choice: (value) => JSON.parse(value),
   datetime: (value) => new Date(value).toISOString(),
-  list: (value) => value.split("\n").map((line) => line.trim()).filter(Boolean),
+  list: (value, field) => splitList(value, field.dataset.item),
   json: (value) => {
     try {
       return JSON.parse(value);

@@ -4,7 +4,7 @@ import {
   changeSaved, deleteSaved, getSaved, getSchedule, listSaved, listSchedules, pauseSchedule, Refused,
   resumeSchedule, runSaved, saveExport,
 } from "./calls.js";
-import { showFieldProblem } from "./export_form.js";
+import { showFieldProblem } from "./field_problems.js";
 import { fillFromTask } from "./form_task.js";
 import { activeFields, collect } from "./form_values.js";
 import { refusal, tell, tellFailure } from "./notice.js";

@@ -4,12 +4,17 @@ import { WHOLE } from "./address.js";
 import { cancelTask, deleteTask, getTask, retryTask, runAgain } from "./calls.js";
 import { Bell } from "./bell.js";
 import { wireChoice } from "./choice_dialog.js";
+import { wireCsvOptions } from "./csv_options.js";
+import { wireDataChoices } from "./data_choices.js";
+import { wireRanges } from "./date_ranges.js";
 import { wireEstimate } from "./estimate.js";
 import { wireForm } from "./export_form.js";
+import { wireChecks } from "./field_checks.js";
 import { FormDraft } from "./form_draft.js";
 import { FormFold } from "./form_fold.js";
 import { fillFromLink } from "./form_link.js";
 import { fillFromTask } from "./form_task.js";
+import { wireLists } from "./id_lists.js";
 import { Finishes } from "./finishes.js";
 import { forgetOffline, tell, tellFailure, wireNotice } from "./notice.js";
 import { Once } from "./once.js";
@@ -102,8 +107,9 @@ const watcher = new Watcher(list, {
 wireNotice((task) => list.show({ ...WHOLE, task }));
 wireDensity();
 
-// Before the draft, which keeps what it chooses.
+// Before the draft, which keeps what they choose.
 const choice = form && wireChoice(form);
+if (form) for (const wire of [wireCsvOptions, wireLists, wireRanges, wireChecks, wireDataChoices]) wire(form);
 const draft = form && new FormDraft(form);
 const fold = form && new FormFold(form);
 if (form) {

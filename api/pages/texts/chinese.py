@@ -53,7 +53,7 @@ CHINESE: Mapping[str, str] = {
     "yes": "是",
     "no": "否",
     "optional": "选填",
-    "list_help": "每行一个。",
+    "list_help": "用逗号、空格或换行分隔。",
     "json_help": "使用 JSON 格式。",
     "range_help": "取值范围 {low} 至 {high}。",
     "at_least_help": "不小于 {low}。",

@@ -55,7 +55,7 @@ ENGLISH: Mapping[str, str] = {
     "yes": "Yes",
     "no": "No",
     "optional": "optional",
-    "list_help": "One per line.",
+    "list_help": "Separate values with commas, blanks or new lines.",
     "json_help": "In JSON format.",
     "range_help": "From {low} to {high}.",
     "at_least_help": "At least {low}.",
