@@ -101,6 +101,7 @@ export class PreviewTable {
 
   #busy() {
     this.#root.setAttribute("aria-busy", "true");
+    this.#problem.hidden = true;
     this.#said.textContent = text("preview_loading");
   }
 
