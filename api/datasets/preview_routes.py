@@ -78,7 +78,9 @@ async def preview_by_body(
 )
 async def choices(
     name: DatasetName,
-    param: Annotated[str, Path(min_length=1, max_length=200)],
+    param: Annotated[
+        str, Path(min_length=1, max_length=200, description="Name of a text parameter.")
+    ],
     request: Request,
     user: Caller,
     services: ServicesDep,
