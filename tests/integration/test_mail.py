@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
-import re
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,6 @@ from waybill.infra.config.notifications import MailServer
 from waybill.infra.config.value_types import mail_domain
 from waybill.infra.notifications.mail import MailSender
 from waybill.infra.notifications.queue import DeliveryResult, DueNotification
-from waybill.infra.notifications.texts import mail_subject, mail_text
 
 TO, SENDER = "ann@acme.example", "exports@waybill.example"
 TASK = UUID("0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10")
@@ -138,32 +136,6 @@ async def test_a_mail_says_what_ended_and_where_to_look(sink, hand_in):
     text = mail.get_content()
     assert "Your export is ready." in text
     assert f"https://exports.example/?task={TASK}" in text
-
-
-FACTS = {"title": "订单", "filters": [["城市", "里斯本"], ["状态", "已付款"]]}
-
-
-@pytest.mark.parametrize("status", ["SUCCESS", "FAILED", "CANCELLED"])
-@pytest.mark.parametrize("to_owner", [True, False])
-def test_a_chinese_mail_has_no_other_word_than_names_and_codes(status, to_owner):
-    item = due(status, code="stalled", message="It stood still.", language="zh", to_owner=to_owner)
-    item.detail.update(FACTS if to_owner else {"title": "订单"}, filename="a.xlsx", link=str(TASK))
-    many = replace(item, merged=tuple(replace(item, id=uuid4()) for _ in range(30)))
-    paused = replace(item, event="schedule.paused", detail=item.detail | {"schedule_id": "7"})
-    for mail in (item, many, paused):
-        text = mail_subject(mail) + mail_text(mail, "https://x", "https://x/o", lambda _: "/d/y")
-        for name in ("https://x/opt-out", str(TASK), "a.xlsx", "stalled", "ann", "https"):
-            text = text.replace(name, "")
-        words = re.findall("[A-Za-z]{2,}", text.replace("schedule=", "").replace("task=", ""))
-        assert words == []
-    assert ("城市：里斯本；状态：已付款" in mail_text(item, None)) == to_owner
-
-
-def test_a_mail_to_the_owner_says_what_the_file_holds():
-    item = due(language="en", title="Orders", filters=[["City", "Lisbon"], ["Status", "Paid"]])
-    text = mail_text(item, "https://exports.example")
-    assert "Export: Orders\nHolds:  City: Lisbon; Status: Paid\n" in text
-    assert "Holds:  everything, without filters" in mail_text(due(filters=[]), None)
 
 
 async def test_a_failed_export_comes_with_its_cause_in_words(sink, hand_in):

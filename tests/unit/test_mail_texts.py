@@ -1,0 +1,64 @@
+"""What mails say: in the language of their reader, and no more than the reader may know."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from waybill.infra.notifications.mail_texts import MAIL_TEXTS
+from waybill.infra.notifications.queue import DueNotification
+from waybill.infra.notifications.texts import mail_subject, mail_text
+
+TASK = UUID("0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10")
+
+
+def due(status: str = "SUCCESS", **detail: Any) -> DueNotification:
+    common = {"type": "orders", "filename": "a.xlsx", "code": None, "message": None}
+    return DueNotification(
+        id=TASK,
+        task_id=TASK,
+        tenant_id="acme",
+        user_id="ann",
+        channel="email",
+        event="export.succeeded",
+        target="ann@acme.example",
+        detail={"status": status, "to_owner": True, **common, **detail},
+        created_at=datetime(2026, 3, 1, 9, tzinfo=UTC),
+        attempt=1,
+    )
+
+
+def test_each_language_has_the_same_sentences() -> None:
+    english, *others = (set(texts) for texts in MAIL_TEXTS.values())
+    assert others == [english] * len(others)
+
+
+FACTS = {"title": "订单", "filters": [["城市", "里斯本"], ["状态", "已付款"]]}
+
+
+@pytest.mark.parametrize("status", ["SUCCESS", "FAILED", "CANCELLED"])
+@pytest.mark.parametrize("to_owner", [True, False])
+def test_a_chinese_mail_has_no_other_word_than_names_and_codes(status: str, to_owner: bool) -> None:
+    item = due(status, code="stalled", message="It stood still.", language="zh", to_owner=to_owner)
+    item.detail.update(FACTS if to_owner else {"title": "订单"}, filename="a.xlsx", link=str(TASK))
+    many = replace(item, merged=tuple(replace(item, id=uuid4()) for _ in range(30)))
+    paused = replace(item, event="schedule.paused", detail=item.detail | {"schedule_id": "7"})
+    for mail in (item, many, paused):
+        text = mail_subject(mail) + mail_text(mail, "https://x", "https://x/o", lambda _: "/d/y")
+        for name in ("https://x/opt-out", str(TASK), "a.xlsx", "stalled", "ann", "https"):
+            text = text.replace(name, "")
+        words = re.findall("[A-Za-z]{2,}", text.replace("schedule=", "").replace("task=", ""))
+        assert words == []
+    assert ("城市：里斯本；状态：已付款" in mail_text(item, None)) == to_owner
+
+
+def test_a_mail_to_the_owner_says_what_the_file_holds() -> None:
+    item = due(language="en", title="Orders", filters=[["City", "Lisbon"], ["Status", "Paid"]])
+    text = mail_text(item, "https://exports.example")
+    assert "Export: Orders\nHolds:  City: Lisbon; Status: Paid\n" in text
+    assert "Holds:  everything, without filters" in mail_text(due(filters=[]), None)
