@@ -12,10 +12,10 @@ export function wireChecks(form) {
   });
   form.addEventListener("input", ({ target }) => {
     const field = target.closest("[data-param][aria-invalid]");
-    // What is being mended is judged when it is left, but a problem that is gone goes at once.
+    // A value is checked when its field is left, but a problem that is gone goes at once.
     if (field && !problemOf(field)) clearFieldProblem(field);
   });
-  // What only the server can judge comes with the estimate.
+  // What only the server knows comes with the estimate.
   form.addEventListener("refused", ({ detail }) => {
     for (const { pointer, detail: problem } of detail) {
       const field = fieldAt(form, pointer ?? "");

@@ -1,6 +1,6 @@
 // What is wrong with a field, said beside it.
 
-/** Say at a field what is wrong with it; `byServer`: as the server judges, until it judges again. */
+/** Say at a field what is wrong with it; `byServer`: as the server says, until it is asked again. */
 export function showFieldProblem(field, detail, { byServer = false } = {}) {
   const row = field.closest(".field");
   const problem = row.querySelector(".field-problem:not(.list-problem)");
