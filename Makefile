@@ -13,9 +13,8 @@ T ?= tests
 # two cores busy. In the order of their names, long files come first and many short ones last.
 N ?= 3
 AUDIT_SERVICE ?= pypi
-# Draws the diagrams of the documentation's site. One file of the package is all it takes.
-MERMAID := .site-tools/mermaid.min.js
-MERMAID_SHA256 := be0684e8d20bfc874df12c0f04927a5c482f57f2200eec54cca52a4583fd4040
+# Scripts of the documentation's site: one draws its diagrams, one lets its search work from disk.
+SITE_SCRIPTS := .site-tools/mermaid.min.js .site-tools/iframe-worker.js
 BIOME := tests/lint/node_modules/.bin/biome
 
 help: ## Show this help
@@ -107,16 +106,23 @@ audit: $(DEV_STAMP) ## Look both locks up for known vulnerabilities (AUDIT_SERVI
 sbom: $(DEV_STAMP) ## Write sbom.json: what requirements.lock installs, with hashes (CycloneDX)
 	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --output-format JSON --output-file sbom.json
 
-$(MERMAID):
-	@mkdir -p $(@D)
-	cd $(@D) && npm pack --silent mermaid@12.3.0 && echo "$(MERMAID_SHA256)  mermaid-12.3.0.tgz" | sha256sum --check --quiet
-	tar --extract --gzip --touch --file $(@D)/mermaid-12.3.0.tgz --directory $(@D) --strip-components 2 package/dist/mermaid.min.js
-	@rm $(@D)/mermaid-12.3.0.tgz
+# Takes one file out of a package: name and version, SHA-256 of the package, path of the file.
+define one-script
+	@mkdir -p .site-tools
+	@cd .site-tools && package=$$(npm pack --silent $(1)) && echo "$(2)  $$package" | sha256sum --check --quiet \
+	  && tar --extract --gzip --to-stdout --file "$$package" $(3) > $(@F).new && mv $(@F).new $(@F) && rm "$$package"
+endef
+
+.site-tools/mermaid.min.js:
+	$(call one-script,mermaid@12.3.0,be0684e8d20bfc874df12c0f04927a5c482f57f2200eec54cca52a4583fd4040,package/dist/mermaid.min.js)
+
+.site-tools/iframe-worker.js:
+	$(call one-script,iframe-worker@1.0.4,e8c5d12d87829c503afba01d67772ea9f4aba5b7ae57a0c98e1917711030efbb,package/shim/index.js)
 
 docs: $(DEV_STAMP) ## Write the generated pages and pictures, and build the site into .site
 	$(BIN)/python -m tests.support.reference
 	$(BIN)/python -m tests.support.import_graph
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(MERMAID); else echo "No npm: diagrams are shown as their text"; fi
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(SITE_SCRIPTS); else echo "No npm: diagrams are shown as text, and the search needs a web server"; fi
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 	@echo "The site is .site/index.html"
 

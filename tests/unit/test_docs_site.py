@@ -36,7 +36,7 @@ def test_every_page_is_in_the_navigation_once() -> None:
 
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    """Each link and each anchor leads somewhere; the generated pages are made of today's code."""
+    """Each link leads somewhere, the generated pages are today's, and no other host is asked."""
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path],
         cwd=ROOT,
@@ -50,6 +50,20 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert "waybill dead-letters replay" in (tmp_path / "cli.html").read_text()
     assert "/api/export-tasks/estimate" in (tmp_path / "http.html").read_text()
     assert "get_principal" in (tmp_path / "python.html").read_text()
+    asked = re.compile(r"<(?:script|link|img)[^>]*(?:src|href)=\"?https?://[^ >]*")
+    assert [asked.findall(page.read_text()) for page in tmp_path.glob("*.html")] == [
+        [] for _ in tmp_path.glob("*.html")
+    ]
+
+
+def test_the_tutorial_starts_the_images_of_the_compose_file() -> None:
+    compose = (ROOT / "infra/deploy/compose.yaml").read_text()
+    shown = "".join(
+        body for language, _, body in fences(TRANSLATED[1].read_text()) if language == "console"
+    )
+    images = re.findall(r"docker run .* ([\w/]+:[\w.-]+)(?: server /data)?$", shown, re.MULTILINE)
+    assert len(images) == 3
+    assert [image for image in images if image not in compose] == []
 
 
 def translation_of(page: Path) -> Path:

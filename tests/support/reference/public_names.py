@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from textwrap import dedent
 from types import ModuleType
 from typing import Any
@@ -50,18 +51,48 @@ def _entry(name: str, value: Any) -> Iterator[str]:
 
 def _class(value: type) -> Iterator[str]:
     bases = [base.__name__ for base in value.__bases__ if base.__module__.startswith("waybill")]
+    if "__init__" in vars(value) and not is_dataclass(value):
+        made = _signature(value.__init__).removeprefix("def __init__").removesuffix(" -> None")
+        made = made.replace("(self, ", "(").replace("    self,\n", "")
+        yield f"```python\n{value.__name__}{made}\n```\n"
     yield f"{_prose(value)}\n" + (f"\nA `{bases[0]}`.\n" if bases else "")
-    fields = inspect.get_annotations(value)
-    public = {field: kind for field, kind in fields.items() if not field.startswith("_")}
-    if public:
-        listed = "\n".join(f"- `{field}: {kind}`" for field, kind in public.items())
-        yield f"{listed}\n"
+    if fields := list(_fields(value)):
+        yield "\n".join(fields) + "\n"
     for name, method in vars(value).items():
         function = method.__func__ if isinstance(method, classmethod | staticmethod) else method
         if name.startswith("_") or not inspect.isfunction(function) or not function.__doc__:
             continue
         yield f"#### `{value.__name__}.{name}`\n\n```python\n{_signature(function)}\n```\n"
         yield f"{_prose(function)}\n"
+
+
+def _fields(value: type) -> Iterator[str]:
+    """The public fields of a class, with their defaults and what the comment before them says."""
+    source = dedent(inspect.getsource(value))
+    lines = source.splitlines()
+    (node,) = ast.parse(source).body
+    assert isinstance(node, ast.ClassDef)
+    for field in node.body:
+        if not isinstance(field, ast.AnnAssign) or ast.unparse(field.target).startswith("_"):
+            continue
+        comment: list[str] = []
+        for line in reversed(lines[: field.lineno - 1]):
+            if not line.strip().startswith("#: "):
+                break
+            comment.insert(0, line.strip().removeprefix("#: "))
+        meaning = f": {' '.join(comment)}" if comment else ""
+        kind = f"{ast.unparse(field.target)}: {ast.unparse(field.annotation)}"
+        yield f"- `{kind}{_default(field.value)}`{meaning}"
+
+
+def _default(value: ast.expr | None) -> str:
+    """As in `name: kind = default`; of a `field(…)`, what it says of the default."""
+    if isinstance(value, ast.Call) and ast.unparse(value.func) == "field":
+        given = {str(one.arg): ast.unparse(one.value) for one in value.keywords}
+        made = f"{given['default_factory']}()" if "default_factory" in given else None
+        text = given.get("default", made)
+        return f" = {text}" if text else ""
+    return f" = {ast.unparse(value)}" if value is not None else ""
 
 
 def _signature(function: Any) -> str:

@@ -19,8 +19,10 @@ from pymdownx.superfences import fence_code_format
 from tests.support.reference import MADE, OF_THE_ROOT
 
 ROOT = Path(__file__).parents[3]
-#: `make docs` puts it there where there is npm. Without it, diagrams are shown as their text.
+#: `make docs` puts both there where there is npm. Without the first, diagrams are shown as text;
+#: without the second, the search needs a web server. Neither is ever asked of another host.
 MERMAID = ROOT / ".site-tools/mermaid.min.js"
+SHIM = ROOT / ".site-tools/iframe-worker.js"
 _LINK = re.compile(r"\[([^\]]*)\]\((?!https?://|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -32,6 +34,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         fence = {"name": "mermaid", "class": "mermaid", "format": fence_code_format}
         config.mdx_configs.setdefault("pymdownx.superfences", {})["custom_fences"] = [fence]
         config.extra_javascript.append("assets/mermaid.min.js")
+    config.extra["polyfills"] = [f"assets/{SHIM.name}"]
     pages = sorted((ROOT / "docs/decisions").glob("*.md"))
     (config.nav or []).append({"Decisions": [f"decisions/{page.name}" for page in pages]})
     return config
@@ -43,8 +46,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, name, content=page()))
     for name, path in OF_THE_ROOT.items():
         files.append(File.generated(config, name, content=(ROOT / path).read_text()))
-    if MERMAID.exists():
-        files.append(File.generated(config, "assets/mermaid.min.js", abs_src_path=str(MERMAID)))
+    for script in (MERMAID, SHIM):
+        text = script.read_text() if script.exists() else ""
+        files.append(File.generated(config, f"assets/{script.name}", content=text))
     return files
 
 
