@@ -86,6 +86,18 @@ cluster: $(DEV_STAMP) ## Run the tests on a RabbitMQ cluster and a PostgreSQL st
 	@tests/install-servers
 	$(BIN)/python -m pytest -m cluster $(if $(filter tests,$(T)),tests/cluster,$(T))
 
+RABBITMQ_VERSIONS ?= 3.10 4.0 4.3
+BROKER_TESTS := tests/contract/test_brokers.py $(wildcard tests/integration/test_rabbitmq_*.py) \
+	$(wildcard tests/faults/test_broker_*.py) tests/faults/test_unconfirmed_queues.py
+
+test-brokers: $(DEV_STAMP) ## Run what concerns the broker on RabbitMQ 3.10, 4.0 and 4.3 (needs root and a Debian mirror)
+	@tests/install-servers
+	@tests/install-rabbitmq $(RABBITMQ_VERSIONS)
+	@for version in $(RABBITMQ_VERSIONS); do \
+	  echo "RabbitMQ $$version"; \
+	  TEST_RABBITMQ=$$version $(BIN)/python -m pytest -q $(BROKER_TESTS) || exit 1; \
+	done
+
 soak: $(DEV_STAMP) ## Break everything in turn for SOAK_MINUTES=15, and look for what was lost
 	@tests/install-servers
 	$(BIN)/python -m tests.soak
@@ -130,4 +142,4 @@ lock: ## Pin every dependency by version and hash, naming no index
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra server --extra postgresql --extra mysql --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 
-.PHONY: help setup demo test test-fast coverage check lint-js fix bench cluster soak secrets audit sbom docs lock
+.PHONY: help setup demo test test-fast coverage check lint-js fix bench cluster test-brokers soak secrets audit sbom docs lock

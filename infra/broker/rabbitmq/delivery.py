@@ -50,20 +50,28 @@ class RabbitDelivery:
         await _answer_safely(self._message.ack())
 
     async def requeue(self) -> None:
-        """Deliver it again, at once and to any consumer. It counts towards the delivery limit."""
+        """Deliver it again, at once and to any consumer. It counts towards the delivery limit.
+
+        By `reject`, which counts in every version. Since 4.3 a `nack` does not: a message that
+        each consumer gives back would go round for ever.
+        """
         await _answer_safely(self._message.reject(requeue=True))
 
     async def return_unused(self) -> None:
         """Requeue a message that arrived while every slot was taken.
 
-        That is no fault of the message, but counts like one: before the limit is near, a
-        copy that counts from zero takes its place at the end of the queue.
+        That is no fault of the message, but before 4.3 it counts like one: before the limit is
+        near, a copy that counts from zero takes its place at the end of the queue.
         """
+
+        async def give_back() -> None:
+            await _answer_safely(self._message.nack(requeue=True))
+
         returned = self._message.headers.get("x-delivery-count", 0)
         if isinstance(returned, int) and returned >= _RENEW_AT:
-            await self._replace(self._message.exchange or "", self._copy(self.reason), self.requeue)
+            await self._replace(self._message.exchange or "", self._copy(self.reason), give_back)
         else:
-            await self.requeue()
+            await give_back()
 
     async def move_to(self, exchange: str) -> None:
         """Move it to another exchange, under its routing key; if that fails, requeue it."""

@@ -50,7 +50,7 @@ async def _take_all(channel: AbstractChannel) -> list[AbstractIncomingMessage]:
 async def _release(taken: list[AbstractIncomingMessage], installation: str) -> list[str]:
     for message in taken:
         if not message.processed:
-            await message.reject(requeue=True)
+            await message.nack(requeue=True)
     # What is no id was left by a stranger, and is shown to nobody.
     found = {message.body.decode() for message in taken if _ID.fullmatch(message.body)}
     return sorted(found - {installation})
