@@ -24,6 +24,7 @@ from waybill.infra.config.amqp_urls import OptionalAmqpUrls, amqp_urls
 from waybill.infra.config.database_settings import DatabaseSettings
 from waybill.infra.config.derived_keys import derived_key
 from waybill.infra.config.embedding import EmbeddingSettings
+from waybill.infra.config.env_file import ENV_FILE, check_env_file
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.file_settings import FileSettings
 from waybill.infra.config.identity import IdentitySettings
@@ -72,7 +73,7 @@ class Settings(
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=".env",
+        env_file=ENV_FILE,
         # As compose files write it: `WAYBILL_S3_REGION=${S3_REGION:-}`.
         env_ignore_empty=True,
         extra="ignore",
@@ -176,7 +177,8 @@ def load(**overrides: object) -> Settings:
         BadSettings: one line naming the setting and what is wrong, never its value.
     """
     try:
-        names = set(os.environ) | set(dotenv_values(".env"))
+        check_env_file()
+        names = set(os.environ) | set(dotenv_values(ENV_FILE))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
         raise BadSettings(f".env in the working directory cannot be read: {reason}.") from None

@@ -1,4 +1,4 @@
-"""Guards against hostile requests, R36 to R55 of the matrix in docs/reliability.md."""
+"""Guards against hostile requests, R36 to R56 of the matrix in docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -193,5 +193,10 @@ REQUEST_GUARDS = {
         "waybill.infra.sessions.tickets.Tickets.use",
         always(True),
         "integration/test_api_login_links.py::test_r55_a_login_link_makes_one_session[sqlite]",
+    ),
+    "r56 a .env of others": Mutation(
+        f"{CONFIG}.settings.check_env_file",
+        nothing,
+        "unit/test_env_file.py::test_r56_a_file_of_another_user_is_refused_except_to_sudo",
     ),
 }
