@@ -8,9 +8,11 @@ from contextlib import suppress
 import httpx2
 import psycopg
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from tests.support.eventually import wait_for
 from tests.support.fault_bench import Bench, open_bench
+from waybill.infra.db.engine import create_engine, read_transaction, write_transaction
 
 _SECONDS = 180.0
 
@@ -21,11 +23,24 @@ def test_f97_a_url_with_both_hosts_leads_to_the_one_that_takes_writes(postgres_p
             connection.execute("CREATE TABLE kept (n int)")
         postgres_pair.catch_up()
         postgres_pair.disconnect()
-        with psycopg.connect(url) as connection:
-            connection.execute("INSERT INTO kept VALUES (1)")
-        postgres_pair.fail_over()
-        with psycopg.connect(url) as connection:
-            assert connection.execute("SELECT n FROM kept").fetchall() == []
+        engine = create_engine(url)
+        try:
+            with write_transaction(engine) as tables:
+                tables.exec_driver_sql("INSERT INTO kept VALUES (1)")
+            postgres_pair.fail_over()
+
+            def taken() -> bool:
+                # The connection of the pool is dead, or meets what is a standby still.
+                with suppress(OperationalError), write_transaction(engine) as tables:
+                    tables.exec_driver_sql("INSERT INTO kept VALUES (2)")
+                    return True
+                return False
+
+            wait_for(taken, _SECONDS)
+            with read_transaction(engine) as tables:
+                assert tables.exec_driver_sql("SELECT n FROM kept").scalars().all() == [2]
+        finally:
+            engine.dispose()
 
 
 @pytest.mark.timeout(600)

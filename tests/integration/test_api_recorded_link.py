@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -11,8 +10,8 @@ from uuid import UUID
 import httpx2
 import pytest
 import sqlalchemy as sa
-from fastapi import FastAPI
 
+from tests.support.api_routes import routes_of
 from tests.support.event_reader import listening
 from tests.support.servers.task_api import OPERATOR, TASKS, TaskApi, ask
 from waybill.api.app import create_app
@@ -29,12 +28,32 @@ def address_of(task: dict[str, Any]) -> str:
     return f"{TASKS}/{task['id']}"
 
 
-def finished_and_shared(api: TaskApi, tenant: str) -> tuple[httpx2.Client, dict[str, Any], str]:
-    """Ana, a finished export of hers, and the token of a share link to it."""
+Names = dict[str, str]
+
+
+def finished_and_shared(api: TaskApi, tenant: str) -> tuple[httpx2.Client, dict[str, Any], Names]:
+    """Ana, a finished export of hers, and what routes call it, its share link and its schedule."""
     owner = api.person(tenant)
-    task = ask(owner)
+    request = {"type": "orders", "format": "xlsx", "params": {}}
+    saved = owner.post("/api/saved-exports", json={"name": "x", "request": request}).json()
+    task = owner.post(f"/api/saved-exports/{saved['id']}/run").json()
     api.finish(task)
-    return owner, task, owner.post(f"{address_of(task)}/links", json={}).json()["token"]
+    link = owner.post(f"{address_of(task)}/links", json={}).json()
+    plan = {"saved_export_id": saved["id"], "cron": "0 8 * * 1", "timezone": "UTC"}
+    return (
+        owner,
+        task,
+        {
+            "task_id": task["id"],
+            "link_id": link["id"],
+            "token": link["token"],
+            "saved_export_id": saved["id"],
+            "schedule_id": owner.post("/api/schedules", json=plan).json()["id"],
+            "name": "orders",
+            "action": "cancel",
+            "letter_id": "1",
+        },
+    )
 
 
 def link_of(client: httpx2.Client, task: dict[str, Any]) -> str | None:
@@ -53,40 +72,15 @@ def shown(api: TaskApi, task: dict[str, Any]) -> list[tuple[str, str]]:
         return [(row.actor, row.detail["link_expires_at"]) for row in rows]
 
 
-def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
-    """Every route, pages included, those that delete last."""
-    routes = [
-        route
-        for included in app.routes
-        for route in getattr(getattr(included, "original_router", None), "routes", [included])
-    ]
-    found = {
-        (method, re.sub(r":\w+\}", "}", route.path))
-        for route in routes
-        for method in getattr(route, "methods", None) or ()
-    }
-    documented = {
-        (method.upper(), path)
-        for path, methods in app.openapi()["paths"].items()
-        for method in methods
-    }
-    assert documented < found
-    yield from sorted(found, key=lambda item: (item[0] == "DELETE", item[1], item[0]))
-
-
-def answers_of(
-    api: TaskApi, client: httpx2.Client, task: dict[str, Any], token: str
-) -> Iterator[tuple[str, str]]:
+def answers_of(api: TaskApi, client: httpx2.Client, names: Names) -> Iterator[tuple[str, str]]:
     """The whole answer of each route, head and body, by its name."""
     for method, path in routes_of(create_app(api.services)):
         if path in STREAMS:
-            with listening(client, path.replace("{task_id}", task["id"])) as stream:
+            with listening(client, path.format(**names)) as stream:
                 events = [stream.next() for _ in range(2 if path == STREAMS[0] else 1)]
             yield f"{method} {path}", str(events)
             continue
-        names = {"letter_id": "1", "token": token, "name": "orders", "action": "cancel"}
-        ids = dict.fromkeys(("link_id", "saved_export_id", "schedule_id", "task_id"), task["id"])
-        address = path.format(**names, **ids)
+        address = path.format(**names)
         body: dict[str, Any] | None = {} if method == "POST" else None
         if (method, path) in (("POST", TASKS), ("POST", f"{TASKS}/estimate")):
             body = {"type": "orders", "format": "xlsx"}
@@ -102,11 +96,11 @@ def test_r34_no_answer_of_any_route_shows_a_link_to_who_lost_the_role(
     api: TaskApi, roles: tuple[str, ...]
 ) -> None:
     tenant = api.tenant()
-    owner, task, share = finished_and_shared(api, tenant)
+    owner, task, names = finished_and_shared(api, tenant)
     assert link_of(owner, task) == RECORDED
     recorded = len(shown(api, task))
 
-    answers = dict(answers_of(api, api.person(tenant, roles=roles), task, share))
+    answers = dict(answers_of(api, api.person(tenant, roles=roles), names))
 
     assert [name for name, text in answers.items() if ANY_LINK in text] == []
     assert len(shown(api, task)) == recorded
@@ -119,9 +113,9 @@ def test_r34_with_the_role_only_the_task_itself_and_the_routes_for_links_show_on
     api: TaskApi,
 ) -> None:
     tenant = api.tenant()
-    owner, task, share = finished_and_shared(api, tenant)
+    owner, _, names = finished_and_shared(api, tenant)
 
-    answers = dict(answers_of(api, owner, task, share))
+    answers = dict(answers_of(api, owner, names))
 
     assert {name for name, text in answers.items() if ANY_LINK in text} == {
         f"GET {TASKS}/{{task_id}}",

@@ -16,7 +16,7 @@ from waybill.infra.db.engine import (
     read_transaction,
     write_transaction,
 )
-from waybill.infra.db.idle_connections import check_when_idle
+from waybill.infra.db.idle_connections import IDLE, check_when_idle
 
 
 def test_a_database_host_that_vanishes_is_noticed_within_half_a_lease(postgres_url: str):
@@ -87,6 +87,23 @@ def test_a_connection_that_died_while_it_was_idle_is_replaced_unseen(
             with engine.connect() as connection, pytest.raises(OperationalError):
                 connection.execute(sa.text("SELECT 1"))
         with engine.connect() as connection:
+            assert connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one() != pid
+    finally:
+        engine.dispose()
+        other.dispose()
+
+
+def test_f98_no_connection_of_a_dead_primary_is_used_once_it_was_idle(postgres_url: str):
+    engine, other = create_engine(postgres_url), create_engine(postgres_url)
+    try:
+        with read_transaction(engine) as connection:
+            pid = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+        with write_transaction(other) as connection:
+            end = sa.text("SELECT pg_terminate_backend(:pid, 10000)")
+            assert connection.execute(end, {"pid": pid}).scalar_one()
+            # One that was used a moment ago would not be tested.
+            connection.execute(sa.text("SELECT pg_sleep(:s)"), {"s": 2 * IDLE.total_seconds()})
+        with read_transaction(engine) as connection:
             assert connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one() != pid
     finally:
         engine.dispose()

@@ -23,6 +23,11 @@ def beside_others(self, queue, worker, hint=None, *, alone=True, claim=FairSched
     return claim(self, queue, worker, hint)
 
 
+async def forgets(process, ended, grace):
+    """Ask a process to end, and leave it to itself."""
+    process.terminate()
+
+
 WORKER, LIFECYCLE = "waybill.infra.worker", "waybill.infra.tasks.lifecycle"
 CONTRACT = "contract/test_task_outages.py"
 
@@ -184,5 +189,27 @@ FAULT_GUARDS = {
         "waybill.infra.broker.rabbitmq.topology.Names.prefix",
         property(always("exp.v1.")),
         "unit/test_topology.py::test_f108_two_installations_share_no_name_but_that_of_their_list",
+    ),
+    "f97 a connection to what has become a standby": Mutation(
+        "waybill.infra.db.engine._ENDS_THE_CONNECTION",
+        (),
+        "integration/test_database_states.py"
+        "::test_a_database_that_takes_no_writes_is_a_503_and_not_ready",
+    ),
+    "f98 a test of idle connections": Mutation(
+        "waybill.infra.db.engine.check_when_idle",
+        nothing,
+        "integration/test_database_connections.py"
+        "::test_f98_no_connection_of_a_dead_primary_is_used_once_it_was_idle",
+    ),
+    "f101 an end with the parent": Mutation(
+        "waybill.api.cli.api_processes.stop_with_parent",
+        nothing,
+        "unit/test_api_processes.py::test_f101_the_end_of_the_parent_ends_a_process",
+    ),
+    "f101 an end of waiting for a process": Mutation(
+        "waybill.api.cli.api_processes._end",
+        forgets,
+        "unit/test_api_processes.py::test_f101_a_process_that_does_not_end_is_killed",
     ),
 }
