@@ -98,7 +98,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "doctor": (
         "waybill.api.cli.doctor.command",
         "doctor",
-        "Check database, broker, storage, clock, signing host, memory and secrets; one line each.",
+        "Check database, broker, store, clocks, links, mail, memory and secrets; one line each.",
     ),
     "demo": (
         "waybill.api.cli.demo",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from waybill.api.explanations.chinese_checks import CHECKS
 from waybill.api.explanations.chinese_schedules import SCHEDULES
 
 CHINESE: Mapping[str, tuple[str, str]] = {
@@ -73,17 +74,9 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "对象存储收到的数据与发送的不一致。",
         "请重试。如经常发生，请运维人员检查网络和对象存储。",
     ),
-    "clock_skew": (
-        "本机时钟与任务数据库或对象存储的时钟不一致。",
-        "请让它们与时间服务器同步。签名链接和令牌都依赖准确的时间。",
-    ),
     "clock_wrong": (
         "某个工作进程的时钟不准，对象存储拒绝了它的请求。",
         "请校准该机器的时钟，然后重新启动工作进程。其他工作进程不受影响。",
-    ),
-    "no_worker": (
-        "有导出在等待，但没有工作进程处理该队列。",
-        "请为该队列启动工作进程：waybill worker --queue NAME。",
     ),
     "consumers_lost": (
         "RabbitMQ 关闭了工作进程的消费者。",
@@ -170,10 +163,6 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "文件中的行与数据库中的行不一致，因此文件已被丢弃。",
         "请重试。如再次出现同样的错误，请报告：这不应发生。",
     ),
-    "insecure_installation": (
-        "某个密钥是示例值或容易被猜到，或者存储桶对所有人开放。",
-        "请更换密钥，或关闭存储桶的公开访问；具体项见错误信息。",
-    ),
     "internal_error": (
         "发生意外错误。",
         "请重试。如再次失败，请附上导出或请求的 ID 进行报告。",
@@ -197,10 +186,6 @@ CHINESE: Mapping[str, tuple[str, str]] = {
     "link_not_found": (
         "此链接不存在或已失效。",
         "请向发送者索取新的链接。",
-    ),
-    "link_unreachable": (
-        "从此处无法访问签名链接中的主机。",
-        "请将 WAYBILL_S3_PUBLIC_ENDPOINT_URL 设为浏览器可以访问的主机。",
     ),
     "method_not_allowed": (
         "该地址不支持此方法。",
@@ -250,10 +235,6 @@ CHINESE: Mapping[str, tuple[str, str]] = {
     "revocations_unread": (
         "尚未能从任务数据库读取已撤销的登录凭证列表。",
         "请一分钟后重试。如问题持续，请通知运维人员。",
-    ),
-    "rights_missing": (
-        "当前凭证缺少对存储桶的某项权限，消息中已指明。",
-        "请授予 docs/stores.md 中列出的权限。",
     ),
     "row_too_large": (
         "导出数据中有一行过大，超出了工作进程的内存。",
@@ -376,9 +357,6 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "工作进程正在关闭。",
         "无需处理，另一个工作进程会重新开始任务。",
     ),
-    "wrong_region": (
-        "存储桶所在的区域与链接签名使用的区域不一致。",
-        "请将 WAYBILL_S3_REGION 设为存储桶所在的区域，或删除该设置。",
-    ),
+    **CHECKS,
     **SCHEDULES,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from waybill.api.explanations.english_checks import CHECKS
 from waybill.api.explanations.english_schedules import SCHEDULES
 
 ENGLISH: Mapping[str, tuple[str, str]] = {
@@ -76,17 +77,9 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "Try again. If it happens often, an operator should check the network and the "
         "object store.",
     ),
-    "clock_skew": (
-        "The clock of this machine disagrees with that of the task database or the object store.",
-        "Synchronise them with a time server. Signed links and tokens depend on the time.",
-    ),
     "clock_wrong": (
         "The clock of a worker is wrong, and the object store refuses its requests.",
         "Set the clock of that machine, then start the worker again. Other workers go on.",
-    ),
-    "no_worker": (
-        "Exports wait in a queue that no worker takes them from.",
-        "Start a worker for that queue: waybill worker --queue NAME.",
     ),
     "consumers_lost": (
         "RabbitMQ closed the consumers of a worker.",
@@ -176,10 +169,6 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "The rows in the file did not match the rows in the database, so the file was discarded.",
         "Try again. If it fails in the same way, report it: this should not happen.",
     ),
-    "insecure_installation": (
-        "A secret is an example or easy to guess, or the bucket is open to everybody.",
-        "Draw another secret, or close the bucket; the message says which.",
-    ),
     "internal_error": (
         "An unexpected error occurred.",
         "Try again. If it fails again, report it with the id of the export or the request.",
@@ -203,10 +192,6 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
     "link_not_found": (
         "This link does not exist or is no longer valid.",
         "Ask the person who sent it for a new link.",
-    ),
-    "link_unreachable": (
-        "The host in signed links cannot be reached from here.",
-        "Set WAYBILL_S3_PUBLIC_ENDPOINT_URL to a host that browsers can reach.",
     ),
     "method_not_allowed": (
         "This address does not support this method.",
@@ -257,10 +242,6 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
     "revocations_unread": (
         "The list of revoked logins could not be read from the task database yet.",
         "Try again in a minute. If the problem persists, tell an operator.",
-    ),
-    "rights_missing": (
-        "The credentials lack a right to the bucket. The message names it.",
-        "Grant the rights listed in docs/stores.md.",
     ),
     "row_too_large": (
         "One row of this export is too large for the memory of a worker.",
@@ -384,9 +365,6 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "The worker is shutting down.",
         "Nothing needs to be done. Another worker starts the task again.",
     ),
-    "wrong_region": (
-        "The bucket is in another region than the one that links are signed for.",
-        "Set WAYBILL_S3_REGION to the region of the bucket, or remove it.",
-    ),
+    **CHECKS,
     **SCHEDULES,
 }

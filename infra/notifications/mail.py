@@ -79,18 +79,30 @@ class MailSender:
         allowed = self._domains is None or mail_domain(item.target) in self._domains
         return allowed or not known_foreign
 
+    def check(self) -> DeliveryResult:
+        """Connect and log in as for a mail, and send none. Blocks."""
+        return self._converse(lambda connection: connection.noop())
+
     def _submit(self, item: DueNotification) -> DeliveryResult:
+        return self._converse(
+            lambda connection: connection.send_message(
+                self._message(item), self._sender, [item.target]
+            )
+        )
+
+    def _converse(self, step: Callable[[smtplib.SMTP], object]) -> DeliveryResult:
         try:
             connection = self._connect()
             try:
-                connection.send_message(self._message(item), self._sender, [item.target])
+                step(connection)
             finally:
                 # The connection's own `with` raises when QUIT fails, after the mail was accepted.
                 with suppress(smtplib.SMTPException, OSError):
                     connection.quit()
                 connection.close()
         except smtplib.SMTPRecipientsRefused as error:
-            return _refused(error.recipients[item.target][0])
+            [(code, _)] = error.recipients.values()
+            return _refused(code)
         except smtplib.SMTPAuthenticationError as error:
             return DeliveryResult(delivered=False, status=error.smtp_code, error="smtp_login")
         except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:

@@ -32,7 +32,8 @@ def test_r41_doctor_verifies_the_log_and_names_a_missing_trigger(stack: Stack):
     assert AuditChain(stack.engine).extend() is not None
 
     assert check_audit_log(stack) == (
-        "1 entries of 1 checkpoints are unchanged; who may write the file may rewrite it"
+        "1 entries of 1 checkpoints are unchanged; who may write the file may rewrite it;"
+        " it grows for ever: set WAYBILL_AUDIT_DAYS"
     )
     with write_transaction(stack.engine) as connection:
         connection.exec_driver_sql("DROP TRIGGER audit_log_no_replace")

@@ -26,4 +26,8 @@ def check_audit_log(stack: Stack) -> str:
         rights = "this account may rewrite it: give processes one that may only add to it"
     if stack.engine.dialect.name == "sqlite":
         rights = "who may write the file may rewrite it"
-    return f"{found.entries:,} entries of {found.checkpoints} checkpoints are unchanged; {rights}"
+    growth = "" if stack.settings.audit_retention else "; it grows for ever: set WAYBILL_AUDIT_DAYS"
+    return (
+        f"{found.entries:,} entries of {found.checkpoints} checkpoints are unchanged; {rights}"
+        f"{growth}"
+    )

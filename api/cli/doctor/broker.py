@@ -42,7 +42,10 @@ async def _ask(stack: Stack) -> str:
 
 def _notes(report: BrokerReport) -> Iterator[str]:
     if report.neighbours:
-        yield f"shared with the installation {', '.join(report.neighbours)}"
+        yield (
+            f"shared with the installation {', '.join(report.neighbours)}: give each a vhost of"
+            " its own in WAYBILL_AMQP_URL"
+        )
     if report.earlier is not None:
         yield (
             f"queues of an earlier version, with {report.earlier.messages} messages and "

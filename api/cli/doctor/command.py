@@ -13,8 +13,10 @@ from waybill.api.cli.doctor.broker import check_broker
 from waybill.api.cli.doctor.claims import check_claims, read_token
 from waybill.api.cli.doctor.database import check_database
 from waybill.api.cli.doctor.identity_provider import check_identity_provider, check_login
+from waybill.api.cli.doctor.mail import check_mail
 from waybill.api.cli.doctor.memory import check_memory
 from waybill.api.cli.doctor.proxy_login import check_proxy_login
+from waybill.api.cli.doctor.remedies import with_remedy
 from waybill.api.cli.doctor.secrets import check_secrets
 from waybill.api.cli.doctor.source import check_datasets, check_source, check_sources
 from waybill.api.cli.doctor.store import check_rights, check_signing_host, check_storage
@@ -25,7 +27,7 @@ from waybill.infra.config.settings import Settings, load
 from waybill.storage.errors import StorageError
 
 #: Each returns what it found, or raises the error that says what is wrong.
-_CHECKS: dict[str, Callable[[Stack], str]] = {
+CHECKS: dict[str, Callable[[Stack], str]] = {
     "datasets": check_datasets,
     "database": check_database,
     "source": check_source,
@@ -36,6 +38,7 @@ _CHECKS: dict[str, Callable[[Stack], str]] = {
     "signing host": check_signing_host,
     "workers": check_workers,
     "memory": check_memory,
+    "mail": check_mail,
     "secrets": check_secrets,
     "audit log": check_audit_log,
     "identity provider": check_identity_provider,
@@ -53,12 +56,12 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Check database, broker, storage, clock, signing host, memory and secrets; one line each."""
-    settings, checks = load(), dict(_CHECKS)
+    """Check database, broker, store, clocks, links, mail, memory and secrets; one line each."""
+    settings, checks = load(), dict(CHECKS)
     if token is not None:
         text = read_token(token)
         checks["token"] = lambda stack: check_claims(stack, text)
-    results = [_run(name, check, settings) for name, check in checks.items()]
+    results = [run_check(name, check, settings) for name, check in checks.items()]
     lines = [
         f"{'ok ' if item['ok'] else 'BAD'} {item['check']}: {item['detail']}" for item in results
     ]
@@ -67,13 +70,13 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _run(name: str, check: Callable[[Stack], str], settings: Settings) -> dict[str, Any]:
-    # Every check gets a stack of its own, so that one that fails does not hide the others.
+def run_check(name: str, check: Callable[[Stack], str], settings: Settings) -> dict[str, Any]:
+    """What one check found. It gets a stack of its own: one that fails does not hide the others."""
     try:
         with Stack(settings) as stack:
             return {"check": name, "ok": True, "detail": check(stack)}
     except (WaybillError, StorageError) as error:
-        return {"check": name, "ok": False, "detail": error.message}
+        return {"check": name, "ok": False, "detail": with_remedy(error)}
     except OSError as error:
         detail = f"{error.filename or 'System error'}: {error.strerror or error}."
         return {"check": name, "ok": False, "detail": detail}

@@ -75,7 +75,12 @@ def _rules(stack: Stack, store: S3Store) -> str:
     if not_set := store.ensure_rules(stack.owner, stack.settings.retention.days):
         return f"; lifecycle rules not set: {', '.join(not_set)}"
     others = other_installations(store.connection, stack.owner)
-    return f"; shared with the installation {', '.join(others)}" if others else ""
+    if not others:
+        return ""
+    return (
+        f"; shared with the installation {', '.join(others)}: set another WAYBILL_S3_BUCKET unless"
+        " that is meant"
+    )
 
 
 def check_rights(stack: Stack) -> str:

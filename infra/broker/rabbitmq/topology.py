@@ -53,6 +53,13 @@ _MINUTE = timedelta(minutes=1)
 Arguments = dict[str, str | int]
 
 
+class TopologyMissing(BrokerUnavailable):
+    """An exchange or a queue of ours is missing in the message broker."""
+
+    code = "topology_missing"
+    retry = False
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """What the exchanges and queues of one installation are called.
@@ -196,7 +203,7 @@ class Topology:
         """The messages ready in every queue, by RabbitMQ name. Needs no configure rights.
 
         Raises:
-            BrokerUnavailable: an exchange or a queue is missing. The channel is closed then.
+            TopologyMissing: an exchange or a queue is not there. The channel is closed then.
         """
         counts: dict[str, int] = {}
         name = ""
@@ -209,7 +216,7 @@ class Topology:
                 queue = await channel.declare_queue(name, passive=True)
                 counts[name] = queue.declaration_result.message_count or 0
         except ChannelNotFoundEntity as error:
-            raise BrokerUnavailable(f"{name} is missing in the message broker.") from error
+            raise TopologyMissing(f"{name} is missing in the message broker.") from error
         return counts
 
 
