@@ -80,7 +80,7 @@ def open_installation() -> Iterator[Installation]:
                 WAYBILL_LEASE_SECONDS=str(LEASE_SECONDS),
             )
         )
-        clock = Clock(_folder(stack, "clock"))
+        clock = Clock()
         serve = ("serve", "--port", str(bench.client.base_url.port))
         processes = [
             Supervised("api", lambda: bench.start(*serve)),

@@ -104,10 +104,11 @@ class Nemesis:
             yield f"{process.name} killed", Kind(process.kill)
             yield f"{process.name} ended", Kind(process.end)
             yield f"{process.name} frozen", Kind(partial(self._frozen, process))
-        clock = installation.clock
+        clock, worker = installation.clock, installation.processes[-1]
         for offset in ("+20m", "-1h"):
-            wrong = partial(clock.shift, offset)
-            yield f"worker 2 has a clock of {offset}", Kind(self._long(wrong, clock.mend))
+            wrong = partial(_in_turn, partial(clock.shift, offset), worker.kill)
+            right = partial(_in_turn, clock.mend, worker.kill)
+            yield f"worker 2 starts with a clock of {offset}", Kind(self._long(wrong, right))
         yield "poison export", Kind(self._poison_export)
         yield "poison message", Kind(self._poison_message)
 

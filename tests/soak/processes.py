@@ -70,28 +70,32 @@ class Supervised:
 
 
 class Clock:
-    """The wall clock of one process, by libfaketime. Its monotonic clock stays right."""
+    """The wall clock of one process, by libfaketime. Its monotonic clock stays right.
 
-    def __init__(self, folder: Path) -> None:
+    It holds from the start of the process on. Under libfaketime some sleeps fail (EINVAL), so a
+    process with the right time has none of it.
+    """
+
+    def __init__(self) -> None:
         (self._library,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
-        self._file = folder / "clock"
-        self.mend()
+        self._offset = ""
 
     def shift(self, offset: str) -> None:
         """Set it wrong, as in ``+20m``."""
-        self._file.write_text(offset)
+        self._offset = offset
 
     def mend(self) -> None:
         """Set it right."""
-        self.shift("+0")
+        self._offset = ""
 
     @property
     def environment(self) -> dict[str, str]:
-        """For the process that has this clock."""
+        """For a process that starts now."""
+        if not self._offset:
+            return {}
         return {
             "LD_PRELOAD": str(self._library),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_CACHE_DURATION": "1",
+            "FAKETIME": self._offset,
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
 
