@@ -1,4 +1,4 @@
-"""What is given back to RabbitMQ: what is refused dies at the limit, what had no room never does.
+"""What is requeued: what is refused dies at the limit, what had no room never does.
 
 Since 4.3 a `nack` does not count towards the limit and a `reject` does; before, both do.
 `make test-brokers` runs this on 3.10, 4.0 and 4.3.
@@ -29,8 +29,8 @@ async def broker(rabbitmq_url: str) -> AsyncIterator[RabbitBroker]:
     await made.close()
 
 
-async def given_back(broker: RabbitBroker, url: str, how: Return, most: int) -> int:
-    """How often the one message is delivered while each delivery is given back."""
+async def deliveries(broker: RabbitBroker, url: str, how: Return, most: int) -> int:
+    """How often the one message is delivered while each delivery is requeued."""
     async with bare_channel(url) as channel:
 
         async def next_one() -> RabbitDelivery | str | None:
@@ -51,7 +51,7 @@ async def test_f27_what_every_consumer_refuses_dies_at_the_limit(broker, rabbitm
     (message,) = wake_ups(1)
     await publish_all(broker, [message], "orders")
 
-    count = await given_back(broker, rabbitmq_url, RabbitDelivery.requeue, 3 * RETURNS)
+    count = await deliveries(broker, rabbitmq_url, RabbitDelivery.requeue, 3 * RETURNS)
 
     assert count == RETURNS
     dead = DeadLetterRecorder()
@@ -62,7 +62,7 @@ async def test_f27_what_every_consumer_refuses_dies_at_the_limit(broker, rabbitm
 async def test_what_arrived_without_room_for_it_never_dies(broker, rabbitmq_url):
     await publish_all(broker, wake_ups(1), "orders")
 
-    count = await given_back(broker, rabbitmq_url, RabbitDelivery.return_unused, 3 * RETURNS)
+    count = await deliveries(broker, rabbitmq_url, RabbitDelivery.return_unused, 3 * RETURNS)
 
     assert count == 3 * RETURNS
     assert await ready_count(rabbitmq_url, EARLIER.dead) == 0

@@ -256,6 +256,11 @@ def nobody_works(lab: Lab) -> Settings:
     return {}
 
 
+def dead_letter(lab: Lab) -> Settings:
+    lab.migrated().dead_letters.record(b"nonsense", "orders", "bad_message: no wake-up.")
+    return {}
+
+
 def tables_made(lab: Lab) -> Settings:
     lab.migrated()
     return {}
@@ -323,6 +328,13 @@ PLANTED: dict[str, tuple[Callable[[Lab], Settings], str, str, str]] = {
         just(smtp_url="smtp://127.0.0.1:1"), "mail", "no mail goes", "WAYBILL_SMTP_FROM is not",
     ),
     "no worker": (nobody_works, "workers", "No worker takes exports from 'orders'", "Start one"),
+    "a dead letter": (
+        dead_letter, "dead letters", "1 open", "`waybill dead-letters list`",
+    ),
+    "a public address of the embedded store": (
+        just(s3_public_endpoint_url="https://files.example.com"),
+        "signing host", "not used with the embedded store", "set WAYBILL_S3_ENDPOINT_URL",
+    ),
     "more memory than there is": (
         just(memory="900TiB"), "memory", "the kernel would end the worker", "WAYBILL_MEMORY",
     ),
@@ -348,6 +360,7 @@ NOTES = {
     "two installations on one vhost",
     "one account for everything",
     "an audit log without an end",
+    "a dead letter",
 }
 
 

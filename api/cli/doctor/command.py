@@ -12,6 +12,7 @@ from waybill.api.cli.doctor.audit_log import check_audit_log
 from waybill.api.cli.doctor.broker import check_broker
 from waybill.api.cli.doctor.claims import check_claims, read_token
 from waybill.api.cli.doctor.database import check_database
+from waybill.api.cli.doctor.dead_letters import check_dead_letters
 from waybill.api.cli.doctor.identity_provider import check_identity_provider, check_login
 from waybill.api.cli.doctor.mail import check_mail
 from waybill.api.cli.doctor.memory import check_memory
@@ -37,6 +38,7 @@ CHECKS: dict[str, Callable[[Stack], str]] = {
     "storage rights": check_rights,
     "signing host": check_signing_host,
     "workers": check_workers,
+    "dead letters": check_dead_letters,
     "memory": check_memory,
     "mail": check_mail,
     "secrets": check_secrets,

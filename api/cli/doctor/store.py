@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from waybill.exporter.errors import WaybillError
 from waybill.infra.bootstrap import Stack
-from waybill.infra.config.errors import DatabaseUnavailable
+from waybill.infra.config.errors import BadSettings, DatabaseUnavailable
+from waybill.infra.config.store_settings import EMBEDDED
 from waybill.storage.endpoints import is_loopback
 from waybill.storage.errors import StorageError
 from waybill.storage.lifecycle import other_installations
@@ -100,6 +101,12 @@ def check_rights(stack: Stack) -> str:
 
 def check_signing_host(stack: Stack) -> str:
     """Fetch a probe by a signed link, the way a browser would: through the public host."""
+    settings = stack.settings
+    if settings.s3_endpoint_url == EMBEDDED and settings.s3_public_endpoint_url:
+        raise BadSettings(
+            "WAYBILL_S3_PUBLIC_ENDPOINT_URL is not used with the embedded store: remove it, or set"
+            " WAYBILL_S3_ENDPOINT_URL to a store of yours."
+        )
     key, store = _probe_key(), _s3(stack)
     store.ensure_bucket()
     with store.open_upload(key, content_type="text/plain") as upload:
@@ -108,7 +115,7 @@ def check_signing_host(stack: Stack) -> str:
         link = store.presign(
             key, filename="probe.txt", content_type="text/plain", ttl=timedelta(minutes=1)
         )
-        _check_for_browsers(stack.settings.public_url, link.url)
+        _check_for_browsers(settings.public_url, link.url)
         status, data, said = fetch(link.url)
     except StorageError as error:
         raise LinkUnreachable(f"{LinkUnreachable.__doc__} {error.message}") from None

@@ -53,7 +53,7 @@ class RabbitDelivery:
         """Deliver it again, at once and to any consumer. It counts towards the delivery limit.
 
         By `reject`, which counts in every version. Since 4.3 a `nack` does not: a message that
-        each consumer gives back would go round for ever.
+        each consumer requeues would go round for ever.
         """
         await _answer_safely(self._message.reject(requeue=True))
 
@@ -64,14 +64,16 @@ class RabbitDelivery:
         near, a copy that counts from zero takes its place at the end of the queue.
         """
 
-        async def give_back() -> None:
+        async def requeue_freely() -> None:
             await _answer_safely(self._message.nack(requeue=True))
 
         returned = self._message.headers.get("x-delivery-count", 0)
         if isinstance(returned, int) and returned >= _RENEW_AT:
-            await self._replace(self._message.exchange or "", self._copy(self.reason), give_back)
+            await self._replace(
+                self._message.exchange or "", self._copy(self.reason), requeue_freely
+            )
         else:
-            await give_back()
+            await requeue_freely()
 
     async def move_to(self, exchange: str) -> None:
         """Move it to another exchange, under its routing key; if that fails, requeue it."""
