@@ -44,6 +44,10 @@ test: $(DEV_STAMP) ## Run the whole test suite (T=path for a part of it)
 	@tests/install-servers
 	$(BIN)/python -m pytest --numprocesses $(N) --dist loadfile --no-loadscope-reorder $(T)
 
+test-host: $(DEV_STAMP) ## Run the page's suite in the host application of tests/host_app, behind nginx with TLS
+	@tests/install-servers
+	$(BIN)/python -m pytest --host-app --numprocesses 2 --dist loadfile --no-loadscope-reorder $(if $(filter tests,$(T)),tests/browser,$(T))
+
 # The branches that the fast lane covers, in per cent.
 FLOOR ?= 70
 # No server, no root, no network. Schemathesis is not used here, and takes a second to load.
@@ -52,6 +56,17 @@ FAST := -p no:schemathesis --hypothesis-profile fast --disable-socket --allow-un
 
 test-fast: $(DEV_STAMP) ## Unit tests, and contracts in memory and on SQLite, in half a minute
 	$(BIN)/python -m pytest -q --numprocesses $(N) $(FAST)
+
+# The oldest versions that pyproject.toml allows, in an environment of its own.
+FLOORS := .floors
+EXTRAS := --extra server --extra postgresql --extra mysql --extra duckdb --extra flightsql --extra embedded --extra demo
+floors: ## Run the fast lane on the oldest versions that dependencies allow (needs uv)
+	@mkdir -p $(FLOORS)
+	uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --no-header --no-annotate $(EXTRAS) -o $(FLOORS)/lowest.txt pyproject.toml
+	uv venv --quiet --clear --python 3.11 $(FLOORS)/venv
+	uv pip install --quiet --python $(FLOORS)/venv/bin/python --constraint $(FLOORS)/lowest.txt --extra dev --extra build $(EXTRAS) -r pyproject.toml
+	uv pip install --quiet --python $(FLOORS)/venv/bin/python --no-deps --no-build-isolation --editable .
+	$(FLOORS)/venv/bin/python -m pytest -q --numprocesses $(N) $(FAST) --deselect tests/unit/test_supply_chain.py
 
 check: $(DEV_STAMP) ## Format, lint (scripts too where there is npm), types, import rules, dependencies, and the fast lane with its coverage
 	$(BIN)/ruff format --check .
@@ -142,4 +157,4 @@ lock: ## Pin every dependency by version and hash, naming no index
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra server --extra postgresql --extra mysql --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 
-.PHONY: help setup demo test test-fast coverage check lint-js fix bench cluster test-brokers soak secrets audit sbom docs lock
+.PHONY: help setup demo test test-fast coverage check lint-js fix bench cluster test-brokers soak secrets audit sbom docs lock test-host floors

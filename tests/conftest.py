@@ -14,6 +14,8 @@ settings.load_profile("waybill")
 pytest.register_assert_rewrite("tests.support")
 
 pytest_plugins = [
+    "tests.support.servers.built_wheel",
+    "tests.support.servers.host_app",
     "tests.support.servers.identity_provider",
     "tests.support.servers.juicefs",
     "tests.support.servers.mariadb",
@@ -28,6 +30,12 @@ pytest_plugins = [
     "tests.support.servers.seaweedfs",
     "tests.support.servers.task_api",
 ]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make test-host` runs the suite of the page in the host application."""
+    parser.addoption("--host-app", action="store_true", help="run tests/browser in tests/host_app")
+
 
 #: The fixtures that start a server process, or listen on a socket.
 _SERVERS = {

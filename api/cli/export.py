@@ -19,14 +19,14 @@ from waybill.api.cli.csv_options import read_csv_options
 from waybill.api.cli.file_choices import read_columns, read_sort
 from waybill.api.cli.progress import progress_bar
 from waybill.exporter.datasets.dataset import Dataset
-from waybill.exporter.datasets.principal import Attributes, Principal
+from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.formats.csv.profiles import PROFILES
 from waybill.exporter.formats.registry import FORMATS
 from waybill.exporter.ports import RowStream, Sink, Source
 from waybill.exporter.run import ExportProgress, ExportResult, run_export
 from waybill.infra.bootstrap import Stack
-from waybill.infra.config.settings import Settings, load
+from waybill.infra.config.settings import load
 from waybill.infra.exports.options import RequestOptions
 from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.sources import open_source
@@ -89,6 +89,12 @@ def export(
     timezone: Annotated[
         str | None, typer.Option(help="Time zone of the file, such as Europe/Berlin.")
     ] = None,
+    user: Annotated[str, typer.Option(help="Try row rules and masks as this user.")] = "operator",
+    tenant: Annotated[str, typer.Option(help="The tenant of that user.")] = "local",
+    role: Annotated[
+        list[str] | None,
+        typer.Option(help="A role of that user; repeat it. Default: all of the dataset."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Export a dataset, a table or a query to a file or to S3, with a progress bar."""
@@ -119,7 +125,12 @@ def export(
         plan = plan_export(
             settings,
             dataset,
-            _operator(settings, dataset, attributes_of(attribute or ())),
+            Principal(
+                user,
+                tenant,
+                frozenset(role or {*dataset.roles, settings.operator_role}),
+                attributes_of(attribute or ()),
+            ),
             dict(_pair(item) for item in param or []),
             format_name or _format_of(output),
             filename=output.rpartition("/")[2],
@@ -147,12 +158,6 @@ def export(
         as_json=as_json,
         on_stderr=target.is_stdout,
     )
-
-
-def _operator(settings: Settings, dataset: Dataset, attributes: Attributes) -> Principal:
-    """The user of the command, who has the database already: every role that `dataset` asks for."""
-    roles = frozenset(dataset.roles) | {settings.operator_role}
-    return Principal("operator", "local", roles, attributes)
 
 
 def _undeclared(url: str, table: str | None, query: str | None) -> Dataset:

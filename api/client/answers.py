@@ -82,10 +82,11 @@ class ExportTask(Answer):
     #: Since when others pass it; None while it runs.
     paused_since: datetime | None = None
     pauses: int = 0
-    #: Chosen columns, order, time zone and CSV options; None where the request left them out.
+    #: Chosen columns, order, zone, language and CSV options; None where the request has none.
     columns: list[dict[str, Any]] | None = None
     sort: list[dict[str, Any]] | None = None
     timezone: str | None = None
+    lang: str | None = None
     csv: dict[str, Any] | None = None
     #: True in the result of `submit` or `retry` if the task existed already.
     deduplicated: bool = False

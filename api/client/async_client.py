@@ -16,7 +16,7 @@ from datetime import timedelta
 from inspect import isawaitable
 from pathlib import Path, PurePath
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Self, Unpack
 from uuid import UUID, uuid4
 
 import httpx2
@@ -25,6 +25,7 @@ from waybill.api.client.answers import DownloadLink, Estimate, ExportTask, Statu
 from waybill.api.client.calls import (
     ATTEMPTS,
     TASKS,
+    Chosen,
     Following,
     ended,
     export_request,
@@ -92,16 +93,11 @@ class AsyncWaybill:
         params: Mapping[str, Any] | None = None,
         filename: str | None = None,
         notify: Mapping[str, str] | None = None,
-        csv: Mapping[str, Any] | None = None,
-        columns: Sequence[str | Mapping[str, str]] | None = None,
-        sort: Sequence[str | Mapping[str, Any]] | None = None,
-        timezone: str | None = None,
         idempotency_key: str | None = None,
+        **chosen: Unpack[Chosen],
     ) -> ExportTask:
         """Submit an export, once, even if the request is repeated; as `Waybill.submit`."""
-        body = export_request(
-            type, format, params, csv=csv, columns=columns, sort=sort, timezone=timezone
-        )
+        body = export_request(type, format, params, **chosen)
         body |= {"filename": filename, "notify": dict(notify) if notify else None}
         key = {"Idempotency-Key": idempotency_key or uuid4().hex}
         return read(
@@ -114,15 +110,10 @@ class AsyncWaybill:
         *,
         format: str = "xlsx",  # noqa: A002 - the contract's name
         params: Mapping[str, Any] | None = None,
-        csv: Mapping[str, Any] | None = None,
-        columns: Sequence[str | Mapping[str, str]] | None = None,
-        sort: Sequence[str | Mapping[str, Any]] | None = None,
-        timezone: str | None = None,
+        **chosen: Unpack[Chosen],
     ) -> Estimate:
         """Estimate an export without starting it. The result is not a promise."""
-        body = export_request(
-            type, format, params, csv=csv, columns=columns, sort=sort, timezone=timezone
-        )
+        body = export_request(type, format, params, **chosen)
         return read(Estimate, await self._call("POST", f"{TASKS}/estimate", repeat=True, json=body))
 
     async def get(self, task_id: UUID | str) -> ExportTask:

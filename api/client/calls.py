@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack
 from uuid import UUID
 
 import httpx2
@@ -29,13 +29,31 @@ _LONGEST_WAIT_SECONDS = 60.0
 _FIRST_RETRY_SECONDS = 2.0
 
 
+class Chosen(TypedDict, total=False):
+    """What a request chooses for its file. What is left out, or None, is as the dataset has it."""
+
+    #: Chosen, in order, and renamed: ``["id", {"name": "total", "label": "Sum"}]``.
+    columns: Sequence[str | Mapping[str, str]] | None
+    #: ``["-total"]`` for descending.
+    sort: Sequence[str | Mapping[str, Any]] | None
+    #: An IANA name.
+    timezone: str | None
+    #: The language of the headings.
+    lang: Literal["en", "zh"] | None
+    #: How CSV is written: ``{"profile": "excel-semicolon"}``.
+    csv: Mapping[str, Any] | None
+
+
 def export_request(
-    name: str,
-    format_name: str,
-    params: Mapping[str, Any] | None,
-    **chosen: Any,
+    name: str, format_name: str, params: Mapping[str, Any] | None, **chosen: Unpack[Chosen]
 ) -> dict[str, Any]:
-    """The body that asks for an export, or for its estimate; `chosen` of them where not None."""
+    """The body that asks for an export, or for its estimate.
+
+    Raises:
+        TypeError: there is no such choice.
+    """
+    if unknown := chosen.keys() - Chosen.__annotations__.keys():
+        raise TypeError(f"There is no argument {min(unknown)!r}.")
     body = {"type": name, "format": format_name, "params": dict(params or {})}
     return body | {key: value for key, value in chosen.items() if value is not None}
 

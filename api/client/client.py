@@ -10,11 +10,12 @@ import hashlib
 import os
 import secrets
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path, PurePath
 from time import monotonic, sleep
-from typing import Any, Self
+from typing import Any, Self, Unpack
 from uuid import UUID, uuid4
 
 import httpx2
@@ -23,6 +24,7 @@ from waybill.api.client.answers import DownloadLink, Estimate, ExportTask, Statu
 from waybill.api.client.calls import (
     ATTEMPTS,
     TASKS,
+    Chosen,
     Following,
     ended,
     export_request,
@@ -87,25 +89,18 @@ class Waybill:
         params: Mapping[str, Any] | None = None,
         filename: str | None = None,
         notify: Mapping[str, str] | None = None,
-        csv: Mapping[str, Any] | None = None,
-        columns: Sequence[str | Mapping[str, str]] | None = None,
-        sort: Sequence[str | Mapping[str, Any]] | None = None,
-        timezone: str | None = None,
         idempotency_key: str | None = None,
+        **chosen: Unpack[Chosen],
     ) -> ExportTask:
         """Submit an export. `notify` names a `webhook`, an `email`, or both.
 
-        `csv` says how CSV is written: ``{"profile": "excel-semicolon"}``. `columns` chooses, orders
-        and renames: ``["id", {"name": "total", "label": "Sum"}]``; `sort` is ``["-total"]``, and
-        `timezone` an IANA name.
+        `Chosen` says what else is in the file: `columns`, `sort`, `timezone`, `lang`, `csv`.
 
         A call starts one export, even if the network fails and the request is repeated: it sends
         an `Idempotency-Key`. Pass your own key to get the same guarantee across several calls,
         or after your program crashed.
         """
-        body = export_request(
-            type, format, params, csv=csv, columns=columns, sort=sort, timezone=timezone
-        )
+        body = export_request(type, format, params, **chosen)
         body |= {"filename": filename, "notify": dict(notify) if notify else None}
         key = {"Idempotency-Key": idempotency_key or uuid4().hex}
         answer = self._call("POST", TASKS, repeat=True, json=body, headers=key)
@@ -117,15 +112,10 @@ class Waybill:
         *,
         format: str = "xlsx",  # noqa: A002 - the contract's name
         params: Mapping[str, Any] | None = None,
-        csv: Mapping[str, Any] | None = None,
-        columns: Sequence[str | Mapping[str, str]] | None = None,
-        sort: Sequence[str | Mapping[str, Any]] | None = None,
-        timezone: str | None = None,
+        **chosen: Unpack[Chosen],
     ) -> Estimate:
         """Estimate an export without starting it. The result is not a promise."""
-        body = export_request(
-            type, format, params, csv=csv, columns=columns, sort=sort, timezone=timezone
-        )
+        body = export_request(type, format, params, **chosen)
         return read(Estimate, self._call("POST", f"{TASKS}/estimate", repeat=True, json=body))
 
     def get(self, task_id: UUID | str) -> ExportTask:
@@ -170,7 +160,7 @@ class Waybill:
         timeout: timedelta = timedelta(hours=1),
         on_change: Callable[[ExportTask], object] | None = None,
     ) -> ExportTask:
-        """Wait until the file is ready, polling at the interval that the server asks for.
+        """Wait until the file is ready, as `follow` does: by events, or else by polling.
 
         Outages of the server do not end the wait. `on_change` is called with the task each time
         it has changed, to show progress.
@@ -180,9 +170,10 @@ class Waybill:
             StillRunning: `timeout` is over. The export continues; call `wait` again later.
         """
         following = Following(monotonic() + timeout.total_seconds(), monotonic)
-        for task in self._polled(task_id, following):
-            if on_change:
-                on_change(task)
+        with closing(self._follow(task_id, following)) as tasks:
+            for task in tasks:
+                if on_change:
+                    on_change(task)
         return with_file(ended(following))
 
     def follow(
@@ -191,12 +182,18 @@ class Waybill:
         """The task as it is now, and after each change, until it has ended: also without a file.
 
         An event stream brings each change within a second. Where streams do not get through, it
-        polls as `wait` does. Outages of the server do not end it.
+        polls at the interval that the server asks for. Outages of the server do not end it.
 
         Raises:
             StillRunning: `timeout` is over. The export continues.
         """
-        following = Following(monotonic() + timeout.total_seconds(), monotonic)
+        yield from self._follow(
+            task_id, Following(monotonic() + timeout.total_seconds(), monotonic)
+        )
+
+    def _follow(
+        self, task_id: UUID | str, following: Following
+    ) -> Generator[ExportTask, None, None]:
         while following.by_events:
             asked = None
             try:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -56,6 +56,7 @@ def submit(
     columns: Sequence[str | Mapping[str, str]] | None = ...,
     sort: Sequence[str | Mapping[str, Any]] | None = ...,
     timezone: str | None = ...,
+    lang: Literal["en", "zh"] | None = ...,
     notify: Mapping[str, str] | None = ...,
     email: str | None = ...,
     idempotency_key: str | None = ...,
@@ -75,6 +76,7 @@ def submit(
     columns: Sequence[str | Mapping[str, str]] | None = ...,
     sort: Sequence[str | Mapping[str, Any]] | None = ...,
     timezone: str | None = ...,
+    lang: Literal["en", "zh"] | None = ...,
     notify: Mapping[str, str] | None = ...,
     email: str | None = ...,
     idempotency_key: str | None = ...,
@@ -93,6 +95,7 @@ def submit(
     columns: Sequence[str | Mapping[str, str]] | None = None,
     sort: Sequence[str | Mapping[str, Any]] | None = None,
     timezone: str | None = None,
+    lang: Literal["en", "zh"] | None = None,
     notify: Mapping[str, str] | None = None,
     email: str | None = None,
     idempotency_key: str | None = None,
@@ -108,8 +111,8 @@ def submit(
     or a connection of psycopg 3 or `sqlite3`. With an `AsyncConnection` or an `AsyncSession` the
     result has to be awaited. `email` is the verified address of `user`, which notifications may go
     to. `columns`, `sort` and `timezone` are as in the request: names or ``{"name", "label"}``, and
-    ``"-total"`` for descending. The settings and datasets are those of the environment, read at the
-    first call.
+    ``"-total"`` for descending; `lang` is the language of the headings. The settings and datasets
+    are those of the environment, read at the first call.
 
     The trap: until you commit, other submissions of `user` and of their tenant may wait for you.
     Submit last, and commit soon. SQLAlchemy's connections in ``AUTOCOMMIT`` are refused.
@@ -123,7 +126,7 @@ def submit(
     """
     request = _request(
         type=type, params=dict(params or {}), format=format, filename=filename, csv=csv,
-        notify=notify, columns=columns, sort=sort, timezone=timezone,
+        notify=notify, columns=columns, sort=sort, timezone=timezone, lang=lang,
     )  # fmt: skip
     if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise InvalidRequest("idempotency_key has to be 1 to 255 printable ASCII characters.")

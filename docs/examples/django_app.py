@@ -1,6 +1,6 @@
-"""Django: a view closes a month and submits its export, inside `atomic`.
+"""Django: a view closes a month and submits its export, another one opens the task centre.
 
-In a project of yours the settings and the connection are there already; what you need is the view.
+In a project of yours settings and connection are there already; what you need are the views.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.db import connection, transaction
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
 from django.urls import path
+from login_link import export_link
 
 import waybill
 
@@ -52,5 +53,10 @@ def close_month(request: HttpRequest, month: str) -> JsonResponse:
     return JsonResponse({"export": str(export.id)}, status=202)
 
 
-urlpatterns = [path("closings/<month>", close_month)]
+def exports(request: HttpRequest) -> HttpResponseRedirect:
+    """Open the task centre, logged in."""
+    return HttpResponseRedirect(export_link(principal_of(request)))
+
+
+urlpatterns = [path("closings/<month>", close_month), path("exports", exports)]
 application = get_wsgi_application()

@@ -1,4 +1,4 @@
-"""Flask with a session of SQLAlchemy: a route closes a month and submits its export.
+"""Flask with a session of SQLAlchemy: a route closes a month, another one opens the task centre.
 
 DATABASE_URL=postgresql+psycopg://localhost/shop flask --app docs/examples/flask_app.py run
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, redirect
+from login_link import export_link
 from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.wrappers import Response
 
 import waybill
 
@@ -33,3 +35,9 @@ def close_month(month: str) -> tuple[dict[str, str], int]:
         session.execute(insert, {"tenant": user.tenant, "month": month})
         export = waybill.submit(session, "closing", params={"month": month}, user=user)
     return {"export": str(export.id)}, 202
+
+
+@app.get("/exports")
+def exports() -> Response:
+    """Open the task centre, logged in."""
+    return redirect(export_link(current_user()))

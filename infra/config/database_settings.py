@@ -31,7 +31,8 @@ class DatabaseSettings(BaseModel):
         None,
         description="Schema of the task tables on PostgreSQL, the version table `waybill_version` "
         "included; made if it is missing. Default: `public` where the tables are there already, "
-        "else `waybill`.",
+        "else `waybill`. On SQLite a prefix of their names: `exports` gives `exports_outbox`. "
+        "Default: none.",
     )
     source_url: OptionalSecret = Field(
         None, description="Database the exported rows are read from. Default: the task database."

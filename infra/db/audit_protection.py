@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from waybill.infra.db.schema import qualified
+from waybill.infra.db.table_prefix import prefixed
 
 _TABLES = ("audit_log", "audit_checkpoint", "audit_archive")
 _REFUSED = {
@@ -45,5 +46,6 @@ def protection_of(connection: Connection) -> Protection:
     found = set(connection.execute(triggers, tables).scalars())
     wanted = [f"{table}_no_{refused}" for table in _TABLES for refused in _REFUSED[dialect]]
     wanted.append("audit_archive_next")
+    wanted = [prefixed(connection, name) for name in wanted]
     may_rewrite = not postgres or bool(connection.execute(_POSTGRES_RIGHTS, tables).scalar())
     return Protection([name for name in wanted if name not in found], may_rewrite)

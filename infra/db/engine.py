@@ -97,7 +97,10 @@ def create_engine(
             schema.attach(engine)
         return engine
     if backend == "sqlite":
-        return _sqlite_engine(parsed)
+        engine = _sqlite_engine(parsed)
+        if schema is not None:
+            schema.attach(engine)
+        return engine
     raise BadSettings(f"WAYBILL_DATABASE_URL: {backend} cannot hold the task tables.")
 
 

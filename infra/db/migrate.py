@@ -29,6 +29,7 @@ from waybill.infra.config.errors import BadSettings, DatabaseUnavailable
 from waybill.infra.db.availability import is_unreachable, reason_of
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.schema import schema_of
+from waybill.infra.db.table_prefix import prefixed
 from waybill.infra.db.tables import VERSION_TABLE, export_task, metadata
 
 log = logging.getLogger(__name__)
@@ -180,10 +181,13 @@ def _has_our_tables(connection: Connection) -> bool:
         BadSettings: tables of our names are there, and are not ours.
     """
     schema, inspector = schema_of(connection), sa.inspect(connection)
-    taken = sorted(set(inspector.get_table_names(schema)) & set(metadata.tables))
+    ours = {prefixed(connection, name) for name in metadata.tables}
+    taken = sorted(ours.intersection(inspector.get_table_names(schema)))
     if not taken:
         return False
-    if export_task.name in taken and inspector.has_table(_OLD_VERSION_TABLE.name, schema):
+    if prefixed(connection, export_task.name) in taken and inspector.has_table(
+        _OLD_VERSION_TABLE.name, schema
+    ):
         columns = {column["name"] for column in inspector.get_columns(export_task.name, schema)}
         if {"lease_owner", "dedupe_key"} <= columns:
             return True
@@ -192,7 +196,8 @@ def _has_our_tables(connection: Connection) -> bool:
     remedy = (
         "Name a schema of Waybill's own in WAYBILL_DATABASE_SCHEMA."
         if postgres
-        else "Name a file of Waybill's own in WAYBILL_DATABASE_URL."
+        else "Name another prefix in WAYBILL_DATABASE_SCHEMA, or another file in"
+        " WAYBILL_DATABASE_URL."
     )
     raise BadSettings(
         f"WAYBILL_DATABASE_URL: another program has tables of these names in {place}:"

@@ -1,4 +1,4 @@
-"""The schema of the task tables on PostgreSQL: named by a setting, or found.
+"""The schema of the task tables on PostgreSQL: named by a setting, or found. A prefix on SQLite.
 
 Statements name the schema themselves, by a map that each connection carries. A ``search_path``
 of the session would be lost in PgBouncer, which gives each transaction another session, and would
@@ -15,6 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
+
+from waybill.infra.db.table_prefix import TablePrefix, prefix_of
 
 #: Where the tables are made when nobody names a schema and they are nowhere yet.
 DEFAULT_SCHEMA = "waybill"
@@ -35,7 +37,8 @@ _FIND = """
 class TableSchema:
     """The schema in which an engine has its task tables.
 
-    Without a name it is the one in which the search path or ``public`` has them already, and
+    SQLite has no schemas: there a name becomes a prefix of the tables. On PostgreSQL, without a
+    name, it is the one in which the search path or ``public`` has them already, and
     `DEFAULT_SCHEMA` if they are in neither: the first connection finds out, once.
     """
 
@@ -44,16 +47,18 @@ class TableSchema:
         self._lock = Lock()
 
     def attach(self, engine: Engine) -> None:
-        """Let all connections of `engine` name it. SQLite has no schemas: nothing is done."""
+        """Let all connections of `engine` name it."""
         if engine.dialect.name != "postgresql":
+            if self._name is not None:
+                TablePrefix(self._name).attach(engine)
             return
         event.listen(engine, "connect", self._find)
         event.listen(engine, "engine_connect", self._translate)
 
     def of(self, engine: Engine) -> str | None:
-        """Its name; connects if it is not known yet. None on SQLite."""
+        """Its name; connects if it is not known yet. On SQLite the prefix, if there is one."""
         if engine.dialect.name != "postgresql":
-            return None
+            return TablePrefix(self._name) if self._name is not None else None
         if self._name is None:
             with engine.connect():
                 pass
@@ -79,14 +84,25 @@ def schema_of(connection: Connection) -> str | None:
     return name
 
 
+def naming_of(connection: Connection) -> str | None:
+    """What `naming_schema` takes: the schema of `connection`, or its prefix on SQLite."""
+    return prefix_of(connection) or schema_of(connection)
+
+
 def in_schema(statement: sa.Select[Any], schema: str | None) -> sa.Select[Any]:
     """`statement` with its tables in `schema`, for connections that are not the engine's own."""
+    if isinstance(schema, TablePrefix):
+        return schema.apply(statement)
     return statement.execution_options(**{_MAP: {None: schema}}) if schema else statement
 
 
 @contextmanager
 def naming_schema(connection: Connection, schema: str | None) -> Iterator[None]:
     """Let statements on a `connection` of somebody else name `schema`, and only in this block."""
+    if isinstance(schema, TablePrefix):
+        with schema.lent(connection):
+            yield
+        return
     before = connection.get_execution_options().get(_MAP)
     connection.execution_options(**{_MAP: {None: schema} if schema else None})
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,10 +19,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.browser.every_kind import every_kind, many_rows, people
+from tests.browser.every_kind import suite_registry
 from tests.support.living_worker import living_worker
-from tests.support.servers.task_api import TaskApi, running_api, sample_registry
-from waybill.api.session.cookie import SESSION_COOKIE
+from tests.support.servers.task_api import TaskApi, running_api
 
 # The page looks again after 15 s at the latest; on a busy machine that takes a little more.
 expect.set_options(timeout=30_000)
@@ -60,8 +59,7 @@ class Visit:
 
     def log_in(self, roles: tuple[str, ...] = ("sales",), path: str = "/") -> None:
         """Log in as ana, and open a page."""
-        token = self.api.token(self.tenant, "ana", roles)
-        self.context.add_cookies([{"name": SESSION_COOKIE, "value": token, "url": self.api.url}])
+        self.context.add_cookies([self.api.login(self.tenant, "ana", roles)])
         self.page.goto(self.api.url + path)
 
     def listen(self, page: Page) -> None:
@@ -133,25 +131,41 @@ def visiting(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
 
 def open_visit(browser: Browser, api: TaskApi, tenant: str | None = None, **options: Any) -> Visit:
     """A fresh browser profile; nothing of another test is in it."""
-    context = browser.new_context(**{"locale": "en-US", "timezone_id": "UTC", **options})
+    defaults = {"locale": "en-US", "timezone_id": "UTC", "ignore_https_errors": True}
+    context = browser.new_context(**(defaults | options))
     page = context.new_page()
     visit = Visit(api, page, context, tenant or api.tenant())
     visit.listen(page)
     return visit
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In the host application only what it can have: no server or login page of Waybill's own."""
+    if config.getoption("--host-app"):
+        apart = [item for item in items if not _runs_in_the_host(item)]
+        config.hook.pytest_deselected(items=apart)
+        items[:] = [item for item in items if item not in apart]
+
+
+def _runs_in_the_host(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return "centre" in names and item.get_closest_marker("own_server") is None
+
+
 @pytest.fixture(scope="package")
-def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaskApi]:
+def centre(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TaskApi]:
     """One task centre for all tests; each has a tenant of its own."""
-    home = tmp_path_factory.mktemp("centre")
-    registry = sample_registry()
-    registry.add(every_kind())
-    registry.add(many_rows())
-    registry.add(people())
-    with (
-        running_api(f"sqlite:///{home}/tasks.db", home, registry=registry) as api,
-        living_worker(api.engine, registry.queues),
-    ):
+    home, registry = tmp_path_factory.mktemp("centre"), suite_registry()
+    with ExitStack() as stack:
+        if request.config.getoption("--host-app"):
+            hosted = request.getfixturevalue("hosted")
+            api = stack.enter_context(hosted(home, registry))
+        else:
+            url = f"sqlite:///{home}/tasks.db"
+            api = stack.enter_context(running_api(url, home, registry=registry))
+        stack.enter_context(living_worker(api.engine, registry.queues))
         yield api
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import BaseModel, Field
 
-from waybill.exporter.datasets.dataset import Dataset
+from tests.support.servers.task_api import sample_registry
+from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.datasets.layout import Column
 
 
@@ -111,3 +112,12 @@ def people() -> Dataset:
             "joined": Column(label={"en": "Joined", "zh": "入职时间"}),
         },
     )
+
+
+def suite_registry() -> Registry:
+    """All datasets of the suite."""
+    registry = sample_registry()
+    registry.add(every_kind())
+    registry.add(many_rows())
+    registry.add(people())
+    return registry

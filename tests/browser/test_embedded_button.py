@@ -14,7 +14,6 @@ from starlette.routing import Route
 from tests.browser.conftest import open_visit
 from tests.support.eventually import wait_for
 from tests.support.servers.task_api import running_api, serve
-from waybill.api.session.cookie import SESSION_COOKIE
 from waybill.storage.config import S3Config
 from waybill.storage.s3 import S3Store
 
@@ -46,7 +45,7 @@ def test_it_starts_follows_and_downloads_in_a_page_of_another_origin(
         visit = open_visit(browser, api)
         page = visit.page
         token = api.token(visit.tenant)
-        visit.context.add_cookies([{"name": SESSION_COOKIE, "value": token, "url": api.url}])
+        visit.context.add_cookies([api.cookie(token)])
         page.goto(origin)
         page.get_by_role("button", name="Export").click()
         expect(page.get_by_role("status")).to_have_text("Exporting…")

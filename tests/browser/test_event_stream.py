@@ -16,6 +16,9 @@ from tests.support.servers.task_api import TASKS, TaskApi, ask
 from waybill.api.events import stream as events_stream
 from waybill.api.session.cookie import SESSION_COOKIE
 
+#: They change the server of this process, or what is before it.
+pytestmark = pytest.mark.own_server
+
 #: Resolved to this machine by the browser of the tests. Not a secure context: no Web Locks.
 INTRANET = "intranet.test"
 

@@ -11,6 +11,8 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Visit
 from tests.browser.judge import findings
 
+pytestmark = pytest.mark.own_server
+
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 360, "height": 740},

@@ -178,6 +178,7 @@ def test_a_session_that_ended_leads_back_to_the_log_in(visit: Visit, centre: Tas
     visit.forgive("status of 401")
 
 
+@pytest.mark.own_server
 def test_a_wrong_token_is_explained_and_logging_out_works(visit: Visit) -> None:
     page = visit.page
     page.goto(visit.api.url)

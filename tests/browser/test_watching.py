@@ -21,7 +21,7 @@ window.looks = [];
 window.inFlight = 0;
 const fetched = window.fetch;
 window.fetch = async (path, options) => {
-  if (path.startsWith("/api/export-tasks?")) window.looks.push(Date.now());
+  if (path.includes("/api/export-tasks?")) window.looks.push(Date.now());
   window.inFlight += 1;
   try {
     const answer = await fetched(path, options);

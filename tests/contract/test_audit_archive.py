@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
-from tests.support.task_tables import DATABASES, IN_A_SCHEMA, task_tables
+from tests.support.task_tables import DATABASES, IN_A_HOSTS_FILE, IN_A_SCHEMA, task_tables
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.schema import qualified
 from waybill.infra.db.tables import audit_archive, audit_checkpoint, audit_log
@@ -36,7 +36,7 @@ def add(engine: Engine, count: int, days_ago: int) -> None:
     assert AuditChain(engine, now=lambda _: at).extend()
 
 
-@pytest.fixture(params=[*DATABASES, IN_A_SCHEMA])
+@pytest.fixture(params=[*DATABASES, IN_A_SCHEMA, IN_A_HOSTS_FILE])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """An engine on empty task tables, also in a schema: on PostgreSQL a function prunes."""
     with task_tables(request, tmp_path) as engine:

@@ -123,7 +123,9 @@ def test_what_is_in_the_way_in_a_file_is_one_line(tmp_path: Path):
     engine = create_engine(f"sqlite:///{tmp_path}/host.db")
     with write_transaction(engine) as connection:
         connection.exec_driver_sql("CREATE TABLE notification (id INTEGER)")
-    with pytest.raises(BadSettings, match="these names in the file: notification"):
+    with pytest.raises(
+        BadSettings, match=r"these names in the file: notification\. Name another prefix"
+    ):
         upgrade(engine)
     engine.dispose()
 

@@ -18,14 +18,15 @@ from sqlalchemy.orm import Session
 
 import waybill
 from tests.support.task_store import ANN
-from tests.support.task_tables import DATABASES, IN_A_SCHEMA, SCHEMA, task_tables
+from tests.support.task_tables import DATABASES, IN_A_HOSTS_FILE, IN_A_SCHEMA, SCHEMA, task_tables
 from waybill.api.exports import in_transaction
 from waybill.infra.db.engine import read_transaction
+from waybill.infra.db.schema import naming_of
 from waybill.infra.db.tables import audit_log, export_task, outbox
 from waybill.infra.tasks.lifecycle.quotas import NotNow
 
 
-@pytest.fixture(params=[*DATABASES, IN_A_SCHEMA])
+@pytest.fixture(params=[*DATABASES, IN_A_SCHEMA, IN_A_HOSTS_FILE])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """The task tables, in the database of a host application."""
     with task_tables(request, tmp_path) as engine:
@@ -52,7 +53,7 @@ def settings(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def _is_in_a_schema(engine: Engine) -> bool:
     with engine.connect() as connection:
-        return bool(connection.get_execution_options().get("schema_translate_map"))
+        return naming_of(connection) == SCHEMA
 
 
 def counts(engine: Engine) -> list[int]:

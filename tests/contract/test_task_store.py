@@ -24,7 +24,7 @@ from tests.support.task_store import (
     new_task,
     progress_of,
 )
-from tests.support.task_tables import DATABASES, IN_A_SCHEMA, task_tables
+from tests.support.task_tables import DATABASES, IN_A_HOSTS_FILE, IN_A_SCHEMA, task_tables
 from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.schema import qualified
@@ -37,7 +37,7 @@ from waybill.infra.tasks.outbox import Outbox
 from waybill.infra.tasks.states import TaskStatus
 
 
-@pytest.fixture(params=[*DATABASES, IN_A_SCHEMA])
+@pytest.fixture(params=[*DATABASES, IN_A_SCHEMA, IN_A_HOSTS_FILE])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """An engine on empty task tables, also in a schema that no search path names."""
     with task_tables(request, tmp_path) as engine:

@@ -33,6 +33,7 @@ def env(tmp_path):
         (["export", "--query", "DELETE FROM orders", "-o", "x.csv"], ""),
         (["export", "orders", "-o", "x.docx"], "--format"),
         (["export", "orders", "--format", "docx", "-o", "x"], "docx"),
+        (["export", "orders", "--role", "clerk", "-o", "x.csv"], "You may not export 'orders'."),
         (["export", "orders"], "-o FILE"),
         (["export", "--table", "orders", "-o", "x.csv", "--csv", "sep=;"], "delimiter"),
         (["export", "--table", "orders", "-o", "x.csv", "--csv", "delimiter=:"], "semicolon"),

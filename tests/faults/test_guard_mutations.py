@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.mutations.fault_guards import FAULT_GUARDS
+from tests.support.mutations.login_guards import LOGIN_GUARDS
 from tests.support.mutations.request_guards import REQUEST_GUARDS
 
 TESTS = Path(__file__).parents[1]
@@ -26,7 +27,7 @@ OPTIONS = (
     "--hypothesis-profile",
     "fast",
 )
-MUTATIONS = REQUEST_GUARDS | FAULT_GUARDS
+MUTATIONS = REQUEST_GUARDS | LOGIN_GUARDS | FAULT_GUARDS
 
 
 def outcome(test: str) -> int:

@@ -6,12 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest
 
-from tests.support.client_waits import running, while_waiting
+from tests.support.client_waits import running, while_waiting, without_streams
 from tests.support.servers.ports import free_ports
 from tests.support.servers.task_api import NO_TLS, TaskApi
 from tests.support.servers.tcp_proxy import Direction, TcpProxy
@@ -98,6 +99,9 @@ def test_an_estimate_starts_nothing(waybill: Waybill) -> None:
     assert list(waybill.list()) == []
     with pytest.raises(ApiError, match="unknown_dataset"):
         waybill.estimate("secrets")
+    misspelled: Any = {"colums": ["id"]}
+    with pytest.raises(TypeError, match="no argument 'colums'"):
+        waybill.estimate("orders", **misspelled)
 
 
 def test_whoever_wants_to_be_told_can_say_so(waybill: Waybill) -> None:
@@ -120,9 +124,8 @@ def test_cancel_retry_and_delete(waybill: Waybill) -> None:
 
 
 def test_a_wait_that_is_over_says_that_the_export_goes_on(
-    waybill: Waybill, monkeypatch: pytest.MonkeyPatch
+    api: TaskApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = waybill.submit("orders")
     now = [0.0]
     pauses: list[float] = []
 
@@ -132,12 +135,17 @@ def test_a_wait_that_is_over_says_that_the_export_goes_on(
 
     monkeypatch.setattr(client_module, "sleep", sleep)
     monkeypatch.setattr(client_module, "monotonic", lambda: now[0])
-    with pytest.raises(StillRunning, match="continues on the server") as caught:
-        waybill.wait(task.id, timeout=timedelta(seconds=5))
+    with (
+        without_streams(api) as url,
+        Waybill(url, api.token(api.tenant()), tls=NO_TLS) as waybill,
+    ):
+        task = waybill.submit("orders")
+        with pytest.raises(StillRunning, match="continues on the server") as caught:
+            waybill.wait(task.id, timeout=timedelta(seconds=19))
+        assert waybill.get(task.id).status == "PENDING"
     assert caught.value.task.id == task.id
-    # As the server asked, and cut to what is left.
-    assert pauses == [2, 2, 1]
-    assert waybill.get(task.id).status == "PENDING"
+    # Three streams are tried. Polls are as the server asked, and cut to what is left.
+    assert pauses == [2, 4, 8, 2, 2, 1]
 
 
 def test_an_export_that_fails_raises_its_code(api: TaskApi, waybill: Waybill) -> None:
@@ -161,9 +169,10 @@ def test_a_wait_outlives_a_server_that_is_away(
     ):
         token = api.token(api.tenant())
         task = waybill.submit("orders")
+        network.refuse()
         pauses = while_waiting(
             monkeypatch,
-            network.refuse,
+            lambda: None,
             lambda: None,
             lambda: (network.heal(), api.finish(running(task))),
         )

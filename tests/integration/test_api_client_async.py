@@ -10,12 +10,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.support.client_waits import api_with_files, running
-from tests.support.servers.task_api import NO_TLS, TaskApi, serve
+from tests.support.client_waits import api_with_files, running, without_streams
+from tests.support.servers.task_api import NO_TLS, TaskApi
 from tests.support.servers.tcp_proxy import Direction, TcpProxy
-from waybill.api.app import create_app
 from waybill.api.client import async_client
 from waybill.api.client import client as blocking
 from waybill.client import (
@@ -111,23 +109,6 @@ def test_the_blocking_client_follows_by_events_through_a_broken_line(api: TaskAp
     assert states == [("PENDING", 0), ("PROCESSING", 3)]
 
 
-class _NoStreams:
-    """The API behind a proxy that answers event streams itself."""
-
-    def __init__(self, app: ASGIApp, content_type: bytes, body: bytes) -> None:
-        self._app = app
-        self._headers = [(b"content-type", content_type)]
-        self._body = body
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].endswith("/events"):
-            headers = self._headers
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": self._body})
-            return
-        await self._app(scope, receive, send)
-
-
 @pytest.mark.parametrize(
     "answer",
     [(b"text/html", b"<html>"), (b"text/event-stream", b""), (b"text/event-stream", b":\n\n")],
@@ -146,7 +127,7 @@ async def test_where_streams_do_not_get_through_it_polls(
     monkeypatch.setattr(blocking, "sleep", lambda _seconds: None)
     monkeypatch.setattr(async_client, "asyncio", Loop)
     token = api.token(api.tenant())
-    with serve(_NoStreams(create_app(api.services), *answer)) as url:
+    with without_streams(api, *answer) as url:
         if client == "blocking":
             with Waybill(url, token, tls=NO_TLS) as waybill:
                 task = waybill.submit("orders", format="csv")

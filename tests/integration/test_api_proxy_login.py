@@ -64,9 +64,11 @@ def test_the_caller_is_who_the_proxy_names(trusting: TaskApi) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"X-Forwarded-For": "10.0.0.5"}, {"X-Forwarded-For": "127.0.0.1, 10.0.0.5"}]
+    "more",
+    [{}, {"X-Forwarded-For": "10.0.0.5"}, {"X-Forwarded-For": "127.0.0.1, 10.0.0.5"}],
+    ids=["alone", "forwarded", "forwarded twice"],
 )
-def test_from_another_address_the_headers_are_ignored(
+def test_r58_from_another_address_the_headers_are_ignored(
     distrusting: TaskApi, more: dict[str, str]
 ) -> None:
     client = distrusting.client(headers=ANN | more)
@@ -74,14 +76,14 @@ def test_from_another_address_the_headers_are_ignored(
     assert "My exports" not in client.get("/").text
 
 
-def test_from_another_address_they_shadow_nobody(distrusting: TaskApi) -> None:
+def test_r58_from_another_address_they_shadow_nobody(distrusting: TaskApi) -> None:
     tenant = distrusting.tenant()
     token = distrusting.token(tenant, "bob", ())
     client = distrusting.client(headers={**ANN, "Authorization": f"Bearer {token}"})
     assert client.get("/api/datasets").json()["items"] == []
 
 
-def test_a_connection_is_that_of_the_proxy_for_each_client(trusting: TaskApi) -> None:
+def test_r58_a_connection_is_that_of_the_proxy_for_each_client(trusting: TaskApi) -> None:
     client = trusting.client(headers=ANN | {"X-Forwarded-For": "203.0.113.9"})
     assert client.get(TASKS).status_code == 200
 
@@ -98,8 +100,9 @@ def test_a_request_without_a_user_may_have_a_token(trusting: TaskApi) -> None:
         [("Remote-User", "a" * 256)],
         [("Remote-User", b"\xff\xfe")],
     ],
+    ids=["two users", "two lists of groups", "a long name", "no text"],
 )
-def test_headers_that_are_not_those_of_one_person_name_nobody(
+def test_r58_headers_that_are_not_those_of_one_person_name_nobody(
     trusting: TaskApi, headers: list[Any]
 ) -> None:
     assert trusting.client(headers=headers).get(TASKS).status_code == 401
@@ -117,8 +120,9 @@ def test_headers_that_are_not_those_of_one_person_name_nobody(
         ({"Sec-Fetch-Site": "same-origin"}, 202),
         ({}, 202),
     ],
+    ids=["an origin", "a site", "our page", "a program"],
 )
-def test_pages_of_other_sites_start_nothing_in_the_name_of_the_caller(
+def test_r58_pages_of_other_sites_start_nothing_in_the_name_of_the_caller(
     trusting: TaskApi, sender: dict[str, str], status: int
 ) -> None:
     client = trusting.client(headers=ANN | sender)
@@ -142,13 +146,13 @@ def test_the_names_of_headers_are_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("networks", ["proxy.example", "10.0.0.0/33", "10.0.0.5/8", "*"])
-def test_networks_are_addresses(tmp_path: Path, networks: str) -> None:
+def test_r58_networks_are_addresses(tmp_path: Path, networks: str) -> None:
     with pytest.raises(BadSettings, match=r"^WAYBILL_TRUSTED_PROXY_NETWORKS: "):
         load(home=tmp_path, trusted_proxy_networks=networks)
 
 
 @pytest.mark.parametrize("networks", ["0.0.0.0/0", "10.0.0.5,::/0"])
-def test_the_doctor_warns_of_a_network_that_is_everybody(tmp_path: Path, networks: str) -> None:
+def test_r58_the_doctor_warns_of_a_network_that_is_everybody(tmp_path: Path, networks: str) -> None:
     wide = load(home=tmp_path, trusted_proxy_networks=networks)
     with Stack(wide) as stack, pytest.raises(BadSettings, match="nearly everybody"):
         check_proxy_login(stack)
@@ -158,7 +162,7 @@ def test_the_doctor_warns_of_a_network_that_is_everybody(tmp_path: Path, network
         assert check_proxy_login(stack) == "none"
 
 
-def test_a_mounted_waybill_leaves_it_to_its_host(tmp_path: Path) -> None:
+def test_r58_a_mounted_waybill_leaves_it_to_its_host(tmp_path: Path) -> None:
     with Stack(load(home=tmp_path, trusted_proxy_networks="10.0.0.5")) as stack:
         services = stack.services(lambda: None)
         with pytest.raises(BadSettings, match="get_principal"):

@@ -17,12 +17,16 @@ from fastapi.testclient import TestClient
 from sqlalchemy.engine import Engine
 
 from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.task_api import SECRET
 from tests.support.task_tables import SCHEMA, postgres_tables
 from waybill.api.exports import in_transaction
+from waybill.api.session.tokens import TokenVerifier
 from waybill.exporter.datasets.dataset import DECLARED
+from waybill.infra.config.settings import load as load_settings
 from waybill.infra.db.engine import create_engine
 from waybill.infra.db.schema import TableSchema
 from waybill.infra.tasks.outbox import Outbox
+from waybill.storage.config import S3Config
 
 Close = Callable[[str], Any]
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
@@ -53,8 +57,11 @@ def shop(
             "WAYBILL_S3_ENDPOINT_URL": "http://127.0.0.1:9",
             "WAYBILL_S3_ACCESS_KEY_ID": "x",
             "WAYBILL_S3_SECRET_ACCESS_KEY": "x",
+            "WAYBILL_JWT_SECRET": SECRET,
+            "WAYBILL_PUBLIC_URL": "https://exports.example",
         }.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.syspath_prepend(EXAMPLES)
         engine = create_engine(url, schema=TableSchema(SCHEMA))
         declared = dict(DECLARED._datasets)
         with in_transaction.services_of_this_process():
@@ -76,6 +83,13 @@ def load(name: str) -> ModuleType:
     return module
 
 
+def _logs_in(link: str) -> str:
+    """Whom a login link logs in."""
+    page, _, ticket = link.partition("#ticket=")
+    assert page == "https://exports.example/session"
+    return TokenVerifier(load_settings()).verify_ticket(ticket).principal.user
+
+
 @contextmanager
 def script() -> Iterator[Close]:
     yield load("script").close_month
@@ -91,7 +105,9 @@ def fastapi() -> Iterator[Close]:
 def flask() -> Iterator[Close]:
     example = load("flask_app")
     example.app.testing = True
-    yield lambda month: example.app.test_client().post(f"/closings/{month}")
+    client = example.app.test_client()
+    assert _logs_in(client.get("/exports").headers["Location"]) == "ann"
+    yield lambda month: client.post(f"/closings/{month}")
     example.engine.dispose()
 
 
@@ -101,6 +117,7 @@ def django() -> Iterator[Close]:
     from django.db import connections
     from django.test import Client
 
+    assert _logs_in(Client().get("/exports")["Location"]) == "ann"
     yield lambda month: Client().post(f"/closings/{month}")
     connections.close_all()
 
@@ -116,3 +133,16 @@ def test_an_example_submits_in_its_transaction(
         close_month("2026-11")
     [wake_up] = Outbox(shop).take()
     assert wake_up.queue == "shop"
+
+
+def test_the_mounted_example_is_the_form_of_who_is_logged_in(
+    shop: Engine, s3_config: S3Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAYBILL_S3_ENDPOINT_URL", s3_config.endpoint_url or "")
+    monkeypatch.setenv("WAYBILL_S3_ACCESS_KEY_ID", s3_config.access_key_id or "")
+    monkeypatch.setenv("WAYBILL_S3_SECRET_ACCESS_KEY", s3_config.secret_access_key or "")
+    with TestClient(load("mounted_app").app) as client:
+        assert client.get("/exports/api/datasets").status_code == 401
+        client.cookies.set("user", "ann")
+        [dataset] = client.get("/exports/api/datasets").json()["items"]
+        assert dataset["name"] == "closing"

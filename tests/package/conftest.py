@@ -1,44 +1,19 @@
-"""The built wheel, and an interpreter that has it."""
+"""An interpreter that has the client of the built wheel, and nothing of the server."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import sysconfig
-import zipfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.distributions import closure, copy_installed, requirements_of
+from tests.support.servers.built_wheel import environment_with
 
 
 @pytest.fixture(scope="package")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (built,) = folder.glob("*.whl")
-    return built
-
-
-@pytest.fixture(scope="package")
-def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a fresh environment with the wheel in it."""
-    home = tmp_path_factory.mktemp("venv")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
-    python = home / "bin" / "python"
-    site = subprocess.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    (Path(site) / "third_party.pth").write_text(sysconfig.get_path("purelib") + "\n")
+def client_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel with what it requires without an extra."""
+    python, site = environment_with(wheel, tmp_path_factory.mktemp("client"))
+    for name in closure(requirements_of(wheel)):
+        copy_installed(name, site)
     return python

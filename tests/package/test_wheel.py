@@ -7,17 +7,15 @@ editable install of the repository is not on that path's `.pth` files, which are
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import subprocess
 import zipfile
-from collections.abc import Iterable
-from email import message_from_bytes
-from importlib.metadata import packages_distributions, requires
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
+
+from tests.support.distributions import canonical, closure, requirements_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +28,8 @@ from waybill import Column, Principal, dataset
 
 @dataset("prices", columns={"amount": Column(label=f"Amount ({CURRENCY})")})
 def prices(params, user: Principal) -> sa.Select:
-    return sa.select(sa.literal(7).label("amount"), sa.literal(TABLE).label("table"))
+    whose = sa.literal(user.tenant).label("tenant")
+    return sa.select(sa.literal(7).label("amount"), sa.literal(TABLE).label("table"), whose)
 """
 
 
@@ -66,14 +65,15 @@ def test_an_export_of_a_hosts_dataset_leaves_both_sides_their_packages(
 ) -> None:
     # Isolated, as a console script is: the working directory is not on the path by itself.
     code = (
-        "import sys; sys.argv = ['waybill', 'export', 'prices', '-o', 'prices.csv']\n"
+        "import sys\n"
+        "sys.argv = ['waybill', 'export', 'prices', '--tenant', 'acme', '-o', 'prices.csv']\n"
         "from waybill.__main__ import main; main()"
     )
     done = run(python, project, "-I", "-c", code)
 
     assert done.returncode == 0, done.stderr
     text = (project / "prices.csv").read_text("utf-8-sig")
-    assert text.splitlines() == ['"Amount (EUR)","table"', '7,"theirs"']
+    assert text.splitlines() == ['"Amount (EUR)","table","tenant"', '7,"theirs","acme"']
 
 
 def test_the_host_sees_its_own_packages_and_our_public_names(python: Path, project: Path) -> None:
@@ -104,29 +104,6 @@ def test_the_wheel_holds_one_package_and_its_data(wheel: Path) -> None:
     } <= names
 
 
-def test_serve_of_the_wheel_answers(python: Path, project: Path) -> None:
-    code = (
-        "import os, signal, subprocess, sys, time, urllib.request, socket\n"
-        "with socket.create_server(('127.0.0.1', 0)) as free: port = free.getsockname()[1]\n"
-        "command = [sys.executable, '-m', 'waybill', 'serve', '--port', str(port)]\n"
-        "serve = subprocess.Popen(command)\n"
-        "try:\n"
-        "    for _ in range(600):\n"
-        "        try:\n"
-        "            page = urllib.request.urlopen(f'http://127.0.0.1:{port}/').read()\n"
-        "            break\n"
-        "        except OSError:\n"
-        "            time.sleep(0.1)\n"
-        "    assert b'Waybill' in page\n"
-        "finally:\n"
-        "    serve.send_signal(signal.SIGTERM)\n"
-        "    assert serve.wait(60) == 0\n"
-    )
-    done = run(python, project, "-c", code)
-
-    assert done.returncode == 0, done.stderr[-2000:]
-
-
 @pytest.mark.parametrize(
     ("extras", "code"),
     [
@@ -138,9 +115,9 @@ def test_serve_of_the_wheel_answers(python: Path, project: Path) -> None:
 def test_each_extra_brings_what_its_part_imports(
     wheel: Path, python: Path, project: Path, extras: tuple[str, ...], code: str
 ) -> None:
-    installed = _closure(_requirements_of(wheel), extras)
+    installed = closure(requirements_of(wheel), extras)
     owners = packages_distributions()
-    missing = {name for name in owners if not {_canonical(o) for o in owners[name]} & installed}
+    missing = {name for name in owners if not {canonical(o) for o in owners[name]} & installed}
 
     done = run(python, project, "-c", f"{_refusing(missing)}\n{code}")
 
@@ -214,30 +191,3 @@ def _refusing(modules: set[str]) -> str:
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, Refusing)"
     )
-
-
-def _requirements_of(wheel: Path) -> list[str]:
-    with zipfile.ZipFile(wheel) as archive:
-        (path,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        return message_from_bytes(archive.read(path)).get_all("Requires-Dist", [])
-
-
-def _closure(requirements: Iterable[str], extras: tuple[str, ...]) -> set[str]:
-    """Canonical names of all distributions that `requirements` with `extras` install."""
-    found: set[tuple[str, frozenset[str]]] = set()
-    waiting = [(requirements, frozenset(extras))]
-    while waiting:
-        texts, wanted = waiting.pop()
-        for requirement in map(Requirement, texts):
-            marker = requirement.marker
-            if marker and not any(marker.evaluate({"extra": extra}) for extra in wanted or {""}):
-                continue
-            item = (_canonical(requirement.name), frozenset(requirement.extras))
-            if item not in found:
-                found.add(item)
-                waiting.append((requires(requirement.name) or (), item[1]))
-    return {name for name, _ in found}
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,13 +52,15 @@ def run(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def process(env: dict[str, str], log: Path, *args: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    env: dict[str, str], log: Path, *args: str, command: Sequence[str | Path] = (WAYBILL,)
+) -> Iterator[subprocess.Popen[bytes]]:
     """A long-running `waybill` command, ended with SIGTERM if the test did not end it.
 
     Asked once, it has to end by itself: whatever it started ends with it.
     """
     with log.open("ab") as output:
-        running = subprocess.Popen([WAYBILL, *args], env=env, stdout=output, stderr=output)
+        running = subprocess.Popen([*command, *args], env=env, stdout=output, stderr=output)
         asked = False
         try:
             yield running
@@ -76,14 +78,19 @@ def process(env: dict[str, str], log: Path, *args: str) -> Iterator[subprocess.P
 
 
 @contextmanager
-def api(env: dict[str, str], log: Path, user: str = "ann") -> Iterator[httpx2.Client]:
+def api(
+    env: dict[str, str],
+    log: Path,
+    user: str = "ann",
+    command: Sequence[str | Path] = (WAYBILL,),
+) -> Iterator[httpx2.Client]:
     """`waybill serve` on a free port, and a client that is logged in as `user`."""
     (port,) = free_ports(1)
     roles = frozenset({"sales", "support"})
     # As `waybill token` does, which takes a second to start.
     token = mint(load(jwt_secret=env["WAYBILL_JWT_SECRET"]), user, "acme", roles)
     with (
-        process(env, log, "serve", "--port", str(port)) as server,
+        process(env, log, "serve", "--port", str(port), command=command) as server,
         httpx2.Client(
             base_url=f"http://127.0.0.1:{port}",
             headers={"Authorization": f"Bearer {token}"},

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,19 +16,28 @@ from tests.support.servers.postgres import PostgresServer
 from waybill.infra.db.engine import create_engine
 from waybill.infra.db.migrate import upgrade
 from waybill.infra.db.schema import TableSchema
+from waybill.infra.db.tables import metadata
 
 #: The databases that hold tasks, as parameters of a fixture. The fast lane takes SQLite.
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.server))
 #: A PostgreSQL in which no search path leads to the tables: statements have to name their schema.
 IN_A_SCHEMA = pytest.param("schema", marks=pytest.mark.server)
 SCHEMA = "exports"
+#: An SQLite file of a host application with tables of our names: ours have a prefix.
+IN_A_HOSTS_FILE = "prefix"
+#: Of that host. A statement without the prefix meets a table without our columns.
+HOST_TABLES = (
+    "CREATE TABLE alembic_version (version_num varchar(32) NOT NULL PRIMARY KEY)",
+    "INSERT INTO alembic_version VALUES ('a1b2c3d4e5f6')",
+    *(f"CREATE TABLE {table} (of_the_host TEXT)" for table in metadata.tables),
+)
 
 
 @contextmanager
 def task_tables(request: pytest.FixtureRequest, folder: Path) -> Iterator[Engine]:
     """An engine on empty task tables, in the database that the fixture's parameter names."""
-    if request.param == "sqlite":
-        with sqlite_tables(folder) as engine:
+    if request.param in ("sqlite", IN_A_HOSTS_FILE):
+        with sqlite_tables(folder, SCHEMA if request.param == IN_A_HOSTS_FILE else None) as engine:
             yield engine
         return
     schema = SCHEMA if request.param == "schema" else None
@@ -59,11 +69,11 @@ def _template(server: PostgresServer, schema: str | None) -> str:
 
 
 @contextmanager
-def sqlite_tables(folder: Path) -> Iterator[Engine]:
+def sqlite_tables(folder: Path, prefix: str | None = None) -> Iterator[Engine]:
     """An engine on empty task tables, in an SQLite file in `folder`."""
     path = folder / "tasks.db"
-    path.write_bytes(migrated_sqlite())
-    engine = create_engine(f"sqlite:///{path}")
+    path.write_bytes(migrated_sqlite(prefix))
+    engine = create_engine(f"sqlite:///{path}", schema=TableSchema(prefix))
     try:
         yield engine
     finally:
@@ -71,11 +81,15 @@ def sqlite_tables(folder: Path) -> Iterator[Engine]:
 
 
 @functools.cache
-def migrated_sqlite() -> bytes:
+def migrated_sqlite(prefix: str | None = None) -> bytes:
     """An SQLite file after all migrations, which take too long to run for each test."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tasks.db"
-        engine = create_engine(f"sqlite:///{path}")
+        if prefix:
+            with closing(sqlite3.connect(path)) as host, host:
+                for statement in HOST_TABLES:
+                    host.execute(statement)
+        engine = create_engine(f"sqlite:///{path}", schema=TableSchema(prefix))
         upgrade(engine)
         engine.dispose()
         return path.read_bytes()

@@ -20,7 +20,7 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.borrowed import borrowed
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
-from waybill.infra.db.schema import schema_of
+from waybill.infra.db.schema import naming_of
 from waybill.infra.db.tables import ENDED_WITHOUT_FILE, export_task, in_status
 from waybill.infra.failpoints import failpoint
 from waybill.infra.tasks.audit import Actor, audit
@@ -100,7 +100,7 @@ class TaskRequests:
     @cached_property
     def _schema(self) -> str | None:
         with self._engine.connect() as connection:
-            return schema_of(connection)
+            return naming_of(connection)
 
     def reusable(self, user: Principal, new: NewTask) -> Task | None:
         """The finished task whose file `submit` would give for `new`, if there is one."""

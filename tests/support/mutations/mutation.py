@@ -1,7 +1,7 @@
 """Mutations: a guard of the product, what is put in its place, and the test that fails then.
 
-`request_guards.py` and `fault_guards.py` list them, and `tests/faults/test_guard_mutations.py`
-runs them.
+`request_guards.py`, `login_guards.py` and `fault_guards.py` list them, and
+`tests/faults/test_guard_mutations.py` runs them.
 """
 
 from __future__ import annotations

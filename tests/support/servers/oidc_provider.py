@@ -94,6 +94,7 @@ class _Server(ThreadingHTTPServer):
             "no nonce": {"nonce": None},
             "issuer": {"iss": "http://127.0.0.1:1"},
             "audience": {"aud": "another client"},
+            "audience for us": {"aud": "another client", "azp": CLIENT},
             "no azp": {"aud": [CLIENT, "another client"]},
             "azp": {"aud": [CLIENT, "another client"], "azp": "another client"},
             "expired": {"iat": now - 900, "exp": now - 600},

@@ -30,6 +30,7 @@ from tests.support.task_store import Worker
 from tests.support.task_tables import migrated_sqlite
 from waybill.api.app import create_app
 from waybill.api.cli.http_server import Bounds, QuietServer, server_config
+from waybill.api.session.cookie import SESSION_COOKIE
 from waybill.api.session.development_tokens import mint
 from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.warning_rules import WarningRule
@@ -125,6 +126,8 @@ class TaskApi:
     services: Services
     runs: Worker
     wake_ups: list[None]
+    #: What its clients trust.
+    tls: ssl.SSLContext = NO_TLS
     _clients: ExitStack = field(default_factory=ExitStack)
     _names: Iterator[int] = field(default_factory=itertools.count)
 
@@ -145,9 +148,23 @@ class TaskApi:
     def client(self, token: str | None = None, **more: Any) -> httpx2.Client:
         """A client with `token`, or one nobody knows."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        options = {"base_url": self.url, "headers": headers, "timeout": 30, "verify": NO_TLS}
+        options = {"base_url": self.url, "headers": headers, "timeout": 30, "verify": self.tls}
         options |= more
         return self._clients.enter_context(httpx2.Client(**options))
+
+    def cookie(self, token: str) -> dict[str, Any]:
+        """The session cookie with `token`, for a browser."""
+        return {"name": SESSION_COOKIE, "value": token, "url": self.url}
+
+    def login(self, tenant: str, user: str, roles: tuple[str, ...]) -> dict[str, Any]:
+        """What a browser has after `user` has logged in."""
+        return self.cookie(self.token(tenant, user, roles))
+
+    def page(self, token: str, **headers: str) -> httpx2.Client:
+        """A client with the session cookie, whose requests come from our page or as `headers`."""
+        url = httpx2.URL(self.url)
+        own = {"Origin": f"{url.scheme}://{url.netloc.decode()}"}
+        return self.client(cookies={self.cookie(token)["name"]: token}, headers=headers or own)
 
     def person(
         self, tenant: str | None = None, user: str = "ana", roles: tuple[str, ...] = ("sales",)
