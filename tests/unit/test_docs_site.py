@@ -56,6 +56,15 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["comparison.md", "scale.md"])
+def test_each_statement_about_others_has_its_source(name: str) -> None:
+    text = (DOCS / name).read_text()
+    sources = [int(number) for number in re.findall(r"\[(\d+)\](?= \[)", text)]
+    named = {int(number) for number in re.findall(r"\[(\d+)\](?! ?[\[(])", text)}
+    assert sources == list(range(1, len(sources) + 1))
+    assert named == set(sources)
+
+
 def test_the_tutorial_starts_the_images_of_the_compose_file() -> None:
     compose = (ROOT / "infra/deploy/compose.yaml").read_text()
     shown = "".join(

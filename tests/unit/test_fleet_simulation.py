@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.fleet import HUGE, Fleet, Load, Plan, alone, beside, busiest, capacity
-from tests.benchmarks.fleet_costs import Costs, from_bench
+from tests.benchmarks.fleet_costs import Costs, from_bench, measured_now
 
 COSTS = Costs()
 LOAD = Load()
@@ -33,6 +33,7 @@ def test_the_same_seed_gives_the_same_outcome() -> None:
     assert first == second
 
 
+@pytest.mark.slow
 def test_shards_divide_the_time_until_the_source_is_used_up() -> None:
     one = alone(Fleet(8), COSTS, HUGE, Plan()).seconds
     eight = alone(Fleet(8), COSTS, HUGE, Plan(shards=8)).seconds
@@ -74,3 +75,13 @@ def test_costs_come_from_a_bench(tmp_path: Path) -> None:
     assert (costs.read_row, costs.render_row, costs.send_row) == (2e-6, 4e-6, 1e-6)
     assert costs.file_bytes == 100
     assert costs.on_machine(2).worker_row == 2 * costs.worker_row
+
+
+@pytest.mark.slow
+def test_costs_are_measured_on_the_machine_of_today() -> None:
+    now = measured_now(COSTS)
+    slower = now.render_row / COSTS.render_row
+    assert now.worker_row == pytest.approx(COSTS.worker_row * slower)
+    assert now.task == pytest.approx(COSTS.task * slower)
+    assert 80 < now.file_bytes < 120
+    assert 80 < now.wire_bytes < 120
