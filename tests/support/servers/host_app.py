@@ -96,8 +96,6 @@ def _settings(home: Path, database: str, s3: S3Config, public_url: str) -> dict[
         "smtp_url": "smtp://mail.example",
         "smtp_from": "exports@acme.example",
         "mail_domains": "acme.example",
-        # Where a test may serve a page with the export button.
-        "embed_origins": f"http://127.0.0.1:{free_ports(1)[0]}",
     }
 
 
