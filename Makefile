@@ -146,6 +146,9 @@ endef
 .site-tools/iframe-worker.js:
 	$(call one-script,iframe-worker@1.0.4,e8c5d12d87829c503afba01d67772ea9f4aba5b7ae57a0c98e1917711030efbb,package/shim/index.js)
 
+release: $(DEV_STAMP) ## Check, build into dist/, and tag the version of pyproject.toml; pushes nothing
+	@infra/deploy/release
+
 docs: $(DEV_STAMP) ## Write the generated pages and pictures, and build the site into .site
 	$(BIN)/python -m tests.support.reference
 	$(BIN)/python -m tests.support.import_graph
@@ -154,7 +157,7 @@ docs: $(DEV_STAMP) ## Write the generated pages and pictures, and build the site
 	@echo "The site is .site/index.html"
 
 lock: ## Pin every dependency by version and hash, naming no index
-	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra server --extra postgresql --extra mysql --extra embedded --extra demo --extra build -o requirements.lock pyproject.toml
+	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra server --extra postgresql --extra mysql --extra embedded --extra demo --extra tracing --extra build -o requirements.lock pyproject.toml
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 
-.PHONY: help setup demo test test-fast coverage check lint-js fix bench cluster test-brokers soak secrets audit sbom docs lock test-host floors
+.PHONY: help setup demo test test-fast coverage check lint-js fix bench cluster test-brokers soak secrets audit sbom release docs lock test-host floors

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 
 import waybill
 from waybill.api.admin import pages as admin_pages
+from waybill.api.admin import pause_routes
 from waybill.api.admin import routes as admin
 from waybill.api.context import Context
 from waybill.api.datasets import preview_routes
@@ -34,6 +35,7 @@ from waybill.api.http.admission import PATIENCE, Lanes
 from waybill.api.http.cursors import Cursors
 from waybill.api.http.middleware import BodyLimit, Envelope
 from waybill.api.http.prefix import PathPrefix, prefix_of
+from waybill.api.http.traced import telemetry
 from waybill.api.links import routes as links
 from waybill.api.notices import opt_outs
 from waybill.api.notices import routes as notices
@@ -78,6 +80,7 @@ _ROUTES = (
     datasets,
     preview_routes,
     admin,
+    pause_routes,
     health,
     session,
     everywhere,
@@ -163,6 +166,7 @@ def create_app(
         # It would build redirects from the Host header, which the caller controls.
         redirect_slashes=False,
         lifespan=lifespan,
+        **telemetry(),
     )
     # A host that mounts this one logs people in itself.
     issuer = None if host_login else services.settings.oidc_issuer

@@ -34,6 +34,7 @@ from waybill.infra.tasks.dead_letters import DeadLetters
 from waybill.infra.tasks.lifecycle.interventions import Interventions
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.oversight import OversightReads
+from waybill.infra.tasks.pauses import Pauses
 from waybill.infra.tasks.preview_log import PreviewLog
 from waybill.infra.tasks.queries.admin import AdminQueries
 from waybill.infra.tasks.queries.changes import TaskChanges
@@ -99,6 +100,7 @@ class Services:
         self.tickets = Tickets(engine)
         self.notifications = NotificationQueries(engine)
         self.workers = Workers(engine)
+        self.pauses = Pauses(engine)
         self.saved_exports = SavedExports(engine, most_per_user=settings.max_saved_exports_per_user)
         self.schedules = Schedules(
             engine,

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BeforeValidator
 
-from waybill.api.admin import charts, service
+from waybill.api.admin import charts, pauses, service
 from waybill.api.admin.access import AdminCaller, admin_caller
 from waybill.api.context import ServicesDep
 from waybill.api.explanations import explain
@@ -22,8 +22,11 @@ from waybill.api.pages.rendering import PageSetup, PageSetupDep, render, sign_in
 from waybill.api.problems.errors import EarlyResponse
 from waybill.api.session.auth import PageSession, require_own_origin
 from waybill.api.session.destinations import own_path
+from waybill.infra.exports.pausable import pausable
 from waybill.infra.tasks.dead_letters import MAX_NOTE_CHARS
 from waybill.infra.tasks.model import TaskConflict
+from waybill.infra.tasks.pauses import MAX_PAUSE_NOTE_CHARS
+from waybill.infra.tasks.queries.paused import PauseKind
 from waybill.infra.tasks.queries.scope import ALL_TENANTS
 from waybill.infra.tasks.states import LIVE, TaskStatus
 
@@ -82,6 +85,9 @@ def overview(caller: Admin, setup: PageSetupDep, services: ServicesDep) -> Respo
             and not any(q.running and q.queue == item.queue for q in queues)
         ],
         workers=services.workers.all() if scope == ALL_TENANTS else None,
+        pauses=services.pauses.all() if scope == ALL_TENANTS else None,
+        pausable=pausable(services.registry),
+        max_note=MAX_PAUSE_NOTE_CHARS,
         leases=service.list_leases(services, caller),
         open_letters=services.dead_letters.count_open(scope),
         hours=hours,
@@ -94,6 +100,35 @@ def overview(caller: Admin, setup: PageSetupDep, services: ServicesDep) -> Respo
         width=charts.WIDTH,
         height=charts.HEIGHT,
     )
+
+
+@router.post("/pauses", dependencies=[Depends(require_own_origin)])
+def add_pause(
+    caller: Admin,
+    services: ServicesDep,
+    what: Annotated[str, Form(max_length=220, pattern=r"^(queue|dataset):[^\x00]+$")],
+    note: Annotated[
+        str, Form(min_length=1, max_length=MAX_PAUSE_NOTE_CHARS, pattern=r"^[^\x00]*$")
+    ],
+) -> Response:
+    """Pause a queue or a dataset, and go back to the overview."""
+    kind, _, name = what.partition(":")
+    pauses.add_pause(services, caller, PauseKind(kind), name, note)
+    return RedirectResponse("/admin", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/pauses/{kind}/{name}/end", dependencies=[Depends(require_own_origin)])
+def end_pause(kind: PauseKind, name: PlainText, caller: Admin, services: ServicesDep) -> Response:
+    """Resume a queue or a dataset, and go back to the overview."""
+    pauses.end_pause(services, caller, kind, name)
+    return RedirectResponse("/admin", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/storage")
+def storage(caller: Admin, setup: PageSetupDep, services: ServicesDep) -> Response:
+    """Files by tenant, and tables with the next cut of each."""
+    held = service.read_holdings(services, caller)
+    return _page(setup, "admin_storage.html", caller, tab="storage", held=held)
 
 
 @router.get("/exports")
@@ -261,7 +296,13 @@ def _page(
     status: HTTPStatus = HTTPStatus.OK,
     **values: Any,
 ) -> HTMLResponse:
-    texts = setup.catalogue.admin
     return render(
-        setup, template, status, texts=texts, user=caller.user, sees_operations=True, **values
+        setup,
+        template,
+        status,
+        texts=setup.catalogue.admin,
+        user=caller.user,
+        sees_operations=True,
+        sees_all=caller.scope == ALL_TENANTS,
+        **values,
     )

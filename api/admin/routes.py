@@ -33,6 +33,7 @@ from waybill.api.problems.documents import problem_docs
 from waybill.api.session.auth import Caller
 from waybill.exporter.errors import PermissionDenied
 from waybill.infra.tasks.dead_letters import DeadLetter, Replay
+from waybill.infra.tasks.queries.holdings import Holdings
 from waybill.infra.tasks.states import TaskStatus
 
 
@@ -120,6 +121,12 @@ def retry_task(task_id: UUID, admin: Admin, services: ServicesDep) -> AdminTaskB
 def list_workers(admin: Admin, services: ServicesDep) -> WorkerList:
     """Workers by their heartbeats, and who takes the exports of each queue. For operators."""
     return service.list_workers(services, admin)
+
+
+@router.get("/holdings", response_model=Holdings)
+def read_holdings(admin: Admin, services: ServicesDep) -> Holdings:
+    """Files by tenant, the next to expire, and tables with their next cut. For operators."""
+    return service.read_holdings(services, admin)
 
 
 @router.get("/dead-letters", response_model=DeadLetterList, responses=_INVALID)

@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from waybill.api.exports.schemas import TaskBody
 from waybill.infra.tasks.dead_letters import MAX_NOTE_CHARS, DeadLetter
+from waybill.infra.tasks.pauses import MAX_PAUSE_NOTE_CHARS
 from waybill.infra.tasks.queries.admin import AuditEntry
+from waybill.infra.tasks.queries.paused import Pause, PauseKind
 from waybill.infra.tasks.queries.statistics import HourFigures, Lease, QueueFigures
 from waybill.infra.tasks.workers import QueueWorkers, WorkerRecord
 
@@ -48,6 +50,27 @@ class WorkerList(BaseModel):
 
     items: list[WorkerRecord] = Field(description="Those that died stay for a day.")
     queues: list[QueueWorkers]
+
+
+class PauseRequest(BaseModel):
+    """What to pause, and why."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"kind": "queue", "name": "orders", "note": "The shop is being migrated."}
+        },
+    )
+
+    kind: PauseKind
+    name: str = Field(min_length=1, max_length=200)
+    note: str = Field(min_length=1, max_length=MAX_PAUSE_NOTE_CHARS)
+
+
+class PauseList(BaseModel):
+    """Queues and datasets that workers take no exports from."""
+
+    items: list[Pause]
 
 
 class AuditList(BaseModel):

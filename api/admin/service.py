@@ -20,6 +20,7 @@ from waybill.infra.notifications.rules import BadNotificationTarget
 from waybill.infra.services import Services
 from waybill.infra.tasks.dead_letters import DeadLetter, Replay
 from waybill.infra.tasks.model import Task
+from waybill.infra.tasks.queries.holdings import Holdings
 from waybill.infra.tasks.queries.scope import ALL_TENANTS
 from waybill.infra.tasks.queries.statistics import Lease
 from waybill.infra.tasks.states import TaskStatus
@@ -113,6 +114,24 @@ def list_workers(services: Services, caller: AdminCaller) -> WorkerList:
     return WorkerList(
         items=services.workers.all(), queues=services.workers.by_queue(services.registry.queues)
     )
+
+
+def read_holdings(services: Services, caller: AdminCaller) -> Holdings:
+    """Files by tenant, the next to expire, and tables with their next cut.
+
+    Raises:
+        PermissionDenied: the caller is no operator.
+    """
+    if caller.scope != ALL_TENANTS:
+        raise PermissionDenied("This requires the operator role.")
+    settings = services.settings
+    keep = {
+        "export_task": settings.task_retention,
+        "dead_letter": settings.task_retention,
+        "notification": settings.notification_retention,
+        "audit_log": settings.audit_retention,
+    }
+    return services.admin_queries.holdings({name: kept for name, kept in keep.items() if kept})
 
 
 def dismiss_dead_letter(

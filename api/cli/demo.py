@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from waybill.api.cli.listener import AddressInUse, listen
 from waybill.api.cli.progress import progress_bar
-from waybill.api.cli.serve import AddressInUse, listen, run_server
+from waybill.api.cli.serve import run_server
 from waybill.exporter.errors import WaybillError
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load

@@ -75,6 +75,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "app",
         "List, show, replay and dismiss dead letters.",
     ),
+    "pauses": (
+        "waybill.api.cli.pauses",
+        "app",
+        "List what is paused; pause and resume queues and datasets.",
+    ),
     "schedules": (
         "waybill.api.cli.schedules",
         "app",

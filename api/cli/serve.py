@@ -10,7 +10,8 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -18,8 +19,10 @@ import typer
 from waybill.api.app import create_app
 from waybill.api.background import join, relay_until, watched
 from waybill.api.cli.api_processes import keep_running, stop_with_parent
-from waybill.api.cli.http_server import BACKLOG, Bounds, QuietServer, server_config
+from waybill.api.cli.http_server import Bounds, QuietServer, server_config
+from waybill.api.cli.listener import listen
 from waybill.api.cli.open_files import raise_open_files_limit
+from waybill.api.cli.worker_address import answering
 from waybill.api.events.stream_count import StreamCount
 from waybill.api.saved_exports.requests import prepare_of
 from waybill.exporter.errors import InvalidRequest
@@ -27,21 +30,13 @@ from waybill.infra.bootstrap import Stack
 from waybill.infra.config.logs import configure_logging
 from waybill.infra.config.settings import Settings, load
 from waybill.infra.config.weak_secrets import refuse_weak_secrets
+from waybill.infra.metrics.recording import share_recordings
+from waybill.infra.tracing.exporting import traced_process
 
 log = logging.getLogger(__name__)
 
-#: A client that acknowledges nothing for this long is gone. Two heartbeats of a stream.
-_SILENT_CLIENT = timedelta(seconds=30)
-
-
 #: More than the cores of most machines; each opens up to 22 connections to the task database.
 _MOST_PROCESSES = 64
-
-
-class AddressInUse(InvalidRequest):
-    """Another program listens on this address."""
-
-    code = "address_in_use"
 
 
 def serve(
@@ -60,9 +55,15 @@ def serve(
         embedded_worker = settings.amqp_url is None
         with listen(host, port) as listener:
             if workers == 1:
-                asyncio.run(run_server(stack, listener, embedded_worker=embedded_worker))
+                with traced_process("waybill-api"):
+                    asyncio.run(run_server(stack, listener, embedded_worker=embedded_worker))
             else:
-                asyncio.run(_run_processes(stack, listener, workers, embedded_worker))
+                with (
+                    TemporaryDirectory(prefix="waybill-metrics-") as folder,
+                    traced_process("waybill-worker"),
+                ):
+                    share_recordings(Path(folder))
+                    asyncio.run(_run_processes(stack, listener, workers, embedded_worker))
 
 
 def worker(
@@ -81,27 +82,8 @@ def worker(
         queues = tuple(queue or ())
         if unknown := sorted(set(queues) - set(stack.registry.queues)):
             raise InvalidRequest(f"No dataset uses the queue {', '.join(unknown)}.")
-        asyncio.run(_run_worker(stack, queues))
-
-
-def listen(host: str, port: int, *, silent_client: timedelta = _SILENT_CLIENT) -> socket.socket:
-    """Bind before anything starts, so that a taken port is one line and not a half-start.
-
-    A client that acknowledges nothing for `silent_client` is disconnected.
-    """
-    try:
-        listener = socket.create_server((host, port), backlog=BACKLOG)
-    except OSError as error:
-        raise AddressInUse(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
-    # asyncio does this only for sockets it makes itself; without it an answer waits 40 ms for
-    # the client's delayed ACK. Accepted connections inherit it. (Measured: 45 ms and 2 ms.)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # The kernel retransmits to a client that vanished for a quarter of an hour by default, and
-    # its event stream stays open for as long.
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        milliseconds = silent_client // timedelta(milliseconds=1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
-    return listener
+        with traced_process("waybill-worker"):
+            asyncio.run(_run_worker(stack, queues))
 
 
 async def run_server(
@@ -176,7 +158,7 @@ def _serve_as_child(
 ) -> None:
     """One of several API processes. What has to be prepared, its parent has prepared."""
     configure_logging(logging.INFO)
-    with Stack(settings) as stack, listener:
+    with traced_process("waybill-api"), Stack(settings) as stack, listener:
         asyncio.run(
             run_server(
                 stack, listener, embedded_worker=False, relays=relays, stream_count=stream_count
@@ -197,7 +179,8 @@ async def _run_worker(stack: Stack, queues: tuple[str, ...]) -> None:
     try:
         prepare = prepare_of(stack.services())
         service = stack.worker(broker, stack.relay(broker), queues=queues, prepare=prepare)
-        await service.run(stop)
+        async with answering(stack.settings):
+            await service.run(stop)
     finally:
         await broker.close()
 

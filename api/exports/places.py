@@ -28,6 +28,11 @@ def read_places(services: Services, user: Principal) -> PlaceList:
             services.settings.concurrency,
         )
         items.append(
-            Place(task_id=place.task_id, position=place.ahead + 1, starts_in_seconds=seconds)
+            Place(
+                task_id=place.task_id,
+                position=place.ahead + 1,
+                starts_in_seconds=seconds,
+                paused=place.is_paused,
+            )
         )
     return PlaceList(items=items)

@@ -297,6 +297,9 @@ class Place(BaseModel):
     task_id: UUID
     position: int = Field(description="1 is the next one. Other tenants' exports count as well.")
     starts_in_seconds: int = Field(description="About when it starts; 0 means now.")
+    paused: bool = Field(
+        description="An operator has paused its queue or its dataset: it starts after that."
+    )
 
 
 class PlaceList(BaseModel):

@@ -6,6 +6,7 @@ import hmac
 from typing import Annotated
 
 from fastapi import Depends
+from pydantic import SecretStr
 from starlette.requests import Request
 
 from waybill.api.context import ContextDep
@@ -18,14 +19,18 @@ _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real
 
 
 async def require_scraper(request: Request, context: ContextDep) -> None:
-    """Let in who may read the figures.
+    """Let in who may read the figures, as `check_scraper` does."""
+    check_scraper(request, context.services.settings.metrics_token)
+
+
+def check_scraper(request: Request, token: SecretStr | None) -> None:
+    """Let in who has `token`, or, without one, a program on this machine.
 
     A proxy on this machine that adds no header looks like a program on this machine.
 
     Raises:
         Unauthenticated.
     """
-    token = context.services.settings.metrics_token
     if token is not None:
         given = bearer_token(request) or ""
         if not hmac.compare_digest(given.encode(), token.get_secret_value().encode()):

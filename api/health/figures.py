@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from prometheus_client.core import GaugeMetricFamily
+from sqlalchemy.exc import SQLAlchemyError
 
+from waybill.infra.metrics.catalogue import (
+    DATABASE_UP,
+    DEAD_LETTERS,
+    LEASE_AGE,
+    NOTIFICATIONS,
+    OPEN_UPLOADS,
+    OUTBOX_AGE,
+    OUTBOX_WAITING,
+    PAUSED,
+    QUEUE_OLDEST,
+    QUEUE_RUNNING,
+    QUEUE_WAITING,
+    TABLE_BYTES,
+    TASKS,
+    WORKER_SLOTS,
+    WORKERS,
+)
+from waybill.infra.metrics.recording import gauge
 from waybill.infra.services import Services
+
+log = logging.getLogger(__name__)
 
 
 class Figures:
@@ -35,14 +57,13 @@ class Figures:
     async def ask(self) -> list[GaugeMetricFamily]:
         """The figures, at most `max_age` old. All who ask meanwhile share one answer.
 
-        Raises:
-            SQLAlchemyError: the database is away; this answer is shared, too.
+        While the database is away there is one figure only, which says so.
         """
         now = self._clock()
         is_old = now - self._asked_at >= self._max_age
         if self._answer is None or (self._answer.done() and is_old):
             loop = asyncio.get_running_loop()
-            self._answer = loop.run_in_executor(self._thread, self._count)
+            self._answer = loop.run_in_executor(self._thread, self._count_if_possible)
             self._asked_at = now
         return await asyncio.shield(self._answer)
 
@@ -50,42 +71,41 @@ class Figures:
         """Count no more."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
+    def _count_if_possible(self) -> list[GaugeMetricFamily]:
+        try:
+            return [gauge(DATABASE_UP, 1), *self._count()]
+        except SQLAlchemyError as error:
+            log.warning("figures without the database", extra={"why": type(error).__name__})
+            return [gauge(DATABASE_UP, 0)]
+
     def _count(self) -> list[GaugeMetricFamily]:
-        tasks = GaugeMetricFamily("waybill_tasks", "Export tasks by status.", labels=["status"])
+        tasks, deliveries, paused = gauge(TASKS), gauge(NOTIFICATIONS), gauge(PAUSED)
         for status, count in self._services.requests.count_by_status().items():
             tasks.add_metric([status], count)
-        dead_letters = GaugeMetricFamily(
-            "waybill_dead_letters",
-            "Dead letters to be handled; alert on more than 0.",
-            value=self._services.dead_letters.count_open(),
-        )
-        deliveries = GaugeMetricFamily(
-            "waybill_notifications",
-            "Recorded webhook and mail deliveries by result; alert on given_up.",
-            labels=["channel", "result"],
-        )
         for labels, count in self._services.notifications.count_by_result().items():
             deliveries.add_metric(labels, count)
-        workers = GaugeMetricFamily(
-            "waybill_workers",
-            "Workers alive by their heartbeat, by queue; alert on 0.",
-            labels=["queue"],
-        )
-        slots = GaugeMetricFamily(
-            "waybill_worker_slots",
-            "Exports of the queue that its living workers run at most.",
-            labels=["queue"],
-        )
-        waiting = GaugeMetricFamily(
-            "waybill_queue_waiting",
-            "Exports that wait for a worker, by queue.",
-            labels=["queue"],
-        )
-        oldest = GaugeMetricFamily(
-            "waybill_queue_oldest_waiting_seconds",
-            "Age of the export that has waited longest, by queue; 0 when none waits.",
-            labels=["queue"],
-        )
+        for item in self._services.pauses.all():
+            paused.add_metric([item.kind, item.name], 1)
+        sizes = gauge(TABLE_BYTES)
+        for table, size in self._services.admin_queries.table_sizes().items():
+            sizes.add_metric([table], size)
+        backlogs = self._services.admin_queries.backlogs(self._services.settings.lease)
+        return [
+            tasks,
+            gauge(DEAD_LETTERS, self._services.dead_letters.count_open()),
+            deliveries,
+            *self._count_queues(backlogs.running),
+            paused,
+            sizes,
+            gauge(LEASE_AGE, backlogs.lease_age.total_seconds()),
+            gauge(OUTBOX_WAITING, backlogs.outbox_waiting),
+            gauge(OUTBOX_AGE, backlogs.outbox_age.total_seconds()),
+            gauge(OPEN_UPLOADS, backlogs.open_uploads),
+        ]
+
+    def _count_queues(self, running: Mapping[str, int]) -> list[GaugeMetricFamily]:
+        workers, slots, waiting = gauge(WORKERS), gauge(WORKER_SLOTS), gauge(QUEUE_WAITING)
+        oldest, active = gauge(QUEUE_OLDEST), gauge(QUEUE_RUNNING)
         now = datetime.now(UTC)
         for item in self._services.workers.by_queue(self._services.registry.queues):
             since = item.oldest_waiting_since
@@ -94,4 +114,5 @@ class Figures:
             waiting.add_metric([item.queue], item.waiting)
             age = (now - since).total_seconds() if since else 0
             oldest.add_metric([item.queue], max(0.0, age))
-        return [tasks, dead_letters, deliveries, workers, slots, waiting, oldest]
+            active.add_metric([item.queue], running.get(item.queue, 0))
+        return [workers, slots, waiting, oldest, active]

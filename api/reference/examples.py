@@ -168,6 +168,20 @@ _QUEUE = {
     "running": 2,
     "oldest_waiting_since": "2026-03-01T08:58:40Z",
 }
+_TENANT_FILES = {"tenant": "acme", "files": 118, "size_bytes": 734003200}
+_TABLE = {
+    "table": "export_task",
+    "size_bytes": 18874368,
+    "oldest": "2026-01-02T03:04:05Z",
+    "next_cut": "2026-04-02T03:04:05Z",
+}
+_PAUSE = {
+    "kind": "queue",
+    "name": "orders",
+    "at": "2026-03-01T08:00:00Z",
+    "by": "olga",
+    "note": "The shop is being migrated.",
+}
 _LEASE = {
     "worker": "worker-1",
     "lease_expires_at": "2026-03-01T09:01:00Z",
@@ -268,7 +282,7 @@ _SCHEDULE = {
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "PlaceList": {
-        "items": [{"task_id": _TASK_ID, "position": 3, "starts_in_seconds": 20}],
+        "items": [{"task_id": _TASK_ID, "position": 3, "starts_in_seconds": 20, "paused": False}],
     },
     "TaskBody": _TASK,
     "SubmittedTask": {**_TASK_WITHOUT_LINK, "deduplicated": False},
@@ -353,6 +367,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "ChoiceList": {"items": [_CHOICE], "more": False},
     "DatasetBody": _DATASET,
     "DatasetList": {"items": [_DATASET]},
+    "Liveness": {"status": "ok", "version": "1.4.0", "failures": {}},
     "Health": {"status": "unavailable", "failures": {"storage": "The bucket does not answer."}},
     "AdminTaskBody": _ADMIN_TASK,
     "AdminTaskList": {"items": [_ADMIN_TASK]},
@@ -360,6 +375,17 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "DeadLetterList": {"items": [_DEAD_LETTER]},
     "Replay": {"letter_id": 17, "task_id": _OTHER_ID, "outcome": "replayed"},
     "WorkerList": {"items": [_WORKER], "queues": [_QUEUE_WORKERS]},
+    "TenantFiles": _TENANT_FILES,
+    "TableFigures": _TABLE,
+    "Holdings": {
+        "tenants": [_TENANT_FILES],
+        "next_expiry": "2026-03-01T21:10:00Z",
+        "expiring_in_a_day": 12,
+        "open_uploads": 2,
+        "tables": [_TABLE],
+    },
+    "PauseList": {"items": [_PAUSE]},
+    "Pause": _PAUSE,
     "QueueList": {"items": [_QUEUE]},
     "LeaseList": {"items": [_LEASE]},
     "HourList": {"items": [_HOUR]},

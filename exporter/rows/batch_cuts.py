@@ -22,12 +22,12 @@ class _Slice:
     batch: pa.RecordBatch
     start: int
     rows: int
-    #: Of the whole batch, at most.
+    #: Of the whole batch.
     batch_bytes: int
 
     @classmethod
     def whole(cls, batch: pa.RecordBatch) -> _Slice:
-        return cls(batch, 0, batch.num_rows, _at_most(batch))
+        return cls(batch, 0, batch.num_rows, int(batch.nbytes))
 
     @property
     def first_row(self) -> int:
@@ -35,13 +35,13 @@ class _Slice:
 
     @property
     def content(self) -> pa.RecordBatch:
-        if self.rows == self.batch.num_rows:
-            return self.batch
         return self.batch.slice(self.start, self.rows)
 
     @property
     def size_bytes(self) -> int:
-        """Exactly, which takes its time where there are many columns."""
+        """Exactly. Slicing takes its time where there are many columns."""
+        if self.rows == self.batch.num_rows:
+            return self.batch_bytes
         return int(self.content.nbytes)
 
     def head(self, rows: int) -> _Slice:
@@ -84,10 +84,6 @@ class Cut:
         return pa.chunked_array(chunks).combine_chunks()
 
     def open(self) -> pa.Table:
-        """The rows as one table, checked; see `open_batches`."""
-        return pa.Table.from_batches(self.open_batches())
-
-    def open_batches(self) -> list[pa.RecordBatch]:
         """The rows, each of their batches checked against its seal. Meant for render threads.
 
         Raises:
@@ -97,14 +93,7 @@ class Cut:
         for item in self.slices:
             check_seal(item.batch)
             order.follow(item.first_row, item.rows)
-        return [item.content for item in self.slices]
-
-
-def _at_most(batch: pa.RecordBatch) -> int:
-    """What `batch` takes or a little more, in an eighth of the time of ``nbytes``."""
-    # Serialised it has padding, and no bitmap for a column without nulls.
-    bitmaps: int = batch.num_columns * (batch.num_rows // 8 + 1)
-    return bitmaps + int(pa.ipc.get_record_batch_size(batch))
+        return pa.Table.from_batches([item.content for item in self.slices])
 
 
 def regroup(

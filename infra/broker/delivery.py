@@ -22,6 +22,7 @@ from waybill.infra.broker.port import (
     WakeUp,
     Work,
 )
+from waybill.infra.tracing.spans import continued
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,11 @@ class Delivery(Protocol):
         """Why it is a dead letter; empty when it is not."""
         ...
 
+    @property
+    def traceparent(self) -> str | None:
+        """The span that published it, if that was traced."""
+        ...
+
     async def ack(self) -> None:
         """Acknowledge it: the broker forgets it."""
         ...
@@ -63,7 +69,8 @@ class Delivery(Protocol):
 async def deliver(delivery: Delivery, handler: Handler) -> None:
     """Hand one wake-up to `handler`, answer the broker, and then do the work it returned."""
     try:
-        work = await handler(WakeUp.decode(delivery.body))
+        with continued("waybill.deliver", delivery.traceparent, delivery.queue):
+            work = await handler(WakeUp.decode(delivery.body))
     except asyncio.CancelledError:
         await delivery.requeue()
         raise

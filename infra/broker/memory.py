@@ -10,7 +10,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from waybill.infra.broker.port import (
     WakeUp,
 )
 from waybill.infra.broker.shared_limit import SharedLimit
+from waybill.infra.tracing.spans import current_traceparent
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class _Message:
     body: bytes
     queue: str
     reason: str = ""
+    traceparent: str | None = field(default_factory=current_traceparent)
 
 
 class _Queue:
@@ -154,6 +156,7 @@ class _MemoryDelivery:
         self.body = message.body
         self.queue = message.queue
         self.reason = message.reason
+        self.traceparent = message.traceparent
 
     async def ack(self) -> None:
         """Taking the message was all it needed."""

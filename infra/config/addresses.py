@@ -16,6 +16,22 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+def host_and_port(address: str) -> tuple[str, int]:
+    """The parts of `0.0.0.0:9100`, `[::1]:9100` or `localhost:9100`.
+
+    Raises:
+        ValueError: not such an address.
+    """
+    parts = urlsplit(f"//{address}")
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    if not parts.hostname or port is None or parts.netloc != address or "@" in address:
+        raise ValueError("must be a host and a port, such as 0.0.0.0:9100")
+    return parts.hostname, port
+
+
 def leaves_machine(url: str | None) -> bool:
     """Whether `url` leads to another machine. A socket's folder and SQLite's file do not."""
     return any(not is_loopback(host) for host in _hosts(url or ""))

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pydantic import BaseModel, Field
 
-from waybill.infra.config.value_types import Delays, MemoryText, Seconds
+from waybill.infra.config.value_types import Delays, MemoryText, OptionalAddress, Seconds
 
 
 class RunSettings(BaseModel):
@@ -65,6 +65,11 @@ class RunSettings(BaseModel):
         description="Memory budget of one process for itself and all its exports: `512MiB`, "
         "`1.5GB`, or a share of the container's limit, `60%` (of the machine's memory without "
         "one). Exports that would pass it wait, and a row that would is `row_too_large`.",
+    )
+    worker_address: OptionalAddress = Field(
+        None,
+        description="Where `waybill worker` answers `/healthz` and `/metrics`, for probes and "
+        "Prometheus: `0.0.0.0:9100`. `WAYBILL_METRICS_TOKEN` holds there, too. Default: nowhere.",
     )
     shutdown_grace: Seconds = Field(
         timedelta(seconds=10),

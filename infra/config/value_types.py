@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from waybill.infra.config.addresses import host_and_port
 from waybill.infra.config.memory import check_memory
 
 #: Of a mail address. (RFC 5321, 4.5.3.1.3, without the angle brackets.)
@@ -51,6 +52,12 @@ def _delays(value: object) -> object:
     return tuple(timedelta(seconds=delay) for delay in delays)
 
 
+def _check_address(value: str | None) -> str | None:
+    if value is not None:
+        host_and_port(value)
+    return value
+
+
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Days = Annotated[timedelta, BeforeValidator(_days)]
 #: Growing delays, written as seconds separated by commas.
@@ -61,6 +68,8 @@ PerPeriod = Annotated[int, Field(ge=0, le=1_000_000)]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
 #: A memory budget as `waybill.infra.config.memory` reads it.
 MemoryText = Annotated[str, AfterValidator(check_memory)]
+#: A host and a port to listen on.
+OptionalAddress = Annotated[OptionalText, AfterValidator(_check_address)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_none)]
 
 

@@ -58,7 +58,8 @@ def weak_secrets(settings: Settings, listener: str | None) -> list[str]:
         )
     else:
         tokens_in_reach = not is_loopback(listener)
-    tokens_in_reach = tokens_in_reach or leaves_machine(settings.public_url)
+    others = [settings.public_url, settings.worker_address and f"//{settings.worker_address}"]
+    tokens_in_reach = tokens_in_reach or any(map(leaves_machine, others))
 
     found = [
         name

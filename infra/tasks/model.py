@@ -106,6 +106,8 @@ class Task:
     paused_since: datetime | None = None
     #: How often it was.
     pauses: int = 0
+    #: The span of the request, if that was traced.
+    traceparent: str | None = None
 
     @property
     def owner(self) -> Principal:

@@ -37,7 +37,7 @@ def add_wake_up(
     """Insert a wake-up for the queue of `task`; a second one of the same kind and fence is dropped.
 
     With a `reason` it goes to the dead letters instead of to a worker. Of `task` the columns id,
-    fence and queue are read.
+    fence and queue are read, and its trace if that is there.
     """
     row = {
         "task_id": task["id"],
@@ -46,6 +46,8 @@ def add_wake_up(
         "queue": task["queue"],
         "delay_seconds": delay.total_seconds(),
         "reason": reason,
+        "traceparent": task.get("traceparent"),
+        "added_at": now,
         "available_at": now,
     }
     connection.execute(insert_ignoring(connection, outbox), row)
@@ -62,6 +64,8 @@ class Outgoing:
     publish_attempts: int
     #: None, or why the task ended: then the message is a dead letter.
     reason: str | None
+    #: The span of the request that the task is for, if that was traced.
+    traceparent: str | None
 
     @property
     def message_id(self) -> str:
@@ -104,6 +108,7 @@ class Outbox:
                         timedelta(seconds=row.delay_seconds),
                         row.publish_attempts,
                         row.reason,
+                        row.traceparent,
                     )
                     for row in rows
                 ),

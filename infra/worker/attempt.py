@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -40,6 +42,9 @@ from waybill.infra.sources import Sources
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
 from waybill.infra.tasks.model import Claim, Finished, TaskProgress
+from waybill.infra.tasks.states import TaskStatus
+from waybill.infra.tracing.spans import LaterSpan, span
+from waybill.infra.worker.attempt_figures import AttemptFigures
 from waybill.infra.worker.failures import FailureDecision, classify_error
 from waybill.infra.worker.heartbeat import KeepAlive
 from waybill.infra.worker.prediction import Prediction
@@ -47,6 +52,8 @@ from waybill.infra.worker.stops import LeaseLost, WorkerStopping
 from waybill.storage.store import ObjectStore, Upload
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +83,29 @@ class Attempt:
     _prediction: Prediction | None = None
     #: When it stepped aside, by the monotonic clock; None while it runs.
     _paused_at: float | None = None
+    _figures: AttemptFigures = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._figures = AttemptFigures(self.claim.task)
 
     async def run(self) -> FailureDecision | None:
         """Export, and record the end. Never raises for a failed export.
 
         Returns why the attempt failed, None when it did not.
         """
+        task = self.claim.task
+        about: dict[str, str | int] = {
+            "waybill.task": str(task.id),
+            "waybill.dataset": task.task_type,
+            "waybill.format": task.format,
+            "waybill.attempt": task.attempt,
+        }
+        with span("waybill.attempt", about, parent=task.traceparent) as current:
+            failure = await self._run()
+            current.set_attributes(self._figures.attributes)
+        return failure
+
+    async def _run(self) -> FailureDecision | None:
         heartbeat = asyncio.create_task(
             self._keep_alive().run(), name=f"lease-{self.claim.task.id}"
         )
@@ -140,14 +164,16 @@ class Attempt:
         """
         thread = ThreadPoolExecutor(1, thread_name_prefix="waybill-export")
         try:
-            return await asyncio.get_running_loop().run_in_executor(thread, self._export)
+            # In a copy of this context, so that its spans are parts of the attempt's.
+            export = partial(copy_context().run, self._export)
+            return await asyncio.get_running_loop().run_in_executor(thread, export)
         finally:
             thread.shutdown(wait=False)
 
     def _export(self) -> Finished:
         plan = self._plan()
         source = self.dependencies.sources[plan.dataset.reads]
-        with self._predicted(plan):
+        with self._predicted(plan), span("waybill.export"):
             result = run_export(
                 source,
                 plan.query,
@@ -206,16 +232,21 @@ class Attempt:
         )
         if not self.dependencies.runs.reserve_object(self.claim, key):
             raise LeaseLost()
-        with self.dependencies.store.open_upload(
-            key,
-            content_type=plan.format.media_type,
-            expected_bytes=estimate_bytes(
-                plan.format.name, stream.rows_expected or 0, len(stream.schema), past=()
-            ),
-        ) as upload:
+        completing = LaterSpan("waybill.complete")
+        with (
+            completing,
+            self.dependencies.store.open_upload(
+                key,
+                content_type=plan.format.media_type,
+                expected_bytes=estimate_bytes(
+                    plan.format.name, stream.rows_expected or 0, len(stream.schema), past=()
+                ),
+            ) as upload,
+        ):
             self._upload = upload
             yield failing(upload)
             failpoint("w.before_complete")
+            completing.begin()
         failpoint("w.after_complete")
 
     def _finished(self, plan: ExportPlan, result: ExportResult) -> Finished:
@@ -250,6 +281,7 @@ class Attempt:
         dependencies = self.dependencies
         if await asyncio.to_thread(dependencies.runs.finish, self.claim, finished):
             failpoint("w.after_success")
+            self._figures.succeeded(finished)
             log.info(
                 "export finished",
                 extra={
@@ -265,8 +297,10 @@ class Attempt:
     async def _record_stop(self, reason: ExportStopped) -> None:
         if isinstance(reason, LeaseLost):
             log.warning("lease lost", extra=self._identity)
+            self._figures.ended("lost")
         elif isinstance(reason, WorkerStopping):
-            await self._record(lambda: self.dependencies.runs.release(self.claim))
+            is_ours = await self._record(lambda: self.dependencies.runs.release(self.claim))
+            self._figures.ended("released" if is_ours else "lost")
         else:
             await self._record_failure(FailureDecision(reason.code, reason.message, retry=False))
 
@@ -274,7 +308,7 @@ class Attempt:
         task, runs = self.claim.task, self.dependencies.runs
         delays = self.dependencies.settings.retry_delays
         if decision.fault.of_installation:
-            await self._record(
+            is_ours = await self._record(
                 lambda: runs.postpone(
                     self.claim,
                     waiting_for=decision.fault,
@@ -283,8 +317,9 @@ class Attempt:
                     delays=(delays[0], delays[-1]),
                 )
             )
+            self._figures.failed(decision.code, TaskStatus.PENDING if is_ours else None)
             return
-        await self._record(
+        status = await self._record(
             lambda: runs.fail(
                 self.claim,
                 code=decision.code,
@@ -293,13 +328,15 @@ class Attempt:
                 run_alone=decision.run_alone,
             )
         )
+        self._figures.failed(decision.code, status)
 
-    async def _record(self, write: Callable[[], object]) -> None:
+    async def _record(self, write: Callable[[], _T]) -> _T | None:
         """Write to the database. In an outage a heartbeat, or the end of the lease, replaces it."""
         try:
-            await asyncio.to_thread(write)
+            return await asyncio.to_thread(write)
         except SQLAlchemyError:
             log.warning("a change of an attempt is left to its lease", extra=self._identity)
+            return None
 
     def _keep_alive(self) -> KeepAlive:
         settings = self.dependencies.settings

@@ -16,6 +16,7 @@ from waybill.infra.broker.port import TryLater, WakeUp
 from waybill.infra.failpoints import failpoint
 from waybill.infra.tasks.lifecycle.scheduler import FairScheduler, RunsAlone
 from waybill.infra.tasks.model import Claim, Task
+from waybill.infra.worker.attempt_figures import record_claim
 from waybill.infra.worker.capacity import Capacity
 from waybill.infra.worker.outages import Outages
 
@@ -68,6 +69,7 @@ class Claims:
                 self._claiming.release()
         if claim is not None:
             failpoint("w.after_claim")
+            record_claim(claim.task)
         return claim
 
     async def claim_at_once(self, queue: str) -> Claim | None:
@@ -88,6 +90,7 @@ class Claims:
             )
             if claim is not None:
                 self._capacity.take(queue)
+                record_claim(claim.task)
             return claim
         except (RunsAlone, SQLAlchemyError):
             return None

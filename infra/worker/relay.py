@@ -9,7 +9,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from waybill.infra.broker.port import Broker, BrokerUnavailable
 from waybill.infra.failpoints import failpoint
+from waybill.infra.metrics.catalogue import WAKE_UPS
+from waybill.infra.metrics.recording import count
 from waybill.infra.tasks.outbox import Outbox, Outgoing
+from waybill.infra.tracing.spans import continued
 from waybill.timing import every
 
 log = logging.getLogger(__name__)
@@ -53,16 +56,22 @@ class Relay:
 
     async def _publish(self, item: Outgoing) -> bool:
         try:
-            if item.reason is None:
-                await self._broker.publish(
-                    item.wake_up, queue=item.queue, message_id=item.message_id, delay=item.delay
-                )
-            else:
-                await self._broker.publish_dead_letter(
-                    item.wake_up, queue=item.queue, message_id=item.message_id, reason=item.reason
-                )
+            with continued("waybill.publish", item.traceparent, item.queue):
+                await self._hand_over(item)
         except BrokerUnavailable as error:
             log.warning("wake-up not confirmed", extra={"queue": item.queue, "why": error.message})
+            count(WAKE_UPS, result="refused")
             await asyncio.to_thread(self._outbox.postpone, item)
             return False
+        count(WAKE_UPS, result="confirmed")
         return True
+
+    async def _hand_over(self, item: Outgoing) -> None:
+        if item.reason is None:
+            await self._broker.publish(
+                item.wake_up, queue=item.queue, message_id=item.message_id, delay=item.delay
+            )
+        else:
+            await self._broker.publish_dead_letter(
+                item.wake_up, queue=item.queue, message_id=item.message_id, reason=item.reason
+            )

@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx2
+
 from tests.support.eventually import wait_for
 from tests.support.processes import api, ended, process, run
+from tests.support.servers.ports import free_ports
 
 
 def test_a_worker_is_known_while_it_lives_and_tasks_are_cancelled_and_retried(
     installation, rabbitmq_url
 ):
-    env = installation.env | {"WAYBILL_AMQP_URL": rabbitmq_url}
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    env = installation.env | {
+        "WAYBILL_AMQP_URL": rabbitmq_url,
+        "WAYBILL_WORKER_ADDRESS": address,
+    }
 
     def doctor() -> dict[str, Any]:
         checks = json.loads(run(env, "doctor", "--json").stdout)
@@ -39,6 +47,10 @@ def test_a_worker_is_known_while_it_lives_and_tasks_are_cancelled_and_retried(
             assert ended(client, again["id"])["status"] == "SUCCESS"
             wait_for(lambda: figure(client, 'waybill_workers{queue="users"}') == "1.0")
             assert doctor()["detail"] == "1 alive, every queue has one"
+            own = httpx2.get(f"http://{address}/metrics").text
+            assert 'waybill_queue_wait_seconds_count{queue="users"} 1.0\n' in own
+            assert '_count{dataset="users",outcome="success"} 1.0\n' in own
+            assert 'waybill_wake_ups_published_total{result="confirmed"}' in own
 
         # It ended in order.
         assert doctor()["detail"].startswith("0 alive; none for ")

@@ -109,6 +109,11 @@ def test_f101_processes_share_streams_and_tasks_are_replaced_and_end_together(
             seen = (event.data for event in events if event.kind == "task")
             # The worker is in the parent; the task may have been submitted to the other process.
             assert next(data for data in seen if data["attempt"])["id"] == task["id"]
+            # Counted by one of the processes and by their parent, and shown by each.
+            for _ in range(8):
+                text = served.ask("/metrics").text
+                assert '{dataset="orders",result="queued"} 1.0\n' in text
+                assert 'waybill_queue_wait_seconds_count{queue="orders"} 1.0\n' in text
 
         os.kill(victim := min(first), signal.SIGKILL)
         wait_for(

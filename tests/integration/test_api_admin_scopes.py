@@ -79,7 +79,10 @@ def test_r35_no_admin_route_shows_an_admin_anything_of_another_tenant(
     assert foreign["/api/admin/dead-letters/{letter_id}"].startswith("404")
     assert foreign["/api/admin/export-tasks/{task_id}"].startswith("404")
     assert foreign["/admin/exports/{task_id}"].startswith("404")
-    assert theirs.pop("/api/admin/workers").startswith("403")
+    # Of the installation, and so of no tenant.
+    for path in ("workers", "holdings", "pauses"):
+        assert theirs.pop(f"/api/admin/{path}").startswith("403")
+    assert theirs.pop("/admin/storage").startswith("403")
     for path, text in theirs.items():
         if path.rpartition("/")[2] not in ("webhook-secrets", "queues", "statistics"):
             assert text.startswith("200"), path

@@ -17,7 +17,7 @@ from tests.support.event_reader import listening
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
 from tests.support.servers.tcp_proxy import TcpProxy
-from waybill.api.cli.serve import listen
+from waybill.api.cli.listener import listen
 from waybill.api.events import stream as events_stream
 
 ALL = f"{TASKS}/events"

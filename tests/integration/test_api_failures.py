@@ -125,7 +125,7 @@ def test_r26_a_database_that_is_away_is_a_503_without_its_address(
             with server.connect() as connection:
                 connection.execute(f'ALTER DATABASE "{name}" RENAME TO "{name}_away"')
         try:
-            answers = [client.get(TASKS), client.get("/metrics")]
+            answers, figures = [client.get(TASKS)], client.get("/metrics")
             answers.append(client.post(TASKS, json={"type": "orders", "format": "csv"}))
             page = api.client(cookies=admin).get("/admin", headers=BROWSER)
         finally:
@@ -134,6 +134,9 @@ def test_r26_a_database_that_is_away_is_a_503_without_its_address(
                     connection.execute(f'ALTER DATABASE "{name}_away" RENAME TO "{name}"')
 
     assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    # A scrape goes on, or each series would end at the moment it is wanted.
+    assert (figures.status_code, "\nwaybill_database_up 0.0\n" in figures.text) == (200, True)
+    assert "waybill_tasks" not in figures.text
     for answer in answers:
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         for secret in ("SELECT", "INSERT", "only@tests", "only%40tests", "127.0.0.1", "tasks.db"):

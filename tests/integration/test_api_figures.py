@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tests.support.servers.task_api import OPERATOR, TaskApi, ask
-from waybill.infra.db.tables import export_task
+from waybill.infra.db.tables import export_task, outbox
 
 _t = export_task.c
 
@@ -64,6 +64,33 @@ def test_leases_name_the_worker_and_what_it_has_in_hand(api: TaskApi) -> None:
     ]
 
 
+def test_metrics_have_the_age_of_leases_and_of_the_outbox_and_open_uploads(
+    api: TaskApi,
+) -> None:
+    lease, limit = api.services.settings.lease, timedelta(seconds=30)
+    before = api.services.admin_queries.backlogs(lease)
+    started, waiting = (ask(api.person(), params={"at_least": n}) for n in (1, 2))
+    api.begin(started)
+    renewed = datetime.now(UTC) - timedelta(hours=3)
+    change(api, started, lease_expires_at=renewed + lease, queue="of-this-test")
+    with api.engine.begin() as connection:
+        mine = outbox.c.task_id == UUID(waiting["id"])
+        connection.execute(
+            sa.update(outbox)
+            .where(mine)
+            .values(added_at=renewed, available_at=datetime.now(UTC), publish_attempts=9)
+        )
+
+    after = api.services.admin_queries.backlogs(lease)
+
+    # A failed publish puts the message off, and makes it no younger.
+    for age in (after.lease_age, after.outbox_age):
+        assert timedelta(hours=3) <= age < timedelta(hours=3) + limit
+    assert after.running["of-this-test"] == 1
+    assert after.outbox_waiting == before.outbox_waiting + 2
+    assert after.open_uploads == before.open_uploads
+
+
 def test_the_last_day_is_counted_by_the_hour_of_the_end(api: TaskApi) -> None:
     admin = api.person(roles=(OPERATOR,))
 
@@ -96,3 +123,30 @@ def test_the_last_day_is_counted_by_the_hour_of_the_end(api: TaskApi) -> None:
     assert [hour for hour in after if hour != after[3]] == [
         hour for hour in before if hour["hour"] != after[3]["hour"]
     ]
+
+
+def test_operators_see_what_is_kept_and_when_it_goes(api: TaskApi) -> None:
+    person, tenant = api.person(), api.tenant()
+    operator = api.person(roles=(OPERATOR,))
+    done, ended = (ask(api.person(tenant), params={"at_least": n}) for n in (1, 2))
+    api.finish(done)
+    api.fail(ended)
+    long_ago = datetime.now(UTC) - timedelta(days=80)
+    change(api, ended, updated_at=long_ago)
+    change(api, done, size_bytes=9 << 40, expires_at=datetime.now(UTC) + timedelta(hours=1))
+
+    held = operator.get("/api/admin/holdings").json()
+
+    assert held["tenants"][0] == {"tenant": tenant, "files": 1, "size_bytes": 9 << 40}
+    assert held["expiring_in_a_day"] >= 1
+    tables = {item["table"]: item for item in held["tables"]}
+    oldest = datetime.fromisoformat(tables["export_task"]["oldest"])
+    assert oldest <= long_ago
+    cut = datetime.fromisoformat(tables["export_task"]["next_cut"])
+    assert cut - oldest == api.services.settings.task_retention
+    # Entries of the audit log stay, unless a setting says for how long.
+    assert tables["audit_log"]["next_cut"] is None
+    is_postgres = api.engine.dialect.name == "postgresql"
+    assert (tables["export_task"]["size_bytes"] is not None) == is_postgres
+    assert person.get("/api/admin/holdings").status_code == 403
+    change(api, done, size_bytes=1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
 
+import waybill
 from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
 from waybill.infra.config.errors import DatabaseUnavailable
 
@@ -14,7 +15,8 @@ from waybill.infra.config.errors import DatabaseUnavailable
 def test_a_process_that_answers_is_live(api: TaskApi) -> None:
     answer = api.client().get("/healthz")
 
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "failures": {}})
+    alive = {"status": "ok", "version": waybill.__version__, "failures": {}}
+    assert (answer.status_code, answer.json()) == (200, alive)
 
 
 def test_a_process_whose_checks_pass_is_ready(tmp_path: Path) -> None:

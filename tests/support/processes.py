@@ -44,10 +44,12 @@ def environment(
     return clean | settings | more
 
 
-def run(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
+def run(
+    env: dict[str, str], *args: str, command: Sequence[str | Path] = (WAYBILL,)
+) -> subprocess.CompletedProcess[str]:
     """Run a `waybill` command to its end."""
     return subprocess.run(
-        [WAYBILL, *args], env=env, capture_output=True, text=True, check=False, timeout=120
+        [*command, *args], env=env, capture_output=True, text=True, check=False, timeout=120
     )
 
 

@@ -11,9 +11,8 @@ from tests.support.csv_fields import csv_fields
 from tests.support.encoded import encode_table
 from waybill.exporter.datasets.layout import Column, Layout
 from waybill.exporter.formats.csv.files import csv_encoder
-from waybill.exporter.formats.csv.formula_guard import FIRST_BYTES, begins_formula
+from waybill.exporter.formats.csv.formula_guard import begins_formula
 from waybill.exporter.formats.csv.profiles import MACHINE
-from waybill.exporter.values.octets import octets_among
 
 
 def suspects(texts: list[str]) -> list[str]:
@@ -28,21 +27,6 @@ def test_every_character_that_unicode_folds_to_a_formula_sign_is_suspect():
     assert [text[0] for text in suspects([f"{letter}A1" for letter in letters])] == sorted(
         {*signs, "\t", "\r", "\n", "\0"}
     )
-
-
-def test_a_text_without_the_first_byte_of_a_sign_is_no_formula():
-    signs = [chr(code) for code in range(0x1_0000) if not 0xD800 <= code <= 0xDFFF]
-    assert {
-        text[0].encode()[0] for text in suspects([f"{sign}A1" for sign in signs])
-    } == FIRST_BYTES
-
-
-@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
-def test_bytes_are_looked_for_in_every_chunk_and_in_nothing_beyond_a_slice(kind: pa.DataType):
-    texts = pa.array(["=0", "a", None, '"b', "\u6c49", "-\0"], kind)
-    column = pa.chunked_array([texts.slice(1, 3), texts.slice(4, 1), texts.slice(2, 1)])
-    assert octets_among({*b'=-a"\0', 0xE6, 0xE7}, column) == {*b'a"', 0xE6}
-    assert octets_among({0x61}, pa.chunked_array([pa.nulls(2, kind)])) == set()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import typer
 from waybill.api.cli.main import COMMANDS, app
 from waybill.api.explanations.document import document
 from waybill.infra.config.table import settings_table
+from waybill.infra.metrics.reference import metrics_page
 
 ROOT = Path(__file__).parents[2]
 TRACKED = subprocess.run(
@@ -32,6 +33,10 @@ def test_the_settings_page_is_the_generated_one():
 
 def test_the_errors_page_is_the_generated_one():
     assert (ROOT / "docs/errors.md").read_text() == document(), "run `make docs`"
+
+
+def test_the_metrics_page_is_the_generated_one():
+    assert (ROOT / "docs/metrics.md").read_text() == metrics_page(), "run `make docs`"
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

@@ -15,6 +15,7 @@ from waybill.api.cli.main import COMMANDS
 #: What `waybill --help` has to do without.
 HEAVY = {
     *("adbc_driver_manager", "aio_pika", "alembic", "boto3", "fastapi", "httpx2", "jwt", "polars"),
+    *("opentelemetry", "prometheus_client"),
     *("psycopg", "pyarrow", "pydantic", "rich", "sqlalchemy", "starlette", "uvicorn", "xlsxwriter"),
 }
 
@@ -67,3 +68,22 @@ def test_an_export_to_a_file_loads_neither_server_nor_broker_nor_store(tmp_path:
 def test_every_command_of_the_table_is_there(name: str) -> None:
     module, function, _help = COMMANDS[name]
     assert callable(getattr(import_module(module), function))
+
+
+@pytest.mark.parametrize("variable", ["OTEL_SDK_DISABLED", "WITHOUT_AN_ENDPOINT"])
+def test_a_process_that_traces_nothing_loads_no_exporter(variable: str) -> None:
+    address = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    code = (
+        "import sys\n"
+        "from waybill.infra.tracing.exporting import traced_process\n"
+        "with traced_process('waybill-api'): pass\n"
+        "print([name for name in sys.modules if name.startswith('opentelemetry')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={variable: "true", **(address if "SDK" in variable else {})},
+    )
+    assert done.stdout == "[]\n"

@@ -101,11 +101,10 @@ def test_f103_columns_of_one_kind_are_one_step_however_many_they_are() -> None:
         return integer_cells(array, warn)
 
     columns = [WideCell(CellFormat(cells), f'<c r="C{number}', ['"']) for number in range(1_000)]
-    parts = [[pa.array([5])] * 1_000, [pa.array([6])] * 1_000]
-    texts = wide_cells(columns, parts, pl.Series(["2", "3"]), _no_warning)
+    texts = wide_cells(columns, [pa.array([5, 6])] * 1_000, pl.Series(["2", "3"]), _no_warning)
     assert lengths == [2_000]
-    assert texts[:2].to_pylist() == ['<row r="2">', '<c r="C02"><v>5</v></c>']
-    assert texts[-2:].to_pylist() == ['<c r="C9993"><v>6</v></c>', "</row>"]
+    assert texts[:2].to_list() == ['<row r="2">', '<c r="C02"><v>5</v></c>']
+    assert texts[-2:].to_list() == ['<c r="C9993"><v>6</v></c>', "</row>"]
 
 
 def _no_warning(column: int, rule: WarningRule, values: int) -> None:

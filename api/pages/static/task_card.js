@@ -51,7 +51,11 @@ export function fillPlace(card, place) {
   const waits = card.dataset.status === "PENDING" && place !== undefined;
   slot.hidden = !waits;
   if (!waits) return;
-  const { position, starts_in_seconds: wait } = place;
+  const { position, starts_in_seconds: wait, paused } = place;
+  if (paused) {
+    slot.textContent = text("place_paused");
+    return;
+  }
   slot.textContent = wait
     ? text("place", { position: number(position), time: duration(wait) })
     : text(position === 1 ? "place_next" : "place_soon", { position: number(position) });

@@ -189,6 +189,7 @@ CHINESE: Mapping[str, str] = {
     "more_filters": "+{count}",
     "values_and_more": "{values} 等，另有 {count} 项",
     "place": "排在第 {position} 位，约 {time}后开始",
+    "place_paused": "管理员已暂停，恢复后开始",
     "place_next": "下一个开始",
     "place_soon": "排在第 {position} 位，即将开始",
     "rows_progress_about": "{done} / 约 {total} 行",

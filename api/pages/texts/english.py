@@ -193,6 +193,7 @@ ENGLISH: Mapping[str, str] = {
     "more_filters": "+{count}",
     "values_and_more": "{values} and {count} more",
     "place": "Number {position} in the queue, starts in about {time}",
+    "place_paused": "Paused by an operator; it starts when they resume it",
     "place_next": "Next in the queue",
     "place_soon": "Number {position} in the queue, starts soon",
     "rows_progress_about": "{done} of about {total} rows",

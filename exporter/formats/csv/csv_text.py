@@ -7,14 +7,14 @@ most readers stop there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence
 from dataclasses import replace
 
 import polars as pl
 import pyarrow as pa
 
 from waybill.exporter.datasets.layout import Layout
-from waybill.exporter.formats.csv.formula_guard import FIRST_BYTES, begins_formula
+from waybill.exporter.formats.csv.formula_guard import begins_formula
 from waybill.exporter.formats.csv.profiles import CsvProfile, Quoting
 from waybill.exporter.formats.text_rows import (
     Counts,
@@ -28,7 +28,6 @@ from waybill.exporter.rows.marks import count_records
 from waybill.exporter.values.cell_columns import CellColumn, ValueKind, cell_columns, cell_texts
 from waybill.exporter.values.declared_kinds import DeclaredKind
 from waybill.exporter.values.declared_values import is_declared, is_not_finite
-from waybill.exporter.values.octets import octets_among
 from waybill.exporter.warning_rules import WarningRule
 
 _RULES = (
@@ -43,18 +42,12 @@ _RULES = (
 _HAS_QUOTE = "has_quote"
 _NEEDS_QUOTES = "needs_quotes"
 
-#: Bytes without which a text needs no escape and no guard.
-_QUOTE, _NUL = b'"\0'
-_WATCHED = FIRST_BYTES | {_QUOTE, _NUL}
-
 #: Kinds whose text may hold a quote or a NUL; kinds whose text may begin like a formula
 #: (Base64 may begin with "+"); and kinds that are always quoted.
 _MARKED_KINDS = (ValueKind.DECIMAL_TEXT, ValueKind.DECLARED_TEXT)
 _FREE_KINDS = (ValueKind.TEXT, ValueKind.JSON, *_MARKED_KINDS)
 _GUARDED_KINDS = (ValueKind.TEXT, ValueKind.BYTES, *_MARKED_KINDS)
 _QUOTED_KINDS = (ValueKind.TEXT, ValueKind.BYTES, ValueKind.JSON)
-#: Arrow types whose values are the text as it is.
-_PLAIN_TEXT = (pa.string(), pa.large_string())
 #: Kinds whose text has the decimal sign in it.
 _NUMERIC_KINDS = (ValueKind.NUMBER, ValueKind.DECIMAL, ValueKind.DECIMAL_TEXT)
 
@@ -84,51 +77,35 @@ class CsvText:
         """The first line. Its labels are text like any other: quoted, guarded, counted."""
         headings = [replace(column, kind=ValueKind.TEXT, declared=None) for column in self.columns]
         labels = [column.label for column in self.columns]
-        frame = pl.DataFrame({item.key: [item.label] for item in headings})
-        line = self._render(frame, headings, {})
+        line = self._render(pl.DataFrame({item.key: [item.label] for item in headings}), headings)
         mark = "\ufeff" if self._profile.byte_order_mark else ""
         renamed = count_renamed(self._requested_labels, labels)
         return Rendered(0, mark.encode() + line.raw, line.warnings + renamed)
 
     def rows(self, table: pa.Table) -> Rendered:
         """Every row of `table`."""
-        texts = cell_texts(table, self.columns, self._zone)
-        return self._render(texts, self.columns, self._watched_bytes(table))
+        return self._render(cell_texts(table, self.columns, self._zone), self.columns)
 
-    def _watched_bytes(self, table: pa.Table) -> dict[str, Set[int]]:
-        """Which of `_WATCHED` each column of plain text holds."""
-        return {
-            column.key: octets_among(_WATCHED, values)
-            for column, values in zip(self.columns, table.columns, strict=True)
-            if column.kind is ValueKind.TEXT and values.type in _PLAIN_TEXT
-        }
-
-    def _render(
-        self, frame: pl.DataFrame, columns: Sequence[CellColumn], watched: Mapping[str, Set[int]]
-    ) -> Rendered:
-        found = count_matches(frame, self._tests(columns, watched))
+    def _render(self, frame: pl.DataFrame, columns: Sequence[CellColumn]) -> Rendered:
+        found = count_matches(frame, self._tests(columns))
         cells = frame.select(self._cell(column, found).alias(column.key) for column in columns)
         warnings = changes_among(found, columns, _RULES)
         lines = join_rows(cells, self._profile.line_end, self._profile.delimiter)
         return Rendered(count_records(lines), lines, warnings)
 
-    def _tests(
-        self, columns: Sequence[CellColumn], watched: Mapping[str, Set[int]]
-    ) -> dict[tuple[str, str], pl.Expr]:
+    def _tests(self, columns: Sequence[CellColumn]) -> dict[tuple[str, str], pl.Expr]:
         """What to look for, once per batch, so that clean columns are left alone."""
         tests: dict[tuple[str, str], pl.Expr] = {}
         for column in columns:
             value = pl.col(column.key)
-            held = watched.get(column.key, _WATCHED)
-            if column.kind in _FREE_KINDS and _QUOTE in held:
+            if column.kind in _FREE_KINDS:
                 tests[column.key, _HAS_QUOTE] = value.str.contains('"', literal=True)
-            if column.kind in _FREE_KINDS and _NUL in held:
                 tests[column.key, WarningRule.NUL_REPLACED] = value.str.contains("\0", literal=True)
             if column.kind in _MARKED_KINDS:
                 tests[column.key, WarningRule.TYPE_AS_TEXT] = _is_exception(column)
             if column.kind is ValueKind.BYTES:
                 tests[column.key, WarningRule.BINARY_AS_BASE64] = value.is_not_null()
-            if self._profile.guards_formulas and _may_be_formula(column) and held & FIRST_BYTES:
+            if self._profile.guards_formulas and _may_be_formula(column):
                 tests[column.key, WarningRule.FORMULA_GUARDED] = _is_suspect(column)
             if self._profile.quoting is Quoting.MINIMAL and column.kind in _QUOTED_KINDS:
                 tests[column.key, _NEEDS_QUOTES] = self._needs_quotes(value)

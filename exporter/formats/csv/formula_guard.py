@@ -18,9 +18,6 @@ _STARTS = r"=⁼₌⩵⩶﹦＝" r"+⁺₊﬩﹢＋" r"\-﹣－" r"@﹫＠"
 _BLANK = r"\p{Z}\p{Cc}\p{Cf}"
 _PATTERN = rf"^[{_BLANK}]*(?:[{_STARTS}]|[\t\r\n\x00][{_BLANK}]*[^{_BLANK}])"
 
-#: The first byte of whatever `_PATTERN` looks for. A text with none of them is no formula.
-FIRST_BYTES = frozenset(char.encode()[0] for char in _STARTS.replace("\\", "") + "\t\r\n\0")
-
 #: A sign alone, a number with its separators, exponent or percent sign, or a telephone number as
 #: ITU-T E.123 writes them. There is no letter to name a function or a program with, and no bar
 #: or exclamation mark to address one (CVE-2014-3524, DDE). Only ASCII: what folds to it is odd.

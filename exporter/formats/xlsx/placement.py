@@ -32,10 +32,6 @@ _NULL_NAME, _BLANK_NAME = "(empty)", "(blank)"
 _TAKEABLE = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
 
 
-#: Rows in order, as runs of them, each with all its columns.
-Parts = Sequence[Sequence[pa.Array]]
-
-
 @dataclass(eq=False, slots=True)
 class Sheet:
     """One sheet that rows are placed on."""
@@ -68,12 +64,12 @@ class PlacedCut:
     #: The numbers of the cut's rows in the order of the pieces; None if that is their own.
     order: pl.Series | None = None
 
-    def open(self) -> Parts:
-        """The columns in the order of the pieces, checked; see `Cut.open_batches`."""
-        batches = self.cut.open_batches()
-        if self.order is None:
-            return [batch.columns for batch in batches]
-        return [_reorder(pa.concat_batches(batches).columns, self.order)]
+    def open(self) -> list[pa.Array]:
+        """The columns in the order of the pieces, checked; see `Cut.open`."""
+        # All columns at once takes half the time of one by one, which counts where there are many.
+        [batch] = self.cut.open().combine_chunks().to_batches()
+        arrays: list[pa.Array] = batch.columns
+        return arrays if self.order is None else _reorder(arrays, self.order)
 
 
 class Placement:

@@ -19,15 +19,9 @@ from waybill.exporter.blocks.block import Block
 from waybill.exporter.formats.xlsx.cell_formats import plain_array
 from waybill.exporter.formats.xlsx.cells import Cells, count
 from waybill.exporter.formats.xlsx.limits import BLOCK_BYTES
-from waybill.exporter.formats.xlsx.placement import Parts, Piece, PlacedCut
+from waybill.exporter.formats.xlsx.placement import Piece, PlacedCut
 from waybill.exporter.formats.xlsx.sheet_columns import SheetColumn
-from waybill.exporter.formats.xlsx.wide_rows import (
-    MIN_COLUMNS,
-    WarnOf,
-    WideCell,
-    contiguous,
-    wide_cells,
-)
+from waybill.exporter.formats.xlsx.wide_rows import MIN_COLUMNS, WarnOf, WideCell, wide_cells
 from waybill.exporter.rows.marks import count_marks
 from waybill.exporter.warning_rules import WarningRule, Warnings
 
@@ -76,7 +70,7 @@ class RowRenderer:
         Raises:
             IncompleteExport: the rows are not what the source read.
         """
-        parts = placed.open()
+        arrays = placed.open()
         warnings: Warnings = Counter()
         numbers = _row_numbers(placed.pieces)
 
@@ -85,17 +79,15 @@ class RowRenderer:
 
         # A row of long values is no few cells, and columns of them may not fit into one array.
         if self._is_wide and placed.cut.size_bytes <= BLOCK_BYTES:
-            cells = wide_cells(self._columns, parts, numbers, warn)
-            blocks = _blocks(cells, placed.pieces, of_a_row=len(self._columns) + 2)
+            cells = wide_cells(self._columns, arrays, numbers, warn)
+            blocks = _blocks(cells, placed.pieces, of_a_row=len(arrays) + 2)
         else:
-            rows = contiguous(self._by_column(parts, numbers, warn))
-            blocks = _blocks(rows, placed.pieces)
+            blocks = _blocks(self._by_column(arrays, numbers, warn), placed.pieces)
         return RenderedCut(placed.cut.first_row, blocks, +warnings)
 
-    def _by_column(self, parts: Parts, numbers: pl.Series, warn: WarnOf) -> pl.Series:
+    def _by_column(self, arrays: Sequence[pa.Array], numbers: pl.Series, warn: WarnOf) -> pl.Series:
         row: list[_Fragment] = ['<row r="', numbers, '">']
-        for position, (column, *runs) in enumerate(zip(self._columns, *parts, strict=True)):
-            array = runs[0] if len(runs) == 1 else pa.concat_arrays(runs)
+        for position, (column, array) in enumerate(zip(self._columns, arrays, strict=True)):
 
             def warn_here(rule: WarningRule, values: pl.Series, position: int = position) -> None:
                 warn(position, rule, count(values))
@@ -150,14 +142,15 @@ def _concat(parts: Sequence[_Fragment], *, skip_nulls: bool = True) -> pl.Series
 
 
 def _blocks(
-    texts: pa.LargeStringArray, pieces: Sequence[Piece], *, of_a_row: int = 1
+    texts: pl.Series, pieces: Sequence[Piece], *, of_a_row: int = 1
 ) -> tuple[tuple[Piece, Block], ...]:
     """Compress the rows of each piece, reading them in place from the column's one buffer.
 
     A row is `of_a_row` consecutive `texts`.
     """
-    _, offsets, data = texts.buffers()
-    ends = pa.Array.from_buffers(pa.int64(), len(texts) + 1, [None, offsets], offset=texts.offset)
+    array = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = array.buffers()
+    ends = pa.Array.from_buffers(pa.int64(), len(array) + 1, [None, offsets], offset=array.offset)
     xml = memoryview(data)
     blocks, first = [], 0
     for piece in pieces:

@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 
 from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, bounds
 from waybill.exporter.formats.xlsx.limits import MAX_TEXT_UNITS
-from waybill.exporter.values.octets import octets
 from waybill.exporter.warning_rules import WarningRule
 
 #: Ends every text that was cut, so that it does not pass as the whole.
@@ -100,18 +99,28 @@ def _cut_long(array: pa.Array, warn: Warn) -> pa.Array:
 
 def _scan(array: pa.Array) -> _Traits:
     """Look at the bytes of all values at once, whose nulls and borders do not matter here."""
-    data = octets(array)
-    found = bounds(data)
+    octets = _octets(array)
+    found = bounds(octets)
     if found is None:
         return _Traits(False, False, False, frozenset(), False)
     lowest, highest = found
     return _Traits(
         controls=lowest < 0x20,
-        underscores=(data == ord("_")).any(),
+        underscores=(octets == ord("_")).any(),
         noncharacters=highest >= _LAST_PLANE_BYTE,
-        markup=frozenset(char for char in _MARKUP if (data == ord(char)).any()),
+        markup=frozenset(char for char in _MARKUP if (octets == ord(char)).any()),
         outer_blanks=lowest <= 0x20 and _has_outer_blanks(array),
     )
+
+
+def _octets(array: pa.Array) -> pl.Series:
+    """The UTF-8 bytes of a large_string array, without copying them."""
+    _, offsets, data = array.buffers()
+    if data is None:
+        return pl.Series([], dtype=pl.UInt8)
+    ends = pa.Array.from_buffers(pa.int64(), len(array) + 1, [None, offsets], offset=array.offset)
+    start, stop = ends[0].as_py(), ends[len(array)].as_py()
+    return pl.Series(pa.Array.from_buffers(pa.uint8(), stop - start, [None, data], offset=start))
 
 
 def _has_outer_blanks(array: pa.Array) -> bool:

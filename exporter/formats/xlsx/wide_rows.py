@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from waybill.exporter.formats.xlsx.cell_formats import plain_array
 from waybill.exporter.formats.xlsx.cells import CellFormat, Cells, CellType, Warn
-from waybill.exporter.formats.xlsx.placement import Parts
 from waybill.exporter.warning_rules import WarningRule
 
 #: ``warn(column, rule, count)``, with the column's position.
@@ -48,8 +47,8 @@ class WideCell:
 
 
 def wide_cells(
-    columns: Sequence[WideCell], parts: Parts, numbers: pl.Series, warn: WarnOf
-) -> pa.LargeStringArray:
+    columns: Sequence[WideCell], arrays: Sequence[pa.Array], numbers: pl.Series, warn: WarnOf
+) -> pl.Series:
     """The XML of all rows, in ``len(columns) + 2`` strings a row: its tags, and each cell.
 
     `numbers` are Excel's numbers of the rows; null stands for nothing at all.
@@ -57,41 +56,32 @@ def wide_cells(
     rows = len(numbers)
     slots = len(columns) + 2
     begins = pl.select(pl.concat_str(pl.lit('<row r="'), pl.lit(numbers), pl.lit('">'))).to_series()
-    texts = [begins, pl.select(pl.repeat("</row>", rows)).to_series()]
+    parts = [begins, pl.select(pl.repeat("</row>", rows)).to_series()]
     #: Where the strings of each slot begin.
     places = [0] * slots
     places[-1] = rows
     length = 2 * rows
-    for stack in _stacks(columns, parts):
+    for stack in _stacks(columns, arrays):
         members = [columns[position] for position in stack.members]
-        texts.append(_cells_of(stack, members, numbers, warn))
+        parts.append(_cells_of(stack, members, numbers, warn))
         for number, position in enumerate(stack.members):
             places[position + 1] = length + number * rows
         length += rows * len(members)
     index = pl.int_range(rows * slots, dtype=pl.UInt32, eager=True)
     order = pl.Series(places, dtype=pl.UInt32).gather(index % slots) + index // slots
-    # Arrow sorts texts into one buffer, which takes two thirds of the time of Polars' two steps.
-    return pa.concat_arrays(list(map(contiguous, texts))).take(order.to_arrow())
+    return pl.concat(parts).gather(order)
 
 
-def contiguous(texts: pl.Series) -> pa.LargeStringArray:
-    """`texts` with all their bytes in one buffer."""
-    return texts.to_arrow(compat_level=pl.CompatLevel.oldest())
-
-
-def _stacks(columns: Sequence[WideCell], parts: Parts) -> list[_Stack]:
+def _stacks(columns: Sequence[WideCell], arrays: Sequence[pa.Array]) -> list[_Stack]:
     members: dict[Hashable, list[int]] = {}
-    plain = [list(map(plain_array, arrays)) for arrays in parts]
-    for position, (column, array) in enumerate(zip(columns, plain[0], strict=True)):
+    plain = [plain_array(array) for array in arrays]
+    for position, (column, array) in enumerate(zip(columns, plain, strict=True)):
         key = (_identity(column.cell_format), array.type)
         if not _is_stackable(array.type):
             key = (position, array.type)
         members.setdefault(key, []).append(position)
     return [
-        _Stack(
-            tuple(positions),
-            pa.concat_arrays([arrays[position] for position in positions for arrays in plain]),
-        )
+        _Stack(tuple(positions), pa.concat_arrays([plain[position] for position in positions]))
         for positions in members.values()
     ]
 

@@ -15,6 +15,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from waybill.infra.broker.port import BrokerUnavailable
 from waybill.infra.broker.rabbitmq.connection import ANSWER_SECONDS, answered
 from waybill.infra.broker.rabbitmq.publisher import Publisher
+from waybill.infra.tracing.spans import TRACEPARENT
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,12 @@ class RabbitDelivery:
         self._publisher = publisher
         self.body = message.body
         self.queue = message.routing_key or ""
+
+    @property
+    def traceparent(self) -> str | None:
+        """The span that published it, if that was traced."""
+        trace = self._message.headers.get(TRACEPARENT)
+        return str(trace) if trace else None
 
     @property
     def reason(self) -> str:
@@ -104,9 +111,10 @@ class RabbitDelivery:
 
     def _copy(self, failure: str) -> Message:
         message = self._message
+        headers = {FAILURE_HEADER: failure, TRACEPARENT: self.traceparent}
         return Message(
             self.body,
-            headers={FAILURE_HEADER: failure} if failure else None,
+            headers={name: value for name, value in headers.items() if value} or None,
             delivery_mode=DeliveryMode.PERSISTENT,
             content_type=message.content_type,
             correlation_id=message.correlation_id,

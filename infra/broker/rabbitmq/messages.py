@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from aio_pika import DeliveryMode, Message
 
 from waybill.infra.broker.port import WakeUp
+from waybill.infra.tracing.spans import TRACEPARENT, current_traceparent
 
 _APP_ID = "waybill"
 
@@ -22,4 +23,5 @@ def wake_up_message(wake_up: WakeUp, message_id: str) -> Message:
         timestamp=datetime.now(UTC),
         type=wake_up.kind,
         app_id=_APP_ID,
+        headers={TRACEPARENT: trace} if (trace := current_traceparent()) else None,
     )

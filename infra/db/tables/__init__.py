@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from waybill.infra.db.tables.base import VERSION_TABLE, UtcDateTime, metadata, partial_index
 from waybill.infra.db.tables.messages import dead_letter, mail_opt_out, notification, outbox
+from waybill.infra.db.tables.pauses import pause
 from waybill.infra.db.tables.records import (
     audit_archive,
     audit_checkpoint,
@@ -51,6 +52,7 @@ __all__ = [
     "notification",
     "outbox",
     "partial_index",
+    "pause",
     "revocation",
     "row_usage",
     "saved_export",

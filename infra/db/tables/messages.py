@@ -18,6 +18,10 @@ outbox = sa.Table(
     sa.Column("delay_seconds", sa.Float(), nullable=False, server_default="0"),
     # Set on dead letters only: why the task ended.
     sa.Column("reason", sa.Text()),
+    # The trace of its task.
+    sa.Column("traceparent", sa.Text()),
+    # When it was committed; NULL for a message of an older version.
+    sa.Column("added_at", UtcDateTime()),
     sa.Column("available_at", UtcDateTime(), nullable=False),
     sa.Column("claimed_until", UtcDateTime()),
     sa.Column("publish_attempts", sa.Integer(), nullable=False, server_default="0"),

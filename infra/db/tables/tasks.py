@@ -58,6 +58,8 @@ export_task = sa.Table(
     # File name and filters, case-folded: what the search of the list looks at.
     sa.Column("search_text", sa.Text()),
     sa.Column("parent_id", sa.Uuid()),
+    # The span of the request, by W3C Trace Context; NULL when it was not traced.
+    sa.Column("traceparent", sa.Text()),
     # SHA-256 of the canonical request; one live task per owner, type and key.
     sa.Column("dedupe_key", sa.Text()),
     sa.Column("idempotency_key", sa.Text()),

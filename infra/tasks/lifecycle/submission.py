@@ -16,6 +16,8 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import database_now
 from waybill.infra.db.tables import export_task, in_status
+from waybill.infra.metrics.catalogue import EXPORTS_ACCEPTED
+from waybill.infra.metrics.recording import count
 from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.lifecycle.quotas import NotNow, charge, measure
 from waybill.infra.tasks.lifecycle.single_flight import fresh_file, join_leader
@@ -23,6 +25,7 @@ from waybill.infra.tasks.model import IdempotencyMismatch, NewTask, Task, TaskCo
 from waybill.infra.tasks.queries.owned import owned_by
 from waybill.infra.tasks.queries.searching import search_text
 from waybill.infra.tasks.states import LIVE
+from waybill.infra.tracing.spans import current_traceparent
 
 _task = export_task.c
 
@@ -52,7 +55,23 @@ def submit(
     answer = _answer(connection, user, new, limits)
     if not answer.deduplicated:
         charge(connection, user, limits)
+    _count_when_committed(connection, answer)
     return answer
+
+
+def _count_when_committed(connection: Connection, answer: Submitted) -> None:
+    if answer.deduplicated:
+        result = "repeated"
+    elif answer.task.joined_id is None:
+        result = "queued"
+    else:
+        result = "reused" if answer.task.finished_at else "joined"
+    dataset = answer.task.task_type
+
+    def record(_connection: Connection) -> None:
+        count(EXPORTS_ACCEPTED, dataset=dataset, result=result)
+
+    sa.event.listen(connection, "commit", record, once=True)
 
 
 def _answer(connection: Connection, user: Principal, new: NewTask, limits: Limits) -> Submitted:
@@ -163,6 +182,7 @@ class _Request:
             ),
             "search_text": search_text(new.filename, new.params),
             "parent_id": new.parent_id,
+            "traceparent": current_traceparent(),
             "dedupe_key": self.digest,
             "idempotency_key": new.idempotency_key,
             "request_hash": self.digest,

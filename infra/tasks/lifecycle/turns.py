@@ -18,6 +18,7 @@ from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import database_now
 from waybill.infra.db.tables import export_task, in_status
 from waybill.infra.tasks.lifecycle import transitions
+from waybill.infra.tasks.queries.paused import not_paused
 from waybill.infra.tasks.states import TaskStatus
 
 waiting_task = export_task.alias("waiting_task")
@@ -69,6 +70,7 @@ def next_of_tenant(*, hinted: bool, skip_locked: bool) -> sa.ColumnElement[bool]
             _waiting.tenant_id == _TENANT,
             transitions.is_due(_waiting, hinted=hinted),
             _user_below_cap(),
+            not_paused(waiting_task),
             _running_count(_TENANT, correlate=None) < _TENANT_CAP,
         )
         .order_by(sa.func.coalesce(_waiting.next_attempt_at, _waiting.created_at), _waiting.id)
@@ -98,7 +100,12 @@ def _caps(limits: Limits) -> dict[str, Any]:
 
 @cache
 def _turns(*, hinted: bool) -> sa.Select[Any]:
-    due = (*ready(_QUEUE), transitions.is_due(_waiting, hinted=hinted), _user_below_cap())
+    due = (
+        *ready(_QUEUE),
+        transitions.is_due(_waiting, hinted=hinted),
+        _user_below_cap(),
+        not_paused(waiting_task),
+    )
     tenants = _tenants()
     tenant = tenants.c.tenant_id
     # Only tasks that still exist: a turn whose task was deleted does not count.

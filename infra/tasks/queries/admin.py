@@ -5,9 +5,9 @@ Each takes the `Scope` of its caller, and returns nothing of a tenant outside of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,8 @@ from sqlalchemy.engine import Engine
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import audit_log, export_task, in_status
 from waybill.infra.tasks.model import Task
+from waybill.infra.tasks.queries.backlogs import Backlogs, read_backlogs
+from waybill.infra.tasks.queries.holdings import Holdings, read_holdings, table_sizes
 from waybill.infra.tasks.queries.owned import newest
 from waybill.infra.tasks.queries.scope import Scope
 from waybill.infra.tasks.queries.statistics import (
@@ -58,6 +60,21 @@ class AdminQueries:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    def backlogs(self, lease: timedelta) -> Backlogs:
+        """What waits or runs, over all tenants; `lease` is how long a renewed lease is valid."""
+        with read_transaction(self._engine) as connection:
+            return read_backlogs(connection, lease)
+
+    def holdings(self, keep: Mapping[str, timedelta]) -> Holdings:
+        """What is kept, over all tenants; `keep` says for how long rows of a table are kept."""
+        with read_transaction(self._engine) as connection:
+            return read_holdings(connection, keep)
+
+    def table_sizes(self) -> dict[str, int]:
+        """Bytes of each table with its indexes; empty where the database does not say."""
+        with read_transaction(self._engine) as connection:
+            return table_sizes(connection)
 
     def tasks(
         self,

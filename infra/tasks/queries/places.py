@@ -12,6 +12,7 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.infra.db.engine import database_now
 from waybill.infra.db.tables import export_task, in_status
 from waybill.infra.tasks.queries.owned import owned_by
+from waybill.infra.tasks.queries.paused import not_paused
 from waybill.infra.tasks.states import TaskStatus
 
 _task = export_task.c
@@ -32,6 +33,8 @@ class QueuePlace:
     format: str
     queue: str
     ahead: int
+    #: Its queue or its dataset is paused.
+    is_paused: bool
 
 
 def places_of(connection: Connection, user: Principal) -> list[QueuePlace]:
@@ -54,7 +57,11 @@ def places_of(connection: Connection, user: Principal) -> list[QueuePlace]:
         .scalar_subquery()
     )
     rows = connection.execute(
-        sa.select(_task.id, _task.task_type, _task.format, _task.queue, ahead.label("ahead"))
+        sa.select(
+            *(_task.id, _task.task_type, _task.format, _task.queue),
+            ahead.label("ahead"),
+            (~not_paused(export_task)).label("is_paused"),
+        )
         .where(
             owned_by(user),
             in_status(TaskStatus.PENDING),
@@ -64,4 +71,7 @@ def places_of(connection: Connection, user: Principal) -> list[QueuePlace]:
         .order_by(_task.created_at, _task.id)
         .limit(_MOST)
     )
-    return [QueuePlace(*row) for row in rows]
+    return [
+        QueuePlace(row.id, row.task_type, row.format, row.queue, row.ahead, bool(row.is_paused))
+        for row in rows
+    ]

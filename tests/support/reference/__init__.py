@@ -10,10 +10,15 @@ from tests.support.reference.operations import http_page
 from tests.support.reference.public_names import python_page
 from waybill.api.explanations.document import document
 from waybill.infra.config.table import settings_table
+from waybill.infra.metrics.reference import metrics_page
 
 DOCS = Path(__file__).parents[3] / "docs"
 #: Pages of `docs/`; `python -m tests.support.reference` writes them.
-KEPT: Mapping[str, Callable[[], str]] = {"errors.md": document, "settings.md": settings_table}
+KEPT: Mapping[str, Callable[[], str]] = {
+    "errors.md": document,
+    "metrics.md": metrics_page,
+    "settings.md": settings_table,
+}
 #: Pages that are only on the site, by their address. They are long, and change with much code.
 MADE: Mapping[str, Callable[[], str]] = {
     "cli.md": commands_page,
