@@ -78,6 +78,10 @@ def test_our_services_share_one_environment_and_wait_for_their_servers(services,
     service = services[name]
     assert (DEPLOY / service["env_file"]).is_file()
     assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+    assert service["read_only"] is True
+    assert {place.partition(":")[0] for place in service["tmpfs"]} == {"/tmp", ENV["WAYBILL_HOME"]}  # noqa: S108
+    assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+    assert service["healthcheck"]["test"][:3] == ["CMD", "python", "-c"]
     for dependency, condition in service["depends_on"].items():
         if services[dependency].get("restart") == "no":
             assert condition == {"condition": "service_completed_successfully"}
@@ -112,6 +116,26 @@ def test_addresses_and_secrets_of_the_files_agree(services):
     bucket = f"arn:aws:s3:::{ENV['WAYBILL_S3_BUCKET']}"
     assert rights["Resource"] == [bucket, f"{bucket}/*"]
     assert f"127.0.0.1:{public.port}:{storage.port}" in services["minio"]["ports"]
+
+
+def test_prometheus_finds_every_process_and_may_read_it(services):
+    compose = yaml.safe_load(TEXT)
+    found = yaml.safe_load((DEPLOY / "prometheus/prometheus.yaml").read_text())
+    for job in found["scrape_configs"]:
+        for target in job["dns_sd_configs"]:
+            assert set(target["names"]) <= set(services)
+    jobs = {job["job_name"]: job for job in found["scrape_configs"]}
+    for name in ("waybill-api", "waybill-worker"):
+        file = jobs[name]["authorization"]["credentials_file"]
+        assert file.removeprefix("/run/secrets/") in services["prometheus"]["secrets"]
+    assert compose["secrets"]["metrics_token"] == {"environment": "METRICS_TOKEN"}
+    address = services["worker"]["environment"]["WAYBILL_WORKER_ADDRESS"]
+    [target] = jobs["waybill-worker"]["dns_sd_configs"]
+    assert address == f"0.0.0.0:{target['port']}"
+    for service in ("prometheus", "grafana"):
+        for volume in services[service]["volumes"]:
+            source = volume.partition(":")[0]
+            assert (DEPLOY / source).exists() or source in compose["volumes"]
 
 
 def test_the_commands_of_the_services_exist(services):

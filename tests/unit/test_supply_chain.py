@@ -49,11 +49,11 @@ def test_the_lock_of_the_product_is_part_of_the_lock_of_its_tools():
 
 def test_images_are_pinned_by_version_and_all_but_one_by_digest():
     pattern = (
-        r"[\w./-]+:(?:\d+\.\d+[\w.-]*|RELEASE\.\d{4}-\d\d-\d\dT[\d-]+Z)(@sha256:[0-9a-f]{64})?"
+        r"[\w./-]+:(?:v?\d+\.\d+[\w.-]*|RELEASE\.\d{4}-\d\d-\d\dT[\d-]+Z)(@sha256:[0-9a-f]{64})?"
     )
     found = {image: re.fullmatch(pattern, image) for image in images()}
 
-    assert len(found) == 4
+    assert len(found) == 6
     assert [image for image, match in found.items() if match is None] == []
     assert [image.partition(":")[0] for image, match in found.items() if not match[1]] == [
         "rabbitmq"
@@ -62,6 +62,7 @@ def test_images_are_pinned_by_version_and_all_but_one_by_digest():
 
 def test_the_image_has_no_installer_and_takes_no_secret():
     assert "venv --without-pip " in DOCKERFILE
+    assert "\nUSER 10001:10001\n" in DOCKERFILE
     assert "pip uninstall" in DOCKERFILE.rpartition("\nFROM ")[2]
     ignored = (ROOT / ".dockerignore").read_text().split()
     assert {".git", ".waybill*", "**/.env", ".venv"} <= set(ignored)
