@@ -375,8 +375,6 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "DeadLetterList": {"items": [_DEAD_LETTER]},
     "Replay": {"letter_id": 17, "task_id": _OTHER_ID, "outcome": "replayed"},
     "WorkerList": {"items": [_WORKER], "queues": [_QUEUE_WORKERS]},
-    "TenantFiles": _TENANT_FILES,
-    "TableFigures": _TABLE,
     "Holdings": {
         "tenants": [_TENANT_FILES],
         "next_expiry": "2026-03-01T21:10:00Z",
@@ -385,7 +383,6 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "tables": [_TABLE],
     },
     "PauseList": {"items": [_PAUSE]},
-    "Pause": _PAUSE,
     "QueueList": {"items": [_QUEUE]},
     "LeaseList": {"items": [_LEASE]},
     "HourList": {"items": [_HOUR]},
