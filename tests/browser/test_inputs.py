@@ -87,7 +87,7 @@ def test_a_period_fills_both_days_in_the_readers_zone_and_a_range_backwards_is_m
         "this_year": ("2028-01-01", "2028-12-31"),
     }.items():
         period.select_option(name)
-        assert (first.input_value(), last.input_value()) == days
+        assert (name, first.input_value(), last.input_value()) == (name, *days)
         assert period.input_value() == name
     last.fill("2027-12-31")
     expect(period).to_have_value("own")

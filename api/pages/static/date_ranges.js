@@ -18,7 +18,10 @@ const PERIODS = {
 /** Wire the ranges of `form`. */
 export function wireRanges(form) {
   const ranges = [...form.querySelectorAll(".range")];
-  const draw = () => ranges.forEach(show);
+  const draw = (event) => {
+    // Of a period that is being chosen the dates come a moment later.
+    if (!event?.target.matches(".range select")) ranges.forEach(show);
+  };
   for (const event of ["input", "change", "draftrestore"]) form.addEventListener(event, draw);
   for (const range of ranges) {
     range.querySelector("select").addEventListener("change", (event) => choose(range, event.target.value));
