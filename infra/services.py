@@ -19,11 +19,12 @@ from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.history import TaskHistory
 from waybill.infra.files.stored_files import StoredFiles
 from waybill.infra.links.share_links import ShareLinks
+from waybill.infra.links.shared_files import SharedFiles
 from waybill.infra.notifications.opt_outs import MailOptOuts
 from waybill.infra.notifications.queries import NotificationQueries
 from waybill.infra.notifications.rules import NotificationRules
 from waybill.infra.previews.previewer import Previewer
-from waybill.infra.schedules.build import build_runs
+from waybill.infra.schedules.build import build_runs, link_tokens
 from waybill.infra.schedules.owners import ScheduleOwners
 from waybill.infra.schedules.runs import Prepare, ScheduleRuns
 from waybill.infra.schedules.saved_exports import SavedExports, Viewer
@@ -91,7 +92,9 @@ class Services:
             engine, limits=settings, check_targets=notification_rules.check_again
         )
         self.mail_opt_outs = MailOptOuts(engine, settings.public_url)
-        self.links = ShareLinks(engine)
+        self.link_tokens = link_tokens(settings, engine)
+        self.links = ShareLinks(engine, self.link_tokens)
+        self.shared_files = SharedFiles(engine)
         self.files = StoredFiles(engine, store)
         self.refusals = Refusals(engine)
         self.oversight_reads = OversightReads(engine)

@@ -13,14 +13,22 @@ from waybill.api.exports.schemas import SubmittedTask
 from waybill.api.exports.view import TASKS_PATH, submitted_response
 from waybill.api.http.prefix import prefix_in
 from waybill.api.http.strict_json import StrictRoute
+from waybill.api.languages import LanguageDep
 from waybill.api.links.pages import link_sign_in_page, no_file_page
-from waybill.api.links.schemas import LinkList, LinkRequest, NewLinkBody
-from waybill.api.links.service import create_link, describe, follow, list_links, run_again
+from waybill.api.links.schemas import LinkList, LinkRequest, NewLinkBody, SharedFileList
+from waybill.api.links.service import (
+    create_link,
+    describe,
+    follow,
+    list_links,
+    run_again,
+    shared_with,
+)
 from waybill.api.pages.rendering import PageSetupDep
 from waybill.api.problems.audit import refusal_record
 from waybill.api.problems.documents import problem_docs
 from waybill.api.problems.errors import PrefetchRefused
-from waybill.api.session.auth import Caller, OptionalCaller, wants_page
+from waybill.api.session.auth import Caller, Identified, OptionalCaller, wants_page
 from waybill.exporter.errors import WaybillError
 
 router = APIRouter(tags=["share links"], route_class=StrictRoute)
@@ -33,10 +41,24 @@ router = APIRouter(tags=["share links"], route_class=StrictRoute)
     responses=problem_docs(400, 401, 403, 404, 409, 410, 413, 415, 422),
 )
 def share(
-    task_id: UUID, body: LinkRequest, request: Request, user: Caller, services: ServicesDep
+    task_id: UUID,
+    body: LinkRequest,
+    request: Request,
+    identity: Identified,
+    services: ServicesDep,
+    language: LanguageDep,
 ) -> NewLinkBody:
-    """Create a link to a finished export. Only this response contains its token."""
-    return create_link(services, user, task_id, body, prefix_in(request))
+    """Create a link to a finished export, and mail it if `email` is given.
+
+    Only this response contains its token.
+    """
+    return create_link(services, identity, task_id, body, prefix_in(request), language)
+
+
+@router.get("/api/shared-files", response_model=SharedFileList, responses=problem_docs(401))
+def shared_files(request: Request, identity: Identified, services: ServicesDep) -> SharedFileList:
+    """Files whose links were mailed to the caller's own address, and can be downloaded now."""
+    return shared_with(services, identity, prefix_in(request))
 
 
 @router.get(

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from waybill.api.http.timestamps import Timestamp
+from waybill.infra.config.value_types import MAX_MAIL_ADDRESS_CHARS
 
 _MAX_USES = 1_000_000
 
@@ -23,6 +24,13 @@ class LinkRequest(BaseModel):
 
     expires_at: Timestamp | None = Field(None, description="Not later than the expiry of the file.")
     max_uses: Annotated[int, Field(strict=True, ge=1, le=_MAX_USES)] | None = None
+    email: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_MAIL_ADDRESS_CHARS,
+        description="Mail the link to this address: the caller's own, or one in a domain that the "
+        "operator allows. Who logs in with it finds the file among those shared with them.",
+    )
 
 
 class LinkBody(BaseModel):
@@ -38,6 +46,7 @@ class LinkBody(BaseModel):
     uses: int
     last_used_at: datetime | None
     revoked_at: datetime | None
+    recipient: str | None = Field(description="The address that it was mailed to.")
 
 
 class NewLinkBody(LinkBody):
@@ -51,3 +60,24 @@ class LinkList(BaseModel):
     """The share links of one task, newest first, including revoked ones."""
 
     items: list[LinkBody]
+
+
+class SharedFileBody(BaseModel):
+    """A file whose link was mailed to the caller."""
+
+    id: UUID = Field(description="Id of the link.")
+    filename: str
+    type: str
+    format: str
+    rows: int | None
+    size_bytes: int | None
+    shared_by: str = Field(description="The user who shares it.")
+    shared_at: datetime = Field(description="When it was shared.")
+    expires_at: datetime | None = Field(description="When the link ends, or else the file.")
+    url: str = Field(description="Where it is downloaded; each click counts as a use.")
+
+
+class SharedFileList(BaseModel):
+    """Files that colleagues have shared with the caller by mail, newest first."""
+
+    items: list[SharedFileBody]

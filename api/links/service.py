@@ -8,12 +8,22 @@ from uuid import UUID
 from waybill.api.exports.downloads import file_of, presigned
 from waybill.api.exports.schemas import ExportRequest
 from waybill.api.exports.service import authorise_again, submit_export
+from waybill.api.languages import Language
 from waybill.api.links.pages import link_path
-from waybill.api.links.schemas import LinkBody, LinkList, LinkRequest, NewLinkBody
+from waybill.api.links.schemas import (
+    LinkBody,
+    LinkList,
+    LinkRequest,
+    NewLinkBody,
+    SharedFileBody,
+    SharedFileList,
+)
 from waybill.api.problems.errors import FileExpired, FileMissing
+from waybill.api.session.tokens import Identity
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied
 from waybill.infra.links.share_links import LinkNotFound, SharedTask, ShareLink
+from waybill.infra.notifications.rules import BadNotificationTarget
 from waybill.infra.services import Services
 from waybill.infra.tasks.lifecycle.submission import Submitted
 from waybill.infra.tasks.model import Task, TaskConflict
@@ -21,6 +31,8 @@ from waybill.storage.store import SignedLink
 
 #: How long the signed link behind one click is valid. From the API contract.
 CLICK_TTL = timedelta(seconds=60)
+#: More are not kept in view.
+_MOST_SHARED = 50
 _EXPIRED = "The file was deleted at the end of its retention period."
 _MISSING = "The file is no longer in the object store."
 _RUN_AGAIN = (
@@ -29,25 +41,74 @@ _RUN_AGAIN = (
 
 
 def create_link(
-    services: Services, user: Principal, task_id: UUID, limits: LinkRequest, prefix: str
+    services: Services,
+    identity: Identity,
+    task_id: UUID,
+    limits: LinkRequest,
+    prefix: str,
+    language: Language,
 ) -> NewLinkBody:
-    """Create a link to a file of the caller's.
+    """Create a link to a file of the caller's, and mail it if an address is given.
 
     Its address is absolute if a public one is configured, and else begins with `prefix`.
 
     Raises:
         TaskNotFound, PermissionDenied, FileNotReady, FileExpired, FileMissing, InvalidRequest,
-        TooManyLinks.
+        TooManyLinks, BadNotificationTarget.
     """
+    user = identity.principal
     task = services.requests.get(user, task_id)
     authorise_again(services, user, task)
     file_of(services, task, CLICK_TTL)
     link, token = services.links.create(
-        user, task_id, expires_at=limits.expires_at, max_uses=limits.max_uses
+        user,
+        task_id,
+        expires_at=limits.expires_at,
+        max_uses=limits.max_uses,
+        mail=_mail(services, identity, task, limits.email, language),
     )
     # Never from the Host header, which the caller controls.
     url = (services.settings.public_url or prefix) + link_path(token)
     return NewLinkBody(**dict(_link_body(task, link)), url=url, token=token)
+
+
+def _mail(
+    services: Services, identity: Identity, task: Task, target: str | None, language: Language
+) -> dict[str, str | None] | None:
+    if target is None:
+        return None
+    rules, tenant = services.notification_rules, identity.principal.tenant
+    rules.check(tenant, {"email": target}, identity.email)
+    if services.settings.public_url is None:
+        raise BadNotificationTarget("email", "This installation has no address for links in mails.")
+    title = services.registry[task.task_type].title_in(language)
+    return {"target": target, "language": language, "title": title}
+
+
+def shared_with(services: Services, identity: Identity, prefix: str) -> SharedFileList:
+    """The files that were shared with the caller by mail, and that the caller may still get."""
+    user = identity.principal
+    if identity.email is None:
+        return SharedFileList(items=[])
+    allowed = {dataset.name for dataset in services.registry if dataset.allows(user)}
+    return SharedFileList(
+        items=[
+            SharedFileBody(
+                id=shared.link_id,
+                filename=shared.task.filename,
+                type=shared.task.task_type,
+                format=shared.task.format,
+                rows=shared.task.rows_written,
+                size_bytes=shared.task.size_bytes,
+                shared_by=shared.shared_by,
+                shared_at=shared.shared_at,
+                expires_at=shared.expires_at,
+                url=prefix + services.link_tokens.path(shared.link_id),
+            )
+            for shared in services.shared_files.of(user, identity.email, _MOST_SHARED)
+            if shared.task.task_type in allowed
+        ]
+    )
 
 
 def list_links(services: Services, user: Principal, task_id: UUID) -> LinkList:
@@ -72,6 +133,7 @@ def _link_body(task: Task, link: ShareLink) -> LinkBody:
         uses=link.uses,
         last_used_at=link.last_used_at,
         revoked_at=link.revoked_at,
+        recipient=link.recipient,
     )
 
 

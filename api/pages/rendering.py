@@ -139,6 +139,8 @@ def task_centre_page(
             dataset.name: _texts_of(dataset, fields, user, setup.catalogue.code)
             for dataset, fields in forms
         },
+        mails_links=services.notification_rules.sends_mail
+        and services.settings.public_url is not None,
         own_email=email if services.notification_rules.sends_mail else None,
         formats=FORMATS,
         csv_profiles=PROFILES,

@@ -133,6 +133,7 @@ _LINK = {
     "uses": 1,
     "last_used_at": "2026-03-01T09:12:00Z",
     "revoked_at": None,
+    "recipient": None,
 }
 _NOTICE = {
     "id": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
@@ -202,6 +203,18 @@ _HOUR = {
     "failed": 1,
     "average_seconds": 6.4,
     "longest_seconds": 48.2,
+}
+_SHARED_FILE = {
+    "id": "6f2c1a52-9a3e-4c1d-8a44-1f5f0f6f7a10",
+    "filename": "orders-2026-03-01.xlsx",
+    "type": "orders",
+    "format": "xlsx",
+    "rows": 4_812,
+    "size_bytes": 241_800,
+    "shared_by": "bob",
+    "shared_at": "2026-03-01T09:00:00Z",
+    "expires_at": "2026-03-08T09:00:00Z",
+    "url": "/d/…",
 }
 _CHOICE = {"value": "Lisbon", "label": "Lisbon"}
 _COLUMN = {
@@ -324,6 +337,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "url": "https://exports.example.com/d/…",
         "token": "…",
     },
+    "SharedFileBody": _SHARED_FILE,
+    "SharedFileList": {"items": [_SHARED_FILE]},
     "NoticeList": {"items": [_NOTICE], "unread": 1, "next": None},
     "ReadUpTo": {"up_to": _NOTICE["id"]},
     "Unread": {"unread": 0},

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cache
@@ -33,6 +33,7 @@ from waybill.infra.db.engine import (
 from waybill.infra.db.tables import UtcDateTime, export_task, share_link
 from waybill.infra.tasks.audit import Actor, audit
 from waybill.infra.tasks.model import Task
+from waybill.infra.tasks.notifications import insert_shared_mail
 from waybill.infra.tasks.queries.owned import load
 
 _link = share_link.c
@@ -72,6 +73,8 @@ class ShareLink:
     uses: int
     last_used_at: datetime | None
     revoked_at: datetime | None
+    #: The address that it was mailed to.
+    recipient: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,10 @@ _SHOWN = tuple(_link[item.name] for item in fields(ShareLink))
 class ShareLinks:
     """The share links, for the API."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tokens: DerivedTokens | None = None) -> None:
+        """`tokens` are those of links that are mailed; without, none is."""
         self._engine = engine
+        self._tokens = tokens
 
     def create(
         self,
@@ -99,15 +104,22 @@ class ShareLinks:
         *,
         expires_at: datetime | None = None,
         max_uses: int | None = None,
+        mail: Mapping[str, str | None] | None = None,
     ) -> tuple[ShareLink, str]:
         """A new link to one of `user`'s tasks, and its token, which is not readable again.
+
+        With `mail` it is mailed, by the same commit; see `insert_shared_mail`.
 
         Raises:
             TaskNotFound: also when the task belongs to another user.
             InvalidRequest: `expires_at` has passed, or is later than the end of the file.
             TooManyLinks: there are `MAX_LINKS` already.
         """
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        link_id = uuid4()
+        if mail is None or self._tokens is None:
+            mail, token = None, secrets.token_urlsafe(_TOKEN_BYTES)
+        else:
+            token = self._tokens.of(link_id)
         with write_transaction(self._engine) as connection:
             # Locked, so that of two at once only one is the last one allowed.
             task = load(connection, user, task_id, for_update=True)
@@ -120,7 +132,7 @@ class ShareLinks:
                 connection.execute(
                     sa.insert(share_link)
                     .values(
-                        id=uuid4(),
+                        id=link_id,
                         task_id=task.id,
                         tenant_id=user.tenant,
                         created_by=user.user,
@@ -130,6 +142,7 @@ class ShareLinks:
                         # The end of the file itself is not copied: it can change.
                         expires_at=None if expires_at == task.expires_at else expires_at,
                         max_uses=max_uses,
+                        recipient=str(mail["target"]).lower() if mail else None,
                     )
                     .returning(*_SHOWN)
                 )
@@ -141,6 +154,11 @@ class ShareLinks:
                 "max_uses": max_uses,
                 "expires_at": expires_at.isoformat() if expires_at else None,
             }
+            if mail:
+                detail["mailed_to"] = mail["target"]
+                until = expires_at or task.expires_at
+                ends = {"until": until.isoformat() if until else None}
+                insert_shared_mail(connection, now, link_id, task, {**mail, **ends})
             audit(connection, now, "share", task.identity, actor=Actor.user(user), detail=detail)
             return ShareLink(**row), token
 
@@ -268,7 +286,8 @@ def add_link(
     audit(connection, now, "share", task.identity, actor=Actor.user(sharer), detail=detail)
 
 
-def _followable(now: sa.ColumnElement[datetime]) -> tuple[sa.ColumnElement[bool], ...]:
+def followable(now: sa.ColumnElement[datetime]) -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions that a link can be followed at `now`."""
     return (
         _link.revoked_at.is_(None),
         sa.or_(_link.expires_at.is_(None), _link.expires_at > now),
@@ -316,7 +335,7 @@ def _click(dialect: str) -> sa.Select[Any]:
         sa.select(
             _link.id.label("link_id"),
             _link.created_by.label("sharer"),
-            sa.and_(*_followable(clock(dialect, UtcDateTime()))).label("living"),
+            sa.and_(*followable(clock(dialect, UtcDateTime()))).label("living"),
             *(newest(what, column) for what in theirs for column in ("created_at", "roles")),
             export_task,
         )
@@ -331,7 +350,7 @@ def _use(dialect: str) -> Any:
     now = clock(dialect, UtcDateTime())
     return (
         sa.update(share_link)
-        .where(_link.id == sa.bindparam("link", type_=_link.id.type), *_followable(now))
+        .where(_link.id == sa.bindparam("link", type_=_link.id.type), *followable(now))
         .values(uses=_link.uses + 1, last_used_at=now)
         .returning(_link.uses, _link.last_used_at)
     )

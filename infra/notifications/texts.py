@@ -12,12 +12,12 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from uuid import UUID
 
 from waybill.infra.notifications.mail_texts import texts_in
 from waybill.infra.notifications.queue import DueNotification
-from waybill.infra.tasks.notifications import SCHEDULE_PAUSED
+from waybill.infra.tasks.notifications import FILE_SHARED, SCHEDULE_PAUSED
 from waybill.infra.tasks.states import TaskStatus
 
 SharePath = Callable[[UUID], str]
@@ -66,7 +66,8 @@ def mail_text(
     elif item.event == SCHEDULE_PAUSED:
         lines = _lines_of_schedule(item, public_url)
     else:
-        lines = _lines(item, public_url)
+        shared = item.event == FILE_SHARED
+        lines = _lines_of_share(item) if shared else _lines(item, public_url)
         if link := _link(item, public_url, share_path):
             lines += ["", texts["download"], link]
     if opt_out_url:
@@ -102,6 +103,15 @@ def _lines(item: DueNotification, public_url: str | None) -> list[str]:
     if public_url:
         lines += ["", texts["open"], f"{public_url}/?task={item.task_id}"]
     return lines
+
+
+def _lines_of_share(item: DueNotification) -> list[str]:
+    detail, texts = item.detail, _texts(item)
+    facts = {"export": _one_line(detail.get("title") or detail["type"])}
+    if detail.get("until"):
+        until = datetime.fromisoformat(detail["until"]).astimezone(UTC)
+        facts["until"] = f"{until:%Y-%m-%d %H:%M} UTC"
+    return [texts["shared"].format(owner=_one_line(item.user_id)), "", *_facts(texts, facts)]
 
 
 def _cause(item: DueNotification) -> str:
@@ -144,6 +154,9 @@ def _title(item: DueNotification) -> str:
     texts, detail = _texts(item), item.detail
     if item.event == SCHEDULE_PAUSED:
         return texts["subject_paused"].format(name=_one_line(detail["filename"]))
+    if item.event == FILE_SHARED:
+        name = _one_line(detail.get("title") or detail["type"])
+        return texts["subject_shared"].format(owner=_one_line(item.user_id), name=name)
     name = detail["filename"] if item.to_owner else detail.get("title") or detail["type"]
     return texts[f"subject_{detail['status']}"].format(name=_one_line(name))
 

@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection
 from waybill.infra.db.inserts import insert_ignoring
 from waybill.infra.db.tables import notification
 from waybill.infra.db.token_buckets import bucket_key
-from waybill.infra.tasks.model import TaskRow
+from waybill.infra.tasks.model import Task, TaskRow
 from waybill.infra.tasks.states import TaskStatus
 
 NOTICE, WEBHOOK, EMAIL = "notice", "webhook", "email"
@@ -37,6 +37,9 @@ MAIL_LANGUAGE = "mail_language"
 OF_ADMINS = ""
 #: The event of a schedule that was paused for a reason. It concerns no task.
 SCHEDULE_PAUSED = "schedule.paused"
+
+#: The event of a file whose link was mailed to a colleague.
+FILE_SHARED = "file.shared"
 
 #: The event of each status that ends a task. Part of the contract with webhook receivers.
 EVENTS: dict[TaskStatus, str] = {
@@ -86,6 +89,41 @@ def insert_notifications(connection: Connection, now: datetime, task: TaskRow) -
     ]
     # As parameters: with them in the statement, it would be compiled each time.
     connection.execute(insert_ignoring(connection, notification), rows)
+
+
+def insert_shared_mail(
+    connection: Connection, now: datetime, link_id: UUID, task: Task, mail: Mapping[str, str | None]
+) -> None:
+    """Insert the mail with the link `link_id` to the file of `task`.
+
+    `mail` has its `target`, its `language`, the `title` of the dataset and, if the link has one,
+    its end as `until`.
+    """
+    target = str(mail["target"])
+    row = {
+        "id": uuid4(),
+        # A file is mailed any number of times, and the key of the table has one row of a task.
+        "task_id": link_id,
+        "tenant_id": task.tenant_id,
+        "user_id": task.created_by,
+        "channel": EMAIL,
+        "event": FILE_SHARED,
+        "target": target,
+        "bucket": receiver_bucket(EMAIL, target),
+        "detail": {
+            "status": TaskStatus.SUCCESS,
+            "type": task.task_type,
+            "filename": task.filename,
+            "code": None,
+            "message": None,
+            "to_owner": False,
+            "link": str(link_id),
+            **{name: mail[name] for name in ("language", "title", "until")},
+        },
+        "created_at": now,
+        "available_at": now,
+    }
+    connection.execute(sa.insert(notification), [row])
 
 
 def _of_mail(task: TaskRow, *, to_owner: bool) -> dict[str, Any]:

@@ -70,15 +70,21 @@ def many_rows() -> Dataset:
     return Dataset("many_rows", build, params=ManyParams, roles={"forms"}, title="Many rows")
 
 
+def _zh(title: str) -> dict[str, Any]:
+    return {"translations": {"zh": {"title": title}}}
+
+
 def people() -> Dataset:
     """A dataset with columns of each kind, one of them masked, and 60 rows."""
 
     class PeopleParams(BaseModel):
-        city: str | None = Field(None, title="City")
-        ids: list[int] = Field([], title="Numbers")
-        joined_from: date | None = Field(None, title="Joined from")
-        joined_to: date | None = Field(None, title="Joined to")
-        slow: bool = Field(False, title="Slow")
+        city: str | None = Field(None, title="City", json_schema_extra=_zh("城市"))
+        ids: list[int] = Field([], title="Numbers", json_schema_extra=_zh("编号"))
+        joined_from: date | None = Field(
+            None, title="Joined from", json_schema_extra=_zh("入职日期从")
+        )
+        joined_to: date | None = Field(None, title="Joined to", json_schema_extra=_zh("入职日期至"))
+        slow: bool = Field(False, title="Slow", json_schema_extra=_zh("慢速"))
 
     def build(params: PeopleParams, user: object) -> sa.Select[Any]:
         most = 10_000_000_000 if params.slow else 60

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -13,6 +14,9 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Visit
 from tests.browser.judge import findings
 from tests.support.servers.task_api import TASKS, TaskApi, ask
+
+
+PHONE = {"viewport": {"width": 390, "height": 760}, "has_touch": True, "is_mobile": True}
 
 
 #: Where people find the installation, which is not where the test runs it.
@@ -173,3 +177,38 @@ def test_a_file_without_links_says_what_they_are_for(visit: Visit, centre: TaskA
     visit.page.get_by_role("button", name="Details").click()
 
     expect(visit.page.locator(".links")).to_contain_text("for colleagues with access to this data")
+
+
+@pytest.mark.parametrize("options", [{}, PHONE | {"locale": "zh-CN"}], ids=["desktop", "phone"])
+def test_a_link_is_mailed_to_a_colleague_who_finds_it_among_what_is_shared(
+    visits: Callable[..., Visit], centre: TaskApi, options: dict[str, Any]
+) -> None:
+    visit = visits(**options)
+    page = visit.page
+    centre.finish(ask(centre.person(visit.tenant), filename="for bob"))
+    visit.log_in()
+    card = page.locator(".task")
+    card.locator("[data-action=details]").click()
+    address = card.locator("[data-share=to]")
+    address.fill("bob@elsewhere.example")
+    address.press("Enter")
+    expect(card.locator("[data-slot=share-problem]")).to_be_visible()
+    visit.forgive("status of 422")
+    address.fill("bob@acme.example")
+    address.press("Enter")
+    expect(card.locator(".links li")).to_contain_text("bob@acme.example")
+    expect(address).to_have_value("")
+    assert findings(page, "light") == []
+
+    token = centre.token(visit.tenant, "bob", ("sales",), "bob@acme.example")
+    page.goto("about:blank")
+    visit.context.add_cookies([centre.cookie(token)])
+    page.goto(centre.url)
+    shared = page.locator("#shared .saved-item")
+    expect(shared).to_contain_text("for bob.xlsx")
+    expect(shared).to_contain_text("ana")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert findings(page, "light") + findings(page, "dark") == []
+    path = _path(str(shared.get_by_role("link").get_attribute("href")))
+    colleague = centre.client(token)
+    assert colleague.get(path, follow_redirects=False).status_code == 302

@@ -38,6 +38,7 @@ def test_each_language_has_the_same_sentences() -> None:
     assert others == [english] * len(others)
 
 
+UNTIL = "2026-03-08T09:00:00+00:00"
 FACTS = {"title": "订单", "filters": [["城市", "里斯本"], ["状态", "已付款"]]}
 
 
@@ -47,13 +48,15 @@ def test_a_chinese_mail_has_no_other_word_than_names_and_codes(status: str, to_o
     item = due(status, code="stalled", message="It stood still.", language="zh", to_owner=to_owner)
     item.detail.update(FACTS if to_owner else {"title": "订单"}, filename="a.xlsx", link=str(TASK))
     many = replace(item, merged=tuple(replace(item, id=uuid4()) for _ in range(30)))
+    shared = replace(item, event="file.shared", detail=item.detail | {"until": UNTIL})
     paused = replace(item, event="schedule.paused", detail=item.detail | {"schedule_id": "7"})
-    for mail in (item, many, paused):
+    for mail in (item, many, paused, shared):
         text = mail_subject(mail) + mail_text(mail, "https://x", "https://x/o", lambda _: "/d/y")
-        for name in ("https://x/opt-out", str(TASK), "a.xlsx", "stalled", "ann", "https"):
+        for name in ("https://x/opt-out", str(TASK), "a.xlsx", "stalled", "ann", "https", "UTC"):
             text = text.replace(name, "")
         words = re.findall("[A-Za-z]{2,}", text.replace("schedule=", "").replace("task=", ""))
         assert words == []
+    assert "UTC" in mail_text(shared, None)
     assert ("城市：里斯本；状态：已付款" in mail_text(item, None)) == to_owner
 
 

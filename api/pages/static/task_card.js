@@ -25,6 +25,10 @@ export function makeCard(task, act) {
     if (action === "details") toggleDetails(card, button, act);
     else if (action && (action !== "delete" || isSure(button))) act(action, card.task, button, card);
   });
+  card.querySelector(".share-mail")?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    act("send", card.task, event.submitter, card);
+  });
   fillCard(card, task);
   return card;
 }

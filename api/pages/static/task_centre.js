@@ -19,8 +19,9 @@ import { Finishes } from "./finishes.js";
 import { forgetOffline, tell, tellFailure, wireNotice } from "./notice.js";
 import { Once } from "./once.js";
 import { wireSaved } from "./saved_exports.js";
+import { showShared } from "./shared_files.js";
 import { TaskList } from "./task_list.js";
-import { copyLink, mailLink, showLinks } from "./task_links.js";
+import { copyLink, mailLink, sendLink, showLinks } from "./task_links.js";
 import { text } from "./texts.js";
 import { Watcher } from "./watcher.js";
 
@@ -62,6 +63,7 @@ const actions = {
   details: (task, _button, card) => showLinks(task, card),
   copy: (task, _button, card) => copyLink(task, card),
   mail: (task, _button, card) => mailLink(task, card),
+  send: (task, _button, card) => sendLink(task, card),
   cancel: async (task, button) => {
     button.disabled = true;
     button.textContent = text("cancelling");
@@ -120,6 +122,7 @@ if (form) {
 if (form) wireSaved(form, { started, opened: () => fold.open() });
 watcher.look();
 bell.look();
+showShared();
 
 /** What was left in the form comes first, then what the address says. */
 function openForm(query) {

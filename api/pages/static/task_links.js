@@ -39,6 +39,34 @@ export async function mailLink(task, card) {
   await showLinks(task, card);
 }
 
+/** Have the server mail a link with the chosen limits to a colleague. */
+export async function sendLink(task, card) {
+  const to = card.querySelector('[data-share="to"]');
+  const address = to.value.trim();
+  const problem = slot(card, "share-problem");
+  const say = (detail) => {
+    problem.textContent = detail;
+    problem.hidden = !detail;
+    if (detail) to.setAttribute("aria-invalid", "true");
+    else to.removeAttribute("aria-invalid");
+  };
+  if (!address || to.validity.typeMismatch) {
+    say(text("bad_email"));
+    return to.focus();
+  }
+  try {
+    await makeLink(task.id, { ...limitsOf(task, card), email: address });
+  } catch (error) {
+    if (error.code !== "bad_notify") throw error;
+    say(error.message);
+    return to.focus();
+  }
+  say("");
+  to.value = "";
+  tell(text("share_sent", { address }), { kind: "good" });
+  await showLinks(task, card);
+}
+
 /** Copy the link to the file of `task`. */
 export async function copyLink(task, card) {
   const { link, address } = await linkOf(task, card);
@@ -72,6 +100,7 @@ function lineOf(link, task, card) {
   line.append(element("span", over
     ? text("link_line_over", { made: age(link.created_at), uses, over: text(over) })
     : text("link_line", { made: age(link.created_at), uses, ends: age(link.expires_at) })));
+  if (link.recipient) line.firstChild.append(` · ${text("link_to", { address: link.recipient })}`);
   if (over) return line;
   const button = element("button", text("revoke"), { class: "button quiet" });
   button.addEventListener("click", async () => {

@@ -1,4 +1,4 @@
-"""Texts about the fields of the form, in simplified Chinese: lists, periods, values, CSV."""
+"""Texts about fields and sharing, in simplified Chinese: lists, periods, values, CSV, mails."""
 
 from __future__ import annotations
 
@@ -35,4 +35,13 @@ CHINESE_FIELDS: Mapping[str, str] = {
     "csv_bom_2": "不写入",
     "csv_bom_help": "Excel 需要此标记才能正确显示中文；部分程序无法识别此标记。",
     "csv_same_signs": "分隔符与小数点相同，请修改其中一个",
+    # Sharing by mail.
+    "share_to": "将链接发送给",
+    "share_send": "发送",
+    "share_sent": "链接即将发送至 {address}。",
+    "link_to": "已发送给 {address}",
+    "bad_email": "请输入邮箱地址",
+    "shared_title": "与我共享的文件",
+    "shared_who": "{user} 共享于{time}",
+    "shared_until": "有效期至 {time}",
 }

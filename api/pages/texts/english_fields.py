@@ -1,4 +1,4 @@
-"""Texts about the fields of the form, in English: lists, periods, values from the data, CSV."""
+"""Texts about fields and sharing, in English: lists, periods, values from the data, CSV, mails."""
 
 from __future__ import annotations
 
@@ -35,4 +35,13 @@ ENGLISH_FIELDS: Mapping[str, str] = {
     "csv_bom_2": "Without",
     "csv_bom_help": "Excel needs the mark to show accents and Chinese; some programs reject it.",
     "csv_same_signs": "The delimiter is the decimal sign. Choose another of them",
+    # Sharing by mail.
+    "share_to": "Mail the link to",
+    "share_send": "Send",
+    "share_sent": "The link is on its way to {address}.",
+    "link_to": "mailed to {address}",
+    "bad_email": "Enter a mail address",
+    "shared_title": "Shared with me",
+    "shared_who": "shared by {user} {time}",
+    "shared_until": "until {time}",
 }

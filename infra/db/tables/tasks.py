@@ -248,10 +248,19 @@ share_link = sa.Table(
     sa.Column("uses", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("last_used_at", UtcDateTime()),
     sa.Column("revoked_at", UtcDateTime()),
+    # The address that it was mailed to, in lower case. Who logs in with it finds the file.
+    sa.Column("recipient", sa.Text()),
     sa.CheckConstraint("max_uses IS NULL OR uses <= max_uses", name="uses"),
     sa.UniqueConstraint("token_hash"),
     sa.Index("ix_share_link_task", "task_id"),
     sa.Index("ix_share_link_sharer", "tenant_id", "created_by", "created_at"),
+    partial_index(
+        "ix_share_link_recipient",
+        "tenant_id",
+        "recipient",
+        "created_at",
+        where="recipient IS NOT NULL",
+    ),
 )
 
 
