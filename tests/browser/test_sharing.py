@@ -15,7 +15,6 @@ from tests.browser.conftest import Visit
 from tests.browser.judge import findings
 from tests.support.servers.task_api import TASKS, TaskApi, ask
 
-
 PHONE = {"viewport": {"width": 390, "height": 760}, "has_touch": True, "is_mobile": True}
 
 
