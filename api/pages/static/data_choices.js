@@ -2,6 +2,7 @@
 
 import { listChoices, Refused, Unreachable } from "./calls.js";
 import { element } from "./elements.js";
+import { afterPress } from "./presses.js";
 import { text } from "./texts.js";
 
 const TYPING_MS = 250;
@@ -134,6 +135,10 @@ class DataChoices {
     if (this.#input.value.trim() !== typed || near.some(({ value }) => value === typed)) return;
     const alike = near.find(({ value, label }) => value.toLowerCase() === folded || label.toLowerCase() === folded);
     if (!alike && (!whole || whole.more)) return;
+    afterPress(() => this.#say(typed, alike));
+  }
+
+  #say(typed, alike) {
     this.#hint.hidden = false;
     this.#hint.querySelector("span").textContent = text(alike ? "choices_alike" : "choices_none", { value: typed });
     const button = this.#hint.querySelector("button");

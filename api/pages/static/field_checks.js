@@ -3,12 +3,13 @@
 import { fieldAt } from "./export_form.js";
 import { clearFieldProblem, showFieldProblem } from "./field_problems.js";
 import { problemOf } from "./form_values.js";
+import { afterPress } from "./presses.js";
 
 /** Wire the fields of `form`. */
 export function wireChecks(form) {
   form.addEventListener("change", ({ target }) => {
     const field = target.closest("[data-param]");
-    if (field) check(field);
+    if (field) afterPress(() => check(field));
   });
   form.addEventListener("input", ({ target }) => {
     const field = target.closest("[data-param][aria-invalid]");
