@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from waybill.api.reference.dataset_examples import DATASET_EXAMPLES
 from waybill.infra.broker.port import WakeUp
 
 _TASK_ID = "0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10"
@@ -204,36 +205,6 @@ _HOUR = {
     "average_seconds": 6.4,
     "longest_seconds": 48.2,
 }
-_SHARED_FILE = {
-    "id": "6f2c1a52-9a3e-4c1d-8a44-1f5f0f6f7a10",
-    "filename": "orders-2026-03-01.xlsx",
-    "type": "orders",
-    "format": "xlsx",
-    "rows": 4_812,
-    "size_bytes": 241_800,
-    "shared_by": "bob",
-    "shared_at": "2026-03-01T09:00:00Z",
-    "expires_at": "2026-03-08T09:00:00Z",
-    "url": "/d/…",
-}
-_CHOICE = {"value": "Lisbon", "label": "Lisbon"}
-_COLUMN = {
-    "name": "amount",
-    "label": "Amount",
-    "type": "number",
-    "help": "In euros, without tax.",
-    "masked": False,
-}
-_DATASET = {
-    "name": "orders",
-    "title": "Orders",
-    "formats": ["xlsx", "csv", "parquet"],
-    "params_schema": {
-        "type": "object",
-        "properties": {"city": {"type": "string", "title": "City", "maxLength": 80}},
-    },
-    "columns": [_COLUMN],
-}
 _BETTER_FORMAT = {
     "format": "csv.zip",
     "code": "several_sheets",
@@ -337,8 +308,6 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "url": "https://exports.example.com/d/…",
         "token": "…",
     },
-    "SharedFileBody": _SHARED_FILE,
-    "SharedFileList": {"items": [_SHARED_FILE]},
     "NoticeList": {"items": [_NOTICE], "unread": 1, "next": None},
     "ReadUpTo": {"up_to": _NOTICE["id"]},
     "Unread": {"unread": 0},
@@ -370,18 +339,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "timezone": "Europe/Berlin",
         "next_runs": _NEXT_RUNS,
     },
-    "ColumnBody": _COLUMN,
-    "PreviewBody": {
-        "columns": [_COLUMN],
-        "rows": [["1204.50"], [None]],
-        "more": True,
-        "timezone": "Europe/Berlin",
-        "snapshot_at": "2026-03-01T09:00:01Z",
-    },
-    "ChoiceBody": _CHOICE,
-    "ChoiceList": {"items": [_CHOICE], "more": False},
-    "DatasetBody": _DATASET,
-    "DatasetList": {"items": [_DATASET]},
+    **DATASET_EXAMPLES,
     "Liveness": {"status": "ok", "version": "1.4.0", "failures": {}},
     "Health": {"status": "unavailable", "failures": {"storage": "The bucket does not answer."}},
     "AdminTaskBody": _ADMIN_TASK,

@@ -6,8 +6,8 @@ from alembic import op
 
 from waybill.infra.db.migrations.indexes import build_index
 
-revision = "0022"
-down_revision = "0021"
+revision = "0025"
+down_revision = "0024"
 online = True
 
 _NAME = "ix_share_link_recipient"

@@ -1,0 +1,54 @@
+"""OpenAPI examples of datasets, their first rows and values, and of files that were shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_SHARED_FILE = {
+    "id": "6f2c1a52-9a3e-4c1d-8a44-1f5f0f6f7a10",
+    "filename": "orders-2026-03-01.xlsx",
+    "type": "orders",
+    "format": "xlsx",
+    "rows": 4_812,
+    "size_bytes": 241_800,
+    "shared_by": "bob",
+    "shared_at": "2026-03-01T09:00:00Z",
+    "expires_at": "2026-03-08T09:00:00Z",
+    "url": "/d/…",
+}
+_CHOICE = {"value": "Lisbon", "label": "Lisbon"}
+_COLUMN = {
+    "name": "amount",
+    "label": "Amount",
+    "type": "number",
+    "help": "In euros, without tax.",
+    "masked": False,
+}
+_DATASET = {
+    "name": "orders",
+    "title": "Orders",
+    "formats": ["xlsx", "csv", "parquet"],
+    "params_schema": {
+        "type": "object",
+        "properties": {"city": {"type": "string", "title": "City", "maxLength": 80}},
+    },
+    "columns": [_COLUMN],
+}
+
+DATASET_EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "SharedFileBody": _SHARED_FILE,
+    "SharedFileList": {"items": [_SHARED_FILE]},
+    "ColumnBody": _COLUMN,
+    "PreviewBody": {
+        "columns": [_COLUMN],
+        "rows": [["1204.50"], [None]],
+        "more": True,
+        "timezone": "Europe/Berlin",
+        "snapshot_at": "2026-03-01T09:00:01Z",
+    },
+    "ChoiceBody": _CHOICE,
+    "ChoiceList": {"items": [_CHOICE], "more": False},
+    "DatasetBody": _DATASET,
+    "DatasetList": {"items": [_DATASET]},
+}
