@@ -16,10 +16,11 @@ from waybill.infra.broker.port import BrokerUnavailable
 from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 from waybill.infra.broker.rabbitmq.topology import EARLIER
 
-pytestmark = pytest.mark.timeout(600)
+#: With the start of three nodes, one after the other.
+pytestmark = pytest.mark.timeout(1_500)
 
 #: Elections on a busy machine take their time.
-SECONDS = 120.0
+SECONDS = 300.0
 
 
 @pytest.fixture
