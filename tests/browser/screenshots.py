@@ -19,6 +19,7 @@ from tests.browser.every_kind import many_rows
 from tests.browser.scenes import ROLES, busy_day, dead_letters, every_state
 from tests.support.servers.task_api import running_api
 from waybill.exporter.datasets.dataset import DECLARED, Registry
+from waybill.infra.sample.fill import fill_sample
 
 _IMAGES = Path(__file__).parents[2] / "docs" / "images"
 DESKTOP = {"viewport": {"width": 1180, "height": 900}}
@@ -80,6 +81,17 @@ def _estimate(visit: Visit) -> None:
     visit.page.locator("#estimate-better").wait_for()
 
 
+def _columns(visit: Visit) -> None:
+    fill_sample(visit.api.engine, 3_000)
+    visit.log_in(
+        path="/?type=orders&columns=id,city,customer,status,amount,created_at&sort=-amount"
+    )
+    page = visit.page
+    page.locator("#choose").click()
+    page.locator("#preview tbody tr").first.wait_for(state="attached")
+    expect(page.locator("#preview-said")).to_contain_text("3,000")
+
+
 def _no_match(visit: Visit) -> None:
     every_state(visit.api, visit.tenant)
     visit.log_in(path="/?q=ledger&status=FAILED")
@@ -114,6 +126,8 @@ SCENES: dict[str, tuple[Callable[[Visit], None], dict[str, Any]]] = {
     "wrong-values": (_wrong_values, DESKTOP),
     "notices": (_notices, DESKTOP),
     "estimate": (_estimate, DESKTOP),
+    "columns": (_columns, DESKTOP),
+    "columns-phone-chinese": (_columns, PHONE | CHINESE),
     "no-match": (_no_match, DESKTOP),
     "offline": (_offline, DESKTOP),
     "operations": (_operations("/admin"), DESKTOP),
