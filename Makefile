@@ -57,14 +57,14 @@ FAST := -p no:schemathesis --hypothesis-profile fast --disable-socket --allow-un
 test-fast: $(DEV_STAMP) ## Unit tests, and contracts in memory and on SQLite, in half a minute
 	$(BIN)/python -m pytest -q --numprocesses $(N) $(FAST)
 
-# The oldest versions that pyproject.toml allows, in an environment of its own.
+# The oldest versions that pyproject.toml allows, in an environment of its own. Their test client needs httpx.
 FLOORS := .floors
 EXTRAS := --extra server --extra postgresql --extra mysql --extra duckdb --extra flightsql --extra embedded --extra demo
 floors: ## Run the fast lane on the oldest versions that dependencies allow (needs uv)
 	@mkdir -p $(FLOORS)
 	uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --no-header --no-annotate $(EXTRAS) -o $(FLOORS)/lowest.txt pyproject.toml
 	uv venv --quiet --clear --python 3.11 $(FLOORS)/venv
-	uv pip install --quiet --python $(FLOORS)/venv/bin/python --constraint $(FLOORS)/lowest.txt --extra dev --extra build $(EXTRAS) -r pyproject.toml
+	uv pip install --quiet --python $(FLOORS)/venv/bin/python --constraint $(FLOORS)/lowest.txt --extra dev --extra build $(EXTRAS) -r pyproject.toml httpx
 	uv pip install --quiet --python $(FLOORS)/venv/bin/python --no-deps --no-build-isolation --editable .
 	$(FLOORS)/venv/bin/python -m pytest -q --numprocesses $(N) $(FAST) --deselect tests/unit/test_supply_chain.py
 
