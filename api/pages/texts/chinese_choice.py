@@ -53,7 +53,7 @@ CHINESE_CHOICE: Mapping[str, str] = {
     "type_list": "列表",
     "type_binary": "二进制",
     "type_unknown": "",
-    "order_title": "行排序",
+    "order_title": "行顺序",
     "order_own": "使用数据集的默认顺序",
     "order_add": "添加排序列",
     "order_column": "第 {position} 排序列",
