@@ -48,6 +48,32 @@ def test_the_next_export_uses_the_session_of_the_last_one(source):
     assert read(source, PID) == read(source, PID)
 
 
+def test_a_kept_session_reads_the_same_bytes_as_a_new_one(source, postgres_url):
+    statement = """
+        SELECT n, n::numeric / 7 AS ratio, n::numeric(12, 2) AS price, n / 7e0 AS double,
+            timestamptz '2026-03-29 00:59:59.5+00' + n * interval '1 s' AS instant,
+            CASE n WHEN 2 THEN 'infinity'::date ELSE date '0044-03-15 BC' END AS day,
+            make_interval(months => n, secs => 0.5) AS span, ARRAY[n, NULL] AS list,
+            jsonb_build_object('n', n) AS json, n::text::bytea AS bytes, n::money AS money,
+            NULLIF(n, 3)::text AS text, pg_backend_pid() AS pid
+        FROM generate_series(1, 3) AS n
+    """
+
+    def batches(database):
+        with database.open(text_query(statement, "postgresql://")) as stream:
+            return list(stream)
+
+    reads = [batches(source), batches(source), batches(open_source(postgres_url))]
+    new, kept, other = ([batch["pid"][0].as_py() for batch in read] for read in reads)
+    assert new == kept != other
+    fields = [
+        [(field.name, field.type, field.metadata) for field in read[0].schema] for read in reads
+    ]
+    assert fields[0] == fields[1] == fields[2]
+    values = [[batch.drop_columns("pid").serialize() for batch in read] for read in reads]
+    assert values[0] == values[1] == values[2]
+
+
 def test_two_exports_at_once_have_two_sessions_and_two_snapshots(source, admin):
     admin.execute("CREATE TABLE n AS SELECT 1 AS n")
     read(source, PID)

@@ -245,8 +245,10 @@ def _postgres_is_released(engine: sa.Engine) -> bool:
     others = sa.text(
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        # A session that is kept for the next read holds no snapshot and no lock.
-        " AND NOT (state = 'idle' AND backend_xmin IS NULL AND query IN ('DISCARD ALL', ''))"
+        # A session that is kept for the next read is ours, and holds no snapshot and no lock.
+        " AND NOT (state = 'idle' AND backend_xmin IS NULL AND query IN ('DISCARD ALL', '')"
+        "     AND application_name = 'waybill export'"
+        "     AND NOT EXISTS (SELECT FROM pg_locks WHERE pg_locks.pid = pg_stat_activity.pid))"
     )
     with engine.connect() as connection:
         return connection.execute(others).scalar_one() == 0
