@@ -6,6 +6,9 @@ running code.
 
 from __future__ import annotations
 
+import gc
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -32,7 +35,14 @@ MUTATIONS = REQUEST_GUARDS | LOGIN_GUARDS | FAULT_GUARDS
 
 def outcome(test: str) -> int:
     """How a session with this test alone ends. A failing example is not made smaller."""
-    return pytest.main([*OPTIONS, f"{TESTS}/{test}"])
+    ended = pytest.main([*OPTIONS, f"{TESTS}/{test}"])
+    # What a failed test has left open is closed here, and is no fault of the next one.
+    for name in ("last_type", "last_value", "last_traceback"):
+        vars(sys).pop(name, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+    return ended
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
