@@ -50,6 +50,8 @@ def finished_and_shared(api: TaskApi, tenant: str) -> tuple[httpx2.Client, dict[
             "saved_export_id": saved["id"],
             "schedule_id": owner.post("/api/schedules", json=plan).json()["id"],
             "name": "orders",
+            "param": "city",
+            "kind": "dataset",
             "action": "cancel",
             "letter_id": "1",
         },
