@@ -41,6 +41,7 @@ LINK_ROUTES = [("GET", "/d/{token}"), ("POST", "/d/{token}")]
 DATASET_ROUTES = [
     ("GET", "/api/datasets/{name}/preview"),
     ("POST", "/api/datasets/{name}/preview"),
+    ("GET", "/api/datasets/{name}/choices/{param}"),
 ]
 
 #: Routes that anybody may call, and routes that show only what the caller owns or may do.
@@ -56,6 +57,7 @@ OWN_ROUTES = {
     "/api/saved-exports",
     "/api/schedules",
     "/api/schedules/preview",
+    "/api/shared-files",
 }
 #: Routes for the role `admin`, who sees all tenants; test_api_admin.py tries them without it.
 ADMIN = "/api/admin/"
