@@ -184,7 +184,8 @@ async def test_the_example_of_the_documentation_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (Path(__file__).parents[2] / "docs/embedding.md").read_text()
-    [code] = re.findall(r"```python\n(.*?waybill\.create_app.*?)```", text, re.DOTALL)
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    [code] = [block for block in blocks if "waybill.create_app" in block]
     monkeypatch.setenv("WAYBILL_HOME", str(tmp_path))
     names: dict[str, Any] = {"__name__": "shop"}
     exec(code, names)
