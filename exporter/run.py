@@ -7,24 +7,20 @@ behind. It knows no database, store or task, only the protocols of `waybill.expo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
-import pyarrow as pa
-
 from waybill.exporter.blocks.block import Checksum
+from waybill.exporter.counted_rows import CountedRows, describe
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import IncompleteExport
 from waybill.exporter.formats.encoding import Encode, Tally
-from waybill.exporter.labels import unique_labels
 from waybill.exporter.ports import AssumesTypes, RowStream, Sink, Source, TypesChanged
-from waybill.exporter.rows.row_sizes import check_rows
 from waybill.exporter.shown_rows import ShownRows
 from waybill.exporter.stop import StopToken
-from waybill.exporter.warning_rules import WarningRule
 
 
 @dataclass(slots=True)
@@ -95,8 +91,8 @@ def run_export(
             progress.snapshot_at = stream.snapshot_at
             with open_sink(stream) as sink:
                 shown = ShownRows(stream, layout)
-                counted = _CountedStream(stream, shown, Tally(), max_row_bytes)
-                described = _describe(layout, stream)
+                counted = CountedRows(stream, shown, Tally(), max_row_bytes)
+                described = describe(layout, stream.snapshot_at, stream.rows_expected)
                 return _write(counted, encode, described, sink, progress, stop)
 
         try:
@@ -108,7 +104,7 @@ def run_export(
 
 
 def _write(
-    counted: _CountedStream,
+    counted: CountedRows,
     encode: Encode,
     layout: Layout,
     sink: Sink,
@@ -140,33 +136,6 @@ def _write(
     )
 
 
-class _CountedStream:
-    """The batches of a stream, with the number of rows read so far, none of which is too large.
-
-    What the source made text is counted in the tally beside what the encoder changes. Encoders
-    take batches in the thread that also writes the tally.
-    """
-
-    def __init__(
-        self, stream: RowStream, shown: ShownRows, tally: Tally, max_row_bytes: int | None
-    ) -> None:
-        self.stream = stream
-        self.shown = shown
-        self.tally = tally
-        self._max_row_bytes = max_row_bytes
-        self.rows = 0
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        names = unique_labels(self.shown.schema.names)
-        for batch in self.shown:
-            if self._max_row_bytes is not None:
-                check_rows(batch, self._max_row_bytes)
-            self.rows += batch.num_rows
-            for position, values in self.shown.read_as_text.items():
-                self.tally.warnings[names[position], WarningRule.TYPE_AS_TEXT] = values
-            yield batch
-
-
 def _file_of(rows_expected: int | None, rows_read: int, tally: Tally) -> Checksum:
     """The length and CRC-32 of the file, after every row count was found to agree."""
     if rows_expected not in {None, rows_read}:
@@ -178,14 +147,3 @@ def _file_of(rows_expected: int | None, rows_read: int, tally: Tally) -> Checksu
     if tally.file is None:
         raise IncompleteExport("The encoder did not say what the file has to be.")
     return tally.file
-
-
-def _describe(layout: Layout, stream: RowStream) -> Layout:
-    """Add what only the snapshot knows: when it was taken, and lines for the About sheet."""
-    layout = replace(layout, snapshot_at=stream.snapshot_at, rows_expected=stream.rows_expected)
-    if not layout.about:
-        return layout
-    facts = [("Rows as of", stream.snapshot_at.isoformat(timespec="seconds"))]
-    if stream.rows_expected is not None:
-        facts.append(("Rows in the database", f"{stream.rows_expected:,}"))
-    return replace(layout, about=(*layout.about, *facts))

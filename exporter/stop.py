@@ -63,6 +63,13 @@ class StopToken:
         if self._reason is not None:
             raise self._reason
 
+    def wait(self, seconds: float) -> None:
+        """Wait for so long, or until a stop or a pause is requested; then as `check`."""
+        with self._changed:
+            if self._reason is None and self._on_pause is None:
+                self._changed.wait(seconds)
+        self.check()
+
     def _wait(self) -> None:
         called: Callable[[], object] | None = None
         with self._changed:

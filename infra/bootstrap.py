@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from waybill.infra.sources import Sources
     from waybill.infra.tasks.dead_letters import DeadLetters
     from waybill.infra.tasks.lifecycle.interventions import Interventions
-    from waybill.infra.worker.attempt import WorkerDependencies
+    from waybill.infra.worker.dependencies import WorkerDependencies
     from waybill.infra.worker.relay import Relay
     from waybill.infra.worker.service import WorkerService
     from waybill.storage.store import ObjectStore, Owner
@@ -292,13 +292,15 @@ class Stack:
         """What an attempt works with."""
         from waybill.infra.tasks.lifecycle.runs import TaskRuns
         from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
-        from waybill.infra.worker.attempt import WorkerDependencies
+        from waybill.infra.tasks.shards import TaskShards
+        from waybill.infra.worker.dependencies import WorkerDependencies
 
         return WorkerDependencies(
             self.settings,
             self.registry,
             FairScheduler(self.engine, self.settings.lease, limits=self.settings),
             TaskRuns(self.engine, self.settings.lease),
+            TaskShards(self.engine, self.settings.lease),
             self.store,
             self.sources,
             self.estimator,

@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from waybill.exporter.ports import Sink
@@ -29,6 +30,8 @@ FAILPOINTS: dict[str, str] = {
     "w.part": "the store has a part of the file, and its upload is open",
     "w.before_complete": "every byte is written, and the object not complete",
     "w.after_complete": "the object is there, and no task refers to it",
+    "shard.written": "every part of a shard is in the store, and its row does not say so",
+    "shard.recorded": "the row of a shard says that it is written",
     "w.after_success": "the task is SUCCESS, and the worker has not logged it",
     "schedules.claimed": "a schedule is claimed, and its slot not run",
     "schedules.before_commit": "run and task of a slot are written, and not committed",
@@ -52,17 +55,41 @@ def failing(upload: Upload) -> Sink:
     return _FailingSink(upload) if _name else upload
 
 
-class _FailingSink:
-    def __init__(self, upload: Upload) -> None:
-        self._upload = upload
+def failing_write(target: Writes) -> Callable[[bytes], None]:
+    """The same for something that is only written to."""
+    return _FailingWrites(target).write if _name else target.write
+
+
+class Writes(Protocol):
+    """What bytes are written to, on their way to a store."""
+
+    @property
+    def bytes_uploaded(self) -> int:
+        """Bytes the store has confirmed."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Append `data`."""
+        ...
+
+
+class _FailingWrites:
+    def __init__(self, target: Writes) -> None:
+        self._target = target
         self._confirmed = 0
 
     def write(self, data: bytes) -> None:
-        self._upload.write(data)
+        self._target.write(data)
         failpoint("w.batch")
-        if self._upload.bytes_uploaded > self._confirmed:
-            self._confirmed = self._upload.bytes_uploaded
+        if self._target.bytes_uploaded > self._confirmed:
+            self._confirmed = self._target.bytes_uploaded
             failpoint("w.part")
+
+
+class _FailingSink(_FailingWrites):
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(upload)
+        self._upload = upload
 
     def expect(self, size_bytes: int, crc32: int) -> None:
         self._upload.expect(size_bytes, crc32)

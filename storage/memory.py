@@ -16,6 +16,7 @@ from uuid import uuid4
 from waybill.storage.config import MAX_LINK_TTL
 from waybill.storage.disposition import content_disposition
 from waybill.storage.errors import ChecksumMismatch, UploadConflict
+from waybill.storage.part_run import PartRun
 from waybill.storage.parts import (
     Part,
     check_part_bytes,
@@ -47,6 +48,7 @@ class _Object:
 @dataclass(frozen=True, slots=True)
 class _Pending:
     upload: OpenUpload
+    content_type: str
     parts: dict[int, bytes] = field(default_factory=dict)
 
 
@@ -94,6 +96,36 @@ class MemoryStore:
         """Begin writing an object."""
         size = plan_part_bytes(expected_bytes) if part_bytes is None else part_bytes
         return MemoryUpload(self, key, content_type, check_part_bytes(size))
+
+    @property
+    def takes_unequal_parts(self) -> bool:
+        """Whether parts may differ in size."""
+        return True
+
+    def begin_shared(self, key: str, content_type: str) -> str:
+        """Begin an object whose parts several processes send."""
+        return self._begin(key, content_type)
+
+    def part_run(
+        self,
+        key: str,
+        upload_id: str,
+        *,
+        first: int,
+        most: int,
+        part_bytes: int,
+        is_last: bool = False,
+    ) -> PartRun:
+        """What this process writes of it."""
+
+        def send(number: int, body: bytes) -> Part:
+            return self._receive(upload_id, number, body, crc32_of(body))
+
+        return PartRun(send, first=first, most=most, part_bytes=part_bytes, is_last=is_last)
+
+    def complete_shared(self, key: str, upload_id: str, parts: Sequence[Part]) -> StoredObject:
+        """Make the object of `parts`."""
+        return self._complete(upload_id, parts)
 
     def head(self, key: str) -> StoredObject | None:
         """The object of that key, or None."""
@@ -163,10 +195,10 @@ class MemoryStore:
     def close(self) -> None:
         """Nothing is open."""
 
-    def _begin(self, key: str) -> str:
+    def _begin(self, key: str, content_type: str) -> str:
         upload = OpenUpload(key, uuid4().hex, datetime.now(UTC))
         with self._lock:
-            self._pending[upload.upload_id] = _Pending(upload)
+            self._pending[upload.upload_id] = _Pending(upload, content_type)
         return upload.upload_id
 
     def _receive(self, upload_id: str, number: int, data: bytes, crc32: str) -> Part:
@@ -178,7 +210,7 @@ class MemoryStore:
         md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
         return Part(number, len(data), md5, crc32, True)
 
-    def _complete(self, upload_id: str, parts: Sequence[Part], content_type: str) -> StoredObject:
+    def _complete(self, upload_id: str, parts: Sequence[Part]) -> StoredObject:
         with self._lock:
             pending = self._require(upload_id)
             bodies = [pending.parts.get(part.number, b"") for part in parts]
@@ -187,7 +219,9 @@ class MemoryStore:
             data = b"".join(bodies)
             etag, crc32 = composite_etag(parts) or "", composite_crc32(parts)
             stored = StoredObject(pending.upload.key, len(data), etag, crc32)
-            self._objects[stored.key] = _Object(stored, data, content_type, datetime.now(UTC))
+            self._objects[stored.key] = _Object(
+                stored, data, pending.content_type, datetime.now(UTC)
+            )
             del self._pending[upload_id]
         return stored
 
@@ -217,7 +251,7 @@ class MemoryUpload(PartUpload):
         return sum(part.size_bytes for part in self._parts)
 
     def _open(self) -> str:
-        return self._store._begin(self.key)
+        return self._store._begin(self.key, self._content_type)
 
     def _send_part(self, pieces: Sequence[bytes | memoryview]) -> None:
         data = b"".join(pieces)
@@ -228,7 +262,7 @@ class MemoryUpload(PartUpload):
         return self._parts
 
     def _complete(self, parts: Sequence[Part]) -> StoredObject:
-        return self._store._complete(self.upload_id, parts, self._content_type)
+        return self._store._complete(self.upload_id, parts)
 
     def _discard(self) -> None:
         self._store._forget(self.upload_id)

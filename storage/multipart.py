@@ -41,6 +41,143 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+class MultipartRequests:
+    """The requests of one multipart upload. Any process may send parts of it, by its id."""
+
+    def __init__(self, connection: S3Connection, key: str) -> None:
+        self._connection = connection
+        self._key = key
+        self._sends_md5 = False
+
+    def create(self, content_type: str) -> str:
+        """Begin an upload; returns its id."""
+        config = self._connection.config
+        request: CreateMultipartUploadRequestTypeDef = {
+            "Bucket": config.bucket,
+            "Key": self._key,
+            "ContentType": content_type,
+            "ChecksumAlgorithm": "CRC32",
+        }
+        if config.encryption is not None:
+            request["ServerSideEncryption"] = config.encryption
+        if config.kms_key_id is not None:
+            request["SSEKMSKeyId"] = config.kms_key_id
+        answer = self._connection.call(lambda client: client.create_multipart_upload(**request))
+        return answer["UploadId"]
+
+    def send(self, upload_id: str, number: int, body: bytes) -> Part:
+        """Send a part, which the store compares with its CRC-32 or its MD5.
+
+        Raises:
+            ChecksumMismatch: the store has other bytes.
+        """
+        crc32 = crc32_of(body)
+        answer, with_md5 = self._upload_part(upload_id, number, body, crc32)
+        if "ChecksumCRC32" not in answer and not with_md5:
+            # The store knows no CRC-32 and has compared nothing. An MD5 it has to compare.
+            self._sends_md5 = True
+            answer, _ = self._upload_part(upload_id, number, body, crc32)
+        confirmed = answer.get("ChecksumCRC32")
+        if confirmed not in {None, crc32}:
+            raise ChecksumMismatch
+        return Part(number, len(body), answer["ETag"].strip('"'), crc32, confirmed is not None)
+
+    def complete(self, upload_id: str, parts: Sequence[Part]) -> StoredObject:
+        """Make the object of `parts`, and compare it with them.
+
+        Raises:
+            ChecksumMismatch: the object is not what was sent, and was deleted.
+        """
+        try:
+            self._request_completion(upload_id, parts)
+        except StorageError:
+            # The answer may be lost and the object complete all the same; a second request
+            # then finds no upload. Only the object itself can tell.
+            stored = self._find_completed(parts)
+            if stored is None:
+                raise
+            return stored
+        return self._verify(parts)
+
+    def abort(self, upload_id: str) -> None:
+        """End the upload without an object, and without hiding the error that led here."""
+        self._attempt(
+            f"abort upload {upload_id} of {self._key}",
+            lambda: abort_upload(self._connection, self._key, upload_id),
+        )
+
+    def _upload_part(
+        self, upload_id: str, number: int, body: bytes, crc32: str
+    ) -> tuple[UploadPartOutputTypeDef, bool]:
+        """Send a part; the answer, and whether its MD5 went along."""
+
+        def request(client: S3Client) -> tuple[UploadPartOutputTypeDef, bool]:
+            part: UploadPartRequestTypeDef = {
+                "Bucket": self._connection.bucket,
+                "Key": self._key,
+                "UploadId": upload_id,
+                "PartNumber": number,
+                # A file is sent in small pieces, each with its own timeout; plain bytes
+                # would all have to leave within one.
+                "Body": io.BytesIO(body),
+                # Left to botocore, it would come after the body in an aws-chunked frame,
+                # which MinIO's older code and Swift refuse.
+                "ChecksumCRC32": crc32,
+            }
+            with_md5 = self._sends_md5 or self._connection.is_plain(client)
+            if with_md5:
+                part["ContentMD5"] = md5_of(body)
+            return client.upload_part(**part), with_md5
+
+        return self._connection.call(request)
+
+    def _request_completion(self, upload_id: str, parts: Sequence[Part]) -> None:
+        self._connection.call(
+            lambda client: client.complete_multipart_upload(
+                Bucket=self._connection.bucket,
+                Key=self._key,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": [_completed(part) for part in parts]},
+                MpuObjectSize=_size_of(parts),
+            )
+        )
+
+    def _find_completed(self, parts: Sequence[Part]) -> StoredObject | None:
+        """The object, if it is the one this upload was to make beyond doubt."""
+        try:
+            stored = head_object(self._connection, self._key)
+        except StorageError:
+            return None
+        if stored is None or stored.size_bytes != _size_of(parts):
+            return None
+        if stored.crc32 is not None:
+            return stored if stored.crc32 == composite_crc32(parts) else None
+        return stored if stored.etag == composite_etag(parts) else None
+
+    def _verify(self, parts: Sequence[Part]) -> StoredObject:
+        """The object just completed. What is not as sent is removed, for it is visible."""
+        try:
+            stored = head_object(self._connection, self._key)
+            if stored is None or stored.size_bytes != _size_of(parts):
+                raise ChecksumMismatch("The store does not hold as many bytes as were sent.")
+            # Not every store keeps checksums, and ETags take too many forms to prove a fault.
+            if stored.crc32 not in {None, composite_crc32(parts)}:
+                raise ChecksumMismatch
+        except BaseException:
+            self._attempt(f"delete {self._key}", lambda: delete_object(self._connection, self._key))
+            raise
+        return stored
+
+    def _attempt(self, what: str, request: Callable[[], None]) -> None:
+        """Clean up without hiding the error that made it necessary."""
+        try:
+            request()
+        except UploadConflict:
+            return
+        except StorageError as error:
+            logger.warning("Could not %s: %s", what, error.message)
+
+
 class MultipartUpload(PartUpload):
     """See `store.Upload`. It holds up to `part_bytes` × (`in_flight` + 1) in memory."""
 
@@ -64,9 +201,11 @@ class MultipartUpload(PartUpload):
         self._connection = connection
         self._content_type = content_type
         self._max_parts = max_parts
-        self._sender = PartSender(self._upload_verified, in_flight)
-        self._bytes_written = self._bytes_in_one = 0
-        self._sends_md5 = False
+        self._requests = MultipartRequests(connection, key)
+        self._sender = PartSender(
+            lambda number, body: self._requests.send(self.upload_id, number, body), in_flight
+        )
+        self._bytes_in_one = 0
 
     @property
     def bytes_uploaded(self) -> int:
@@ -88,23 +227,7 @@ class MultipartUpload(PartUpload):
         self._bytes_in_one = len(body)
 
     def _open(self) -> str:
-        config = self._connection.config
-        request: CreateMultipartUploadRequestTypeDef = {
-            "Bucket": config.bucket,
-            "Key": self.key,
-            "ContentType": self._content_type,
-            "ChecksumAlgorithm": "CRC32",
-        }
-        if config.encryption is not None:
-            request["ServerSideEncryption"] = config.encryption
-        if config.kms_key_id is not None:
-            request["SSEKMSKeyId"] = config.kms_key_id
-        answer = self._connection.call(lambda client: client.create_multipart_upload(**request))
-        return answer["UploadId"]
-
-    def _append(self, data: bytes) -> None:
-        super()._append(data)
-        self._bytes_written += len(data)
+        return self._requests.create(self._content_type)
 
     def _send_part(self, pieces: Sequence[bytes | memoryview]) -> None:
         if self._parts_sent == self._max_parts:
@@ -119,108 +242,17 @@ class MultipartUpload(PartUpload):
     def _confirmed_parts(self) -> list[Part]:
         return self._sender.finish()
 
-    def _upload_verified(self, number: int, body: bytes) -> Part:
-        crc32 = crc32_of(body)
-        answer, with_md5 = self._upload_part(number, body, crc32)
-        if "ChecksumCRC32" not in answer and not with_md5:
-            # The store knows no CRC-32 and has compared nothing. An MD5 it has to compare.
-            self._sends_md5 = True
-            answer, _ = self._upload_part(number, body, crc32)
-        confirmed = answer.get("ChecksumCRC32")
-        if confirmed not in {None, crc32}:
-            raise ChecksumMismatch
-        return Part(number, len(body), answer["ETag"].strip('"'), crc32, confirmed is not None)
-
-    def _upload_part(
-        self, number: int, body: bytes, crc32: str
-    ) -> tuple[UploadPartOutputTypeDef, bool]:
-        """Send a part; the answer, and whether its MD5 went along."""
-
-        def request(client: S3Client) -> tuple[UploadPartOutputTypeDef, bool]:
-            part: UploadPartRequestTypeDef = {
-                "Bucket": self._connection.bucket,
-                "Key": self.key,
-                "UploadId": self.upload_id,
-                "PartNumber": number,
-                # A file is sent in small pieces, each with its own timeout; plain bytes
-                # would all have to leave within one.
-                "Body": io.BytesIO(body),
-                # Left to botocore, it would come after the body in an aws-chunked frame,
-                # which MinIO's older code and Swift refuse.
-                "ChecksumCRC32": crc32,
-            }
-            with_md5 = self._sends_md5 or self._connection.is_plain(client)
-            if with_md5:
-                part["ContentMD5"] = md5_of(body)
-            return client.upload_part(**part), with_md5
-
-        return self._connection.call(request)
-
     def _complete(self, parts: Sequence[Part]) -> StoredObject:
-        try:
-            self._request_completion(parts)
-        except StorageError:
-            # The answer may be lost and the object complete all the same; a second request
-            # then finds no upload. Only the object itself can tell.
-            stored = self._find_completed(parts)
-            if stored is None:
-                raise
-            return stored
-        return self._verify(parts)
-
-    def _request_completion(self, parts: Sequence[Part]) -> None:
-        self._connection.call(
-            lambda client: client.complete_multipart_upload(
-                Bucket=self._connection.bucket,
-                Key=self.key,
-                UploadId=self.upload_id,
-                MultipartUpload={"Parts": [_completed(part) for part in parts]},
-                MpuObjectSize=self._bytes_written,
-            )
-        )
-
-    def _find_completed(self, parts: Sequence[Part]) -> StoredObject | None:
-        """The object, if it is the one this upload was to make beyond doubt."""
-        try:
-            stored = head_object(self._connection, self.key)
-        except StorageError:
-            return None
-        if stored is None or stored.size_bytes != self._bytes_written:
-            return None
-        if stored.crc32 is not None:
-            return stored if stored.crc32 == composite_crc32(parts) else None
-        return stored if stored.etag == composite_etag(parts) else None
-
-    def _verify(self, parts: Sequence[Part]) -> StoredObject:
-        """The object just completed. What is not as sent is removed, for it is visible."""
-        try:
-            stored = head_object(self._connection, self.key)
-            if stored is None or stored.size_bytes != self._bytes_written:
-                raise ChecksumMismatch("The store does not hold as many bytes as were sent.")
-            # Not every store keeps checksums, and ETags take too many forms to prove a fault.
-            if stored.crc32 not in {None, composite_crc32(parts)}:
-                raise ChecksumMismatch
-        except BaseException:
-            self._attempt("delete", lambda: delete_object(self._connection, self.key))
-            raise
-        return stored
+        return self._requests.complete(self.upload_id, parts)
 
     def _discard(self) -> None:
         self._sender.stop()
-        if self._upload_id is None:
-            return
-        self._attempt("abort", lambda: abort_upload(self._connection, self.key, self.upload_id))
+        if self._upload_id is not None:
+            self._requests.abort(self._upload_id)
 
-    def _attempt(self, name: str, request: Callable[[], None]) -> None:
-        """Clean up without hiding the error that made it necessary."""
-        try:
-            request()
-        except UploadConflict:
-            return
-        except StorageError as error:
-            logger.warning(
-                "Could not %s upload %s of %s: %s", name, self._upload_id, self.key, error.message
-            )
+
+def _size_of(parts: Sequence[Part]) -> int:
+    return sum(part.size_bytes for part in parts)
 
 
 def _completed(part: Part) -> CompletedPartTypeDef:

@@ -23,13 +23,17 @@ _STOP_SECONDS = 5.0
 
 
 class PartSender:
-    """Numbers parts from 1 and calls `send` for each, with at most `in_flight` under way.
+    """Numbers parts from `first` and calls `send` for each, with at most `in_flight` under way.
 
     One thread calls the methods; `bytes_confirmed` may be read from any.
     """
 
-    def __init__(self, send: Callable[[int, bytes], Part], in_flight: int) -> None:
+    def __init__(
+        self, send: Callable[[int, bytes], Part], in_flight: int, *, first: int = 1
+    ) -> None:
+        #: How many were submitted.
         self.count = 0
+        self._first = first
         self.bytes_confirmed = 0
         self._send = send
         self._in_flight = in_flight
@@ -47,8 +51,9 @@ class PartSender:
         """
         # Room first, one copy then: so that no more than `in_flight` + 1 parts ever exist.
         self._wait_until_pending(self._in_flight - 1)
+        number = self._first + self.count
         self.count += 1
-        self._pending.add(self._pool.submit(self._run, self.count, b"".join(pieces)))
+        self._pending.add(self._pool.submit(self._run, number, b"".join(pieces)))
 
     def finish(self) -> list[Part]:
         """Wait for every part and return them all, in order.

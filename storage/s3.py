@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from waybill.storage.bucket import create_if_missing, reach_bucket
@@ -11,9 +12,10 @@ from waybill.storage.config import S3Config
 from waybill.storage.connection import S3Connection
 from waybill.storage.errors import UploadConflict
 from waybill.storage.lifecycle import ensure_lifecycle, expiry_rule
-from waybill.storage.multipart import MultipartUpload
+from waybill.storage.multipart import MultipartRequests, MultipartUpload
 from waybill.storage.objects import abort_upload, delete_object, head_object, list_objects
-from waybill.storage.parts import check_part_bytes, plan_part_bytes
+from waybill.storage.part_run import PartRun
+from waybill.storage.parts import Part, check_part_bytes, plan_part_bytes
 from waybill.storage.presign import sign_download
 from waybill.storage.s3_errors import clock_skew
 from waybill.storage.store import (
@@ -27,6 +29,9 @@ from waybill.storage.store import (
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListMultipartUploadsOutputTypeDef
+
+#: Hosts whose objects have parts of one size. (Cloudflare, "Multipart objects".)
+_EQUAL_PARTS_ONLY = ".r2.cloudflarestorage.com"
 
 
 class S3Store:
@@ -67,6 +72,33 @@ class S3Store:
             part_bytes=check_part_bytes(size),
             in_one=expected_bytes is not None and expected_bytes < size,
         )
+
+    @property
+    def takes_unequal_parts(self) -> bool:
+        """Cloudflare R2 takes parts of one size only."""
+        return not (self.connection.config.endpoint_url or "").endswith(_EQUAL_PARTS_ONLY)
+
+    def begin_shared(self, key: str, content_type: str) -> str:
+        """Begin an object whose parts several processes send."""
+        return MultipartRequests(self.connection, key).create(content_type)
+
+    def part_run(
+        self,
+        key: str,
+        upload_id: str,
+        *,
+        first: int,
+        most: int,
+        part_bytes: int,
+        is_last: bool = False,
+    ) -> PartRun:
+        """What this process writes of it."""
+        send = partial(MultipartRequests(self.connection, key).send, upload_id)
+        return PartRun(send, first=first, most=most, part_bytes=part_bytes, is_last=is_last)
+
+    def complete_shared(self, key: str, upload_id: str, parts: Sequence[Part]) -> StoredObject:
+        """Make the object of `parts`."""
+        return MultipartRequests(self.connection, key).complete(upload_id, parts)
 
     def head(self, key: str) -> StoredObject | None:
         """The object of that key, or None."""

@@ -6,11 +6,15 @@ All of it is blocking code, safe to call from any number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from waybill.storage.part_run import PartRun
+    from waybill.storage.parts import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,40 @@ class ObjectStore(Protocol):
 
         Raises:
             ValueError: `part_bytes` is outside what S3 allows.
+        """
+        ...
+
+    @property
+    def takes_unequal_parts(self) -> bool:
+        """Whether parts of one object may differ in size, which `part_run` needs."""
+        ...
+
+    def begin_shared(self, key: str, content_type: str) -> str:
+        """Begin an object whose parts several processes send; returns the id of the upload."""
+        ...
+
+    def part_run(
+        self,
+        key: str,
+        upload_id: str,
+        *,
+        first: int,
+        most: int,
+        part_bytes: int,
+        is_last: bool = False,
+    ) -> PartRun:
+        """What this process writes of it: at most `most` parts, numbered from `first` on.
+
+        Of the last run, which `is_last` says it is, the last part may be of any size.
+        """
+        ...
+
+    def complete_shared(self, key: str, upload_id: str, parts: Sequence[Part]) -> StoredObject:
+        """Make the object of `parts`, which are all of its parts in order, and verify it.
+
+        Raises:
+            UploadConflict: the upload has ended, or a part was sent again with other bytes.
+            ChecksumMismatch: the object is not what was sent, and was deleted.
         """
         ...
 

@@ -52,6 +52,13 @@ class Completeness(Answer):
     snapshot_at: datetime
 
 
+class Shards(Answer):
+    """The parts of one large file that workers write at the same time."""
+
+    count: int
+    done: int
+
+
 class ExportTask(Answer):
     """One export task."""
 
@@ -82,6 +89,8 @@ class ExportTask(Answer):
     #: Since when others pass it; None while it runs.
     paused_since: datetime | None = None
     pauses: int = 0
+    #: None where its file is written by one worker alone.
+    shards: Shards | None = None
     #: Chosen columns, order, zone, language and CSV options; None where the request has none.
     columns: list[dict[str, Any]] | None = None
     sort: list[dict[str, Any]] | None = None
@@ -90,6 +99,13 @@ class ExportTask(Answer):
     csv: dict[str, Any] | None = None
     #: True in the result of `submit` or `retry` if the task existed already.
     deduplicated: bool = False
+
+    def is_intact(self, sha256: str, size_bytes: int) -> bool:
+        """Whether bytes of this SHA-256 and size are its file.
+
+        A file that several workers wrote is known by its size only.
+        """
+        return size_bytes == self.size_bytes and self.sha256 in {None, sha256}
 
     @property
     def ended(self) -> bool:

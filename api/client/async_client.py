@@ -270,7 +270,7 @@ class AsyncWaybill:
             target /= PurePath(task.filename).name
         part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         try:
-            if await self._fetch(link.url, part) != task.sha256:
+            if not task.is_intact(await self._fetch(link.url, part), part.stat().st_size):
                 raise DamagedDownload(f"The bytes downloaded for {target.name} are not the file.")
             part.replace(target)
         finally:

@@ -178,11 +178,19 @@ class Waiting(BaseModel):
     since: datetime
 
 
+class Shards(BaseModel):
+    """The parts of one large file that workers write at the same time."""
+
+    count: int = Field(description="How many there are.")
+    done: int = Field(description="How many of them are written.")
+
+
 class Completeness(BaseModel):
     """The proof that nothing is missing from the file.
 
     `rows_source` is null if the rows were not counted in the database. `digest` is the SHA-256
-    of the file.
+    of the file. Of a file that several workers wrote it begins with `sha256-tree:`, and is the
+    SHA-256 of the SHA-256s of its shards and its end; `sha256` is null then.
     """
 
     rows_source: int | None
@@ -246,6 +254,7 @@ class TaskBody(BaseModel):
         "goes on by itself, where it stopped. Null while it runs."
     )
     pauses: int = Field(description="How often it was paused.")
+    shards: Shards | None = Field(description="Null where the file is written by one worker alone.")
     filename: str
     filename_pattern: str | None = Field(
         description="The name as it was asked for, with its placeholders; null if it is automatic."

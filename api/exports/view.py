@@ -15,6 +15,7 @@ from waybill.api.exports.schemas import (
     LastError,
     Predicted,
     Progress,
+    Shards,
     SubmittedTask,
     TaskBody,
     Waiting,
@@ -24,6 +25,7 @@ from waybill.exporter.formats.csv.options import CsvOptions
 from waybill.infra.tasks.lifecycle.submission import Submitted
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.states import LIVE, TaskStatus
+from waybill.infra.tasks.tree_digest import is_tree_digest
 
 #: The address of the collection of tasks.
 TASKS_PATH = "/api/export-tasks"
@@ -68,10 +70,11 @@ def body_of(
         waiting=_waiting(task),
         paused_since=task.paused_since if task.status == TaskStatus.PROCESSING else None,
         pauses=task.pauses,
+        shards=None if task.shards is None else Shards(count=task.shards, done=task.shards_done),
         filename=task.filename,
         filename_pattern=task.filename_pattern or None,
         size_bytes=task.size_bytes,
-        sha256=task.sha256,
+        sha256=None if is_tree_digest(task.sha256) else task.sha256,
         rows=task.rows_written,
         completeness=_completeness(task),
         predicted=_predicted(task),

@@ -42,6 +42,7 @@ _TASK = {
     "waiting": None,
     "paused_since": None,
     "pauses": 0,
+    "shards": None,
     "filename": "orders-2026-03-01-Lisbon.xlsx",
     "filename_pattern": None,
     "csv": None,

@@ -22,6 +22,9 @@ _LEVEL = 1
 #: An empty final block: ends a stream of full-flushed blocks. (RFC 1951 §3.2.3, BFINAL=1.)
 DEFLATE_END = b"\x03\x00"
 
+#: An empty stored block that is not the last one. (RFC 1951 §3.2.4)
+_EMPTY_STORED = b"\x00\x00\x00\xff\xff"
+
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
@@ -71,3 +74,9 @@ class Block:
             self.data + other.data,
             self.packed + other.packed,
         )
+
+
+def padding(least_bytes: int) -> Block:
+    """A block of no uncompressed bytes that is at least so long: readers pass over it."""
+    data = _EMPTY_STORED * -(-least_bytes // len(_EMPTY_STORED))
+    return Block(0, Checksum(), data, Checksum.of(data))

@@ -9,6 +9,7 @@ Numbers are those of PKWARE's APPNOTE 6.3.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from waybill.exporter.blocks.block import DEFLATE_END, Block, Checksum
@@ -33,6 +34,9 @@ _TIME, _DATE = 0, 0x21
 MAX_PLAIN = 0xFFFF_FFFE
 _MAX_ENTRIES = 0xFFFE
 
+#: Name, offset in the fragment, flags, CRC-32 and length of the raw bytes, length in the archive.
+FragmentEntry = tuple[str, int, int, int, int, int]
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -54,6 +58,43 @@ class ZipStream:
         self._done: list[_Entry] = []
         self._names: set[str] = set()
         self._open: _Entry | None = None
+
+    @classmethod
+    def behind(cls, fragments: Iterable[tuple[Checksum, Sequence[FragmentEntry]]]) -> ZipStream:
+        """The end of an archive that others have begun, one after the other.
+
+        Of each fragment the checksum and `entries` are given.
+        """
+        archive = cls()
+        for checksum, entries in fragments:
+            for name, offset, flags, crc32, raw_bytes, length in entries:
+                archive._done.append(
+                    _Entry(
+                        name.encode(),
+                        archive.checksum.size_bytes + offset,
+                        flags,
+                        Checksum(raw_bytes, crc32),
+                        length,
+                    )
+                )
+                archive._names.add(name.casefold())
+            archive.checksum += checksum
+        return archive
+
+    @property
+    def entries(self) -> list[FragmentEntry]:
+        """What the directory will say of all entries so far, for `behind`."""
+        return [
+            (
+                entry.name.decode(),
+                entry.offset,
+                entry.flags,
+                entry.raw.crc32,
+                entry.raw.size_bytes,
+                entry.length,
+            )
+            for entry in self._done
+        ]
 
     def file(self, name: str, data: bytes) -> bytes:
         """A whole small entry, its lengths in front so that any reader can skip it."""

@@ -58,6 +58,9 @@ class Dataset:
     decorate: Decorate | None = None
     about: bool = False
     reuse_for: timedelta = timedelta(0)
+    #: The column that large exports may be split by: unique, never null, and sorted by it the rows
+    #: are in the order they should have. None: an export is never split.
+    key: str | None = None
     #: The name of the source it reads; an installation says which database that is.
     reads: str = DEFAULT_SOURCE
     #: Whether a file made with the rights of the first may be given to the second, where having
@@ -225,6 +228,7 @@ def dataset(
     decorate: Decorate | None = None,
     about: bool = False,
     reuse_for: timedelta = timedelta(0),
+    key: str | None = None,
 ) -> Callable[[Callable[[Any, Principal], Query]], Dataset]:
     """Declare an export.
 
@@ -240,6 +244,9 @@ def dataset(
 
     `choices` names text parameters whose values people choose from those in the data, with the
     column or the query that has them: ``{"city": "city"}``.
+
+    `key` names a column of the query that is unique and never null, an integer or a UUID. Several
+    workers may then write one large export together, in the order of that column.
 
     Raises:
         ValueError: `choices` names a parameter that there is not.
@@ -265,6 +272,7 @@ def dataset(
             decorate=decorate,
             about=about,
             reuse_for=reuse_for,
+            key=key,
         )
         DECLARED.add(item)
         return item

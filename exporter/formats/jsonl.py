@@ -11,14 +11,16 @@ them.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import polars as pl
 import pyarrow as pa
 
+from waybill.exporter.blocks.block import Block
 from waybill.exporter.blocks.gzip_stream import gzip_file
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.encoding import Tally
+from waybill.exporter.formats.gzip_shards import GzipShards
 from waybill.exporter.formats.text_rows import (
     Counts,
     Rendered,
@@ -67,13 +69,30 @@ def encode_jsonl_gzip(
     schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
 ) -> Generator[bytes, None, None]:
     """The encoder of gzipped JSON lines."""
+    tally.file = yield from gzip_file(_blocks(schema, batches, layout, tally))
+
+
+def jsonl_gzip_shards() -> GzipShards:
+    """The same in shards."""
+    return GzipShards(_blocks)
+
+
+def _blocks(
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    layout: Layout,
+    tally: Tally,
+    is_first: bool = True,
+) -> Iterator[Block]:
     columns = cell_columns(schema, layout)
-    tally.warnings.update(count_renamed(schema.names, [column.name for column in columns]))
+    if is_first:
+        # Counted once for the whole file.
+        tally.warnings.update(count_renamed(schema.names, [column.name for column in columns]))
 
     def render(table: pa.Table) -> Rendered:
         return _render(_with_json(cell_texts(table, columns, layout.timezone), columns), columns)
 
-    tally.file = yield from gzip_file(blocks_of(None, render, batches, len(columns), tally))
+    return blocks_of(None, render, batches, len(columns), tally)
 
 
 def _render(frame: pl.DataFrame, columns: Sequence[CellColumn]) -> Rendered:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -25,6 +26,10 @@ from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.formats.parquet_profiles import COMPATIBLE, ParquetProfile
 from waybill.exporter.formats.xlsx.limits import MAX_DATA_ROWS, WORKBOOK_PART_ROWS
 
+if TYPE_CHECKING:
+    # Code that only names formats should not load the compression library.
+    from waybill.exporter.formats.shard_end import ShardedEncoding
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
@@ -38,6 +43,8 @@ class Format:
     #: returns one for it. A string, because a process that only names formats, such
     #: as the API, should load neither Polars nor XlsxWriter.
     encoder: str
+    #: The same for its `ShardedEncoding`; None where a file is written by one process only.
+    shards: str | None = None
     #: How its CSV text is written; None where there is none.
     csv_profile: CsvProfile | None = None
     #: The same for Parquet.
@@ -89,6 +96,14 @@ class Format:
                 encoder = encoder(profile)
         yield from encoder(schema, batches, layout, tally)
 
+    def sharded(self) -> ShardedEncoding | None:
+        """How a file is written in shards; None where it is written by one process only."""
+        if self.shards is None:
+            return None
+        make = resolve_name(self.shards)
+        encoding: ShardedEncoding = make(self.csv_profile) if self.csv_profile else make()
+        return encoding
+
 
 _ENCODERS = "waybill.exporter.formats"
 
@@ -99,6 +114,7 @@ _ENTRIES = (
         name="xlsx",
         media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         encoder=f"{_ENCODERS}.xlsx.encode:encode_xlsx",
+        shards=f"{_ENCODERS}.xlsx.shards:XlsxShards",
         empty_bytes=6_600,
         bytes_per_cell=8.6,
         sheet_rows=MAX_DATA_ROWS,
@@ -116,6 +132,7 @@ _ENTRIES = (
         name="csv.gz",
         media_type="application/gzip",
         encoder=f"{_ENCODERS}.csv.files:csv_gzip_encoder",
+        shards=f"{_ENCODERS}.csv.files:csv_gzip_shards",
         csv_profile=EXCEL,
         empty_bytes=110,
         bytes_per_cell=3.5,
@@ -143,6 +160,7 @@ _ENTRIES = (
         name="jsonl.gz",
         media_type="application/gzip",
         encoder=f"{_ENCODERS}.jsonl:encode_jsonl_gzip",
+        shards=f"{_ENCODERS}.jsonl:jsonl_gzip_shards",
         empty_bytes=20,
         bytes_per_cell=4.1,
     ),

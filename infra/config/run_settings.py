@@ -60,6 +60,15 @@ class RunSettings(BaseModel):
         description="Exports that one worker keeps paused at most, if WAYBILL_MEMORY has room for "
         "them.",
     )
+    shard_from_rows: int = Field(
+        20_000_000,
+        ge=2,
+        description="Rows from which on an export of a dataset with a `key` is written in shards, "
+        "by all workers that have room.",
+    )
+    shard_rows: int = Field(
+        5_000_000, ge=1, description="Rows of one shard; more where there would be hundreds."
+    )
     memory: MemoryText = Field(
         "80%",
         description="Memory budget of one process for itself and all its exports: `512MiB`, "

@@ -6,6 +6,7 @@
     └── SourceError
         ├── SourceUnavailable   retried: a lock, a time limit, a connection lost while reading
         │   ├── SourceAway      no connection can be made
+    │   ├── SnapshotLost    no session holds the snapshot that another one is to read
         │   └── ReadConflict    the rows changed under the read, on a standby most often
         ├── SourceRejected      (also ExportRejected) never retried: the query itself is bad
         └── ReadCancelled       `RowStream.cancel` was called
@@ -46,6 +47,10 @@ class SourceAway(SourceUnavailable):
 
     code = "source_away"
     fault = Fault.SOURCE
+
+
+class SnapshotLost(SourceUnavailable):
+    """No session holds the snapshot any more, or not one of this server."""
 
 
 class ReadConflict(SourceUnavailable):

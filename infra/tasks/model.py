@@ -108,6 +108,9 @@ class Task:
     pauses: int = 0
     #: The span of the request, if that was traced.
     traceparent: str | None = None
+    #: Shards of its file, and how many of them are written; None where it is written as one.
+    shards: int | None = None
+    shards_done: int = 0
 
     @property
     def owner(self) -> Principal:
@@ -219,6 +222,9 @@ class TaskProgress:
     snapshot_at: datetime | None
     #: It lets others pass, and gets no further meanwhile.
     paused: bool = False
+    #: As `Task.shards`.
+    shards: int | None = None
+    shards_done: int = 0
 
 
 @dataclass(frozen=True, slots=True)

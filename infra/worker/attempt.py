@@ -11,9 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -21,7 +19,6 @@ from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from waybill.exporter.datasets.dataset import Registry
 from waybill.exporter.errors import (
     ExportCancelled,
     ExportStopped,
@@ -31,44 +28,28 @@ from waybill.exporter.ports import RowStream, Sink
 from waybill.exporter.run import ExportProgress, ExportResult, run_export
 from waybill.exporter.stop import StopToken
 from waybill.infra.broker.concurrency import wait_for_event
-from waybill.infra.config.settings import Settings
-from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.model import estimate_bytes
-from waybill.infra.exports.options import RequestOptions
-from waybill.infra.exports.plan import ExportPlan, plan_export
+from waybill.infra.exports.plan import ExportPlan
 from waybill.infra.failpoints import failing, failpoint
 from waybill.infra.files.object_keys import object_key
-from waybill.infra.sources import Sources
-from waybill.infra.tasks.lifecycle.runs import TaskRuns
-from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
 from waybill.infra.tasks.model import Claim, Finished, TaskProgress
+from waybill.infra.tasks.shards import ShardProgress
 from waybill.infra.tasks.states import TaskStatus
 from waybill.infra.tracing.spans import LaterSpan, span
 from waybill.infra.worker.attempt_figures import AttemptFigures
+from waybill.infra.worker.dependencies import WorkerDependencies
+from waybill.infra.worker.export_thread import in_a_thread
 from waybill.infra.worker.failures import FailureDecision, classify_error
 from waybill.infra.worker.heartbeat import KeepAlive
+from waybill.infra.worker.planning import plan_of_task
 from waybill.infra.worker.prediction import Prediction
+from waybill.infra.worker.sharded_run import ShardedRun
 from waybill.infra.worker.stops import LeaseLost, WorkerStopping
-from waybill.storage.store import ObjectStore, Upload
+from waybill.storage.store import StoredObject, Upload
 
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerDependencies:
-    """What the attempts of one worker share: its settings, the datasets, and the stores."""
-
-    settings: Settings
-    registry: Registry
-    scheduler: FairScheduler
-    runs: TaskRuns
-    store: ObjectStore
-    sources: Sources
-    estimator: Estimator
-    #: The id of the installation, which stands in object keys.
-    installation: str
 
 
 @dataclass(slots=True, eq=False)
@@ -80,6 +61,7 @@ class Attempt:
     stop: StopToken = field(default_factory=StopToken)
     progress: ExportProgress = field(default_factory=ExportProgress)
     _upload: Upload | None = None
+    _sharded: ShardedRun | None = None
     _prediction: Prediction | None = None
     #: When it stepped aside, by the monotonic clock; None while it runs.
     _paused_at: float | None = None
@@ -110,7 +92,7 @@ class Attempt:
             self._keep_alive().run(), name=f"lease-{self.claim.task.id}"
         )
         try:
-            await self._record_success(await self._export_in_a_thread())
+            await self._record_success(await in_a_thread(self._export))
         except ExportStopped as reason:
             await self._record_stop(reason)
         except Exception as error:
@@ -158,34 +140,37 @@ class Attempt:
         self.stop.resume()
         await self._record(lambda: self.dependencies.runs.go_on(self.claim, paused_for))
 
-    async def _export_in_a_thread(self) -> Finished:
-        """The event loop's own threads are few, and heartbeats need them: exports that took them
-        all would starve the leases they run under.
-        """
-        thread = ThreadPoolExecutor(1, thread_name_prefix="waybill-export")
-        try:
-            # In a copy of this context, so that its spans are parts of the attempt's.
-            export = partial(copy_context().run, self._export)
-            return await asyncio.get_running_loop().run_in_executor(thread, export)
-        finally:
-            thread.shutdown(wait=False)
-
     def _export(self) -> Finished:
-        plan = self._plan()
-        source = self.dependencies.sources[plan.dataset.reads]
+        plan = plan_of_task(self.dependencies, self.claim.task)
         with self._predicted(plan), span("waybill.export"):
-            result = run_export(
-                source,
-                plan.query,
-                plan.format.encode,
-                plan.layout,
-                lambda stream: self._open_upload(plan, stream),
-                progress=self.progress,
-                stop=self.stop,
-                max_row_bytes=self.dependencies.settings.memory_budget.max_row_bytes,
-                can_begin_again=True,
-            )
-        return self._finished(plan, result)
+            return self._export_in_shards(plan) or self._export_as_one(plan)
+
+    def _export_in_shards(self, plan: ExportPlan) -> Finished | None:
+        if self.claim.task.fence > 1:
+            self.dependencies.shards.forget(self.claim)
+        if self.claim.task.run_alone:
+            return None
+        self._sharded = ShardedRun(self.dependencies, self.claim, plan, self.stop, self.progress)
+        done = self._sharded.run()
+        self._sharded = None if done is None else self._sharded
+        return None if done is None else self._finished(plan, done.export, done.stored)
+
+    def _export_as_one(self, plan: ExportPlan) -> Finished:
+        source = self.dependencies.sources[plan.dataset.reads]
+        result = run_export(
+            source,
+            plan.query,
+            plan.format.encode,
+            plan.layout,
+            lambda stream: self._open_upload(plan, stream),
+            progress=self.progress,
+            stop=self.stop,
+            max_row_bytes=self.dependencies.settings.memory_budget.max_row_bytes,
+            can_begin_again=True,
+        )
+        if self._upload is None:
+            raise RuntimeError("an export finished without an upload")
+        return self._finished(plan, result, self._upload.stored)
 
     @contextmanager
     def _predicted(self, plan: ExportPlan) -> Iterator[None]:
@@ -197,23 +182,6 @@ class Attempt:
         self._prediction = Prediction(estimator, runs, self.claim, plan)
         with self._prediction.beside():
             yield
-
-    def _plan(self) -> ExportPlan:
-        """Rights and parameters are checked again: a day may have passed since the request."""
-        task, dependencies = self.claim.task, self.dependencies
-        plan = plan_export(
-            dependencies.settings,
-            dependencies.registry[task.task_type],
-            task.owner,
-            task.params,
-            task.format,
-            filename=task.filename,
-            options=RequestOptions.of_task(task.options),
-            task_id=task.id,
-        )
-        # The dataset's function runs here, in one thread: the estimate shares its query.
-        _ = plan.query
-        return plan
 
     @contextmanager
     def _open_upload(self, plan: ExportPlan, stream: RowStream) -> Iterator[Sink]:
@@ -249,10 +217,8 @@ class Attempt:
             completing.begin()
         failpoint("w.after_complete")
 
-    def _finished(self, plan: ExportPlan, result: ExportResult) -> Finished:
-        if self._upload is None:
-            raise RuntimeError("an export finished without an upload")
-        settings, stored = self.dependencies.settings, self._upload.stored
+    def _finished(self, plan: ExportPlan, result: ExportResult, stored: StoredObject) -> Finished:
+        settings = self.dependencies.settings
         link = self.dependencies.store.presign(
             stored.key,
             filename=plan.filename,
@@ -338,7 +304,7 @@ class Attempt:
             log.warning("a change of an attempt is left to its lease", extra=self._identity)
             return None
 
-    def _keep_alive(self) -> KeepAlive:
+    def _keep_alive(self) -> KeepAlive[Claim]:
         settings = self.dependencies.settings
         return KeepAlive(
             self.dependencies.runs,
@@ -358,13 +324,22 @@ class Attempt:
         )
 
     def _progress_now(self) -> TaskProgress:
+        together = self._sharded.together if self._sharded else ShardProgress()
         return TaskProgress(
             rows_done=self.progress.rows_done,
             rows_total=self.progress.rows_total,
-            bytes_uploaded=self._upload.bytes_uploaded if self._upload else 0,
+            bytes_uploaded=self._bytes_uploaded,
             snapshot_at=self.progress.snapshot_at,
             paused=self._paused_at is not None,
+            shards=together.shards or None,
+            shards_done=together.done,
         )
+
+    @property
+    def _bytes_uploaded(self) -> int:
+        if self._sharded is not None:
+            return self._sharded.together.bytes_uploaded
+        return self._upload.bytes_uploaded if self._upload else 0
 
     @property
     def _identity(self) -> dict[str, object]:

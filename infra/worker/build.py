@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from waybill.infra.files.reconcile import Reconciler
     from waybill.infra.schedules.runs import Prepare
     from waybill.infra.tasks.dead_letters import DeadLetters
-    from waybill.infra.worker.attempt import WorkerDependencies
+    from waybill.infra.worker.dependencies import WorkerDependencies
     from waybill.infra.worker.relay import Relay
 
 

@@ -16,6 +16,7 @@ from waybill.infra.broker.port import TryLater, WakeUp
 from waybill.infra.failpoints import failpoint
 from waybill.infra.tasks.lifecycle.scheduler import FairScheduler, RunsAlone
 from waybill.infra.tasks.model import Claim, Task
+from waybill.infra.tasks.shards import ShardClaim, TaskShards
 from waybill.infra.worker.attempt_figures import record_claim
 from waybill.infra.worker.capacity import Capacity
 from waybill.infra.worker.outages import Outages
@@ -35,12 +36,14 @@ class Claims:
     def __init__(
         self,
         scheduler: FairScheduler,
+        shards: TaskShards,
         capacity: Capacity,
         outages: Outages,
         leave: asyncio.Event,
         worker: str,
     ) -> None:
         self._scheduler = scheduler
+        self._shards = shards
         self._capacity = capacity
         self._outages = outages
         self._leave = leave
@@ -48,8 +51,10 @@ class Claims:
         #: Held for one claim at a time, and for as long as a task runs that has to run alone.
         self._claiming = asyncio.Lock()
 
-    async def claim(self, queue: str, hint: WakeUp | None = None) -> Claim | None:
+    async def claim(self, queue: str, hint: WakeUp | None = None) -> Claim | ShardClaim | None:
         """Claim the next task of `queue`, and wait out an outage: the message is not at fault.
+
+        Where no task waits it is a shard of one that another worker has.
 
         A task that has to run alone is claimed once nothing else runs, and holds up further claims
         until `end`.
@@ -65,11 +70,12 @@ class Claims:
         finally:
             if claim is not None:
                 self._capacity.take(claim.task.queue)
-            if claim is None or not claim.task.run_alone:
+            if claim is None or not _runs_alone(claim):
                 self._claiming.release()
         if claim is not None:
             failpoint("w.after_claim")
-            record_claim(claim.task)
+            if isinstance(claim, Claim):
+                record_claim(claim.task)
         return claim
 
     async def claim_at_once(self, queue: str) -> Claim | None:
@@ -118,13 +124,15 @@ class Claims:
         except SQLAlchemyError:
             log.warning("other queues are left to the sweeper", extra={"worker": self._worker})
 
-    def end(self, claim: Claim, *, paused: bool = False) -> None:
+    def end(self, claim: Claim | ShardClaim, *, paused: bool = False) -> None:
         """Count the end of a claim, whose export was `paused` or ran."""
         self._capacity.release(claim.task.queue, paused=paused)
-        if claim.task.run_alone:
+        if _runs_alone(claim):
             self._claiming.release()
 
-    async def _claim_when_possible(self, queue: str, hint: WakeUp | None) -> Claim | None:
+    async def _claim_when_possible(
+        self, queue: str, hint: WakeUp | None
+    ) -> Claim | ShardClaim | None:
         capacity = self._capacity
         is_away = False
         while True:
@@ -135,12 +143,15 @@ class Claims:
             blocked = self._leave
             try:
                 if not capacity.is_full:
-                    return await asyncio.to_thread(
+                    claim = await asyncio.to_thread(
                         self._scheduler.claim_next,
                         queue,
                         self._worker,
                         hint,
                         alone=capacity.is_idle,
+                    )
+                    return claim or await asyncio.to_thread(
+                        self._shards.claim_next, queue, self._worker
                     )
                 blocked = capacity.room
             except RunsAlone:
@@ -152,3 +163,7 @@ class Claims:
             await wait_for_event(blocked, _PAUSE_SECONDS)
             if self._leave.is_set():
                 raise TryLater
+
+
+def _runs_alone(claim: Claim | ShardClaim) -> bool:
+    return isinstance(claim, Claim) and claim.task.run_alone

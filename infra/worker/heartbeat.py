@@ -11,13 +11,14 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from waybill.exporter.errors import ExportCancelled, ExportStopped
 from waybill.exporter.stop import StopToken
-from waybill.infra.tasks.lifecycle.runs import Pulse, TaskRuns
-from waybill.infra.tasks.model import Claim, TaskProgress
+from waybill.infra.tasks.lifecycle.runs import Pulse
+from waybill.infra.tasks.model import TaskProgress
 from waybill.infra.worker.stops import LeaseLost
 
 #: Progress is shown this often at most; the lease is renewed at least four times in its life.
@@ -26,12 +27,24 @@ _PULSE = timedelta(seconds=2)
 _GIVE_UP = 2 / 3
 
 
+C_contra = TypeVar("C_contra", contravariant=True)
+C = TypeVar("C")
+
+
+class Heartbeats(Protocol[C_contra]):
+    """Where claims of one kind are renewed."""
+
+    def heartbeat(self, claim: C_contra, progress: TaskProgress) -> Pulse:
+        """Renew the lease, record progress, and learn whether to go on."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class KeepAlive:
+class KeepAlive(Generic[C]):
     """The heartbeat of one claim."""
 
-    runs: TaskRuns
-    claim: Claim
+    runs: Heartbeats[C]
+    claim: C
     lease: timedelta
     #: An export that gets no further for so long hangs, however alive its process is.
     stall: timedelta

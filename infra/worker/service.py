@@ -19,9 +19,9 @@ from waybill.infra.notifications.delivery import Deliverer
 from waybill.infra.tasks.dead_letters import DeadLetters
 from waybill.infra.tasks.lifecycle.outages import TaskOutages
 from waybill.infra.tasks.workers import Heartbeat, Workers
-from waybill.infra.worker.attempt import WorkerDependencies
 from waybill.infra.worker.capacity import Capacity
 from waybill.infra.worker.claims import Claims
+from waybill.infra.worker.dependencies import WorkerDependencies
 from waybill.infra.worker.failures import FailureDecision
 from waybill.infra.worker.neighbours import Neighbours
 from waybill.infra.worker.outages import ClockWrong, Outages
@@ -85,7 +85,12 @@ class WorkerService:
             max_paused=dependencies.settings.max_paused,
         )
         self._claims = Claims(
-            dependencies.scheduler, self._capacity, self._outages, self._leave, self._name
+            dependencies.scheduler,
+            dependencies.shards,
+            self._capacity,
+            self._outages,
+            self._leave,
+            self._name,
         )
         self._slots = Slots(
             dependencies, self._claims, self._capacity, self._leave, self._after_attempt

@@ -22,10 +22,13 @@ from datetime import timedelta
 from waybill.exporter.errors import ExportStopped
 from waybill.infra.broker.port import TryLater
 from waybill.infra.tasks.model import Claim
-from waybill.infra.worker.attempt import Attempt, WorkerDependencies
+from waybill.infra.tasks.shards import ShardClaim
+from waybill.infra.worker.attempt import Attempt
 from waybill.infra.worker.capacity import Capacity
 from waybill.infra.worker.claims import Claims
+from waybill.infra.worker.dependencies import WorkerDependencies
 from waybill.infra.worker.failures import FailureDecision
+from waybill.infra.worker.shard_attempt import ShardAttempt
 from waybill.infra.worker.stops import WorkerStopping
 
 log = logging.getLogger(__name__)
@@ -40,7 +43,7 @@ _HOLD = timedelta(seconds=5)
 class _Run:
     """One attempt and its asyncio task. It is held, if at all, by `Slots`."""
 
-    attempt: Attempt
+    attempt: Attempt | ShardAttempt
     task: asyncio.Task[None] = field(init=False)
     is_paused: bool = False
     #: When it last stepped aside, by the monotonic clock; 0 if it never did.
@@ -48,7 +51,7 @@ class _Run:
     has_ended: bool = False
 
     @property
-    def claim(self) -> Claim:
+    def claim(self) -> Claim | ShardClaim:
         return self.attempt.claim
 
     @property
@@ -79,7 +82,7 @@ class Slots:
         self._paused: list[_Run] = []
         self._stop: ExportStopped | None = None
 
-    async def work(self, claim: Claim) -> None:
+    async def work(self, claim: Claim | ShardClaim) -> None:
         """Run this export, and then each further one of its queue that may begin now.
 
         The end of an export lets another one of its owner begin, whose own wake-up may have
@@ -120,8 +123,12 @@ class Slots:
         stops = [asyncio.to_thread(run.attempt.stop.request, reason) for run in runs]
         await asyncio.gather(*stops)
 
-    def _begin(self, claim: Claim) -> _Run:
-        run = _Run(Attempt(self._dependencies, claim))
+    def _begin(self, claim: Claim | ShardClaim) -> _Run:
+        run = _Run(
+            ShardAttempt(self._dependencies, claim)
+            if isinstance(claim, ShardClaim)
+            else Attempt(self._dependencies, claim)
+        )
         if self._stop is not None:
             run.attempt.stop.request(self._stop)
         self._runs.add(run)
@@ -155,12 +162,16 @@ class Slots:
 
     async def _step_aside(self, run: _Run) -> _Run | None:
         """Pause `run` for another one, if there is one to run now; returns that."""
-        if run.claim.task.run_alone or self._leave.is_set():
+        attempt = run.attempt
+        # A shard ends soon, and then others have their turn.
+        if isinstance(attempt, ShardAttempt) or attempt.claim.task.run_alone:
+            return None
+        if self._leave.is_set():
             return None
         awaited = self._capacity.may_pause and await self._claims.is_awaited(run.queue)
         if not awaited and not self._paused_for_a_slice(run.queue):
             return None
-        if not await run.attempt.hold(_HOLD) or run.has_ended:
+        if not await attempt.hold(_HOLD) or run.has_ended:
             return None
         self._capacity.pause(run.queue)
         run.is_paused = True
@@ -175,11 +186,11 @@ class Slots:
         if instead is None:
             self._capacity.resume(run.queue)
             run.is_paused = False
-            run.attempt.release_hold()
+            attempt.release_hold()
             return None
         run.paused_at = time.monotonic()
         self._paused.append(run)
-        await run.attempt.step_aside()
+        await attempt.step_aside()
         return instead
 
     def _paused_for_a_slice(self, queue: str) -> bool:
@@ -203,7 +214,7 @@ class Slots:
                 return self._begin(claim)
         return await self._resume(queues)
 
-    async def _claim(self, queue: str, queues: Sequence[str]) -> Claim | None:
+    async def _claim(self, queue: str, queues: Sequence[str]) -> Claim | ShardClaim | None:
         if self._paused_of(queues) is not None:
             # A claim that waits could wait for the end of the one that is paused.
             return await self._claims.claim_at_once(queue)
@@ -225,7 +236,8 @@ class Slots:
         self._paused.remove(run)
         self._capacity.resume(run.queue)
         run.is_paused = False
-        await run.attempt.go_on()
+        if isinstance(run.attempt, Attempt):
+            await run.attempt.go_on()
         return run
 
 

@@ -52,8 +52,8 @@ def test_f87_each_batch_is_chosen_once(engine: Engine) -> None:
 
 
 def test_f87_rows_are_locked_in_batches_by_one_helper_only() -> None:
-    """Beside it, turns and schedules lock one row each, for which PostgreSQL runs a query once, and
-    pruning and the notification queue read the rows that they lock."""
+    """Beside it, turns, schedules and shards lock one row each, for which PostgreSQL runs a query
+    once, and pruning and the notification queue read the rows that they lock."""
     found = {
         path.relative_to(INFRA).as_posix()
         for path in INFRA.rglob("*.py")
@@ -65,4 +65,5 @@ def test_f87_rows_are_locked_in_batches_by_one_helper_only() -> None:
         "tasks/lifecycle/pruning.py",
         "schedules/rows.py",
         "tasks/lifecycle/turns.py",
+        "tasks/shards.py",
     }

@@ -57,7 +57,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 def without_fence(monkeypatch):
     t = export_task.c
     monkeypatch.setattr(
-        runs, "_held", lambda claim: (t.id == claim.task.id, t.status == TaskStatus.PROCESSING)
+        runs, "held", lambda claim: (t.id == claim.task.id, t.status == TaskStatus.PROCESSING)
     )
 
 
@@ -67,10 +67,10 @@ def test_without_the_fence_a_zombie_writes(without_fence, engine):
 
 
 def test_f94_without_the_id_of_a_claim_a_lost_one_writes(engine, monkeypatch):
-    held = runs._held
+    held = runs.held
     monkeypatch.setattr(
         runs,
-        "_held",
+        "held",
         lambda claim: [c for c in held(claim) if c.left is not export_task.c.claim_id],
     )
     with pytest.raises(RED):

@@ -1,4 +1,4 @@
-"""The auditor: what must hold after every fault, whatever happened before (A1 to A12).
+"""The auditor: what must hold after every fault, whatever happened before (A1 to A13).
 
 It sweeps first, as some worker would sooner or later, and then looks at everything: the
 tables, the bucket, the log. It returns sentences, so that a failure says what is wrong.
@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import accumulate, pairwise
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +22,17 @@ from sqlalchemy.engine import Engine
 from tests.support.eventually import wait_for
 from tests.support.stored_keys import stored_keys
 from waybill.infra.db.engine import read_transaction
-from waybill.infra.db.tables import audit_log, dead_letter, export_task, outbox, storage_object
+from waybill.infra.db.tables import (
+    audit_log,
+    dead_letter,
+    export_shard,
+    export_task,
+    outbox,
+    storage_object,
+)
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.states import LIVE, TRANSITIONS, TaskStatus
+from waybill.infra.tasks.tree_digest import is_tree_digest, tree_digest
 from waybill.infra.worker.sweeper import Sweeper
 from waybill.storage.store import ObjectStore
 
@@ -54,6 +63,7 @@ class Auditor:
         self._judge = judge
         self._tasks: list[sa.RowMapping] = []
         self._audit: dict[UUID, list[sa.RowMapping]] = {}
+        self._shards: dict[UUID, list[sa.RowMapping]] = {}
 
     def check(self, accepted: Sequence[str] = ()) -> None:
         """Raise an `AssertionError` that names every violation."""
@@ -64,12 +74,18 @@ class Auditor:
         """What is wrong, one sentence each."""
         self._sweep()
         self._tasks = self._read(sa.select(export_task))
+        self._shards = defaultdict(list)
+        for shard in self._read(
+            sa.select(export_shard).order_by(export_shard.c.task_id, export_shard.c.number)
+        ):
+            self._shards[shard["task_id"]].append(shard)
         self._audit = defaultdict(list)
         for entry in self._read(sa.select(audit_log).order_by(audit_log.c.id)):
             self._audit[entry["task_id"]].append(entry)
         return [
             *self._lost(accepted),
             *self._objects(),
+            *self._shards_of_files(),
             *self._histories(),
             *self._twins(),
             *self._shared(),
@@ -111,10 +127,34 @@ class Auditor:
                     yield f"A2 the object of {task['id']} is not there"
                 elif len(data) != task["size_bytes"]:
                     yield f"A2 the object of {task['id']} has {len(data)} bytes"
-                elif hashlib.sha256(data).hexdigest() != task["sha256"]:
+                elif self._digest(task, data) != task["sha256"]:
                     yield f"A2 the object of {task['id']} has another SHA-256"
                 elif wrong := self._judge(task, data):
                     yield f"A2 {task['id']}: {wrong}"
+
+    def _digest(self, task: sa.RowMapping, data: bytes) -> str:
+        """Of the bytes as a whole, or by the shards that they are made of."""
+        if not is_tree_digest(task["sha256"]):
+            return hashlib.sha256(data).hexdigest()
+        sizes = [shard["outcome"]["file"][0] for shard in self._shards[task["id"]]]
+        ends = [*accumulate(sizes), len(data)]
+        pieces = (data[start:end] for start, end in pairwise([0, *ends]))
+        return tree_digest(hashlib.sha256(piece).hexdigest() for piece in pieces)
+
+    def _shards_of_files(self) -> Iterator[str]:
+        """A13: the shards of a finished task are all written, hold its rows, and share no part."""
+        for task in self._tasks:
+            shards = self._shards[task["id"]]
+            if task["status"] != TaskStatus.SUCCESS or not shards:
+                continue
+            if {(shard["state"], shard["fence"]) for shard in shards} != {("DONE", task["fence"])}:
+                yield f"A13 {task['id']} has a shard that is not written"
+            elif sum(shard["outcome"]["rows"] for shard in shards) != task["rows_written"]:
+                yield f"A13 the shards of {task['id']} have other rows"
+            else:
+                numbers = [part["number"] for shard in shards for part in shard["parts"]]
+                if numbers != sorted(set(numbers)):
+                    yield f"A13 shards of {task['id']} share a part"
 
     def _histories(self) -> Iterator[str]:
         """A3, A4, A6: edges of the graph only, rising fences, attempts within their bound."""

@@ -36,6 +36,7 @@ from waybill.infra.db.migrate import upgrade
 from waybill.infra.db.tables import (
     audit_log,
     dead_letter,
+    export_shard,
     export_task,
     notification,
     outbox,
@@ -116,10 +117,12 @@ class Bench:
             return self.client.get("/healthz").is_success
         return False
 
-    def submit(self, name: str, *, key: str | None = None, **params: Any) -> str:
-        """Ask for an export as CSV; the id of its task."""
+    def submit(
+        self, name: str, *, key: str | None = None, chosen: str = "csv", **params: Any
+    ) -> str:
+        """Ask for an export in the format `chosen`; the id of its task."""
         headers = {"Idempotency-Key": key} if key else {}
-        body = {"type": name, "format": "csv", "params": params}
+        body = {"type": name, "format": chosen, "params": params}
         answer = self.client.post(TASKS, json=body, headers=headers)
         assert answer.is_success, answer.text
         task_id: str = answer.json()["id"]
@@ -129,6 +132,12 @@ class Bench:
     def cancel(self, task_id: str) -> httpx2.Response:
         """Cancel a task over HTTP."""
         return self.client.post(f"{TASKS}/{task_id}/cancel")
+
+    def shards(self, task_id: str) -> list[sa.RowMapping]:
+        """The shards of a task, in order."""
+        query = sa.select(export_shard).where(export_shard.c.task_id == UUID(task_id))
+        with read_transaction(self.engine) as connection:
+            return list(connection.execute(query.order_by(export_shard.c.number)).mappings())
 
     def rows(self, *task_ids: str) -> list[sa.RowMapping]:
         """The rows of these tasks; of all tasks, when none is named."""

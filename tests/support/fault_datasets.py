@@ -57,3 +57,11 @@ def deadly(params, user):
     if sys.argv[1] == "worker":
         os.kill(os.getpid(), signal.SIGKILL)
     return tagged(sa.select(sa.literal(1)), params)
+
+
+@dataset("keyed", params=Numbers, queue="quick", key="n")
+def keyed(params, user):
+    """Rows that do not compress well, in shards where the settings say so."""
+    series = sa.func.generate_series(1, params.rows).table_valued("n", name="g").render_derived()
+    text = sa.func.md5(sa.cast(series.c.n, sa.Text))
+    return tagged(sa.select(series.c.n, text.label("a"), sa.func.md5(text).label("b")), params)

@@ -146,12 +146,12 @@ class TamperedStore(MemoryStore):
     def open_upload(self, key: str, **_: Any) -> MemoryUpload:
         return TamperedUpload(self, key, "text/plain", PART_BYTES, self._sent)
 
-    def _complete(self, upload_id: str, parts: Any, content_type: str) -> Any:
+    def _complete(self, upload_id: str, parts: Any) -> Any:
         kept = self._pending[upload_id].parts
         bodies = list(self._kept(kept.values(), flip))
         kept.clear()
         kept.update(enumerate(bodies, 1))
-        return super()._complete(upload_id, parts, content_type)
+        return super()._complete(upload_id, parts)
 
 
 class TamperedUpload(MemoryUpload):

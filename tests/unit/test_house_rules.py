@@ -22,7 +22,6 @@ PATCHES = {
     "faults/test_broker_consuming.py _listen": "counts how often a queue is listened to",
     "faults/test_completeness_mutations.py _concat": _GUARD,
     "faults/test_mutations.py _claim_when_possible": _GUARD,
-    "faults/test_mutations.py _held": _GUARD,
     "faults/test_mutations.py _publish": _GUARD,
     "unit/test_storage_memory.py _DISTRIBUTION": "stands for an installation without the extra",
 }

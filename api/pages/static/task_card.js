@@ -155,6 +155,7 @@ function fillProgress(slot, task) {
   if (total) parts.push(text(progress, { done: number(done), total: number(total) }));
   else parts.push(done ? text("rows_so_far", { done: number(done) }) : text("preparing"));
   if (uploaded) parts.push(text("uploaded", { size: bytes(uploaded) }));
+  if (task.shards) parts.push(text("shards", { done: task.shards.done, count: task.shards.count }));
   if (task.paused_since) parts.push(text("paused"));
   if (left !== null) parts.push(text("eta", { time: duration(left) }));
   if (task.attempt > 1) parts.push(text("attempt", { attempt: task.attempt, max: task.max_attempts }));

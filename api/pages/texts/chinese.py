@@ -135,6 +135,7 @@ CHINESE: Mapping[str, str] = {
     "cancelled_lead": "任务在完成前已取消，没有生成文件。",
     "waiting_for_storage": "自 {time} 起等待存储恢复。",
     "waiting_for_source": "自 {time} 起等待数据库恢复。",
+    "shards": "已写入 {done}/{count} 个分片",
     "paused": "已暂停，让其他导出先完成",
     "will_continue": "恢复后会自动继续，不占用尝试次数。",
     "will_retry": "系统会自动重试。",

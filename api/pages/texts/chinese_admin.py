@@ -95,6 +95,7 @@ CHINESE_ADMIN: Mapping[str, str] = {
     "col_format": "格式",
     "col_bytes": "字节数",
     "col_finished": "结束时间",
+    "col_shards": "分片",
     "col_paused": "为其他导出暂停自",
     "col_next_attempt": "下次尝试",
     "cancel_task": "取消导出",

@@ -139,6 +139,7 @@ ENGLISH: Mapping[str, str] = {
     "cancelled_lead": "The export was cancelled before it finished. There is no file.",
     "waiting_for_storage": "Waiting for storage since {time}.",
     "waiting_for_source": "Waiting for the database since {time}.",
+    "shards": "{done} of {count} parts written",
     "paused": "paused to let other exports pass",
     "will_continue": "It continues automatically. No attempt is used up.",
     "will_retry": "It will be retried automatically.",

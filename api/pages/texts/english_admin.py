@@ -96,6 +96,7 @@ ENGLISH_ADMIN: Mapping[str, str] = {
     "col_format": "Format",
     "col_bytes": "Bytes",
     "col_finished": "Finished",
+    "col_shards": "Shards",
     "col_paused": "Paused for others since",
     "col_next_attempt": "Next attempt",
     "cancel_task": "Cancel the export",

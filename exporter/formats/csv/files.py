@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from functools import partial
 from itertools import chain
 
 import pyarrow as pa
 
-from waybill.exporter.blocks.block import Checksum
+from waybill.exporter.blocks.block import Block, Checksum
 from waybill.exporter.blocks.gzip_stream import gzip_file
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.csv.csv_text import CsvText
 from waybill.exporter.formats.csv.profiles import EXCEL, CsvProfile
 from waybill.exporter.formats.encoding import Encode, Tally
+from waybill.exporter.formats.gzip_shards import GzipShards
 from waybill.exporter.formats.text_rows import Rendered, blocks_of, each_run
 
 
@@ -41,8 +43,26 @@ def csv_gzip_encoder(profile: CsvProfile = EXCEL) -> Encode:
     def encode_csv_gzip(
         schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
     ) -> Generator[bytes, None, None]:
-        text = CsvText(schema, layout, profile)
-        blocks = blocks_of(text.header(), text.rows, batches, len(text.columns), tally)
-        tally.file = yield from gzip_file(blocks)
+        tally.file = yield from gzip_file(_blocks(profile, schema, batches, layout, tally))
 
     return encode_csv_gzip
+
+
+def csv_gzip_shards(profile: CsvProfile = EXCEL) -> GzipShards:
+    """The same in shards."""
+    return GzipShards(partial(_blocks, profile))
+
+
+def _blocks(
+    profile: CsvProfile,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    layout: Layout,
+    tally: Tally,
+    is_first: bool = True,
+) -> Iterator[Block]:
+    text = CsvText(schema, layout, profile)
+    header = text.header()
+    # Its warnings count once for the whole file.
+    head = header if is_first else None
+    return blocks_of(head, text.rows, batches, len(text.columns), tally)

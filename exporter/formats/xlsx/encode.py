@@ -34,7 +34,7 @@ from waybill.exporter.rows.batch_cuts import Cut, regroup
 from waybill.exporter.rows.seals import RowOrder
 
 #: More threads than this would outrun the one that reads, and the lag of `Placement`.
-_MAX_THREADS = SETTLE_LAG // 2
+MAX_THREADS = SETTLE_LAG // 2
 #: The XML around one value.
 _CELL_BYTES = 40
 
@@ -73,7 +73,7 @@ def encode_xlsx(
 
     yield from package.begin()
     placed = placement.place(cuts if first is None else chain([first], cuts))
-    threads = min(os.cpu_count() or 1, _MAX_THREADS)
+    threads = min(os.cpu_count() or 1, MAX_THREADS)
     order = RowOrder()
     blocks = map_ordered(
         render, placed, threads=threads, is_large=lambda one: one.cut.exceeds(BLOCK_BYTES)

@@ -26,7 +26,7 @@ from waybill.exporter.rows.seals import RowOrder
 
 #: Written first, since they depend on no row, and in this order: `file` knows a workbook by
 #: the names of its first, third and fourth entry. The rest waits until all sheets are known.
-_FIRST_PARTS = ("_rels/.rels", "docProps/core.xml", "xl/theme/theme1.xml")
+FIRST_PARTS = ("_rels/.rels", "docProps/core.xml", "xl/theme/theme1.xml")
 _CONTENT_TYPES = "[Content_Types].xml"
 
 
@@ -60,7 +60,7 @@ class Package:
         #: Parts written before any row.
         self._early = {
             name: draft.parts[name]
-            for name in ((_CONTENT_TYPES,) if designer.types_are_known else ()) + _FIRST_PARTS
+            for name in ((_CONTENT_TYPES,) if designer.types_are_known else ()) + FIRST_PARTS
         }
         self._zip = ZipStream()
         self._entries: dict[Sheet, _Entry] = {}

@@ -24,6 +24,7 @@ from waybill.infra.db.tables.schedules import (
     schedule_owner,
     schedule_run,
 )
+from waybill.infra.db.tables.shards import export_shard, shard_plan
 from waybill.infra.db.tables.tasks import (
     ENDED_WITHOUT_FILE,
     LIVE,
@@ -45,6 +46,7 @@ __all__ = [
     "audit_checkpoint",
     "audit_log",
     "dead_letter",
+    "export_shard",
     "export_task",
     "in_status",
     "mail_opt_out",
@@ -59,6 +61,7 @@ __all__ = [
     "schedule",
     "schedule_owner",
     "schedule_run",
+    "shard_plan",
     "share_link",
     "shared_secret",
     "storage_object",

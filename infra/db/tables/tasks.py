@@ -89,6 +89,9 @@ export_task = sa.Table(
     # Its export is paused, so that others of its queue pass; and how often it was.
     sa.Column("paused_since", UtcDateTime()),
     sa.Column("pauses", sa.Integer(), nullable=False, server_default="0"),
+    # Shards of its file and those that are written; NULL where it is written as one.
+    sa.Column("shards", sa.Integer()),
+    sa.Column("shards_done", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("cancel_requested_at", UtcDateTime()),
     sa.Column("rows_done", sa.BigInteger(), nullable=False, server_default="0"),
     sa.Column("rows_total", sa.BigInteger()),

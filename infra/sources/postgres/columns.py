@@ -215,7 +215,7 @@ def arrays_query(names: Sequence[str]) -> sql.Composable:
     ).format(sql.SQL(", ").join(map(sql.SQL, numbers)))
 
 
-def type_check_query(statement: sql.SQL, columns: Sequence[PostgresColumn]) -> sql.Composed:
+def type_check_query(statement: sql.Composable, columns: Sequence[PostgresColumn]) -> sql.Composed:
     """A query that counts the rows, and asks the `check` of every column that has one."""
     checks = [check for column in columns if (check := column.check) is not None]
     return _select([sql.SQL("pg_catalog.count(*)"), *checks], statement, columns)
@@ -260,7 +260,7 @@ def refuse_bytes(columns: Sequence[PostgresColumn], answers: Sequence[bool]) -> 
             )
 
 
-def select_query(statement: sql.SQL, columns: Sequence[PostgresColumn]) -> sql.Composable:
+def select_query(statement: sql.Composable, columns: Sequence[PostgresColumn]) -> sql.Composable:
     """The statement that reads the rows: the query itself, or one around it that casts columns.
 
     The order of the rows is the query's own: PostgreSQL neither flattens a sorted subquery
@@ -274,7 +274,9 @@ def select_query(statement: sql.SQL, columns: Sequence[PostgresColumn]) -> sql.C
 
 
 def _select(
-    expressions: Sequence[sql.Composable], statement: sql.SQL, columns: Sequence[PostgresColumn]
+    expressions: Sequence[sql.Composable],
+    statement: sql.Composable,
+    columns: Sequence[PostgresColumn],
 ) -> sql.Composed:
     return sql.SQL("SELECT {} FROM ({}\n) AS waybill_rows ({})").format(
         sql.SQL(", ").join(expressions),

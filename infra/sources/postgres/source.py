@@ -20,6 +20,8 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.ports import RowCount
+from waybill.exporter.shards.plan import Shard, ShardPlan, Snapshot
+from waybill.exporter.stop import StopToken
 from waybill.infra.sources.errors import (
     SourceRejected,
     SourceUnavailable,
@@ -30,6 +32,7 @@ from waybill.infra.sources.errors import (
 from waybill.infra.sources.postgres.count import count_rows
 from waybill.infra.sources.postgres.kept_sessions import KeptSessions
 from waybill.infra.sources.postgres.literal_sql import render_with_literals
+from waybill.infra.sources.postgres.parts import PartOfQuery
 from waybill.infra.sources.postgres.stream import PostgresStream
 
 #: What a URL may override. A server that vanishes without a word is noticed after a minute
@@ -70,8 +73,36 @@ class PostgresSource:
         try:
             yield stream
         finally:
-            if (session := stream.close()) is not None:
-                self._kept.keep(session)
+            self._end(stream)
+
+    @contextmanager
+    def share(
+        self, query: Query, key: str, rows: int, most: int, stop: StopToken
+    ) -> Iterator[ShardPlan | None]:
+        """Plan shards, and hold their snapshot; see `ShareableSource.share`."""
+        stream = self._begin(query, count=True)
+        try:
+            with stop.around_reading():
+                stop.interrupt_with(stream.cancel)
+                plan = stream.share(key, rows, most)
+            yield plan
+        finally:
+            self._end(stream)
+
+    @contextmanager
+    def open_shard(
+        self, query: Query, snapshot: Snapshot, shard: Shard
+    ) -> Iterator[PostgresStream]:
+        """Read one shard; see `ShareableSource.open_shard`."""
+        stream = self._begin(query, count=True, part=PartOfQuery(snapshot, shard))
+        try:
+            yield stream
+        finally:
+            self._end(stream)
+
+    def _end(self, stream: PostgresStream) -> None:
+        if (session := stream.close()) is not None:
+            self._kept.keep(session)
 
     def _begin_kept(self, query: Query, count: bool) -> PostgresStream | None:
         """A stream in the session of an earlier export; None where a new one is needed."""
@@ -100,9 +131,11 @@ class PostgresSource:
         stream.close()
         return None
 
-    def _begin(self, query: Query, count: bool) -> PostgresStream:
+    def _begin(self, query: Query, count: bool, part: PartOfQuery | None = None) -> PostgresStream:
         statement, conninfo = self._render(query)
         stream = PostgresStream(conninfo, statement, count=count)
+        if part is not None:
+            stream.read_part(part)
         try:
             stream.begin()
         except BaseException:

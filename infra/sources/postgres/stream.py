@@ -21,10 +21,11 @@ from adbc_driver_postgresql import ConnectionOptions, StatementOptions, dbapi
 from psycopg import sql
 
 from waybill.exporter.rows.seals import sealed
+from waybill.exporter.shards.plan import ShardPlan, Snapshot
 from waybill.infra.sources.batches import MAX_BYTES, slices
 from waybill.infra.sources.counts import check_count
 from waybill.infra.sources.driver_calls import DriverCalls
-from waybill.infra.sources.errors import by_sqlstate, connecting
+from waybill.infra.sources.errors import SnapshotLost, by_sqlstate, connecting
 from waybill.infra.sources.postgres.columns import (
     PostgresColumn,
     arrays_query,
@@ -37,6 +38,12 @@ from waybill.infra.sources.postgres.columns import (
     unknown_types,
 )
 from waybill.infra.sources.postgres.kept_sessions import Session
+from waybill.infra.sources.postgres.parts import (
+    SHARE_SNAPSHOT,
+    PartOfQuery,
+    plan_parts,
+    shards_of,
+)
 from waybill.infra.sources.postgres.volatile import calls, gives_other_rows, volatile_query
 
 #: Set for the transaction only, so that a connection pooler gets its session back clean.
@@ -106,6 +113,13 @@ class PostgresStream:
         self.rows_planned: int | None = None
         self._described: list[PostgresColumn] = []
         self._type_check_result: tuple[int, list[Any]] | None = None
+        #: What is read, where that is not all of the statement.
+        self._part: PartOfQuery | None = None
+
+    def read_part(self, part: PartOfQuery) -> None:
+        """Read a range of the rows, in the snapshot of another session. Call it before `begin`."""
+        self._part = part
+        self._type_check_result = part.rows, list(part.types)
 
     def begin(self) -> bool:
         """Connect, fix the snapshot, and lock the columns of the query's tables.
@@ -119,6 +133,8 @@ class PostgresStream:
             session = self._session
             with session.connection.cursor() as cursor:
                 cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if self._part is not None:
+            self._import_snapshot(self._part)
         opened = self._query(_opening(session.statement_timeout))
         session.statement_timeout = opened["statement_timeout"][0].as_py()
         self._snapshot_at = opened["snapshot_at"][0].as_py()
@@ -131,8 +147,17 @@ class PostgresStream:
         arrays = self._query(arrays_query(unknown))["name"].to_pylist() if unknown else []
         self._described = describe(announced, frozenset(arrays))
         # With chance in it, what one pass over the rows finds is not true of the next.
-        self._count = self._count and not self._gives_other_rows()
+        if self._part is None:
+            self._count = self._count and not self._gives_other_rows()
         return True
+
+    def _import_snapshot(self, part: PartOfQuery) -> None:
+        """To come first: behind another statement the transaction has a snapshot of its own."""
+        with self._calls.call(), self._cursor() as cursor:
+            try:
+                cursor.execute(part.import_snapshot.as_string(None))
+            except adbc.Error:
+                raise SnapshotLost from None
 
     def _gives_other_rows(self) -> bool:
         explain = sql.SQL("EXPLAIN (VERBOSE, FORMAT JSON) {}").format(self._statement)
@@ -201,7 +226,7 @@ class PostgresStream:
 
     def _read(self) -> Iterator[pa.RecordBatch]:
         columns, schema = self._columns, self.schema
-        statement = select_query(self._statement, columns).as_string(None)
+        statement = select_query(self._rows_statement, columns).as_string(None)
         with self._calls.call():
             self._row_cursor = self._cursor(
                 adbc_stmt_kwargs={StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(MAX_BYTES)}
@@ -226,8 +251,32 @@ class PostgresStream:
         self._is_finished = True
 
     def _count_again(self) -> int:
-        counted: int = self._query(type_check_query(self._statement, self._described))[0][0].as_py()
+        check = type_check_query(self._rows_statement, self._described)
+        counted: int = self._query(check)[0][0].as_py()
         return counted
+
+    @property
+    def _rows_statement(self) -> sql.Composable:
+        if self._part is None:
+            return self._statement
+        return self._part.select(self._statement, self._described)
+
+    def share(self, key: str, rows_of_part: int, most: int) -> ShardPlan | None:
+        """Split the rows by the column `key`, and let other sessions read this snapshot.
+
+        None where that cannot be done: see `plan_parts`.
+        """
+        if not self._count:
+            return None
+        rows, types = self._type_check
+        rows_of_part *= max(1, -(-rows // (rows_of_part * most)))
+        bounds = plan_parts(self._query, self._statement, self._described, key, rows_of_part, rows)
+        if bounds is None:
+            return None
+        # The session waits while others read, for hours: no limit of the server's may end it.
+        name = self._query(sql.SQL(SHARE_SNAPSHOT))["name"][0].as_py()
+        state = {"types": types, "key": bounds.key, "type": bounds.type}
+        return shards_of(Snapshot(name, self.snapshot_at, rows, state), bounds, rows_of_part)
 
     def cancel(self) -> None:
         """End the running statement, from any thread; reading raises `ReadCancelled` then."""

@@ -63,7 +63,7 @@ class TaskRuns:
             row = transitions.update_tasks(
                 connection,
                 now,
-                _held(claim),
+                held(claim),
                 lease_expires_at=now + self._lease,
                 paused_since=sa.func.coalesce(_task.paused_since, now) if paused else None,
                 **shown,
@@ -82,20 +82,20 @@ class TaskRuns:
         """
         with write_transaction(self._engine) as connection:
             return transitions.step_aside(
-                connection, database_now(connection), _held(claim), claim.worker
+                connection, database_now(connection), held(claim), claim.worker
             )
 
     def go_on(self, claim: Claim, paused_for: timedelta) -> bool:
         """Record that an export goes on that was `paused_for` so long; False as `step_aside`."""
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
-            return transitions.go_on(connection, now, _held(claim), claim.worker, paused_for)
+            return transitions.go_on(connection, now, held(claim), claim.worker, paused_for)
 
     def record_estimate(self, claim: Claim, predicted: Predicted) -> None:
         """Record the estimate made at the start, beside what the actual figures will be."""
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
-            transitions.update_tasks(connection, now, _held(claim), **predicted.columns).close()
+            transitions.update_tasks(connection, now, held(claim), **predicted.columns).close()
 
     def reserve_object(self, claim: Claim, key: str) -> bool:
         """Record the key of an upload that is about to begin, so that a crash leaves a trace.
@@ -103,7 +103,7 @@ class TaskRuns:
         False when the claim is lost: nothing is recorded, and nothing may be uploaded.
         """
         with write_transaction(self._engine) as connection:
-            return reserve_object(connection, database_now(connection), claim, key, _held(claim))
+            return reserve_object(connection, database_now(connection), claim, key, held(claim))
 
     def finish(self, claim: Claim, done: Finished) -> bool:
         """Record SUCCESS with its object in one commit.
@@ -113,7 +113,7 @@ class TaskRuns:
         """
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
-            return transitions.finish(connection, now, _held(claim), claim.worker, done)
+            return transitions.finish(connection, now, held(claim), claim.worker, done)
 
     def fail(
         self,
@@ -134,7 +134,7 @@ class TaskRuns:
             return transitions.fail(
                 connection,
                 database_now(connection),
-                _held(claim),
+                held(claim),
                 actor=Actor.worker(claim.worker),
                 code=code,
                 message=message,
@@ -157,7 +157,7 @@ class TaskRuns:
             return transitions.postpone(
                 connection,
                 now,
-                _held(claim),
+                held(claim),
                 claim.worker,
                 waiting_for=waiting_for,
                 code=code,
@@ -172,10 +172,11 @@ class TaskRuns:
         """
         with write_transaction(self._engine) as connection:
             now = database_now(connection)
-            return transitions.release(connection, now, _held(claim), claim.worker)
+            return transitions.release(connection, now, held(claim), claim.worker)
 
 
-def _held(claim: Claim) -> transitions.Conditions:
+def held(claim: Claim) -> transitions.Conditions:
+    """The conditions that a claim still has its task."""
     return (
         _task.id == claim.task.id,
         _task.fence == claim.fence,

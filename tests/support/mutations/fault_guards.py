@@ -1,8 +1,10 @@
-"""Guards against faults, F80 to F109 of the matrix in docs/reliability.md."""
+"""Guards against faults, F80 to F110 of the matrix in docs/reliability.md."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+
+import sqlalchemy as sa
 
 from tests.support.mutations.mutation import Mutation, always, finds_nothing, nothing
 from waybill.faults import Fault
@@ -134,6 +136,22 @@ FAULT_GUARDS = {
         f"{WORKER}.slots.Slots.end_paused",
         finds_nothing,
         "faults/test_step_aside.py::test_f109_a_worker_that_ends_returns_a_paused_export_at_once",
+    ),
+    "f110 an attempt that lasts": Mutation(
+        "waybill.infra.tasks.shards._is_wanted",
+        always(sa.true()),
+        "contract/test_task_shards.py::test_f110_no_shard_outlives_its_attempt",
+    ),
+    "f110 the end of a run": Mutation(
+        "waybill.storage.part_run.MIN_PART_BYTES",
+        0,
+        "unit/test_shards.py::test_the_end_of_a_run_is_never_too_short_for_a_part",
+    ),
+    "f110 one snapshot": Mutation(
+        "waybill.infra.sources.postgres.stream.PostgresStream._import_snapshot",
+        nothing,
+        "integration/test_source_postgres_shards.py"
+        "::test_every_row_is_in_one_shard_of_one_snapshot",
     ),
     "f85 an end of silent transactions": Mutation(
         "waybill.infra.db.engine._end_silent_transactions",

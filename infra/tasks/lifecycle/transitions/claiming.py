@@ -87,6 +87,8 @@ def _claim_statement(which: sa.ColumnElement[bool], hinted: bool, alone: bool) -
         started_at=sa.func.coalesce(_task.started_at, _NOW),
         rows_done=0,
         rows_total=None,
+        shards=None,
+        shards_done=0,
         bytes_uploaded=0,
     )
 

@@ -97,6 +97,7 @@ def finish(
         rows_written=done.rows_written,
         rows_done=done.rows_written,
         rows_total=done.rows_written,
+        shards_done=sa.func.coalesce(_task.shards, 0),
         snapshot_at=done.snapshot_at,
         warnings=done.warnings,
         download_url=done.download_url,

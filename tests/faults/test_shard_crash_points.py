@@ -1,0 +1,152 @@
+"""One export by many workers: the same bytes from any worker, and none is lost (F110).
+
+The larger shards have several parts, so that workers die inside shards and between them.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+import random
+import signal
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.eventually import wait_for
+from tests.support.fault_bench import LEASE, died, end, kill, kill_at
+
+ROWS, OF_A_SHARD = 1_200_000, 500_000
+SHARDS = {
+    "WAYBILL_SHARD_FROM_ROWS": "2",
+    "WAYBILL_SHARD_ROWS": str(OF_A_SHARD),
+    "WAYBILL_CONCURRENCY": "1",
+}
+
+
+def judge(row, data) -> str | None:
+    """Every row is there once, in the order of the key."""
+    if row["task_type"] != "keyed":
+        return None
+    text = io.StringIO(gzip.decompress(data).decode("utf-8-sig"))
+    keys = [int(line[0]) for line in list(csv.reader(text))[1:]]
+    return None if keys == list(range(1, row["rows_written"] + 1)) else "rows are missing"
+
+
+def ask(bench, tag: str) -> str:
+    return bench.submit("keyed", chosen="csv.gz", rows=ROWS, tag=tag)
+
+
+def workers_of(bench, task_id) -> set[str]:
+    return {shard["lease_owner"] for shard in bench.shards(task_id) if shard["lease_owner"]}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(api) -> str:
+    """The digest of the file that one worker writes alone."""
+    with api.worker("--queue", "quick", **SHARDS):
+        (row,) = api.ended(ask(api, "alone"))
+    assert row["sha256"].startswith("sha256-tree:")
+    assert row["rows_written"] == row["rows_source"] == ROWS
+    api.audit(judge)
+    digest: str = row["sha256"]
+    return digest
+
+
+def test_f110_many_workers_write_the_same_bytes_as_one(api, clean, undisturbed):
+    with ExitStack() as processes:
+        for _ in range(3):
+            processes.enter_context(clean.worker("--queue", "quick", **SHARDS))
+        task_id = ask(clean, "three")
+        wait_for(lambda: len(workers_of(clean, task_id)) > 1)
+        (row,) = clean.ended(task_id)
+    assert (row["sha256"], row["attempt"]) == (undisturbed, 1)
+    clean.audit(judge)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_f110_workers_that_are_killed_at_random_change_no_byte(api, clean, undisturbed, seed):
+    chance = random.Random(seed)  # noqa: S311 - to repeat a failure
+    with ExitStack() as processes:
+
+        def start():
+            return processes.enter_context(clean.worker("--queue", "quick", **SHARDS))
+
+        running = [start(), start()]
+        task_id = ask(clean, f"killed {seed}")
+        for _ in range(2):
+            victim = chance.randrange(2)
+            known = clean.row(task_id)["rows_done"]
+            wait_for(
+                lambda known=known: (
+                    not clean.live(task_id)
+                    or clean.row(task_id)["rows_done"] > known + chance.randrange(200_000)
+                )
+            )
+            kill(running[victim])
+            running[victim] = start()
+        (row,) = clean.ended(task_id)
+    assert row["status"] == "SUCCESS"
+    # If the worker that had the task was among them, its next attempt runs alone, and as one.
+    assert row["sha256"] == undisturbed or row["attempt"] > 1
+    clean.audit(judge)
+
+
+@pytest.mark.parametrize("point", ["w.batch", "shard.written", "shard.recorded"])
+def test_f110_a_helper_that_dies_here_costs_one_shard(api, clean, undisturbed, point):
+    with clean.worker("--queue", "quick", **SHARDS):
+        task_id = ask(clean, point)
+        wait_for(lambda: clean.shards(task_id))
+        died(clean.start("worker", "--queue", "quick", **SHARDS | kill_at(point)))
+        (row,) = clean.ended(task_id)
+    assert (row["sha256"], row["attempt"]) == (undisturbed, 1)
+    clean.audit(judge)
+
+
+@pytest.mark.parametrize("point", ["shard.recorded", "w.before_complete", "w.after_complete"])
+def test_f110_the_worker_that_has_the_task_dies_here(api, clean, point):
+    task_id = ask(clean, point)
+    died(clean.start("worker", "--queue", "quick", **SHARDS | kill_at(point)))
+    with clean.worker("--queue", "quick", **SHARDS):
+        (row,) = clean.ended(task_id)
+    assert (row["status"], row["attempt"]) == ("SUCCESS", 2)
+    clean.audit(judge)
+
+
+def test_f110_a_frozen_helper_that_thaws_when_its_shard_is_redone_corrupts_nothing(
+    api, clean, undisturbed
+):
+    with clean.worker("--queue", "quick", **SHARDS) as first:
+        task_id = ask(clean, "frozen")
+        wait_for(lambda: clean.shards(task_id))
+        helper = clean.start("worker", "--queue", "quick", **SHARDS)
+        wait_for(lambda: len(workers_of(clean, task_id)) > 1)
+        os.kill(helper.pid, signal.SIGSTOP)
+        frozen = {s["number"]: s["claim_id"] for s in clean.shards(task_id)}
+        wait_for(
+            lambda: (
+                any(frozen[s["number"]] not in (None, s["claim_id"]) for s in clean.shards(task_id))
+                or not clean.live(task_id)
+            ),
+            20 * LEASE.total_seconds(),
+        )
+        os.kill(helper.pid, signal.SIGCONT)
+        (row,) = clean.ended(task_id)
+        assert first.poll() is None
+        end(helper)
+    assert (row["sha256"], row["attempt"]) == (undisturbed, 1)
+    clean.audit(judge)
+
+
+def test_f110_a_cancellation_reaches_every_worker(api, clean):
+    with clean.worker("--queue", "quick", **SHARDS), clean.worker("--queue", "quick", **SHARDS):
+        task_id = clean.submit("keyed", chosen="csv.gz", rows=20 * ROWS, tag="cancelled")
+        wait_for(lambda: len(workers_of(clean, task_id)) > 1)
+        clean.cancel(task_id)
+        (row,) = clean.ended(task_id)
+        assert row["status"] == "CANCELLED"
+        small = clean.submit("keyed", chosen="csv.gz", rows=10)
+        clean.ended(small)
+    clean.audit(judge)
