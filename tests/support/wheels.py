@@ -9,16 +9,20 @@ import sysconfig
 import tarfile
 from pathlib import Path
 
+import pytest
+
 from tests.support.servers.built_wheel import ROOT, environment_with
 
 
 def python_of_commit(commit: str, folder: Path) -> Path:
     """The interpreter of an environment with the wheel of `commit`, beside our own packages.
 
-    The editable install is not there: path files of that folder are not read.
+    The editable install is not there: path files of that folder are not read. Skips the test in a
+    clone without that commit.
     """
     packed = subprocess.run(["git", "archive", commit], cwd=ROOT, check=False, capture_output=True)
-    assert packed.returncode == 0, f"Fetch the whole history: {packed.stderr.decode()}"
+    if packed.returncode:
+        pytest.skip(f"This clone has no commit {commit}: fetch the whole history to test it.")
     source = folder / "source"
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         archive.extractall(source, filter="tar")
