@@ -37,7 +37,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What every shard of one export reads, by whatever session."""
+    """What every shard of one export reads. Several sessions can read it."""
 
     #: The database's name for it.
     name: str

@@ -67,7 +67,7 @@ def share_recordings(folder: Path) -> None:
     from prometheus_client import values
 
     os.environ[_SHARED] = str(folder)
-    # The library chose when it was loaded.
+    # The library chose when it was loaded. It has types, but not for this function.
     values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 
@@ -97,6 +97,7 @@ def _recordings() -> Iterator[Family]:
     from prometheus_client.multiprocess import MultiProcessCollector
 
     if folder := os.environ.get(_SHARED):
+        # The library has types, but not for this constructor.
         shared: Collector = MultiProcessCollector(  # type: ignore[no-untyped-call]
             CollectorRegistry(), path=folder
         )

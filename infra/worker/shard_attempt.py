@@ -59,14 +59,7 @@ class ShardAttempt:
 
     def _write(self) -> None:
         plan = plan_of_task(self.dependencies, self.claim.task)
-        write_claimed(
-            self.dependencies,
-            self.dependencies.shards,
-            plan,
-            self.claim,
-            self.stop,
-            self._note,
-        )
+        write_claimed(self.dependencies, plan, self.claim, self.stop, self._note)
 
     def _note(self, progress: TaskProgress) -> None:
         self._progress = progress

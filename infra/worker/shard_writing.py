@@ -15,7 +15,7 @@ from waybill.exporter.stop import StopToken
 from waybill.infra.exports.plan import ExportPlan
 from waybill.infra.failpoints import failing_write, failpoint
 from waybill.infra.tasks.model import TaskProgress
-from waybill.infra.tasks.shards import ShardClaim, TaskShards, WrittenShard
+from waybill.infra.tasks.shards import ShardClaim, WrittenShard
 from waybill.infra.worker.dependencies import WorkerDependencies
 from waybill.infra.worker.stops import LeaseLost
 from waybill.storage.parts import MIN_PART_BYTES
@@ -35,7 +35,6 @@ def fingerprint(plan: ExportPlan) -> str | None:
 
 def write_claimed(
     dependencies: WorkerDependencies,
-    shards: TaskShards,
     plan: ExportPlan,
     claim: ShardClaim,
     stop: StopToken,
@@ -53,10 +52,9 @@ def write_claimed(
     source, encoding = dependencies.sources[plan.dataset.reads], plan.format.sharded()
     if not isinstance(source, ShareableSource) or encoding is None:
         raise PlansDiffer("This worker cannot write shards of this export.")
-    done = _write(dependencies, source, encoding, plan, claim, stop, on_progress)
-    written, progress = done
+    written, progress = _write(dependencies, source, encoding, plan, claim, stop, on_progress)
     failpoint("shard.written")
-    if not shards.finish(claim, written, progress):
+    if not dependencies.shards.finish(claim, written, progress):
         raise LeaseLost
     failpoint("shard.recorded")
 

@@ -191,7 +191,6 @@ class ShardedRun:
         with suppress(LeaseLost):
             write_claimed(
                 self.dependencies,
-                shards,
                 self.plan,
                 own,
                 self.stop,

@@ -76,15 +76,15 @@ def test_f110_all_shards_are_written_or_the_file_is_not(held, shards):
 
 
 def test_f110_a_silent_helper_loses_its_shard_and_writes_nothing_more(engine, held, shards):
-    zombie = shards.claim_next("orders", "second")
-    assert shards.heartbeat(zombie, progress_of(1, 10)) is Pulse.ALIVE
+    silent = shards.claim_next("orders", "second")
+    assert shards.heartbeat(silent, progress_of(1, 10)) is Pulse.ALIVE
     silence(engine)
-    heir = shards.claim_own(held)
-    assert heir.shard == zombie.shard
-    assert shards.heartbeat(zombie, progress_of(5, 10)) is Pulse.LOST
-    assert not shards.finish(zombie, WrittenShard([], {}), progress_of(10, 10))
-    assert not shards.release(zombie)
-    assert shards.finish(heir, DONE, progress_of(10, 10))
+    successor = shards.claim_own(held)
+    assert successor.shard == silent.shard
+    assert shards.heartbeat(silent, progress_of(5, 10)) is Pulse.LOST
+    assert not shards.finish(silent, WrittenShard([], {}), progress_of(10, 10))
+    assert not shards.release(silent)
+    assert shards.finish(successor, DONE, progress_of(10, 10))
 
 
 @pytest.mark.parametrize("end", ["cancelled", "lost"])

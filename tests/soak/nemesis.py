@@ -107,7 +107,7 @@ class Nemesis:
         clock, worker = installation.clock, installation.processes[-1]
         for offset in ("+20m", "-1h"):
             wrong = partial(_in_turn, partial(clock.shift, offset), worker.kill)
-            right = partial(_in_turn, clock.mend, worker.kill)
+            right = partial(_in_turn, clock.set_right, worker.kill)
             yield f"worker 2 starts with a clock of {offset}", Kind(self._long(wrong, right))
         yield "poison export", Kind(self._poison_export)
         yield "poison message", Kind(self._poison_message)

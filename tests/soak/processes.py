@@ -84,7 +84,7 @@ class Clock:
         """Set it wrong, as in ``+20m``."""
         self._offset = offset
 
-    def mend(self) -> None:
+    def set_right(self) -> None:
         """Set it right."""
         self._offset = ""
 

@@ -1,4 +1,4 @@
-"""The auditor: what must hold after every fault, whatever happened before (A1 to A13).
+"""The auditor: the invariants that hold after every fault (A1 to A13).
 
 It sweeps first, as some worker would sooner or later, and then looks at everything: the
 tables, the bucket, the log. It returns sentences, so that a failure says what is wrong.

@@ -44,7 +44,7 @@ class UncheckedClaims(dict[str, Any]):
 
 
 def first_attempt_of(_state: str, request: Request, settings: Settings) -> Attempt:
-    """What `take` finds, whatever the state: the first login that this browser has begun."""
+    """`take` without its check of the state: the first login that this browser has begun."""
     [name, *_] = [name for name in request.cookies if name.startswith("waybill_login_")]
     text = cookie_of(request, name)
     return Attempt(*attempts._serializer(settings).loads(text))
