@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from time import monotonic
 
-from waybill.infra.files.reconcile import Reconciler
+from waybill.infra.files.reconcile import Reconciler, age
 from waybill.infra.tasks.lifecycle.objects import FilePosition
 
 log = logging.getLogger(__name__)
@@ -79,8 +79,8 @@ class BackgroundReconcile:
         if not page:
             self._last_key, self._objects_at = "", self._clock() + self._rest_seconds
             return
-        oldest = self._reconciler.store_now() - self._orphan_age
-        old = [item for item in page if item.modified_at <= oldest]
+        now = self._reconciler.store_now()
+        old = [item for item in page if age(item, now) >= self._orphan_age]
         orphans = self._reconciler.unrecorded(old)[:_DELETIONS] if old else []
         deleted = self._reconciler.delete(orphans)
         if deleted:

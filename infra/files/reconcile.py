@@ -68,6 +68,15 @@ class Differences:
         return bool(self.orphans or self.missing)
 
 
+def age(item: ListedObject, now: datetime) -> timedelta:
+    """How old the object is at `now` of the store's clock; never less than nothing.
+
+    A store tells its time in whole seconds, so an object can seem to be from the next one.
+    (RFC 9110, section 5.6.7.)
+    """
+    return max(now - item.modified_at, timedelta(0))
+
+
 class Reconciler:
     """Compares the objects of one installation with its task tables. Holds one page in memory."""
 
@@ -95,11 +104,11 @@ class Reconciler:
             StorageError: the store does not answer. What was done until then is done.
         """
         found = Differences()
-        oldest = self.store_now() - older_than
+        now = self.store_now()
         for page in self._listing():
             found.objects += len(page)
             orphans = self.unrecorded(page)
-            old = [item for item in orphans if item.modified_at <= oldest]
+            old = [item for item in orphans if age(item, now) >= older_than]
             found.orphans += len(orphans)
             found.orphans_young += len(orphans) - len(old)
             found.orphan_bytes += sum(item.size_bytes for item in orphans)

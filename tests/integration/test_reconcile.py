@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,14 +24,14 @@ from waybill.infra.config.settings import load
 from waybill.infra.db.tables import audit_log, export_task
 from waybill.infra.files.background import BackgroundReconcile
 from waybill.infra.files.object_keys import object_key
-from waybill.infra.files.reconcile import Reconciler
+from waybill.infra.files.reconcile import Reconciler, age
 from waybill.infra.tasks.audit import Actor
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.states import TaskStatus
 from waybill.storage.memory import MemoryStore
 from waybill.storage.s3 import S3Store
-from waybill.storage.store import ObjectStore
+from waybill.storage.store import ListedObject, ObjectStore
 
 NO_AGE, HOUR, TWO_DAYS = timedelta(0), timedelta(hours=1), timedelta(days=2)
 ME = Actor.command_line("me")
@@ -127,6 +127,14 @@ def test_f91_what_a_restored_database_has_lost_is_deleted_once_it_is_old(
     assert (young.orphans, young.orphans_young, young.deleted) == (1, 1, 0)
     assert here.store.head(key) is not None
     assert here.reconciler.run(fix=True, older_than=NO_AGE).deleted == 1
+
+
+def test_f91_an_object_of_the_same_second_is_no_object_of_the_future() -> None:
+    # The time of the answer is cut to its second, the object's own is not.
+    now = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    written = ListedObject("a", 1, now + timedelta(milliseconds=900))
+    assert age(written, now) == timedelta(0)
+    assert age(written, now + HOUR) == HOUR - timedelta(milliseconds=900)
 
 
 def test_f91_the_sweeper_finds_both_slowly(here: Installation) -> None:
