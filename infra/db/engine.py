@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +30,8 @@ from waybill.infra.db.schema import TableSchema, schema_of
 
 #: How long a SQLite writer waits for another one before giving up.
 _BUSY_TIMEOUT_MS = 15_000
+#: Held while a file of SQLite is made.
+_MAKING = Lock()
 _READ_ONLY = "waybill_read_only"
 _READ_ONLY_TRANSACTION, _SILENT_IN_TRANSACTION = "25006", "25P03"
 #: After these a connection is not used again.
@@ -274,8 +277,9 @@ def _make_private(_dialect: Any, _record: Any, args: list[Any], _options: Any) -
     path = Path(str(args[0])) if args else Path(":memory:")
     if path.name == ":memory:" or str(path).startswith("file:"):
         return
-    # What is wrong with the path, SQLite says itself.
-    with suppress(OSError):
+    # What is wrong with the path, SQLite says itself. Closing a file ends the locks that other
+    # connections of this process have on it, so none may open it between the two calls.
+    with _MAKING, suppress(OSError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 

@@ -11,7 +11,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from waybill.infra.db.engine import create_engine
 from waybill.infra.sources import open_source
 from waybill.infra.sources.errors import SourceRejected
 from waybill.infra.sources.operator_queries import text_query
@@ -114,3 +116,56 @@ def test_a_write_ahead_log_that_cannot_be_read_is_not_passed_over(read_only_wal)
 
     assert done.returncode
     assert "has a write-ahead log" in done.stderr
+
+
+#: Ends in the middle of a transaction that has written to the file.
+_STOPPED = """
+import os, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.executescript("PRAGMA cache_size = 1; CREATE TABLE t (x); INSERT INTO t VALUES (1)")
+database.execute("BEGIN")
+for number in range(500):
+    database.execute("INSERT INTO t VALUES (?)", ["x" * 2000])
+os._exit(0)
+"""
+
+
+def another_program(path: Path, statement: str) -> str:
+    code = (
+        "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path, statement], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_f111_reading_a_file_ends_no_lock_of_its_writers(tmp_path):
+    path = tmp_path / "shared.db"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as writer:
+        writer.execute(sa.text("CREATE TABLE t (x)"))
+
+    with open_source(f"sqlite:///{path}").open(text_query("SELECT x FROM t")) as stream:
+        assert list(stream) == []
+    # A program that leaves the database as the last one deletes its write-ahead log.
+    another_program(path, "SELECT x FROM t")
+    with engine.begin() as writer:
+        writer.execute(sa.text("INSERT INTO t VALUES (7)"))
+
+    assert another_program(path, "SELECT x FROM t") == "[(7,)]\n"
+    engine.dispose()
+
+
+def test_a_writer_that_was_stopped_is_named_where_nobody_may_repair():
+    with tempfile.TemporaryDirectory(prefix="waybill-hot-") as folder:
+        path = Path(folder) / "rows.db"
+        subprocess.run([sys.executable, "-c", _STOPPED, path], check=False)
+        assert Path(f"{path}-journal").stat().st_size
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+
+        done = as_nobody(path)
+        path.parent.chmod(0o755)
+
+    assert "has to be repaired after a writer that was stopped" in done.stderr

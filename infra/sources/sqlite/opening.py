@@ -4,10 +4,15 @@ A file in WAL mode wants a ``-wal`` and a ``-shm`` beside it, also for reading. 
 write, as on a read-only medium, it is opened as immutable if there is no ``-wal``: then the file
 holds all there is. SQLite does not watch for writers then, so `OpenedFile.check` compares the file
 with its first state at the end. (https://sqlite.org/wal.html#readonly)
+
+Nothing but SQLite opens the file here. Closing any descriptor of it ends the locks of all other
+connections of the process, and the next program that leaves the database deletes the log that they
+write to. (https://sqlite.org/howtocorrupt.html, section 2.2)
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -27,10 +32,6 @@ _CREATING = {None, "rwc"}
 
 #: What SQLite answers where it may not make the files beside a database.
 _NO_SIDE_FILES = ("SQLITE_CANTOPEN", "SQLITE_READONLY")
-
-#: Bytes 18 and 19 of a file are 2 in WAL mode. (https://sqlite.org/fileformat2.html)
-_VERSIONS = slice(18, 20)
-_WAL = b"\x02\x02"
 
 
 class OpenedFile(sqlite3.Connection):
@@ -147,13 +148,12 @@ class SqliteFile:
         return connection
 
     def _immutable(self, path: Path, code: str) -> OpenedFile:
-        if not _in_wal_mode(path):
+        if _has_content(Path(f"{path}-journal")):
             raise SourceUnavailable(
                 f"{_shown(path)} has to be repaired after a writer that was stopped: "
                 f"open it once with sqlite3, with the right to write. ({code})"
             )
-        wal = Path(f"{path}-wal")
-        if wal.exists() and wal.stat().st_size:
+        if _has_content(Path(f"{path}-wal")):
             raise SourceUnavailable(
                 f"{_shown(path)} has a write-ahead log, and its directory may not be written to: "
                 f"give that right, or let a writer run PRAGMA wal_checkpoint. ({code})"
@@ -172,8 +172,7 @@ class SqliteFile:
         if path.is_dir():
             raise SourceRejected(f"{_shown(path)} is a directory, and no SQLite file.")
         try:
-            with path.open("rb"):
-                return
+            path.stat()
         except FileNotFoundError:
             raise SourceRejected(
                 f"There is no SQLite file {_shown(path)}. "
@@ -182,6 +181,9 @@ class SqliteFile:
         except OSError as error:
             reason = error.strerror or "no reason given"
             raise SourceRejected(f"{_shown(path)} cannot be read: {reason}.") from None
+        if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+            reason = os.strerror(errno.EACCES)
+            raise SourceRejected(f"{_shown(path)} cannot be read: {reason}.")
 
 
 def _named(path: Path, code: str, otherwise: SourceError) -> SourceError:
@@ -199,9 +201,8 @@ def _shown(path: Path) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
-def _in_wal_mode(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(_VERSIONS.stop)[_VERSIONS] == _WAL
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def _state(path: Path) -> tuple[int, int, int]:

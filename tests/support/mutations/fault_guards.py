@@ -1,4 +1,4 @@
-"""Guards against faults, F80 to F110 of the matrix in docs/reliability.md."""
+"""Guards against faults, F80 to F111 of the matrix in docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -28,6 +28,12 @@ def beside_others(self, queue, worker, hint=None, *, alone=True, claim=FairSched
 async def forgets(process, ended, grace):
     """Ask a process to end, and leave it to itself."""
     process.terminate()
+
+
+def opens_and_closes(path):
+    """Try whether a file can be read, by a descriptor of one's own."""
+    with path.open("rb"):
+        pass
 
 
 WORKER, LIFECYCLE = "waybill.infra.worker", "waybill.infra.tasks.lifecycle"
@@ -229,5 +235,11 @@ FAULT_GUARDS = {
         "waybill.api.cli.api_processes._end",
         forgets,
         "unit/test_api_processes.py::test_f101_a_process_that_does_not_end_is_killed",
+    ),
+    "f111 locks of SQLite": Mutation(
+        "waybill.infra.sources.sqlite.opening.SqliteFile._check_readable",
+        staticmethod(opens_and_closes),
+        "integration/test_source_sqlite_files.py"
+        "::test_f111_reading_a_file_ends_no_lock_of_its_writers",
     ),
 }
