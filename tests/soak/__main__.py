@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import shutil
 import sys
 import threading
 import time
@@ -113,7 +114,9 @@ def report(installation: Installation, visitors: Visitors, nemesis: Nemesis, stu
         # What a dump did not know of is for an operator to collect, as docs/operations.md says.
         done = run(bench.env, "reconcile", "--fix", "--older-than", "0")
         say(f"reconcile: {(done.stdout or done.stderr).strip()}")
-    found = audit(bench)
+    found, late = audit(bench)
+    if late:
+        say(f"files that the store returned only when it was asked again: {len(late)}, {late[0]}")
     chain = run(bench.env, "audit-log", "verify")
     say((chain.stdout or chain.stderr).strip())
     for complaint in (found, *nemesis.failures, dict(Counter(failed.values()))):
@@ -121,16 +124,22 @@ def report(installation: Installation, visitors: Visitors, nemesis: Nemesis, stu
             say(str(complaint))
     say(f"lost {lost}, doubled {doubled}, failed {len(failed)}")
     wrong = lost or doubled or failed or spared or found or nemesis.failures or chain.returncode
+    if wrong:
+        installation.store.keep_log()
+        shutil.copy(bench.log, installation.logs)
+        say(f"logs are kept in {installation.logs}")
+    else:
+        shutil.rmtree(installation.logs)
     return 1 if wrong else 0
 
 
-def audit(bench: Bench) -> str:
-    """What the auditor finds, empty when that is nothing."""
+def audit(bench: Bench) -> tuple[str, list[str]]:
+    """What the auditor finds, empty when that is nothing, and files that came late."""
     try:
-        bench.audit(lambda row, data: one_snapshot(row, data) if is_ledger(row) else None)
+        late = bench.audit(lambda row, data: one_snapshot(row, data) if is_ledger(row) else None)
     except AssertionError as error:
-        return str(error)
-    return ""
+        return str(error), []
+    return "", late
 
 
 def is_worker_lost(row: sa.RowMapping) -> bool:

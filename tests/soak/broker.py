@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.support.amqp_probe import publish_bytes
@@ -14,7 +15,7 @@ from tests.support.servers.tcp_proxy import TcpProxy
 from waybill.infra.broker.rabbitmq.topology import Names
 
 #: A node that goes on after the others gave it up may pause itself for minutes. Then: restart.
-_READY_SECONDS = 120.0
+_THAW_SECONDS = 60.0
 
 
 class Broker:
@@ -44,17 +45,28 @@ class Broker:
 
     def recover(self) -> None:
         """Start what is down, let what is frozen go on, and wait until every node answers."""
+        thawed = [node for node in self._cluster.nodes if node.is_frozen]
+        for node in thawed:
+            node.sigcont()
+        self.start_dead()
+        for node in thawed:
+            with suppress(RuntimeError):
+                # It is killed when it does not answer in time.
+                node.wait_until_ready(_THAW_SECONDS)
+        self.start_dead()
         for node in self._cluster.nodes:
-            if node.is_running:
-                node.sigcont()
-            else:
+            node.wait_until_ready()
+
+    def start_dead(self) -> None:
+        """Start every node whose process has ended, for whatever reason, and do not wait."""
+        for node in self._cluster.nodes:
+            if not node.is_running:
                 node.launch()
-        for node in self._cluster.nodes:
-            node.wait_until_ready(_READY_SECONDS)
 
     def poison(self, body: bytes, queue: str, names: Names) -> None:
-        """Publish what no version of Waybill has written."""
-        asyncio.run(publish_bytes(self._cluster.nodes[0].url(), body, queue, names))
+        """Publish what no version of Waybill has written, to a node that answers."""
+        alive = next(node for node in self._cluster.nodes if node.answers())
+        asyncio.run(publish_bytes(alive.url(), body, queue, names))
 
     def close(self) -> None:
         """End every node."""

@@ -41,6 +41,8 @@ class Installation:
     disks: dict[str, SmallDisk]
     #: The clock of the second worker.
     clock: Clock
+    #: Where logs are kept of what is gone at the end.
+    logs: Path
     #: Exports that kill their worker, which have to fail.
     poison: set[str] = field(default_factory=set)
     #: Tasks that a restore of the database took back, which nobody has to find.
@@ -89,7 +91,10 @@ def open_installation() -> Iterator[Installation]:
         ]
         for process in processes:
             stack.callback(process.close)
-        yield Installation(bench, broker, database, Store(home), ways, processes, disks, clock)
+        logs = Path(tempfile.mkdtemp(prefix="waybill-soak-logs-"))
+        yield Installation(
+            bench, broker, database, Store(home, logs), ways, processes, disks, clock, logs
+        )
 
 
 def _folder(stack: ExitStack, name: str) -> Path:

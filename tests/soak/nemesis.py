@@ -73,6 +73,8 @@ class Nemesis:
             deck = deck or self._shuffled()
             name = deck.pop()
             self.injected[name] += 1
+            # A node that could not be mended in time must not be down for the rest of the soak.
+            self._installation.broker.start_dead()
             try:
                 self._kinds[name].inject()
             except Exception:

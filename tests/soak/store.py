@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +15,11 @@ from waybill.storage.server_identity import ServerIdentity
 class Store:
     """The server of one home, by its process id."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, logs: Path) -> None:
+        """Each start would overwrite the log of the one before: it is kept in `logs`."""
         self._directory = home / "s3"
+        self._logs = logs
+        self._starts = 0
 
     def kill(self) -> None:
         """`kill -9`."""
@@ -23,6 +27,7 @@ class Store:
 
     def start(self) -> None:
         """Start it again, with its data, where it was."""
+        self.keep_log()
         server = SeaweedServer(self._directory)
         # `ensure_running` would choose other ports; links and proxies know these.
         server._start(ServerIdentity.load(self._directory / "server.json"))
@@ -40,6 +45,13 @@ class Store:
     def thaw(self) -> None:
         """SIGCONT."""
         self._signal(signal.SIGCONT)
+
+    def keep_log(self) -> None:
+        """Copy what it has logged until now."""
+        self._starts += 1
+        kept = self._logs / f"store-{self._starts:03}"
+        shutil.copytree(self._directory / "logs", kept, symlinks=True, dirs_exist_ok=True)
+        shutil.copy(self._directory / "server.log", kept)
 
     def _signal(self, number: signal.Signals) -> None:
         os.kill(int((self._directory / "server.pid").read_text()), number)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import accumulate, pairwise
 from typing import Any
@@ -36,8 +39,28 @@ from waybill.infra.tasks.tree_digest import is_tree_digest, tree_digest
 from waybill.infra.worker.sweeper import Sweeper
 from waybill.storage.store import ObjectStore
 
-#: The bytes under a key, or None.
-Fetch = Callable[[str], bytes | None]
+#: A store that does not return a file is asked again for so long: it may just have been started.
+_PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a store answered instead of a file; without a status, it did not answer."""
+
+    status: int | None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.status or 'no answer'} {' '.join(self.text.split())[:300]}"
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the store may return the file a little later."""
+        return self.status is None or self.status >= 500
+
+
+#: The bytes under a key, or why there are none.
+Fetch = Callable[[str], bytes | Refusal]
 #: Looks at a finished task and its bytes; says what is wrong with them, or nothing.
 Judge = Callable[[sa.RowMapping, bytes], str | None]
 
@@ -61,6 +84,9 @@ class Auditor:
         self._log = log
         self._canaries = [canary for canary in canaries if canary]
         self._judge = judge
+        #: What the store returned only when it was asked again, a sentence for each file.
+        self.late: list[str] = []
+        self._patient_until = 0.0
         self._tasks: list[sa.RowMapping] = []
         self._audit: dict[UUID, list[sa.RowMapping]] = {}
         self._shards: dict[UUID, list[sa.RowMapping]] = {}
@@ -120,17 +146,47 @@ class Auditor:
     def _objects(self) -> Iterator[str]:
         """A2: a file that is announced is there, and is what its row says."""
         done = [task for task in self._tasks if task["status"] == TaskStatus.SUCCESS]
+        refused: list[tuple[sa.RowMapping, Refusal]] = []
+        for task, data in self._fetched(done):
+            if isinstance(data, Refusal):
+                refused.append((task, data))
+            else:
+                yield from self._wrong(task, data)
+        for task, first in refused:
+            last = self._fetched_in_time(task) if first.may_pass else first
+            if isinstance(last, Refusal):
+                yield f"A2 the object of {task['id']} is not there: {last}"
+            else:
+                self.late.append(f"{task['id']}: {first}")
+                yield from self._wrong(task, last)
+
+    def _fetched(
+        self, tasks: Sequence[sa.RowMapping]
+    ) -> Iterator[tuple[sa.RowMapping, bytes | Refusal]]:
         with ThreadPoolExecutor(4) as threads:
-            fetched = threads.map(lambda task: self._fetch(task["object_key"]), done)
-            for task, data in zip(done, fetched, strict=True):
-                if data is None:
-                    yield f"A2 the object of {task['id']} is not there"
-                elif len(data) != task["size_bytes"]:
-                    yield f"A2 the object of {task['id']} has {len(data)} bytes"
-                elif self._digest(task, data) != task["sha256"]:
-                    yield f"A2 the object of {task['id']} has another SHA-256"
-                elif wrong := self._judge(task, data):
-                    yield f"A2 {task['id']}: {wrong}"
+            answers = threads.map(lambda task: self._fetch(task["object_key"]), tasks)
+            yield from zip(tasks, answers, strict=True)
+
+    def _fetched_in_time(self, task: sa.RowMapping) -> bytes | Refusal:
+        """What the store answers within a minute of the first refusal, for all files together."""
+        self._patient_until = self._patient_until or time.monotonic() + _PATIENCE_SECONDS
+        answers: list[bytes | Refusal] = []
+
+        def answered() -> bool:
+            answers.append(self._fetch(task["object_key"]))
+            return not isinstance(answers[-1], Refusal)
+
+        with suppress(AssertionError):
+            wait_for(answered, max(0, self._patient_until - time.monotonic()))
+        return answers[-1]
+
+    def _wrong(self, task: sa.RowMapping, data: bytes) -> Iterator[str]:
+        if len(data) != task["size_bytes"]:
+            yield f"A2 the object of {task['id']} has {len(data)} bytes"
+        elif self._digest(task, data) != task["sha256"]:
+            yield f"A2 the object of {task['id']} has another SHA-256"
+        elif wrong := self._judge(task, data):
+            yield f"A2 {task['id']}: {wrong}"
 
     def _digest(self, task: sa.RowMapping, data: bytes) -> str:
         """Of the bytes as a whole, or by the shards that they are made of."""

@@ -24,7 +24,7 @@ import httpx2
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from tests.support.auditor import Auditor, Judge
+from tests.support.auditor import Auditor, Judge, Refusal
 from tests.support.eventually import wait_for
 from tests.support.processes import SECRET, environment
 from tests.support.servers.ports import free_ports
@@ -201,26 +201,36 @@ class Bench:
         for key in stored_keys(self.store):
             self.store.delete(key)
 
-    def audit(self, judge: Judge = lambda row, data: None) -> None:
-        """Hold everything that was accepted against the invariants; then start afresh."""
+    def audit(self, judge: Judge = lambda row, data: None) -> list[str]:
+        """Hold everything that was accepted against the invariants; then start afresh.
+
+        Returns which files the store returned only when it was asked again.
+        """
         accepted, self.accepted = self.accepted, []
         with httpx2.Client(timeout=30) as visitor:
 
-            def fetch(key: str) -> bytes | None:
+            def fetch(key: str) -> bytes | Refusal:
                 # Over a link, as users get it.
                 ttl = timedelta(minutes=1)
                 link = self.store.presign(key, filename="x", content_type="text/csv", ttl=ttl)
-                answer = visitor.get(link.url)
-                return answer.content if answer.is_success else None
+                try:
+                    answer = visitor.get(link.url)
+                except httpx2.TransportError as error:
+                    return Refusal(None, repr(error))
+                if answer.is_success:
+                    return answer.content
+                return Refusal(answer.status_code, answer.text)
 
-            Auditor(
+            auditor = Auditor(
                 self.engine,
                 self.store,
                 fetch,
                 log=lambda: self.log.read_text(errors="replace"),
                 canaries=self.canaries,
                 judge=judge,
-            ).check(accepted)
+            )
+            auditor.check(accepted)
+            return auditor.late
 
     def close(self) -> None:
         """End what the bench itself holds."""

@@ -20,7 +20,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from tests.support.auditor import Auditor
+from tests.support.auditor import Auditor, Refusal
 from tests.support.eventually import eventually, wait_for
 from tests.support.processes import SECRET
 from tests.support.task_store import ANN, new_task
@@ -160,10 +160,11 @@ class Lab:
     def audit(self, log: str = "", accepted: Sequence[str] = ()) -> None:
         """Hold everything against the invariants."""
 
-        def fetch(key: str) -> bytes | None:
-            with suppress(KeyError):
+        def fetch(key: str) -> bytes | Refusal:
+            try:
                 return self.store.read(key)
-            return None
+            except KeyError:
+                return Refusal(404, "NoSuchKey")
 
         canaries = (SECRET, "X-Amz-Signature", "memory:///")
         Auditor(self.engine, self.store, fetch, log=lambda: log, canaries=canaries).check(accepted)

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -185,13 +185,14 @@ class RabbitServer:
     def wait_until_ready(self, seconds: float = _START_SECONDS) -> None:
         """Wait until the node speaks AMQP; one that does not in time is killed."""
         deadline = time.monotonic() + seconds
-        while not self._answers():
+        while not self.answers():
             if self._running().poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise RuntimeError(f"RabbitMQ did not start:\n{self._log.read_text()}")
             time.sleep(0.05)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether the node speaks AMQP now."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
                 connection.sendall(_PROTOCOL_HEADER)
@@ -211,7 +212,8 @@ class RabbitServer:
         """SIGKILL, as the kernel's out-of-memory killer would."""
         process, self._process = self._process, None
         if process is not None:
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait(_STOP_SECONDS)
 
     def sigstop(self) -> None:
@@ -238,15 +240,15 @@ class RabbitServer:
     @property
     def is_frozen(self) -> bool:
         """Whether `sigstop` was the last that happened to it."""
-        if self._process is None:
+        if self._process is None or not self.is_running:
             return False
         state = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
         return state == "T"
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started and neither stopped nor killed; it may be frozen."""
-        return self._process is not None
+        """Whether its process lives; it may be frozen."""
+        return self._process is not None and self._process.poll() is None
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
