@@ -15,6 +15,7 @@ from tests.soak.database import Database
 from tests.soak.processes import Clock, Supervised, worker_with
 from tests.soak.store import Store
 from tests.support.fault_bench import Bench, open_bench
+from tests.support.processes import run
 from tests.support.servers.tcp_proxy import TcpProxy
 from tests.support.small_disk import SmallDisk, small_disk
 from waybill.storage.embedded import EmbeddedS3
@@ -82,6 +83,9 @@ def open_installation() -> Iterator[Installation]:
                 WAYBILL_LEASE_SECONDS=str(LEASE_SECONDS),
             )
         )
+        # Poison may be the first message of all, before a worker has declared its queue.
+        declared = run(bench.env, "topology")
+        assert declared.returncode == 0, declared.stdout + declared.stderr
         clock = Clock()
         serve = ("serve", "--port", str(bench.client.base_url.port))
         processes = [
