@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from waybill.storage.config import MAX_LINK_TTL
 from waybill.storage.disposition import content_disposition
-from waybill.storage.errors import ChecksumMismatch, UploadConflict
+from waybill.storage.errors import ChecksumMismatch, StorageError, UploadConflict
 from waybill.storage.part_run import PartRun
 from waybill.storage.parts import (
     Part,
@@ -136,6 +136,13 @@ class MemoryStore:
     def find(self, key: str) -> StoredObject | None:
         """The object of that key, or None."""
         return self.head(key)
+
+    def pieces(self, key: str) -> Iterator[bytes]:
+        """The bytes of the object, in one piece."""
+        try:
+            yield self.read(key)
+        except KeyError as error:
+            raise StorageError("There is no such object.") from error
 
     def list_objects(
         self, prefix: str, *, after: str = "", limit: int = 1000

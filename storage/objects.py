@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from waybill.storage.connection import S3Connection
 from waybill.storage.errors import StorageRejected
-from waybill.storage.s3_errors import NOT_FOUND, error_code
+from waybill.storage.s3_errors import NOT_FOUND, error_code, storage_errors
 from waybill.storage.store import ListedObject, StoredObject
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
         DeleteObjectRequestTypeDef,
         HeadObjectOutputTypeDef,
     )
+
+#: What is read at a time.
+_PIECE_BYTES = 1024 * 1024
 
 
 def head_object(connection: S3Connection, key: str) -> StoredObject | None:
@@ -42,6 +47,15 @@ def head_object(connection: S3Connection, key: str) -> StoredObject | None:
         crc32=crc32 if "-" in crc32 else None,
         whole_crc32=crc32 if crc32 and "-" not in crc32 else None,
     )
+
+
+def read_object(connection: S3Connection, key: str) -> Iterator[bytes]:
+    """The bytes of the object, in pieces."""
+    body = connection.call(
+        lambda client: client.get_object(Bucket=connection.bucket, Key=key)["Body"]
+    )
+    with closing(body), storage_errors():
+        yield from body.iter_chunks(_PIECE_BYTES)
 
 
 def list_objects(

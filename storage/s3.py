@@ -13,7 +13,13 @@ from waybill.storage.connection import S3Connection
 from waybill.storage.errors import UploadConflict
 from waybill.storage.lifecycle import ensure_lifecycle, expiry_rule
 from waybill.storage.multipart import MultipartRequests, MultipartUpload
-from waybill.storage.objects import abort_upload, delete_object, head_object, list_objects
+from waybill.storage.objects import (
+    abort_upload,
+    delete_object,
+    head_object,
+    list_objects,
+    read_object,
+)
 from waybill.storage.part_run import PartRun
 from waybill.storage.parts import Part, check_part_bytes, plan_part_bytes
 from waybill.storage.presign import sign_download
@@ -111,6 +117,10 @@ class S3Store:
             # A HEAD is answered in the same way where the whole bucket is missing.
             reach_bucket(self._prompt_connection)
         return found
+
+    def pieces(self, key: str) -> Iterator[bytes]:
+        """The bytes of the object, in pieces."""
+        return read_object(self.connection, key)
 
     def list_objects(
         self, prefix: str, *, after: str = "", limit: int = 1000

@@ -210,6 +210,15 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def pieces(self, key: str) -> Iterator[bytes]:
+        """The bytes of the object, in pieces of a megabyte at most.
+
+        Raises:
+            StorageError: there is no such object, or the store does not return all of it. It may
+                have returned some pieces by then.
+        """
+        ...
+
     def list_objects(
         self, prefix: str, *, after: str = "", limit: int = 1000
     ) -> list[ListedObject]:

@@ -26,6 +26,9 @@ def reconcile(
     older_than: Annotated[
         float, typer.Option(min=0.0, help="Hours: younger orphans are not deleted.")
     ] = 24.0,
+    read: Annotated[
+        bool, typer.Option("--read", help="Read every file to its end, and check its SHA-256.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare the bucket with the database; exit 1 if they differ and nothing was fixed."""
@@ -34,17 +37,17 @@ def reconcile(
         found = stack.reconciler.run(
             fix=fix,
             older_than=timedelta(hours=older_than),
+            read=read,
             actor=Actor.command_line(getpass.getuser()),
         )
         prefix = stack.owner.prefix
-    emit(
-        {"prefix": prefix, **asdict(found)}, "\n".join(_lines(found, prefix, fix)), as_json=as_json
-    )
-    if (found.found and not fix) or found.refused:
+    lines = _lines(found, prefix, fix=fix, read=read)
+    emit({"prefix": prefix, **asdict(found)}, "\n".join(lines), as_json=as_json)
+    if (found.found and not fix) or found.refused or found.unreadable:
         raise typer.Exit(1)
 
 
-def _lines(found: Differences, prefix: str, fix: bool) -> list[str]:
+def _lines(found: Differences, prefix: str, *, fix: bool, read: bool) -> list[str]:
     lines = [
         f"{found.objects:,} objects under {prefix}, {found.files:,} files of finished tasks.",
         f"{found.orphans:,} objects on no record, {found.orphan_bytes:,} bytes"
@@ -53,6 +56,13 @@ def _lines(found: Differences, prefix: str, fix: bool) -> list[str]:
         f"{found.missing:,} files are gone or have another size.",
         *_named(found.missing_keys, found.missing),
     ]
+    if read:
+        lines += [
+            f"{found.bytes_read:,} bytes read: {found.damaged:,} files have other bytes.",
+            *_named(found.damaged_keys, found.damaged),
+            f"{found.unreadable:,} files are listed and not returned; --fix leaves these alone.",
+            *_named(found.unreadable_keys, found.unreadable),
+        ]
     if fix:
         lines.append(
             f"Deleted {found.deleted:,} objects, and expired {found.tasks_expired:,} tasks, which"

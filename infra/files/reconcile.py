@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.engine import Engine
 
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
+from waybill.infra.files.read_back import read_back
 from waybill.infra.files.stored_files import StoredFiles
 from waybill.infra.tasks.audit import SYSTEM, Actor, audit, no_task
 from waybill.infra.tasks.lifecycle.objects import (
@@ -54,6 +55,11 @@ class Differences:
     orphans_young: int = 0
     orphan_bytes: int = 0
     missing: int = 0
+    #: Of files that were read: bytes, files that the store does not return although it lists
+    #: them, and files with other bytes.
+    bytes_read: int = 0
+    unreadable: int = 0
+    damaged: int = 0
     deleted: int = 0
     tasks_expired: int = 0
     #: Objects that the store does not let us delete.
@@ -61,11 +67,13 @@ class Differences:
     #: The first thousand of each.
     orphan_keys: list[str] = field(default_factory=list)
     missing_keys: list[str] = field(default_factory=list)
+    unreadable_keys: list[str] = field(default_factory=list)
+    damaged_keys: list[str] = field(default_factory=list)
 
     @property
     def found(self) -> bool:
         """Whether bucket and database differ."""
-        return bool(self.orphans or self.missing)
+        return bool(self.orphans or self.missing or self.unreadable or self.damaged)
 
 
 def age(item: ListedObject, now: datetime) -> timedelta:
@@ -95,10 +103,15 @@ class Reconciler:
         self._prefix = prefix
         self._page = page
 
-    def run(self, *, fix: bool, older_than: timedelta, actor: Actor = SYSTEM) -> Differences:
+    def run(
+        self, *, fix: bool, older_than: timedelta, read: bool = False, actor: Actor = SYSTEM
+    ) -> Differences:
         """Compare everything; with `fix`, delete orphans and expire tasks without their file.
 
-        Orphans younger than `older_than`, by the store's clock, are left alone.
+        Orphans younger than `older_than`, by the store's clock, are left alone. With `read`, each
+        file is read to its end. One with other bytes is none, so it is fixed as if it were gone.
+        One that the store does not return is asked for again when all others have been read, and
+        then only named: whether it comes back, the store's operator knows.
 
         Raises:
             StorageError: the store does not answer. What was done until then is done.
@@ -118,16 +131,40 @@ class Reconciler:
                 found.deleted += deleted
                 found.refused += len(old) - deleted
         after: FilePosition | None = None
+        unreadable: list[FinishedFile] = []
         while files := self.finished_files(after):
             after = files[-1].position
             found.files += len(files)
             missing = self.missing(files)
             found.missing += len(missing)
             _name(found.missing_keys, [item.key for item in missing])
+            lost = [item.key for item in missing]
+            if read:
+                there = [item for item in files if item.key not in {*lost}]
+                refused, damaged = self._read(there, found)
+                unreadable += refused
+                lost += damaged
             if fix:
-                for item in missing:
-                    found.tasks_expired += self.files.record_missing(item.key, actor)
+                for key in lost:
+                    found.tasks_expired += self.files.record_missing(key, actor)
+        still_unreadable, damaged = self._read(unreadable, found)
+        found.unreadable = len(still_unreadable)
+        _name(found.unreadable_keys, [item.key for item in still_unreadable])
+        if fix:
+            for key in damaged:
+                found.tasks_expired += self.files.record_missing(key, actor)
         return found
+
+    def _read(
+        self, files: Sequence[FinishedFile], found: Differences
+    ) -> tuple[list[FinishedFile], list[str]]:
+        """Read files to their ends; those that are not returned, and keys of damaged ones."""
+        results = read_back(self._store, files)
+        found.bytes_read += sum(result.bytes_read for result in results)
+        damaged = [result.file.key for result in results if result.wrong == "damaged"]
+        found.damaged += len(damaged)
+        _name(found.damaged_keys, damaged)
+        return [result.file for result in results if result.wrong == "unreadable"], damaged
 
     def store_now(self) -> datetime:
         """The time by the store's clock, which dates its objects."""

@@ -3,8 +3,9 @@
     python -m tests.benchmarks.retention --tasks 2000000 --files 20000 --minutes 10
 
 A sweeper deletes them, as that of a worker does, on private PostgreSQL and SeaweedFS, while
-`waybill serve` accepts exports in an open loop. One JSON line: rows and files deleted in a second,
-the longest transaction and wait for a lock of any session, and the latency of the POSTs.
+`waybill serve` accepts exports in an open loop and an operator reads the pages under `/admin`. One
+JSON document: rows and files deleted in a second, the longest transaction and wait for a lock of
+any session, the latency of the POSTs, and what the pages took before, meanwhile and afterwards.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import httpx2
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from tests.benchmarks.open_loop import Load, send
 from tests.benchmarks.rates import installation, token_of
+from waybill.api.session.development_tokens import mint
+from waybill.infra.config.settings import load
 from waybill.infra.db.engine import create_engine
 from waybill.infra.db.installation import installation_id
 from waybill.infra.files.object_keys import object_key
@@ -36,6 +40,8 @@ from waybill.storage.config import S3Config
 from waybill.storage.s3 import S3Store
 
 _POSTS_PER_SECOND = 20
+#: What an operator looks at, each page as often as it is answered.
+_PAGES = ("/admin", "/admin/storage", "/admin/exports", "/admin/audit-log")
 _UPLOADS_AT_ONCE = 16
 
 _OLD_TASKS = """
@@ -66,6 +72,12 @@ _STORED = """
     INSERT INTO storage_object (key, task_id, fence, state, created_at)
     VALUES (:key, :id, 1, 'STORED', now() - interval '8 days')
 """
+#: All but keys: rows are put in ten times as fast without them, and each is then built at once.
+_INDEXES = """
+    SELECT indexname, indexdef FROM pg_indexes
+    WHERE tablename = 'export_task' AND schemaname = current_schema()
+        AND indexname NOT IN (SELECT conname FROM pg_constraint)
+"""
 _LONGEST = """
     SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0),
         coalesce(max(extract(epoch FROM clock_timestamp() - state_change))
@@ -90,12 +102,24 @@ def main() -> None:
                 token_of(env, f"user-{number}", f"tenant-{number % 30}") for number in range(300)
             ]
             body = '{"type":"orders","format":"csv","params":{"city":"%s %%d"}}'
+            pages_before = read_pages(url, env)
             alone = send(
                 Load(url, ["/api/export-tasks"], people, _POSTS_PER_SECOND, 20, body % "alone")
             )
-            with posting(url, people, body % "beside") as posted, watching(engine) as longest:
+            with (
+                posting(url, people, body % "beside") as posted,
+                watching(engine) as longest,
+                reading(url, env) as pages_beside,
+            ):
                 figures = _sweep(engine, store, wanted.minutes)
         figures |= {
+            "pages_before_ms": pages_before,
+            "pages_beside_ms": {
+                page: [min(found), sorted(found)[len(found) // 2], max(found)]
+                for page, found in pages_beside.items()
+                if found
+            },
+            "pages_after_ms": read_pages(url, env),
             "longest_transaction_s": round(longest[0], 2),
             "longest_lock_wait_s": round(longest[1], 2),
             "posts_alone_ms": alone["accepted_ms"],
@@ -119,7 +143,13 @@ def _fill(engine: Engine, store: S3Store, tasks: int, files: int) -> None:
     began = time.monotonic()
     owner = installation_id(engine)
     with engine.begin() as connection:
+        indexes = connection.exec_driver_sql(_INDEXES).all()
+        for index in indexes:
+            connection.exec_driver_sql(f'DROP INDEX "{index.indexname}"')
         connection.exec_driver_sql(_OLD_TASKS, {"count": tasks})
+        for index in indexes:
+            connection.exec_driver_sql(index.indexdef)
+    sys.stderr.write(f"{tasks} tasks in {time.monotonic() - began:.0f} s\n")
     rows = []
     for number in range(files):
         task_id = UUID(int=number)
@@ -194,6 +224,44 @@ def posting(url: str, people: list[str], body: str) -> Iterator[list[dict[str, A
             )
 
     thread = threading.Thread(target=run, name="posts")
+    thread.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        thread.join()
+
+
+def read_pages(url: str, env: dict[str, str]) -> dict[str, float]:
+    """Milliseconds that each page of an operator takes, once."""
+    found = {}
+    with httpx2.Client(base_url=url, headers=_operator(env), timeout=60) as operator:
+        for page in _PAGES:
+            began = time.monotonic()
+            operator.get(page).raise_for_status()
+            found[page] = round((time.monotonic() - began) * 1000, 1)
+    return found
+
+
+def _operator(env: dict[str, str]) -> dict[str, str]:
+    settings = load(jwt_secret=env["WAYBILL_JWT_SECRET"])
+    roles = frozenset({settings.operator_role})
+    token = mint(settings, "operator", "tenant-1", roles, timedelta(hours=1))
+    return {"Authorization": f"Bearer {token}"}
+
+
+@contextmanager
+def reading(url: str, env: dict[str, str]) -> Iterator[dict[str, list[float]]]:
+    """An operator reads all pages every few seconds; the milliseconds of each."""
+    stop = threading.Event()
+    found: dict[str, list[float]] = {page: [] for page in _PAGES}
+
+    def run() -> None:
+        while not stop.wait(5):
+            for page, milliseconds in read_pages(url, env).items():
+                found[page].append(milliseconds)
+
+    thread = threading.Thread(target=run, name="operator")
     thread.start()
     try:
         yield found

@@ -10,7 +10,12 @@ from zlib import crc32
 import pytest
 
 from tests.support.stored_keys import OWNER, stored_keys
-from waybill.storage.errors import ChecksumMismatch, InvalidFilename, UploadConflict
+from waybill.storage.errors import (
+    ChecksumMismatch,
+    InvalidFilename,
+    StorageError,
+    UploadConflict,
+)
 from waybill.storage.memory import MemoryStore
 from waybill.storage.parts import MIN_PART_BYTES, Part, composite_crc32, composite_etag, crc32_of
 from waybill.storage.store import ObjectStore
@@ -202,6 +207,14 @@ def test_progress_counts_what_the_store_has_confirmed(store: ObjectStore, key: s
 def test_part_sizes_that_no_store_takes_are_refused(store: ObjectStore, part_bytes: int) -> None:
     with pytest.raises(ValueError, match="parts have"):
         store.open_upload("key", content_type="text/plain", part_bytes=part_bytes)
+
+
+def test_what_was_stored_is_read_back_in_pieces(store: ObjectStore, key: str) -> None:
+    with store.open_upload(key, content_type="text/plain", part_bytes=MIN_PART_BYTES) as upload:
+        upload.write(PART + b"end")
+    assert b"".join(store.pieces(key)) == PART + b"end"
+    with pytest.raises(StorageError):
+        list(store.pieces(f"{key}.none"))
 
 
 def test_deleting_is_final_and_needs_no_object(store: ObjectStore, key: str) -> None:

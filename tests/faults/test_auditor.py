@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from tests.support.auditor import Auditor, Refusal
 from tests.support.fault_lab import QUEUES, open_lab
 from tests.support.task_store import ANN
 from waybill.infra.db.engine import write_transaction
@@ -119,6 +120,28 @@ async def test_a_planted_violation_is_named(lab, finding):
     with pytest.raises(AssertionError) as found:
         lab.audit()
     assert finding.format(done=lab.done) in str(found.value)
+
+
+def auditor_of(lab, answers, **patience: float) -> Auditor:
+    """An auditor whose store gives `answers` in turn, the last one for ever."""
+
+    def fetch(key: str) -> bytes | Refusal:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        return lab.store.read(key) if answer is None else answer
+
+    return Auditor(lab.engine, lab.store, fetch, log=str, canaries=(), **patience)
+
+
+async def test_a2_a_file_that_comes_when_it_is_asked_for_again_is_noted_and_no_violation(lab):
+    auditor = auditor_of(lab, [Refusal(503, "SlowDown"), Refusal(None, "reset"), None])
+    assert auditor.findings() == []
+    assert auditor.late == [f"{lab.done}: 503 SlowDown"]
+
+
+@pytest.mark.parametrize("refusal", [Refusal(500, "InternalError"), Refusal(403, "AccessDenied")])
+async def test_a2_what_the_store_said_instead_of_a_file_is_named(lab, refusal):
+    (found,) = auditor_of(lab, [refusal], patience_seconds=0.2).findings()
+    assert found == f"A2 the object of {lab.done} is not there: {refusal}"
 
 
 async def test_a8_a_secret_in_the_log_is_named(lab):

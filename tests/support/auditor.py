@@ -77,6 +77,7 @@ class Auditor:
         log: Callable[[], str],
         canaries: Sequence[str],
         judge: Judge = lambda row, data: None,
+        patience_seconds: float = _PATIENCE_SECONDS,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -86,6 +87,7 @@ class Auditor:
         self._judge = judge
         #: What the store returned only when it was asked again, a sentence for each file.
         self.late: list[str] = []
+        self._patience_seconds = patience_seconds
         self._patient_until = 0.0
         self._tasks: list[sa.RowMapping] = []
         self._audit: dict[UUID, list[sa.RowMapping]] = {}
@@ -168,8 +170,8 @@ class Auditor:
             yield from zip(tasks, answers, strict=True)
 
     def _fetched_in_time(self, task: sa.RowMapping) -> bytes | Refusal:
-        """What the store answers within a minute of the first refusal, for all files together."""
-        self._patient_until = self._patient_until or time.monotonic() + _PATIENCE_SECONDS
+        """What the store answers in the time that all refused files have together."""
+        self._patient_until = self._patient_until or time.monotonic() + self._patience_seconds
         answers: list[bytes | Refusal] = []
 
         def answered() -> bool:

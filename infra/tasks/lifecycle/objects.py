@@ -105,6 +105,8 @@ class FinishedFile:
     key: str
     size_bytes: int
     position: FilePosition
+    #: Of the bytes, or of a file in shards what `waybill.infra.tasks.tree_digest` makes.
+    sha256: str | None
 
 
 def finished_files(
@@ -112,7 +114,7 @@ def finished_files(
 ) -> list[FinishedFile]:
     """The files of finished tasks behind `after`, in the order of their retention's end."""
     query = (
-        sa.select(_task.object_key, _task.size_bytes, _task.expires_at, _task.id)
+        sa.select(_task.object_key, _task.size_bytes, _task.expires_at, _task.id, _task.sha256)
         .where(in_status(TaskStatus.SUCCESS), _task.expires_at.is_not(None))
         .order_by(_task.expires_at, _task.id)
         .limit(limit)
@@ -122,7 +124,7 @@ def finished_files(
         later = sa.and_(_task.expires_at == ends, _task.id > task_id)
         query = query.where(sa.or_(_task.expires_at > ends, later))
     return [
-        FinishedFile(row.object_key, row.size_bytes, (row.expires_at, row.id))
+        FinishedFile(row.object_key, row.size_bytes, (row.expires_at, row.id), row.sha256)
         for row in connection.execute(query)
     ]
 

@@ -93,6 +93,18 @@ FAULT_GUARDS = {
         "integration/test_reconcile.py"
         "::test_f91_the_sweeper_does_not_believe_that_most_files_are_gone[sqlite]",
     ),
+    "f112 bytes are read": Mutation(
+        "waybill.infra.files.reconcile.read_back",
+        always([]),
+        "integration/test_reconcile_read.py"
+        "::test_f112_a_file_that_is_listed_and_not_returned_is_found_by_reading_and_never_expired",
+    ),
+    "f112 bytes are compared": Mutation(
+        "waybill.infra.files.read_back.is_tree_digest",
+        always(True),
+        "integration/test_reconcile_read.py"
+        "::test_f112_a_file_with_other_bytes_is_expired_like_one_that_is_gone",
+    ),
     "f92 rules of others": Mutation(
         "waybill.storage.lifecycle._beside",
         lambda _, required, *rest: list(required.values()),
