@@ -4,21 +4,25 @@
 
 A sweeper deletes them, as that of a worker does, on private PostgreSQL and SeaweedFS, while
 `waybill serve` accepts exports in an open loop and an operator reads the pages under `/admin`. One
-JSON document: rows and files deleted in a second, the longest transaction and wait for a lock of
-any session, the latency of the POSTs, and what the pages took before, meanwhile and afterwards.
+JSON document: rows and files deleted in a second; the processor time that a thousand tasks take of
+the sweeper and of its sessions in PostgreSQL, which other programs change little; the longest
+transaction and wait for a lock of any session; the latency of the POSTs; and what the pages took
+before, meanwhile and afterwards.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -72,6 +76,8 @@ _STORED = """
     INSERT INTO storage_object (key, task_id, fence, state, created_at)
     VALUES (:key, :id, 1, 'STORED', now() - interval '8 days')
 """
+_SWEEPER = "sweeper of the benchmark"
+_SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = :name"
 #: All but keys: rows are put in ten times as fast without them, and each is then built at once.
 _INDEXES = """
     SELECT indexname, indexdef FROM pg_indexes
@@ -111,7 +117,7 @@ def main() -> None:
                 watching(engine) as longest,
                 reading(url, env) as pages_beside,
             ):
-                figures = _sweep(engine, store, wanted.minutes)
+                figures = _sweep(env["WAYBILL_DATABASE_URL"], store, wanted.minutes)
         figures |= {
             "pages_before_ms": pages_before,
             "pages_beside_ms": {
@@ -171,7 +177,9 @@ def _fill(engine: Engine, store: S3Store, tasks: int, files: int) -> None:
     sys.stderr.write(f"filled in {time.monotonic() - began:.0f} s\n")
 
 
-def _sweep(engine: Engine, store: S3Store, minutes: float) -> dict[str, Any]:
+def _sweep(url: str, store: S3Store, minutes: float) -> dict[str, Any]:
+    named = sa.make_url(url).update_query_dict({"application_name": _SWEEPER})
+    engine = create_engine(named.render_as_string(hide_password=False))
     sweeper = Sweeper(
         Maintenance(engine),
         store,
@@ -180,9 +188,12 @@ def _sweep(engine: Engine, store: S3Store, minutes: float) -> dict[str, Any]:
         pruning=Pruning(engine),
     )
     before, began = _left(engine), time.monotonic()
+    sessions: dict[int, float] = {}
+    database_before, own_before = sum(_used(engine, sessions).values()), time.thread_time()
     files_gone = 0.0
     while time.monotonic() < began + minutes * 60:
         more = sweeper.sweep()
+        _used(engine, sessions)
         left = _left(engine)
         if not left["files"] and not files_gone:
             files_gone = time.monotonic() - began
@@ -191,12 +202,32 @@ def _sweep(engine: Engine, store: S3Store, minutes: float) -> dict[str, Any]:
             break
     seconds, after = time.monotonic() - began, _left(engine)
     deleted = {name: before[name] - after[name] for name in before}
+    thousands = max(deleted["tasks"], 1) / 1000
+    engine.dispose()
     return {
+        "database_processor_s_per_1000_tasks": round(
+            (sum(sessions.values()) - database_before) / thousands, 3
+        ),
+        "sweeper_processor_s_per_1000_tasks": round(
+            (time.thread_time() - own_before) / thousands, 3
+        ),
         "seconds": round(seconds, 1),
         "left": after,
         "tasks_per_second": round(deleted["tasks"] / seconds),
         "files_gone_after_s": round(files_gone, 1) or None,
     }
+
+
+def _used(engine: Engine, sessions: dict[int, float]) -> dict[int, float]:
+    """Note what the sweeper's sessions have taken of the processor so far, in seconds, by pid."""
+    with engine.connect() as connection:
+        pids = connection.execute(sa.text(_SESSIONS), {"name": _SWEEPER}).scalars().all()
+    for pid in pids:
+        with suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            # utime and stime (proc_pid_stat(5)).
+            sessions[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sessions
 
 
 def _left(engine: Engine) -> dict[str, int]:

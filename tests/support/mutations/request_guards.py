@@ -1,4 +1,4 @@
-"""Guards against hostile requests, R36 to R56 of the matrix in docs/reliability.md."""
+"""Guards against hostile requests, R36 to R59 of the matrix in docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -47,6 +47,12 @@ REQUEST_GUARDS = {
     "r36 ports of the embedded store": Mutation(
         "waybill.storage.seaweedfs._FLAGS",
         tuple(flag for flag in seaweedfs._FLAGS if flag != "-disableHttp"),
+        "integration/test_s3_embedded.py"
+        "::test_r36_no_port_of_the_server_gives_takes_or_deletes_a_file_without_a_signature",
+    ),
+    "r36 signing keys of the embedded store": Mutation(
+        "waybill.storage.server_identity.ServerIdentity.with_signing_keys",
+        lambda self: self,
         "integration/test_s3_embedded.py"
         "::test_r36_no_port_of_the_server_gives_takes_or_deletes_a_file_without_a_signature",
     ),
@@ -198,5 +204,10 @@ REQUEST_GUARDS = {
         f"{CONFIG}.settings.check_env_file",
         nothing,
         "unit/test_env_file.py::test_r56_a_file_of_another_user_is_refused_except_to_sudo",
+    ),
+    "r59 closed to others": Mutation(
+        f"{CONFIG}.home._OTHERS",
+        0,
+        "unit/test_home.py::test_a_home_of_an_older_version_is_closed_to_others[engine]",
     ),
 }
