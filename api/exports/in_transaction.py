@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, cast, overload
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from waybill.api.exports.schemas import ExportRequest
 from waybill.api.exports.service import prepare_task
@@ -23,6 +23,8 @@ from waybill.infra.config.settings import load
 from waybill.infra.tasks.lifecycle.submission import Submitted
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
     from waybill.infra.services import Services
     from waybill.infra.tasks.lifecycle.requests import Lent
 
@@ -131,10 +133,22 @@ def submit(
     if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise InvalidRequest("idempotency_key has to be 1 to 255 printable ASCII characters.")
     asked = (user, request, idempotency_key, email)
-    if isinstance(where, AsyncConnection | AsyncSession):
+    if _is_async(where):
         return _submit_async(where, *asked)
     new = prepare_task(_services(), *asked)
-    return _answer(_services().requests.submit_within(where, user, new))
+    return _answer(_services().requests.submit_within(cast("Lent", where), user, new))
+
+
+def _is_async(
+    where: Lent | AsyncConnection | AsyncSession,
+) -> TypeGuard[AsyncConnection | AsyncSession]:
+    """Whether the submission has to be awaited.
+
+    The module is imported by who has such a connection: it needs `greenlet`, which is no dependency
+    of ours, nor of SQLAlchemy without its extra `asyncio`.
+    """
+    module = sys.modules.get("sqlalchemy.ext.asyncio")
+    return module is not None and isinstance(where, module.AsyncConnection | module.AsyncSession)
 
 
 async def _submit_async(

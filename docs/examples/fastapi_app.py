@@ -1,5 +1,6 @@
 """FastAPI with an asynchronous session: a route closes a month and submits its export.
 
+pip install "sqlalchemy[asyncio]"
 DATABASE_URL=postgresql+psycopg://localhost/shop uvicorn docs.examples.fastapi_app:app
 """
 
@@ -47,8 +48,9 @@ async def close_month(
     user: Annotated[waybill.Principal, Depends(current_user)],
 ) -> dict[str, str]:
     """Close a month."""
-    async with session.begin():
-        insert = sa.text("INSERT INTO closings (tenant, month) VALUES (:tenant, :month)")
-        await session.execute(insert, {"tenant": user.tenant, "month": month})
-        export = await waybill.submit(session, "closing", params={"month": month}, user=user)
+    insert = sa.text("INSERT INTO closings (tenant, month) VALUES (:tenant, :month)")
+    await session.execute(insert, {"tenant": user.tenant, "month": month})
+    export = await waybill.submit(session, "closing", params={"month": month}, user=user)
+    # What raises before this line takes back both; a dependency may have begun the transaction.
+    await session.commit()
     return {"export": str(export.id)}
