@@ -351,6 +351,13 @@ class Stack:
 
         check_available(self.rows_engine)
 
+    def has_tables(self) -> bool:
+        """Whether the task tables were made; `DatabaseUnavailable` if nobody can tell."""
+        from waybill.infra.db.migrate import has_tables
+
+        self.check_database()
+        return has_tables(self.engine)
+
     def schema_state(self) -> str:
         """Where the task tables stand, in a few words; `BadSettings` if they are not Waybill's."""
         from waybill.infra.db.migrate import schema_state

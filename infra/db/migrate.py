@@ -110,6 +110,12 @@ def schema_state(engine: Engine) -> str:
     return "tables of an older version: `waybill migrate` or the next start upgrades them"
 
 
+def has_tables(engine: Engine) -> bool:
+    """Whether the task tables were made, by whichever version."""
+    with read_transaction(engine) as connection:
+        return _Schema.of(connection).current is not None
+
+
 def config(connection: Connection | None = None) -> Config:
     """Alembic's configuration, bound to an open connection if there is one."""
     settings = Config()

@@ -15,8 +15,10 @@ from jwt.algorithms import RSAAlgorithm
 
 from tests.support.servers.identity_provider import RSA_KEY
 from waybill.api.cli.doctor.database import check_database
+from waybill.api.cli.doctor.dead_letters import check_dead_letters
 from waybill.api.cli.doctor.identity_provider import check_identity_provider
 from waybill.api.cli.doctor.source import check_source, check_sources
+from waybill.api.cli.doctor.workers import check_workers
 from waybill.api.problems.errors import IdentityProviderDown
 from waybill.exporter.errors import WaybillError
 from waybill.infra.bootstrap import Stack
@@ -97,8 +99,12 @@ def test_the_sources_that_can_be_read_are_named_and_the_remedy_for_others(
 def test_the_task_database_is_told_with_its_tables(stack: Callable[..., Stack]) -> None:
     fresh = stack()
     assert check_database(fresh).startswith("sqlite, tables not made yet")
+    # Nothing is wrong with an installation that has not been started.
+    assert check_workers(fresh) == check_dead_letters(fresh) == "tables not made yet"
     fresh.migrate()
     assert check_database(fresh) == "sqlite, tables up to date"
+    assert check_workers(fresh).startswith("0 alive")
+    assert check_dead_letters(fresh) == "none is open"
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from waybill.infra.bootstrap import Stack
 
 def check_dead_letters(stack: Stack) -> str:
     """How many are open in the task database. They are no fault of the installation."""
+    if not stack.has_tables():
+        return "tables not made yet"
     stack.check_database(tables=True)
     if not (count := stack.dead_letters.count_open()):
         return "none is open"

@@ -15,6 +15,8 @@ class NoWorker(WaybillError):
 
 def check_workers(stack: Stack) -> str:
     """The living workers; an error where exports wait in a queue that none of them takes."""
+    if not stack.has_tables():
+        return "tables not made yet"
     stack.check_database(tables=True)
     workers = Workers(stack.engine)
     queues = workers.by_queue(stack.registry.queues)
