@@ -174,6 +174,7 @@ def _check_options(engine: Engine) -> None:
     except (ProgrammingError, TypeError, ValueError):
         raise BadSettings(
             "WAYBILL_DATABASE_URL has an option that PostgreSQL's client does not know."
+            " In a password, ? is written %3F."
         ) from None
 
 

@@ -68,7 +68,7 @@ def test_why_there_is_no_connection_is_said_without_names(
 
 @pytest.mark.parametrize("option", ["row_factory=x", "autocommit=1", "no_such_option=1"])
 def test_an_option_that_the_client_does_not_know_is_refused_at_the_start(option: str) -> None:
-    with pytest.raises(BadSettings, match="has an option that PostgreSQL's client does not know"):
+    with pytest.raises(BadSettings, match=r"that PostgreSQL's client does not know\. .*%3F"):
         create_engine(f"postgresql://u:hunter2@localhost/x?{option}")
 
 

@@ -192,4 +192,5 @@ def connection_string(url: sa.URL) -> str:
     except psycopg.ProgrammingError:
         raise InvalidRequest(
             "The source URL has an option that PostgreSQL's client does not know."
+            " In a password, ? is written %3F."
         ) from None
