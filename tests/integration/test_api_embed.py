@@ -60,7 +60,7 @@ def test_a_named_origin_starts_an_export_and_reads_it(embedding: TaskApi) -> Non
         assert "origin" in answer.headers["vary"].lower()
 
 
-def test_it_does_nothing_else(embedding: TaskApi) -> None:
+def test_r62_it_does_nothing_else(embedding: TaskApi) -> None:
     client = person(embedding, SHOP)
     task = ask(client, **BODY)
     other = {
@@ -79,7 +79,7 @@ def test_it_does_nothing_else(embedding: TaskApi) -> None:
 
 
 @pytest.mark.parametrize("origin", OTHERS)
-def test_other_origins_get_nothing(embedding: TaskApi, origin: str) -> None:
+def test_r62_other_origins_get_nothing(embedding: TaskApi, origin: str) -> None:
     client = person(embedding, origin)
     refused = client.post(TASKS, json=BODY)
     assert (refused.status_code, refused.json()["code"]) == (403, "foreign_origin")
@@ -87,7 +87,7 @@ def test_other_origins_get_nothing(embedding: TaskApi, origin: str) -> None:
         assert "access-control-allow-origin" not in answer.headers
 
 
-def test_without_the_setting_no_origin_is_let_in(api: TaskApi) -> None:
+def test_r62_without_the_setting_no_origin_is_let_in(api: TaskApi) -> None:
     client = person(api, SHOP)
     assert client.post(TASKS, json=BODY).status_code == 403
     assert "access-control-allow-origin" not in preflight(client, TASKS, "POST").headers
@@ -97,6 +97,6 @@ def test_without_the_setting_no_origin_is_let_in(api: TaskApi) -> None:
     "value",
     ["*", "https://*.example", "null", "shop.example", f"{SHOP}/path", "http://shop.example"],
 )
-def test_what_is_no_origin_is_refused(value: str) -> None:
+def test_r62_what_is_no_origin_is_refused(value: str) -> None:
     with pytest.raises(BadSettings, match="WAYBILL_EMBED_ORIGINS"):
         load(embed_origins=value)

@@ -17,7 +17,9 @@ from fastapi.responses import JSONResponse
 import waybill
 from tests.support.servers.task_api import NO_TLS, SECRET, TASKS, sample_registry, serve
 from tests.support.task_tables import migrated_sqlite
+from waybill.api.session.development_tokens import mint
 from waybill.infra.config.errors import BadSettings
+from waybill.infra.config.settings import load
 from waybill.storage.config import S3Config
 
 
@@ -141,9 +143,14 @@ def test_the_page_is_the_callers_and_has_no_log_out_of_its_own(host: Host) -> No
     assert host.client().get(script).is_success
 
 
-def test_what_the_hosts_login_says_holds(host: Host) -> None:
+def test_r61_what_the_hosts_login_says_holds(host: Host) -> None:
     assert host.client().get(f"/exports{TASKS}").status_code == 401
-    assert host.client("ann", **{"X-Banned": "1"}).get(f"/exports{TASKS}").status_code == 401
+    # Nor is a token of ours a way in for somebody whom the host refuses.
+    token = mint(load(jwt_secret=SECRET), "ann", "acme", frozenset({"sales"}))
+    ours = {"Authorization": f"Bearer {token}"}
+    assert host.client(**ours).get(f"/exports{TASKS}").status_code == 200
+    banned = host.client("ann", **{"X-Banned": "1"}, **ours)
+    assert banned.get(f"/exports{TASKS}").status_code == 401
     broken = host.client("broken").get(f"/exports{TASKS}")
     assert (broken.status_code, broken.json()) == (418, {"host": "not logged in"})
     browser = host.client("nobody", Accept="text/html")
@@ -157,7 +164,7 @@ def test_what_the_hosts_login_says_holds(host: Host) -> None:
 @pytest.mark.parametrize(
     "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
 )
-def test_a_page_of_another_site_uses_no_login_of_the_host(
+def test_r61_a_page_of_another_site_uses_no_login_of_the_host(
     host: Host, headers: dict[str, str]
 ) -> None:
     body = {"type": "orders", "format": "csv", "params": {"city": "Rome"}}
@@ -165,7 +172,7 @@ def test_a_page_of_another_site_uses_no_login_of_the_host(
     assert (refused.status_code, refused.json()["code"]) == (403, "foreign_origin")
 
 
-def test_two_of_them_in_one_process_know_nothing_of_each_other(host: Host) -> None:
+def test_r61_two_of_them_in_one_process_know_nothing_of_each_other(host: Host) -> None:
     body = {"type": "orders", "format": "csv", "params": {"city": "Bern"}}
     mine = host.client("ann").post(f"/archive{TASKS}", json=body)
     assert mine.headers["location"].startswith("/archive/")

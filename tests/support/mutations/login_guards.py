@@ -1,4 +1,4 @@
-"""Guards of logins at an identity provider and at a proxy, R57 and R58 of the matrix."""
+"""Guards of logins elsewhere and of pages of other origins, R57, R58, R61 and R62 of the matrix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 from starlette.requests import Request
 
-from tests.support.mutations.mutation import Mutation, always
+from tests.support.mutations.mutation import Mutation, always, nothing
 from waybill.api.http.cookies import cookie_of
 from waybill.api.session.oidc import attempts
 from waybill.api.session.oidc.provider import Attempt
@@ -17,6 +17,9 @@ from waybill.infra.config.settings import Settings
 OIDC = "waybill.api.session.oidc"
 TEST = "integration/test_api_oidc.py::test_r57_"
 FAULT = f"{TEST}an_answer_with_this_fault_logs_nobody_in"
+MOUNTED = "integration/test_api_mounted.py::test_r61_"
+EMBED = "integration/test_api_embed.py::test_r62_"
+AUTH = "waybill.api.session.auth"
 PROXY = "integration/test_api_proxy_login.py::test_r58_"
 
 _decode = jwt.decode_complete
@@ -92,5 +95,24 @@ LOGIN_GUARDS = {
         "waybill.api.session.proxy_login._values",
         lambda scope, name: [value for key, value in scope["headers"] if key == name][:1],
         f"{PROXY}headers_that_are_not_those_of_one_person_name_nobody[two users]",
+    ),
+    "r57 only roles of the map": Mutation(
+        "waybill.api.session.claims.our_roles",
+        lambda stated, _names: frozenset(stated),
+        f"{TEST}a_role_that_the_map_does_not_name_is_none",
+    ),
+    "r61 a refusal of the host": Mutation(
+        f"{AUTH}.host_refused", always(False), f"{MOUNTED}what_the_hosts_login_says_holds"
+    ),
+    "r61 pages of other sites": Mutation(
+        f"{AUTH}._check_sender",
+        nothing,
+        f"{MOUNTED}a_page_of_another_site_uses_no_login_of_the_host",
+    ),
+    "r62 the one thing that other origins may start": Mutation(
+        f"{AUTH}.starts_export", always(True), f"{EMBED}it_does_nothing_else"
+    ),
+    "r62 a named origin": Mutation(
+        f"{AUTH}._check_sender", nothing, f"{EMBED}other_origins_get_nothing[https://evil.example]"
     ),
 }
