@@ -46,7 +46,7 @@ test: $(DEV_STAMP) ## Run the whole test suite (T=path for a part of it)
 
 test-host: $(DEV_STAMP) ## Run the page's suite in the host application of tests/host_app, behind nginx with TLS
 	@tests/install-servers
-	$(BIN)/python -m pytest --host-app --numprocesses 2 --dist loadfile --no-loadscope-reorder $(if $(filter tests,$(T)),tests/browser,$(T))
+	$(BIN)/python -m pytest --host-app -rs --numprocesses 2 --dist loadfile --no-loadscope-reorder $(if $(filter tests,$(T)),tests/browser,$(T))
 
 # The branches that the fast lane covers, in per cent.
 FLOOR ?= 70

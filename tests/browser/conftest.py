@@ -21,7 +21,10 @@ from playwright.sync_api import (
 
 from tests.browser.every_kind import suite_registry
 from tests.support.living_worker import living_worker
+from tests.support.servers.ports import free_ports
 from tests.support.servers.task_api import TaskApi, running_api
+from waybill.storage.config import S3Config
+from waybill.storage.s3 import S3Store
 
 # The page looks again after 15 s at the latest; on a busy machine that takes a little more.
 expect.set_options(timeout=30_000)
@@ -121,7 +124,7 @@ def launch(playwright: Playwright) -> Browser:
 @contextmanager
 def visiting(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
     """A page in a fresh profile, and what it complains about; for any server."""
-    context = browser.new_context(locale="en-US", timezone_id="UTC")
+    context = browser.new_context(locale="en-US", timezone_id="UTC", ignore_https_errors=True)
     page = context.new_page()
     complaints: list[str] = []
     listen(page, complaints)
@@ -140,16 +143,12 @@ def open_visit(browser: Browser, api: TaskApi, tenant: str | None = None, **opti
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In the host application only what it can have: no server or login page of Waybill's own."""
+    """In the host application everything but what says why it cannot run there."""
     if config.getoption("--host-app"):
-        apart = [item for item in items if not _runs_in_the_host(item)]
-        config.hook.pytest_deselected(items=apart)
-        items[:] = [item for item in items if item not in apart]
-
-
-def _runs_in_the_host(item: pytest.Item) -> bool:
-    names = getattr(item, "fixturenames", ())
-    return "centre" in names and item.get_closest_marker("own_server") is None
+        for item in items:
+            if own := item.get_closest_marker("own_server"):
+                [reason] = own.args
+                item.add_marker(pytest.mark.skip(reason=f"not in the host application: {reason}"))
 
 
 @pytest.fixture(scope="package")
@@ -167,6 +166,21 @@ def centre(
             api = stack.enter_context(running_api(url, home, registry=registry))
         stack.enter_context(living_worker(api.engine, registry.queues))
         yield api
+
+
+@pytest.fixture(scope="package")
+def filed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, s3_config: S3Config
+) -> Iterator[TaskApi]:
+    """A task centre whose files browsers can download, and that a page elsewhere may embed."""
+    if request.config.getoption("--host-app"):
+        yield request.getfixturevalue("centre")
+        return
+    home, store, [port] = tmp_path_factory.mktemp("filed"), S3Store(s3_config), free_ports(1)
+    url, origin = f"sqlite:///{home}/tasks.db", f"http://127.0.0.1:{port}"
+    with running_api(url, home, store=store, embed_origins=origin) as api:
+        yield api
+    store.close()
 
 
 @pytest.fixture

@@ -88,7 +88,8 @@ def people() -> Dataset:
 
     def build(params: PeopleParams, user: object) -> sa.Select[Any]:
         most = 10_000_000_000 if params.slow else 60
-        n = sa.select(sa.literal(1).label("n")).cte("n", recursive=True)
+        first = sa.cast(sa.literal(1), sa.BigInteger)
+        n = sa.select(first.label("n")).cte("n", recursive=True)
         n = n.union_all(sa.select(n.c.n + 1).where(n.c.n < most))
         city = sa.case((n.c.n % 2 == 0, "Rome"), else_="Oslo")
         query = sa.select(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Visit, open_visit
@@ -14,6 +15,8 @@ from tests.browser.scenes import ROLES
 from tests.support.servers.http_proxy import HttpProxy, proxied
 from tests.support.servers.task_api import running_api
 from waybill.api.session.cookie import SESSION_COOKIE
+
+pytestmark = pytest.mark.own_server("proxies that are set up otherwise than the host's")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import httpx2
 from playwright.sync_api import Browser, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,39 +14,32 @@ from starlette.routing import Route
 
 from tests.browser.conftest import open_visit
 from tests.support.eventually import wait_for
-from tests.support.servers.task_api import running_api, serve
-from waybill.storage.config import S3Config
-from waybill.storage.s3 import S3Store
+from tests.support.servers.task_api import TaskApi
 
 #: As docs/embedding.md has it, without a word for inline styles or scripts.
 POLICY = "default-src 'none'; script-src {api}; connect-src {api}"
 
 
 def test_it_starts_follows_and_downloads_in_a_page_of_another_origin(
-    browser: Browser, tmp_path: Path, s3_config: S3Config
+    browser: Browser, filed: TaskApi, tmp_path: Path
 ) -> None:
-    where = {"api": ""}
+    api = filed
+    host = httpx2.URL(api.url).copy_with(path="/")
+    where = {"api": str(host).removesuffix("/")}
 
     async def shop(_request: Request) -> HTMLResponse:
-        script = f'<script type="module" src="{where["api"]}/embed/waybill-export.js"></script>'
+        script = f'<script type="module" src="{api.url}/embed/waybill-export.js"></script>'
         params = json.dumps({"city": "Rome"})
         button = f"<waybill-export type=orders format=csv params='{params}'></waybill-export>"
         policy = POLICY.format(**where)
         page = f"<!doctype html><html lang=en><title>Shop</title>{script}{button}"
         return HTMLResponse(page, headers={"Content-Security-Policy": policy})
 
-    store = S3Store(s3_config)
-    with (
-        serve(Starlette(routes=[Route("/", shop)])) as origin,
-        running_api(
-            f"sqlite:///{tmp_path}/tasks.db", tmp_path, store=store, embed_origins=origin
-        ) as api,
-    ):
-        where["api"] = api.url
+    with api.elsewhere(Starlette(routes=[Route("/", shop)]), tmp_path) as origin:
         visit = open_visit(browser, api)
         page = visit.page
         token = api.token(visit.tenant)
-        visit.context.add_cookies([api.cookie(token)])
+        visit.context.add_cookies([api.login(visit.tenant, "ana", ("sales",))])
         page.goto(origin)
         page.get_by_role("button", name="Export").click()
         expect(page.get_by_role("status")).to_have_text("Exporting…")
@@ -71,4 +65,3 @@ def test_it_starts_follows_and_downloads_in_a_page_of_another_origin(
         assert page.url == f"{origin}/"
         assert visit.unforgiven == []
         visit.context.close()
-    store.close()

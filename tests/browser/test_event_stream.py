@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -13,33 +13,33 @@ from tests.browser.conftest import Visit
 from tests.support.eventually import wait_for
 from tests.support.servers.http_proxy import HttpProxy, proxied
 from tests.support.servers.task_api import TASKS, TaskApi, ask
-from waybill.api.events import stream as events_stream
-from waybill.api.session.cookie import SESSION_COOKIE
-
-#: They change the server of this process, or what is before it.
-pytestmark = pytest.mark.own_server
 
 #: Resolved to this machine by the browser of the tests. Not a secure context: no Web Locks.
 INTRANET = "intranet.test"
 
 
 @pytest.fixture
-def proxy(centre: TaskApi) -> Iterator[HttpProxy]:
+def proxy(centre: TaskApi, tmp_path: Path) -> Iterator[HttpProxy]:
     """A reverse proxy before the task centre."""
-    with proxied(centre.url) as proxy:
+    with (
+        proxied(centre.inner_url) as proxy,
+        centre.found_by_browsers(proxy.url, tmp_path) as address,
+    ):
+        proxy.url = address
         yield proxy
 
 
 @pytest.fixture
-def fast_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+def fast_heartbeats(centre: TaskApi) -> Iterator[None]:
     """A page knows the interval from the first heartbeat that it hears."""
-    monkeypatch.setattr(events_stream, "HEARTBEAT", timedelta(seconds=0.5))
+    with centre.heartbeats_every(0.5):
+        yield
 
 
 def log_in_at(visit: Visit, address: str) -> None:
     """Log in as ana, where a proxy or another name serves the page."""
-    token = visit.api.token(visit.tenant, "ana")
-    visit.context.add_cookies([{"name": SESSION_COOKIE, "value": token, "url": address}])
+    cookie = visit.api.login(visit.tenant, "ana", ("sales",))
+    visit.context.add_cookies([cookie | {"url": address}])
     visit.page.goto(address)
 
 
@@ -146,6 +146,7 @@ def test_when_the_listening_tab_is_closed_another_listens(visit: Visit, centre: 
     wait_for(lambda: centre.open_streams() == 1)
 
 
+@pytest.mark.own_server("the host application has TLS only")
 def test_fc55_over_plain_http_the_eighth_tab_loads_and_hears(
     visits: Callable[..., Visit], centre: TaskApi
 ) -> None:

@@ -1,17 +1,18 @@
-"""The button that ends all sessions of a user, on a desktop and on a phone, in both languages."""
+"""Logging out here, and everywhere: on a desktop and on a phone, in both languages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import open_visit
+from tests.browser.every_kind import suite_registry
 from tests.browser.judge import findings
-
-pytestmark = pytest.mark.own_server
+from tests.support.servers.host_app import Hosted
+from tests.support.servers.task_api import TaskApi
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 PHONE: dict[str, Any] = {
@@ -19,6 +20,28 @@ PHONE: dict[str, Any] = {
     "has_touch": True,
     "is_mobile": True,
 }
+
+
+@pytest.fixture(scope="module")
+def own_login(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TaskApi]:
+    """Where people log in to Waybill itself, also if an application mounts it."""
+    if not request.config.getoption("--host-app"):
+        yield request.getfixturevalue("centre")
+        return
+    hosted: Hosted = request.getfixturevalue("hosted")
+    with hosted(tmp_path_factory.mktemp("host"), suite_registry(), own_login=True) as api:
+        yield api
+
+
+def test_who_logs_out_is_asked_to_log_in(browser: Browser, own_login: TaskApi) -> None:
+    visit = open_visit(browser, own_login)
+    visit.log_in()
+    visit.page.get_by_role("button", name="Log out").click()
+    expect(visit.page.get_by_label("Access token")).to_be_visible()
+    visit.context.close()
+    assert visit.complaints == []
 
 
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -30,14 +53,15 @@ PHONE: dict[str, Any] = {
     ],
 )
 def test_a_user_logs_out_everywhere(
-    visits: Callable[..., Visit],
+    browser: Browser,
+    own_login: TaskApi,
     screen: dict[str, Any],
     locale: str,
     more: str,
     button: str,
     login: str,
 ) -> None:
-    visit = visits(locale=locale, **screen)
+    visit = open_visit(browser, own_login, locale=locale, **screen)
     page = visit.page
     visit.log_in()
     elsewhere = visit.api.token(visit.tenant)
@@ -54,3 +78,5 @@ def test_a_user_logs_out_everywhere(
 
     expect(page.get_by_role("heading", name=login)).to_be_visible()
     assert visit.api.client(elsewhere).get("/api/export-tasks").status_code == 401
+    visit.context.close()
+    assert visit.complaints == []

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Browser, Visit, open_visit
+from tests.browser.every_kind import suite_registry
 from tests.browser.judge import findings
 from tests.browser.scenes import share
+from tests.support.servers.host_app import Hosted
 from tests.support.servers.oidc_provider import CLIENT, CLIENT_SECRET, Provider, running_provider
 from tests.support.servers.ports import free_ports
-from tests.support.servers.task_api import (
-    OrderParams,
-    TaskApi,
-    running_api,
-    sample_registry,
-)
+from tests.support.servers.task_api import TaskApi, running_api
 from waybill.api.session.login_links import login_link
-from waybill.exporter.datasets.dataset import Dataset
+from waybill.storage.config import S3Config
 from waybill.storage.s3 import S3Store
 
 BUTTON = "Log in with your company account"
@@ -34,33 +30,32 @@ def provider() -> Iterator[Provider]:
         yield running
 
 
-@pytest.fixture
-def company(provider: Provider, s3_store: S3Store, tmp_path: Path) -> Iterator[TaskApi]:
-    """A task centre where people log in at the provider."""
-    [port] = free_ports(1)
-    registry = sample_registry()
-    registry.add(
-        Dataset(
-            "invoices",
-            registry["orders"].build,
-            params=OrderParams,
-            roles={"sales"},
-            title="Invoices",
-        )
-    )
-    with running_api(
-        f"sqlite:///{tmp_path}/tasks.db",
-        tmp_path,
-        port=port,
-        store=s3_store,
-        registry=registry,
-        public_url=f"http://127.0.0.1:{port}",
-        oidc_issuer=provider.url,
-        oidc_client_id=CLIENT,
-        oidc_client_secret=CLIENT_SECRET,
-        role_map="finance-team=sales",
-    ) as api:
+@pytest.fixture(scope="module")
+def company(
+    request: pytest.FixtureRequest,
+    provider: Provider,
+    s3_config: S3Config,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[TaskApi]:
+    """A task centre where people log in at the provider; by itself, or in the host application."""
+    home, registry = tmp_path_factory.mktemp("company"), suite_registry()
+    settings: dict[str, Any] = {
+        "oidc_issuer": provider.url,
+        "oidc_client_id": CLIENT,
+        "oidc_client_secret": CLIENT_SECRET,
+        "role_map": "finance-team=sales,clerks=finance",
+    }
+    if request.config.getoption("--host-app"):
+        hosted: Hosted = request.getfixturevalue("hosted")
+        with hosted(home, registry, own_login=True, **settings) as api:
+            yield api
+        return
+    [port], store = free_ports(1), S3Store(s3_config)
+    settings |= {"public_url": f"http://127.0.0.1:{port}"}
+    url = f"sqlite:///{home}/tasks.db"
+    with running_api(url, home, port=port, store=store, registry=registry, **settings) as api:
         yield api
+    store.close()
 
 
 @pytest.fixture
@@ -73,7 +68,7 @@ def person(
     def open_one(**options: Any) -> Visit:
         visit = open_visit(browser, company, **options)
         opened.append(visit)
-        claims = {"tenant": visit.tenant, "roles": ["finance-team"]}
+        claims = {"tenant": visit.tenant, "roles": ["finance-team", "clerks"]}
         provider.set(fault="", claims=claims, userinfo={"sub": "ann"})
         return visit
 
@@ -93,13 +88,13 @@ def test_a_link_to_a_form_leads_through_the_login_to_the_form_filled_in(
 ) -> None:
     visit = person()
     page = visit.page
-    page.goto(visit.api.url + "/?type=invoices&city=Rome")
+    page.goto(visit.api.url + "/?type=orders&city=Rome")
     expect(page.get_by_label("Access token")).to_be_hidden()
 
     page.get_by_role("link", name=BUTTON).click()
     at_the_provider(page)
 
-    expect(page.get_by_label("Dataset", exact=True)).to_have_value("invoices")
+    expect(page.get_by_label("Dataset", exact=True)).to_have_value("orders")
     expect(page.locator("[data-param=city]:visible")).to_have_value("Rome")
     page.get_by_role("button", name="Start export").click()
     expect(page.locator(".task")).to_have_count(1)
@@ -125,7 +120,7 @@ def test_a_share_link_leads_through_the_login_to_the_file(person: Callable[..., 
 def test_somebody_who_cancels_is_told_so_and_may_try_again(person: Callable[..., Visit]) -> None:
     visit = person()
     page = visit.page
-    page.goto(visit.api.url + "/?type=invoices&city=Rome")
+    page.goto(visit.api.url + "/?type=orders&city=Rome")
     page.get_by_role("link", name=BUTTON).click()
     at_the_provider(page, "Cancel")
 
@@ -190,7 +185,7 @@ def test_a_login_link_works_where_people_log_in_at_a_provider(
     person: Callable[..., Visit],
 ) -> None:
     visit = person()
-    _open_link(visit, "?next=%2F%3Ftype%3Dinvoices%26city%3DRome")
+    _open_link(visit, "?next=%2F%3Ftype%3Dorders%26city%3DRome")
     expect(visit.page.get_by_role("link", name=BUTTON)).to_be_hidden()
     visit.page.get_by_role("button", name="Log in").click()
     # The role is the provider's, as in a token.

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import python_calamine
@@ -14,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import visiting
 from tests.support.processes import api as serving
 from tests.support.processes import environment
+from tests.support.servers.host_app import Hosted
 from waybill.api.session.cookie import SESSION_COOKIE
 from waybill.storage.config import S3Config
 
@@ -40,30 +42,38 @@ def numbers(params: CountParams, user: Principal) -> sa.Select:
 
 @dataclass(frozen=True)
 class Site:
-    """A running installation, and a token for it."""
+    """A running installation, and the cookie of somebody who has logged in."""
 
     url: str
-    token: str
+    cookie: dict[str, Any]
 
 
 @pytest.fixture
-def site(postgres_url: str, s3_config: S3Config, tmp_path: Path) -> Iterator[Site]:
-    """PostgreSQL, SeaweedFS and `waybill serve` with its worker."""
+def site(request: pytest.FixtureRequest, s3_config: S3Config, tmp_path: Path) -> Iterator[Site]:
+    """PostgreSQL, SeaweedFS and `waybill serve` with its worker, or the host application."""
     datasets = tmp_path / "numbers.py"
     datasets.write_text(_DATASETS)
+    if request.config.getoption("--host-app"):
+        hosted: Hosted = request.getfixturevalue("hosted")
+        # Beside the host's own.
+        datasets.write_text(f"import api.exports\n{_DATASETS}")
+        with hosted(tmp_path, None, datasets=datasets) as host:
+            yield Site(host.url, host.login("acme", "ann", ("sales",)))
+        return
     settings = {"WAYBILL_DATASETS": str(datasets), "WAYBILL_LEASE_SECONDS": "4"}
-    env = environment(tmp_path / "home", postgres_url, s3_config, **settings)
+    database = request.getfixturevalue("postgres_url")
+    env = environment(tmp_path / "home", database, s3_config, **settings)
     with serving(env, tmp_path / "log") as client:
-        token = client.headers["Authorization"].removeprefix("Bearer ")
-        yield Site(str(client.base_url), token)
+        token, url = client.headers["Authorization"].removeprefix("Bearer "), str(client.base_url)
+        yield Site(url, {"name": SESSION_COOKIE, "value": token, "url": url})
 
 
 def test_a_million_rows_are_watched_to_their_end_and_opened(
     browser: Browser, site: Site, tmp_path: Path
 ) -> None:
     with visiting(browser) as (page, complaints):
-        page.context.add_cookies([{"name": SESSION_COOKIE, "value": site.token, "url": site.url}])
-        page.goto(site.url)
+        page.context.add_cookies([site.cookie])
+        page.goto(f"{site.url}/?type=numbers")
         page.get_by_label("Rows", exact=True).fill(str(ROWS))
         page.get_by_role("button", name="Start export").click()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from fastapi import FastAPI, HTTPException, Request
 from playwright.sync_api import Browser, expect
 
@@ -11,6 +12,8 @@ import waybill
 from tests.browser.conftest import visiting
 from tests.support.servers.task_api import SECRET, sample_registry, serve
 from waybill.storage.config import S3Config
+
+pytestmark = pytest.mark.own_server("is a host application itself, in this process")
 
 
 async def user(request: Request) -> waybill.Principal:

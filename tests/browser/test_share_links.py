@@ -11,9 +11,8 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Browser, Visit, open_visit
 from tests.browser.scenes import share
 from tests.support.eventually import wait_for
-from tests.support.servers.task_api import TASKS, running_api
+from tests.support.servers.task_api import TASKS, TaskApi
 from waybill.infra.db.tables import export_task
-from waybill.storage.s3 import S3Store
 
 
 def uses_of(visit: Visit, task_id: str) -> int:
@@ -21,31 +20,29 @@ def uses_of(visit: Visit, task_id: str) -> int:
     return int(links[0]["uses"])
 
 
-def test_somebody_logs_in_at_a_link_and_gets_the_file(
-    browser: Browser, s3_store: S3Store, tmp_path
-):
-    with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path, store=s3_store) as api:
-        visit = open_visit(browser, api)
-        task_id, path = share(api, visit.tenant, b"id\n1\n")
-        # The page that asks for the login is a 401, which the console reports.
-        visit.page.goto(api.url + path)
-        visit.complaints.clear()
-        visit.page.get_by_label("Access token").fill(api.token(visit.tenant, "bob"))
+def test_somebody_logs_in_at_a_link_and_gets_the_file(browser: Browser, filed: TaskApi) -> None:
+    api = filed
+    visit = open_visit(browser, api)
+    task_id, path = share(api, visit.tenant, b"id\n1\n")
+    # The page that asks for the login is a 401, which the console reports.
+    visit.page.goto(api.url + path)
+    visit.complaints.clear()
+    visit.page.get_by_label("Access token").fill(api.token(visit.tenant, "bob"))
 
-        with visit.page.expect_download() as download:
-            visit.page.get_by_role("button", name="Log in").click()
+    with visit.page.expect_download() as download:
+        visit.page.get_by_role("button", name="Log in").click()
 
-        assert download.value.path().read_bytes() == b"id\n1\n"
-        assert uses_of(visit, task_id) == 1
-        assert visit.complaints == []
+    assert download.value.path().read_bytes() == b"id\n1\n"
+    assert uses_of(visit, task_id) == 1
+    assert visit.complaints == []
 
-        # From a page of another site: `localhost` is one to a browser.
-        visit.page.goto(api.url.replace("127.0.0.1", "localhost"))
-        with visit.page.expect_download() as download:
-            visit.page.evaluate("address => { location.href = address }", api.url + path)
-        assert download.value.path().read_bytes() == b"id\n1\n"
-        assert uses_of(visit, task_id) == 2
-        visit.context.close()
+    # From a page of another site: `localhost` is one to a browser.
+    visit.page.goto(api.url.replace("127.0.0.1", "localhost"))
+    with visit.page.expect_download() as download:
+        visit.page.evaluate("address => { location.href = address }", api.url + path)
+    assert download.value.path().read_bytes() == b"id\n1\n"
+    assert uses_of(visit, task_id) == 2
+    visit.context.close()
 
 
 def test_somebody_runs_an_expired_export_again(visit: Visit):

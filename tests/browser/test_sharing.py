@@ -201,6 +201,7 @@ def test_a_link_is_mailed_to_a_colleague_who_finds_it_among_what_is_shared(
 
     token = centre.token(visit.tenant, "bob", ("sales",), "bob@acme.example")
     page.goto("about:blank")
+    visit.context.clear_cookies()
     visit.context.add_cookies([centre.cookie(token)])
     page.goto(centre.url)
     shared = page.locator("#shared .saved-item")

@@ -39,17 +39,21 @@ async def current_user(request: Request) -> waybill.Principal | None:
 
 
 def options() -> dict[str, Any]:
-    """What the suite brings."""
+    """What people write here, or what the suite brings."""
     if not IS_FOR_THE_SUITE:
-        return {}
-    from tests.browser.every_kind import suite_registry
+        return {"get_principal": current_user}
+    import suite
 
-    return {"registry": suite_registry(), "worker": False}
+    return suite.options(current_user)
 
 
-exports = waybill.create_app(get_principal=current_user, **options())
+exports = waybill.create_app(**options())
 app = FastAPI(lifespan=exports.lifespan)
 app.mount("/exports", exports)
+if IS_FOR_THE_SUITE:
+    import suite
+
+    suite.add_controls(app)
 
 
 @app.get("/login")

@@ -41,12 +41,18 @@ http {{
 
 
 @contextmanager
-def nginx(folder: Path, certificate: Certificate, target: int, path: str) -> Iterator[str]:
-    """The address at which nginx passes what is under `path` on to a port of this machine."""
+def nginx(
+    folder: Path, certificate: Certificate, target: int, path: str, port: int = 0
+) -> Iterator[str]:
+    """The address at which nginx passes what is under `path` on to a port of this machine.
+
+    It listens on `port`, or on a free one.
+    """
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     if not Path(program).exists():
         raise FileNotFoundError("nginx is not installed: run `tests/install-servers`.")
-    (port,) = free_ports(1)
+    if not port:
+        (port,) = free_ports(1)
     config, log = folder / "nginx.conf", folder / "nginx.log"
     config.write_text(_CONFIG.format(port=port, pem=certificate.pem, target=target, path=path))
     with log.open("wb") as output:

@@ -30,6 +30,7 @@ from tests.support.task_store import Worker
 from tests.support.task_tables import migrated_sqlite
 from waybill.api.app import create_app
 from waybill.api.cli.http_server import Bounds, QuietServer, server_config
+from waybill.api.events import stream as events_stream
 from waybill.api.session.cookie import SESSION_COOKIE
 from waybill.api.session.development_tokens import mint
 from waybill.exporter.datasets.dataset import Dataset, Registry
@@ -128,6 +129,10 @@ class TaskApi:
     wake_ups: list[None]
     #: What its clients trust.
     tls: ssl.SSLContext = NO_TLS
+    #: Whose pages may start exports, if `WAYBILL_EMBED_ORIGINS` names one.
+    embed_origin: str = ""
+    #: What `/metrics` asks for.
+    metrics_token: str | None = None
     _clients: ExitStack = field(default_factory=ExitStack)
     _names: Iterator[int] = field(default_factory=itertools.count)
 
@@ -174,9 +179,33 @@ class TaskApi:
 
     def open_streams(self) -> int:
         """The event streams that the server holds open, of all users."""
-        text = self.client().get("/metrics").text
+        text = self.client(self.metrics_token).get("/metrics").text
         [line] = [item for item in text.splitlines() if item.startswith("waybill_event_streams ")]
         return int(float(line.split()[1]))
+
+    @property
+    def inner_url(self) -> str:
+        """Where a proxy passes requests on to."""
+        return self.url
+
+    @contextmanager
+    def found_by_browsers(self, address: str, folder: Path) -> Iterator[str]:
+        """Where browsers reach what listens at `address`: there. Files may be put in `folder`."""
+        yield address
+
+    @contextmanager
+    def elsewhere(self, app: ASGIApp, folder: Path) -> Iterator[str]:
+        """`app` at the other origin that may embed Waybill. Files may be put in `folder`."""
+        with serve(app, port=int(self.embed_origin.rpartition(":")[2])) as origin:
+            yield origin
+
+    @contextmanager
+    def heartbeats_every(self, seconds: float) -> Iterator[None]:
+        """Event streams that begin now have a heartbeat as often as that."""
+        before = events_stream.HEARTBEAT
+        events_stream.HEARTBEAT = timedelta(seconds=seconds)
+        yield
+        events_stream.HEARTBEAT = before
 
     def begin(self, task: dict[str, Any], reading: TaskProgress | None = None) -> Any:
         """What a worker does first."""
@@ -297,6 +326,7 @@ def running_api(
         with serve(app, port=port) as url:
             runs = Worker(stack.engine)
             api = TaskApi(url, stack.engine, services, runs, wake_ups)
+            api.embed_origin = settings.get("embed_origins", "")
             yield api
             api.close()
 
