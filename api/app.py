@@ -17,6 +17,7 @@ import waybill
 from waybill.api.admin import pages as admin_pages
 from waybill.api.admin import pause_routes
 from waybill.api.admin import routes as admin
+from waybill.api.approvals import routes as approvals
 from waybill.api.context import Context
 from waybill.api.datasets import preview_routes
 from waybill.api.datasets import routes as datasets
@@ -73,6 +74,7 @@ _ROUTES = (
     estimates,
     exports,
     links,
+    approvals,
     saved_exports,
     schedules,
     notices,

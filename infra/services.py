@@ -32,6 +32,7 @@ from waybill.infra.schedules.schedules import Schedules
 from waybill.infra.sessions.revocations import Revocations
 from waybill.infra.sessions.tickets import Tickets
 from waybill.infra.tasks.dead_letters import DeadLetters
+from waybill.infra.tasks.lifecycle.approvals import Approvals
 from waybill.infra.tasks.lifecycle.interventions import Interventions
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.oversight import OversightReads
@@ -91,6 +92,7 @@ class Services:
         self.interventions = Interventions(
             engine, limits=settings, check_targets=notification_rules.check_again
         )
+        self.approvals = Approvals(engine)
         self.mail_opt_outs = MailOptOuts(engine, settings.public_url)
         self.link_tokens = link_tokens(settings, engine)
         self.links = ShareLinks(engine, self.link_tokens)

@@ -20,6 +20,7 @@ __version__: str
 if TYPE_CHECKING:
     from waybill.api.embedding import create_app
     from waybill.api.exports.in_transaction import SubmittedExport, submit
+    from waybill.exporter.datasets.approval import Approval, ApprovalRequest
     from waybill.exporter.datasets.dataset import Dataset, NoParams, Query, Registry, dataset
     from waybill.exporter.datasets.layout import Column, Decorate, Layout
     from waybill.exporter.datasets.masks import Hashed
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from waybill.exporter.errors import ExportRejected, WaybillError
 
 __all__ = [
+    "Approval",
+    "ApprovalRequest",
     "Column",
     "Dataset",
     "Decorate",
@@ -48,7 +51,10 @@ _SUBMISSION = "waybill.api.exports.in_transaction"
 _DATASET = "waybill.exporter.datasets.dataset"
 _LAYOUT = "waybill.exporter.datasets.layout"
 _ERRORS = "waybill.exporter.errors"
+_APPROVAL = "waybill.exporter.datasets.approval"
 _HOMES = {
+    "Approval": _APPROVAL,
+    "ApprovalRequest": _APPROVAL,
     "Column": _LAYOUT,
     "Dataset": _DATASET,
     "Decorate": _LAYOUT,

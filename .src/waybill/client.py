@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from waybill.api.client.answers import (
+    ApprovalRequest,
+    ApprovalStatus,
     BetterFormat,
     Completeness,
     DownloadLink,
@@ -33,6 +35,8 @@ from waybill.api.client.errors import (
 
 __all__ = [
     "ApiError",
+    "ApprovalRequest",
+    "ApprovalStatus",
     "AsyncWaybill",
     "BetterFormat",
     "ClientError",

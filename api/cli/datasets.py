@@ -34,6 +34,8 @@ def _described(item: Dataset) -> dict[str, Any]:
         "queue": item.queue,
         "roles": sorted(item.roles),
         "reads": item.reads,
+        "reason": item.reason,
+        "approval": item.approval is not None,
         "formats": list(FORMATS),
         "params": [
             {
@@ -61,6 +63,10 @@ def _type_of(field: dict[str, Any]) -> str:
 def _text(item: dict[str, Any]) -> str:
     lines = [f"{one_line(item['name'])}: {one_line(item['title'])}"]
     lines.append(f"  roles: {', '.join(map(one_line, item['roles'])) or 'everybody'}")
+    if item["reason"]:
+        lines.append("  asks for a reason")
+    if item["approval"]:
+        lines.append("  each export has to be approved")
     for param in item["params"]:
         rule = "required" if param["required"] else f"default {param['default']!r}"
         described = f": {param['description']}" if param["description"] else ""

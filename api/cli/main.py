@@ -70,6 +70,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "app",
         "List, show, cancel and retry export tasks.",
     ),
+    "approvals": (
+        "waybill.api.cli.approvals",
+        "app",
+        "List exports that wait for an approval; approve and decline them.",
+    ),
     "dead-letters": (
         "waybill.api.cli.dead_letters",
         "app",

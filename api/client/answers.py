@@ -37,10 +37,45 @@ class LastError(Answer):
 
 
 class Waiting(Answer):
-    """A part of the installation that a task waits for: `storage` or `source`."""
+    """What a task waits for: `storage` or `source`, which are away, or an `approval`."""
 
     component: str
     since: datetime
+
+
+class ApprovalStatus(Answer):
+    """The approval that an export needs: `asked`, `approved`, `declined` or `expired`."""
+
+    state: str
+    until: datetime
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    note: str | None = None
+
+
+class ApprovalRequest(Answer):
+    """An export of somebody else that asks or asked for an approval."""
+
+    task_id: UUID
+    type: str
+    format: str
+    params: dict[str, Any]
+    #: Names of the chosen columns; None: all of the dataset.
+    columns: list[str] | None
+    filename: str
+    reason: str | None
+    requested_by: str
+    requested_at: datetime
+    answer_until: datetime
+    #: `asked`, `approved`, `declined` or `expired`.
+    state: str
+
+
+class ApprovalList(Answer):
+    """Requests that wait for the caller's answer."""
+
+    items: list[ApprovalRequest]
+    more: bool
 
 
 class Completeness(Answer):
@@ -84,8 +119,12 @@ class ExportTask(Answer):
     updated_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    #: None unless a part of the installation is away.
+    #: None unless a part of the installation is away, or a person has to approve it.
     waiting: Waiting | None = None
+    #: What it is needed for, as it was asked for.
+    reason: str | None = None
+    #: None where its dataset needs no approval.
+    approval: ApprovalStatus | None = None
     #: Since when others pass it; None while it runs.
     paused_since: datetime | None = None
     pauses: int = 0

@@ -21,8 +21,17 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from waybill.api.client.answers import DownloadLink, Estimate, ExportTask, Status, TaskPage
+from waybill.api.client.answers import (
+    ApprovalList,
+    ApprovalRequest,
+    DownloadLink,
+    Estimate,
+    ExportTask,
+    Status,
+    TaskPage,
+)
 from waybill.api.client.calls import (
+    APPROVALS,
     ATTEMPTS,
     TASKS,
     Chosen,
@@ -144,6 +153,22 @@ class AsyncWaybill:
     async def retry(self, task_id: UUID | str) -> ExportTask:
         """Submit an export that ended without a file again. The result is a new task."""
         return read(ExportTask, await self._call("POST", f"{path_of(task_id)}/retry"))
+
+    async def approvals(self) -> Sequence[ApprovalRequest]:
+        """Exports of others that wait for the caller's approval, oldest first; 50 at most."""
+        return read(ApprovalList, await self._call("GET", APPROVALS, repeat=True)).items
+
+    async def approve(self, task_id: UUID | str, note: str | None = None) -> ApprovalRequest:
+        """Let an export of somebody else run."""
+        return await self._answer(task_id, "approve", note)
+
+    async def decline(self, task_id: UUID | str, note: str | None = None) -> ApprovalRequest:
+        """End an export of somebody else that waits for an approval."""
+        return await self._answer(task_id, "decline", note)
+
+    async def _answer(self, task_id: UUID | str, verb: str, note: str | None) -> ApprovalRequest:
+        address, body = f"{path_of(task_id)}/{verb}", {"note": note}
+        return read(ApprovalRequest, await self._call("POST", address, repeat=True, json=body))
 
     async def delete(self, task_id: UUID | str) -> None:
         """Delete an ended task and its file."""

@@ -15,6 +15,7 @@ from waybill.api.client.errors import ExportFailed, StillRunning, parsed, read
 from waybill.timing import backoff
 
 TASKS = "/api/export-tasks"
+APPROVALS = "/api/approvals"
 #: Attempts of a repeatable request while the server is unavailable.
 ATTEMPTS = 3
 #: A little more than the server's interval between two heartbeats.
@@ -42,6 +43,8 @@ class Chosen(TypedDict, total=False):
     lang: Literal["en", "zh"] | None
     #: How CSV is written: ``{"profile": "excel-semicolon"}``.
     csv: Mapping[str, Any] | None
+    #: What the file is needed for, where the dataset asks.
+    reason: str | None
 
 
 def export_request(

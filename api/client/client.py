@@ -20,8 +20,17 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from waybill.api.client.answers import DownloadLink, Estimate, ExportTask, Status, TaskPage
+from waybill.api.client.answers import (
+    ApprovalList,
+    ApprovalRequest,
+    DownloadLink,
+    Estimate,
+    ExportTask,
+    Status,
+    TaskPage,
+)
 from waybill.api.client.calls import (
+    APPROVALS,
     ATTEMPTS,
     TASKS,
     Chosen,
@@ -94,7 +103,8 @@ class Waybill:
     ) -> ExportTask:
         """Submit an export. `notify` names a `webhook`, an `email`, or both.
 
-        `Chosen` says what else is in the file: `columns`, `sort`, `timezone`, `lang`, `csv`.
+        `Chosen` says what else is in the file: `columns`, `sort`, `timezone`, `lang`, `csv`;
+        and `reason`, which some datasets ask for.
 
         A call starts one export, even if the network fails and the request is repeated: it sends
         an `Idempotency-Key`. Pass your own key to get the same guarantee across several calls,
@@ -148,6 +158,22 @@ class Waybill:
         """Submit an export that ended without a file again. The result is a new task."""
         answer = self._call("POST", f"{path_of(task_id)}/retry")
         return read(ExportTask, answer)
+
+    def approvals(self) -> Sequence[ApprovalRequest]:
+        """Exports of others that wait for the caller's approval, oldest first; 50 at most."""
+        return read(ApprovalList, self._call("GET", APPROVALS, repeat=True)).items
+
+    def approve(self, task_id: UUID | str, note: str | None = None) -> ApprovalRequest:
+        """Let an export of somebody else run."""
+        return self._answer(task_id, "approve", note)
+
+    def decline(self, task_id: UUID | str, note: str | None = None) -> ApprovalRequest:
+        """End an export of somebody else that waits for an approval."""
+        return self._answer(task_id, "decline", note)
+
+    def _answer(self, task_id: UUID | str, verb: str, note: str | None) -> ApprovalRequest:
+        address = f"{path_of(task_id)}/{verb}"
+        return read(ApprovalRequest, self._call("POST", address, repeat=True, json={"note": note}))
 
     def delete(self, task_id: UUID | str) -> None:
         """Delete an ended task and its file."""

@@ -9,6 +9,8 @@ from waybill.api.datasets.schemas import (
     PreviewBody,
     PreviewRequest,
 )
+from waybill.exporter.datasets.approval import ApprovalNeeded
+from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.registry import FORMATS
@@ -29,6 +31,7 @@ def preview_of(
 
     Raises:
         UnknownDataset, PermissionDenied, InvalidRequest: as when it is exported.
+        ApprovalNeeded.
         TooManyPreviews, PreviewTooSlow, PreviewUnavailable.
     """
     options = RequestOptions(
@@ -40,6 +43,7 @@ def preview_of(
     # A format for people, so that values have their labels.
     people = next(item.name for item in FORMATS.values() if item.csv_profile)
     dataset = services.registry[name]
+    _refuse_unapproved(dataset)
     plan = plan_export(services.settings, dataset, user, asked.params, people, options=options)
     query = first_rows(plan.query, PREVIEW_ROWS + 1)
     services.preview_log.admit(user, dataset.name)
@@ -70,13 +74,21 @@ def choices_of(
 
     Raises:
         UnknownDataset, PermissionDenied: as when it is exported.
+        ApprovalNeeded.
         InvalidRequest: the dataset lists no values of it.
         TooManyPreviews, PreviewTooSlow, PreviewUnavailable.
     """
     dataset = services.registry[name]
     dataset.authorise(user)
+    _refuse_unapproved(dataset)
     query = choices_query(dataset, param, user, typed, PREVIEW_ROWS + 1)
     services.preview_log.admit(user, dataset.name, param)
     found = services.previewer.read(dataset, query, Layout(), stop)
     items = [ChoiceBody(value=value or "", label=label or "") for value, label in found.rows]
     return ChoiceList(items=items[:PREVIEW_ROWS], more=len(items) > PREVIEW_ROWS)
+
+
+def _refuse_unapproved(dataset: Dataset) -> None:
+    """Refuse to show rows that only an approval gives out."""
+    if dataset.approval is not None:
+        raise ApprovalNeeded()

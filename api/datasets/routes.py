@@ -31,6 +31,8 @@ def list_datasets(user: Caller, services: ServicesDep, language: LanguageDep) ->
                 title=dataset.title_in(language),
                 formats=list(FORMATS),
                 params_schema=dataset.params_schema(user, language),
+                reason=dataset.reason,
+                approval=dataset.approval is not None,
                 columns=[
                     ColumnBody(**asdict(column)) for column in columns_seen(dataset, user, language)
                 ],

@@ -39,6 +39,8 @@ class DatasetBody(BaseModel):
     title: str
     formats: list[str]
     params_schema: dict[str, Any] = Field(description="JSON Schema of `params`.")
+    reason: bool = Field(description="Whether a request has to give a `reason`.")
+    approval: bool = Field(description="Whether somebody else has to approve each export.")
     columns: list[ColumnBody] = Field(
         description="The columns in the dataset's order, without those hidden from the caller."
     )

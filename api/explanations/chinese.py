@@ -8,6 +8,18 @@ from waybill.api.explanations.chinese_checks import CHECKS
 from waybill.api.explanations.chinese_schedules import SCHEDULES
 
 CHINESE: Mapping[str, tuple[str, str]] = {
+    "approval_declined": (
+        "您的申请未获批准。",
+        "请与审批人沟通，补充理由后可以重新申请。",
+    ),
+    "approval_expired": (
+        "审批超时，申请已自动结束。",
+        "请重新运行该导出以再次申请，并提醒审批人处理。",
+    ),
+    "approval_needed": (
+        "该数据集的内容须经审批后才能查看。",
+        "请直接提交导出，审批通过后会自动开始。",
+    ),
     "address_in_use": (
         "该地址已被其他程序占用。",
         "请停止该程序，或用 --port 指定其他端口。",

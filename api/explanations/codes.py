@@ -11,6 +11,11 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from waybill.api.problems.statuses import OTHER_PROBLEMS, STATUS
+from waybill.exporter.datasets.approval import (
+    ApprovalDeclined,
+    ApprovalExpired,
+    ApprovalNeeded,
+)
 from waybill.exporter.errors import (
     ExportCancelled,
     ExportRejected,
@@ -42,6 +47,9 @@ from waybill.storage.errors import (
 )
 
 _TASK_ERRORS: tuple[type[WaybillError | StorageError], ...] = (
+    ApprovalDeclined,
+    ApprovalExpired,
+    ApprovalNeeded,
     ChecksumMismatch,
     ClockRejected,
     ExportCancelled,

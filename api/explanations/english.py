@@ -8,6 +8,18 @@ from waybill.api.explanations.english_checks import CHECKS
 from waybill.api.explanations.english_schedules import SCHEDULES
 
 ENGLISH: Mapping[str, tuple[str, str]] = {
+    "approval_declined": (
+        "The request was declined.",
+        "Talk to the person who declined it. You can ask again with another reason.",
+    ),
+    "approval_expired": (
+        "Nobody answered the request for approval in time.",
+        "Run the export again to ask once more, and tell an approver.",
+    ),
+    "approval_needed": (
+        "Rows of this dataset are given out only after somebody has approved the export.",
+        "Start an export. It runs as soon as it is approved.",
+    ),
     "address_in_use": (
         "Another program is already listening on this address.",
         "Stop it, or choose another port with --port.",

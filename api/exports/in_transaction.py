@@ -59,6 +59,7 @@ def submit(
     sort: Sequence[str | Mapping[str, Any]] | None = ...,
     timezone: str | None = ...,
     lang: Literal["en", "zh"] | None = ...,
+    reason: str | None = ...,
     notify: Mapping[str, str] | None = ...,
     email: str | None = ...,
     idempotency_key: str | None = ...,
@@ -79,6 +80,7 @@ def submit(
     sort: Sequence[str | Mapping[str, Any]] | None = ...,
     timezone: str | None = ...,
     lang: Literal["en", "zh"] | None = ...,
+    reason: str | None = ...,
     notify: Mapping[str, str] | None = ...,
     email: str | None = ...,
     idempotency_key: str | None = ...,
@@ -98,6 +100,7 @@ def submit(
     sort: Sequence[str | Mapping[str, Any]] | None = None,
     timezone: str | None = None,
     lang: Literal["en", "zh"] | None = None,
+    reason: str | None = None,
     notify: Mapping[str, str] | None = None,
     email: str | None = None,
     idempotency_key: str | None = None,
@@ -113,7 +116,8 @@ def submit(
     or a connection of psycopg 3 or `sqlite3`. With an `AsyncConnection` or an `AsyncSession` the
     result has to be awaited. `email` is the verified address of `user`, which notifications may go
     to. `columns`, `sort` and `timezone` are as in the request: names or ``{"name", "label"}``, and
-    ``"-total"`` for descending; `lang` is the language of the headings. The settings and datasets
+    ``"-total"`` for descending; `lang` is the language of the headings; `reason` says what the file
+    is needed for, where the dataset asks. The settings and datasets
     are those of the environment, read at the first call.
 
     The trap: until you commit, other submissions of `user` and of their tenant may wait for you.
@@ -129,6 +133,7 @@ def submit(
     request = _request(
         type=type, params=dict(params or {}), format=format, filename=filename, csv=csv,
         notify=notify, columns=columns, sort=sort, timezone=timezone, lang=lang,
+        reason=reason,
     )  # fmt: skip
     if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise InvalidRequest("idempotency_key has to be 1 to 255 printable ASCII characters.")

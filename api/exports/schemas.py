@@ -24,6 +24,9 @@ from waybill.infra.notifications.webhook_targets import MAX_URL_CHARS
 from waybill.infra.tasks.queries.owned import ListOrder
 from waybill.infra.tasks.states import TaskStatus
 
+#: Longest reason that a request may have.
+MAX_REASON_CHARS = 1000
+
 
 class Notify(BaseModel):
     """Where to send a notification when the export ends. Its owner gets a notice in any case."""
@@ -102,6 +105,12 @@ class ExportRequest(BaseModel):
         None,
         description="How CSV is written, for the formats `csv`, `csv.gz` and `csv.zip` only.",
     )
+    reason: str | None = Field(
+        None,
+        max_length=MAX_REASON_CHARS,
+        description="What the file is needed for. Some datasets ask for it. Approvers see it, and "
+        "it is kept in the audit log.",
+    )
     notify: Notify | None = Field(
         None, description="Who is notified when the export ends. A retry notifies the same."
     )
@@ -122,6 +131,7 @@ class ExportRequest(BaseModel):
             sort=tuple(self.sort or ()),
             timezone=self.timezone,
             language=self.lang,
+            reason=(self.reason or "").strip() or None,
         )
 
 
@@ -170,12 +180,23 @@ class LastError(BaseModel):
 
 
 class Waiting(BaseModel):
-    """A part of the installation that a task waits for. The wait costs no attempt."""
+    """What a task waits for: a part of the installation, or a person. It costs no attempt."""
 
-    component: Literal["storage", "source"] = Field(
-        description="`storage`: the object store; `source`: the database the rows are read from."
+    component: Literal["storage", "source", "approval"] = Field(
+        description="`storage`: the object store; `source`: the database the rows are read from; "
+        "`approval`: the answer of a person."
     )
     since: datetime
+
+
+class ApprovalStatus(BaseModel):
+    """The approval that an export needs."""
+
+    state: Literal["asked", "approved", "declined", "expired"]
+    until: datetime = Field(description="Until when an answer is awaited.")
+    decided_by: str | None = Field(description="Whose answer it is; null without one.")
+    decided_at: datetime | None
+    note: str | None = Field(description="What they added.")
 
 
 class Shards(BaseModel):
@@ -247,8 +268,11 @@ class TaskBody(BaseModel):
     retry_count: int
     last_error: LastError | None
     waiting: Waiting | None = Field(
-        description="What a `PENDING` task waits for while a part of the installation is away."
+        description="What a `PENDING` task waits for: a part of the installation that is away, or "
+        "an approval."
     )
+    reason: str | None = Field(description="What the file is needed for, as it was asked for.")
+    approval: ApprovalStatus | None = Field(description="Null where the dataset needs none.")
     paused_since: datetime | None = Field(
         description="Since when a `PROCESSING` task is paused so that others of its queue pass; it "
         "goes on by itself, where it stopped. Null while it runs."

@@ -10,7 +10,8 @@ from waybill.api.exports.schemas import ExportRequest
 from waybill.api.languages import LANGUAGES
 from waybill.exporter.datasets.filter_texts import filter_texts
 from waybill.exporter.datasets.principal import Principal
-from waybill.exporter.errors import PermissionDenied, UnknownDataset, WaybillError
+from waybill.exporter.errors import InvalidRequest, PermissionDenied, UnknownDataset, WaybillError
+from waybill.infra.exports.approvers import asked_approval
 from waybill.infra.exports.options import RequestOptions
 from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.services import Services
@@ -76,6 +77,7 @@ def prepare_task(
         UnknownDataset, PermissionDenied, InvalidRequest, BadNotificationTarget.
     """
     plan = plan_request(services, user, request)
+    check_reason(plan)
     notify = request.notify.model_dump(exclude_none=True) if request.notify else {}
     rules = services.notification_rules
     rules.check(user.tenant, notify, own_address)
@@ -96,9 +98,24 @@ def prepare_task(
         notify=targets,
         options=plan.options,
         single_flight=_single_flight(services, plan),
+        approval=asked_approval(plan.dataset, plan.language),
     )
     _check_reusable(services, user, new)
     return new
+
+
+def check_reason(plan: ExportPlan) -> None:
+    """Refuse a request that does not say what the file is needed for, where the dataset asks.
+
+    Raises:
+        InvalidRequest.
+    """
+    if plan.dataset.reason and not plan.asked.reason:
+        raise InvalidRequest(
+            f"The dataset {plan.dataset.name!r} asks for a reason: say what the file is needed"
+            " for.",
+            field="reason",
+        )
 
 
 def retry_export(
@@ -114,13 +131,17 @@ def retry_export(
     # One whose file is gone can be retried as well, whether or not a download has noticed it.
     services.files.is_missing(task)
     plan = _plan_again(services, user, task, filename=task.filename)
+    check_reason(plan)
     notify = services.notification_rules.check_again(user.tenant, task.notify or {}, own_address)
     _note_audit_export(services, user, plan)
     shared, most = _single_flight(services, plan), services.settings.max_attempts
-    new = NewTask.retry_of(task, max_attempts=most, notify=notify, single_flight=shared)
+    asked = asked_approval(plan.dataset, plan.language)
+    new = NewTask.retry_of(
+        task, max_attempts=most, notify=notify, single_flight=shared, approval=asked
+    )
     _check_reusable(services, user, new)
     submitted = services.requests.retry(
-        user, task_id, max_attempts=most, notify=notify, single_flight=shared
+        user, task_id, max_attempts=most, notify=notify, single_flight=shared, approval=asked
     )
     services.wake_relay()
     return submitted
@@ -145,6 +166,7 @@ def run_again(
     authorise_again(services, user, task)
     pattern = _pattern_of(task)
     plan = _plan_again(services, user, task, pattern=pattern)
+    check_reason(plan)
     notify = services.notification_rules.check_again(user.tenant, task.notify or {}, own_address)
     _note_audit_export(services, user, plan)
     new = NewTask(
@@ -160,6 +182,7 @@ def run_again(
         notify=notify or None,
         options=plan.options,
         single_flight=_single_flight(services, plan),
+        approval=asked_approval(plan.dataset, plan.language),
     )
     _check_reusable(services, user, new)
     submitted = services.requests.submit(user, new)

@@ -11,6 +11,7 @@ from fastapi import Response
 
 from waybill.api.explanations import explain
 from waybill.api.exports.schemas import (
+    ApprovalStatus,
     Completeness,
     LastError,
     Predicted,
@@ -23,7 +24,7 @@ from waybill.api.exports.schemas import (
 from waybill.api.languages import Language
 from waybill.exporter.formats.csv.options import CsvOptions
 from waybill.infra.tasks.lifecycle.submission import Submitted
-from waybill.infra.tasks.model import Task
+from waybill.infra.tasks.model import ApprovalState, Task
 from waybill.infra.tasks.states import LIVE, TaskStatus
 from waybill.infra.tasks.tree_digest import is_tree_digest
 
@@ -68,6 +69,7 @@ def body_of(
         retry_count=task.retry_count,
         last_error=_last_error(task, language),
         waiting=_waiting(task),
+        approval=_approval(task),
         paused_since=task.paused_since if task.status == TaskStatus.PROCESSING else None,
         pauses=task.pauses,
         shards=None if task.shards is None else Shards(count=task.shards, done=task.shards_done),
@@ -142,6 +144,7 @@ def _chosen(task: Task) -> dict[str, Any]:
         "timezone": options.get("timezone"),
         "lang": options.get("language"),
         "csv": csv and CsvOptions(**csv),
+        "reason": options.get("reason"),
     }
 
 
@@ -159,9 +162,25 @@ def _last_error(task: Task, language: Language) -> LastError | None:
 
 
 def _waiting(task: Task) -> Waiting | None:
-    if task.status != TaskStatus.PENDING or task.waiting_since is None:
+    if task.status != TaskStatus.PENDING:
+        return None
+    if task.approval == ApprovalState.ASKED:
+        return Waiting(component="approval", since=task.created_at)
+    if task.waiting_since is None:
         return None
     return Waiting(component=task.waiting_for, since=task.waiting_since)
+
+
+def _approval(task: Task) -> ApprovalStatus | None:
+    if task.approval is None or task.approval_until is None:
+        return None
+    return ApprovalStatus(
+        state=task.approval.lower(),
+        until=task.approval_until,
+        decided_by=task.decided_by,
+        decided_at=task.decided_at,
+        note=task.decision_note,
+    )
 
 
 def _wait_seconds(age: timedelta) -> int:

@@ -155,6 +155,8 @@ def _texts_of(
     properties = dataset.params_schema(user, language).get("properties", {})
     return {
         "title": dataset.title_in(language),
+        "reason": dataset.reason,
+        "approval": dataset.approval is not None,
         "columns": [asdict(column) for column in columns_seen(dataset, user, language)],
         "params": {
             field.name: {

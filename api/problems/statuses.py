@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from waybill.api.problems import errors
+from waybill.exporter.datasets.approval import ApprovalNeeded
 from waybill.exporter.errors import (
     ExportRejected,
     InvalidRequest,
@@ -67,6 +68,7 @@ STATUS: Mapping[type[WaybillError | StorageError], HTTPStatus] = {
     errors.ForeignOrigin: HTTPStatus.FORBIDDEN,
     errors.BadCursor: HTTPStatus.FORBIDDEN,
     PermissionDenied: HTTPStatus.FORBIDDEN,
+    ApprovalNeeded: HTTPStatus.FORBIDDEN,
     TaskNotFound: HTTPStatus.NOT_FOUND,
     DeadLetterNotFound: HTTPStatus.NOT_FOUND,
     LinkNotFound: HTTPStatus.NOT_FOUND,

@@ -1,4 +1,4 @@
-"""OpenAPI examples of datasets, their first rows and values, and of files that were shared."""
+"""OpenAPI examples of datasets, their first rows and values, approvals, and shared files."""
 
 from __future__ import annotations
 
@@ -33,12 +33,29 @@ _DATASET = {
         "type": "object",
         "properties": {"city": {"type": "string", "title": "City", "maxLength": 80}},
     },
+    "reason": False,
+    "approval": False,
     "columns": [_COLUMN],
+}
+_APPROVAL = {
+    "task_id": "6f2c1a52-9a3e-4c1d-8a44-1f5f0f6f7a10",
+    "type": "salaries",
+    "format": "xlsx",
+    "params": {"department": "Sales"},
+    "columns": None,
+    "filename": "salaries-2026-03-01.xlsx",
+    "reason": "For the auditors, who asked for it in ticket 4711.",
+    "requested_by": "ana",
+    "requested_at": "2026-03-01T09:00:00Z",
+    "answer_until": "2026-03-08T09:00:00Z",
+    "state": "asked",
 }
 
 DATASET_EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "SharedFileBody": _SHARED_FILE,
     "SharedFileList": {"items": [_SHARED_FILE]},
+    "ApprovalBody": _APPROVAL,
+    "ApprovalList": {"items": [_APPROVAL], "more": False},
     "ColumnBody": _COLUMN,
     "PreviewBody": {
         "columns": [_COLUMN],

@@ -57,6 +57,8 @@ _TASK = {
     },
     "predicted": {"rows": 1190, "bytes": 65100, "seconds": 0.4},
     "warnings": [],
+    "reason": None,
+    "approval": None,
     "download_url": "https://files.example.com/exports/…",
     "url_expires_at": "2026-03-01T09:15:02Z",
     "expires_at": "2026-03-08T09:00:02Z",

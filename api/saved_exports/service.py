@@ -9,7 +9,7 @@ from uuid import UUID
 
 from waybill.api.explanations import explain
 from waybill.api.exports.schemas import ExportRequest
-from waybill.api.exports.service import plan_request, submit_export
+from waybill.api.exports.service import check_reason, plan_request, submit_export
 from waybill.api.languages import Language
 from waybill.api.saved_exports.requests import request_at
 from waybill.api.saved_exports.schemas import (
@@ -86,7 +86,7 @@ def body_of(
     try:
         now = datetime.now(UTC)
         request = request_at(services, viewer.user, saved.request, saved.timezone, now)
-        plan_request(services, viewer.user, request)
+        check_reason(plan_request(services, viewer.user, request))
         params = request.params
     except WaybillError as error:
         problem = reason_of(error.code, language, error.message)
@@ -123,7 +123,8 @@ def _checked(
         )
     parse_zone(timezone)
     saved = request.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-    plan_request(services, user, request_at(services, user, saved, timezone, datetime.now(UTC)))
+    asked = request_at(services, user, saved, timezone, datetime.now(UTC))
+    check_reason(plan_request(services, user, asked))
     return saved
 
 

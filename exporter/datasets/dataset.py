@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
 
+from waybill.exporter.datasets.approval import Approval, ApprovalRule
 from waybill.exporter.datasets.layout import Column, Decorate
 from waybill.exporter.datasets.param_defaults import is_default
 from waybill.exporter.datasets.principal import Principal
@@ -66,6 +67,15 @@ class Dataset:
     #: Whether a file made with the rights of the first may be given to the second, where having
     #: one of the roles is not enough.
     may_share: Callable[[Principal, Principal], bool] = lambda _maker, _reader: True
+    #: Whether a request has to say what the file is needed for.
+    reason: bool = field(default=False, kw_only=True)
+    #: Who has to agree before an export runs; None: nobody.
+    approval: Approval | None = field(default=None, kw_only=True)
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether a file is made for one person, and never given to another by Waybill itself."""
+        return self.approval is not None
 
     def allows(self, user: Principal) -> bool:
         """Whether `user` has one of the required roles, or none is required."""
@@ -83,6 +93,8 @@ class Dataset:
             for column in self.columns.values()
         ):
             raise PermissionDenied("This file may hold columns that you may not see in full.")
+        if maker and self.approval and (maker.tenant, maker.user) != (user.tenant, user.user):
+            raise PermissionDenied("This file was approved for its owner only.")
 
     def hidden_from(self, user: Principal) -> frozenset[str]:
         """Names of the columns that do not exist for `user`."""
@@ -113,6 +125,7 @@ class Dataset:
             name
             for name, source in self.choices.items()
             if name not in closed
+            and self.approval is None
             and not (isinstance(source, str) and self._is_covered(source, user))
         )
 
@@ -229,6 +242,8 @@ def dataset(
     about: bool = False,
     reuse_for: timedelta = timedelta(0),
     key: str | None = None,
+    reason: bool = False,
+    approval: Approval | ApprovalRule | str | None = None,
 ) -> Callable[[Callable[[Any, Principal], Query]], Dataset]:
     """Declare an export.
 
@@ -247,6 +262,11 @@ def dataset(
 
     `key` names a column of the query that is unique and never null, an integer or a UUID. Several
     workers may then write one large export together, in the order of that column.
+
+    With `reason`, a request has to say what the file is needed for. With `approval`, an export
+    waits until somebody else has approved it: somebody with that role, or for whom
+    ``rule(person, request)`` is true. Such a dataset has no preview, and its files are for their
+    owners only.
 
     Raises:
         ValueError: `choices` names a parameter that there is not.
@@ -273,6 +293,8 @@ def dataset(
             about=about,
             reuse_for=reuse_for,
             key=key,
+            reason=reason,
+            approval=Approval.of(approval),
         )
         DECLARED.add(item)
         return item

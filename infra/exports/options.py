@@ -37,6 +37,8 @@ class RequestOptions:
     timezone: str | None = None
     #: Code of the reader's language, in which the file has the texts of its dataset.
     language: str | None = None
+    #: What the file is needed for, in the requester's words.
+    reason: str | None = None
 
     def __post_init__(self) -> None:
         refuse_repeats(self.columns, self.sort)
@@ -54,15 +56,17 @@ class RequestOptions:
             sort=tuple(SortKey(**item) for item in found.get("sort", ())),
             timezone=found.get("timezone"),
             language=found.get("language"),
+            reason=found.get("reason"),
         )
 
     def stored(self) -> dict[str, Any]:
-        """Columns, order, zone and language, as a task stores them."""
+        """Columns, order, zone, language and reason, as a task stores them."""
         found: dict[str, Any] = {
             "columns": [item.model_dump(exclude_none=True) for item in self.columns],
             "sort": [item.model_dump() for item in self.sort],
             "timezone": self.timezone,
             "language": self.language,
+            "reason": self.reason,
         }
         return {name: value for name, value in found.items() if value}
 

@@ -123,6 +123,8 @@ class ExportPlan:
     @cached_property
     def single_flight_key(self) -> str | None:
         """Equal for two exports of one tenant that make the same file; None: it shares no run."""
+        if self.dataset.is_personal or (self.dataset.about and self.asked.reason):
+            return None
         # It compiles SQL, which the command line never needs.
         from waybill.infra.exports.single_flight_key import single_flight_keys
 
@@ -168,6 +170,8 @@ class ExportPlan:
                 for key in self.asked.sort
             ]
             lines.append(("Sorted by", "; ".join(keys)))
+        if self.asked.reason:
+            lines.append(("Reason", self.asked.reason))
         if self.task_id is not None:
             lines.append(("Task", str(self.task_id)))
         return tuple(lines)

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from waybill.infra.notifications.mail_texts import texts_in
 from waybill.infra.notifications.queue import DueNotification
-from waybill.infra.tasks.notifications import FILE_SHARED, SCHEDULE_PAUSED
+from waybill.infra.tasks.notifications import APPROVAL_ASKED, FILE_SHARED, SCHEDULE_PAUSED
 from waybill.infra.tasks.states import TaskStatus
 
 SharePath = Callable[[UUID], str]
@@ -65,6 +65,8 @@ def mail_text(
         lines = _merged_lines(item, public_url, share_path)
     elif item.event == SCHEDULE_PAUSED:
         lines = _lines_of_schedule(item, public_url)
+    elif item.event == APPROVAL_ASKED:
+        lines = _lines_of_approval(item, public_url)
     else:
         shared = item.event == FILE_SHARED
         lines = _lines_of_share(item) if shared else _lines(item, public_url)
@@ -106,12 +108,22 @@ def _lines(item: DueNotification, public_url: str | None) -> list[str]:
 
 
 def _lines_of_share(item: DueNotification) -> list[str]:
+    return _said_by_owner(item, "shared", "until")
+
+
+def _lines_of_approval(item: DueNotification, public_url: str | None) -> list[str]:
+    # The reason is a text of the requester: it is on the page only.
+    lines = _said_by_owner(item, "asked", "answer_until")
+    return [*lines, "", _texts(item)["answer"], f"{public_url}/#approvals"] if public_url else lines
+
+
+def _said_by_owner(item: DueNotification, sentence: str, until_label: str) -> list[str]:
     detail, texts = item.detail, _texts(item)
     facts = {"export": _one_line(detail.get("title") or detail["type"])}
     if detail.get("until"):
         until = datetime.fromisoformat(detail["until"]).astimezone(UTC)
-        facts["until"] = f"{until:%Y-%m-%d %H:%M} UTC"
-    return [texts["shared"].format(owner=_one_line(item.user_id)), "", *_facts(texts, facts)]
+        facts[until_label] = f"{until:%Y-%m-%d %H:%M} UTC"
+    return [texts[sentence].format(owner=_one_line(item.user_id)), "", *_facts(texts, facts)]
 
 
 def _cause(item: DueNotification) -> str:
@@ -154,9 +166,10 @@ def _title(item: DueNotification) -> str:
     texts, detail = _texts(item), item.detail
     if item.event == SCHEDULE_PAUSED:
         return texts["subject_paused"].format(name=_one_line(detail["filename"]))
-    if item.event == FILE_SHARED:
+    if item.event in (FILE_SHARED, APPROVAL_ASKED):
         name = _one_line(detail.get("title") or detail["type"])
-        return texts["subject_shared"].format(owner=_one_line(item.user_id), name=name)
+        subject = "subject_shared" if item.event == FILE_SHARED else "subject_asked"
+        return texts[subject].format(owner=_one_line(item.user_id), name=name)
     name = detail["filename"] if item.to_owner else detail.get("title") or detail["type"]
     return texts[f"subject_{detail['status']}"].format(name=_one_line(name))
 

@@ -24,7 +24,7 @@ from waybill.infra.db.tables import dead_letter, export_task
 from waybill.infra.tasks.audit import Actor, audit, no_task
 from waybill.infra.tasks.lifecycle.interventions import CheckTargets
 from waybill.infra.tasks.lifecycle.submission import submit
-from waybill.infra.tasks.model import NewTask, Task
+from waybill.infra.tasks.model import AskedApproval, NewTask, Task
 from waybill.infra.tasks.queries.scope import ALL_TENANTS, Scope
 from waybill.infra.tasks.states import TaskStatus
 
@@ -163,7 +163,12 @@ class DeadLetters:
                 return task
             if not _take(connection, dead_letter_id, actor.name):
                 return Replay(dead_letter_id, None, "already_replayed")
-            new = NewTask.retry_of(task, max_attempts=task.max_attempts, notify=notify)
+            new = NewTask.retry_of(
+                task,
+                max_attempts=task.max_attempts,
+                notify=notify,
+                approval=AskedApproval.again(task),
+            )
             again = submit(connection, task.owner, new, self._limits).task
             connection.execute(
                 sa.update(dead_letter)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,9 @@ from waybill.infra.tasks.states import TaskStatus
 
 #: A row of ``export_task``, or the columns that identify it: id, tenant_id, fence.
 TaskRow = sa.RowMapping | Mapping[str, Any]
+
+#: When a task that waits for a person is due: a worker of an older version honours that, too.
+NEVER_BY_ITSELF = datetime(9000, 1, 1, tzinfo=UTC)
 
 #: The code of an EXPIRED task whose file was gone before its retention ended.
 FILE_MISSING = "file_missing"
@@ -111,6 +115,13 @@ class Task:
     #: Shards of its file, and how many of them are written; None where it is written as one.
     shards: int | None = None
     shards_done: int = 0
+    #: An `ApprovalState`; None where its dataset asks for no approval.
+    approval: str | None = None
+    #: Until when an answer is awaited; who gave it, when, and what they added.
+    approval_until: datetime | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    decision_note: str | None = None
 
     @property
     def owner(self) -> Principal:
@@ -133,6 +144,32 @@ class Task:
 
 #: The columns of a `Task`.
 TASK_FIELDS: tuple[str, ...] = tuple(item.name for item in fields(Task))
+
+
+class ApprovalState(StrEnum):
+    """How the approval of a task stands, as `export_task.approval` holds it."""
+
+    ASKED = "ASKED"
+    APPROVED = "APPROVED"
+    DECLINED = "DECLINED"
+    EXPIRED = "EXPIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedApproval:
+    """The approval that a new task has to wait for."""
+
+    within: timedelta
+    #: An address that is told of it.
+    mail: str | None = field(default=None, repr=False)
+    #: Language of that mail, and the title of the dataset in it.
+    language: str = "en"
+    title: str = ""
+
+    @classmethod
+    def again(cls, task: Task) -> AskedApproval | None:
+        """As `task` had it, without a mail: what was approved once has to be approved again."""
+        return cls(task.approval_until - task.created_at) if task.approval_until else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +207,8 @@ class NewTask:
     options: Mapping[str, Any] | None = None
     #: None: the task shares neither its run nor its file.
     single_flight: SingleFlight | None = None
+    #: None: it runs as soon as a worker is free.
+    approval: AskedApproval | None = None
 
     @classmethod
     def retry_of(
@@ -179,6 +218,7 @@ class NewTask:
         max_attempts: int,
         notify: Mapping[str, str] | None = None,
         single_flight: SingleFlight | None = None,
+        approval: AskedApproval | None = None,
     ) -> NewTask:
         """The request for the export of `task` again, with `task` as its parent.
 
@@ -197,6 +237,7 @@ class NewTask:
             notify=(task.notify if notify is None else notify) or None,
             options=task.options,
             single_flight=single_flight,
+            approval=approval,
         )
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection
 from waybill.infra.db.inserts import insert_ignoring
 from waybill.infra.db.tables import notification
 from waybill.infra.db.token_buckets import bucket_key
-from waybill.infra.tasks.model import Task, TaskRow
+from waybill.infra.tasks.model import AskedApproval, Task, TaskRow
 from waybill.infra.tasks.states import TaskStatus
 
 NOTICE, WEBHOOK, EMAIL = "notice", "webhook", "email"
@@ -40,6 +40,9 @@ SCHEDULE_PAUSED = "schedule.paused"
 
 #: The event of a file whose link was mailed to a colleague.
 FILE_SHARED = "file.shared"
+
+#: The event of a request that waits for an approval.
+APPROVAL_ASKED = "approval.asked"
 
 #: The event of each status that ends a task. Part of the contract with webhook receivers.
 EVENTS: dict[TaskStatus, str] = {
@@ -124,6 +127,38 @@ def insert_shared_mail(
         "available_at": now,
     }
     connection.execute(sa.insert(notification), [row])
+
+
+def insert_approval_mail(
+    connection: Connection, now: datetime, task: TaskRow, asked: AskedApproval
+) -> None:
+    """Insert the mail that tells of a request for approval, if the dataset names an address."""
+    if asked.mail is None:
+        return
+    row = {
+        "id": uuid4(),
+        "task_id": task["id"],
+        "tenant_id": task["tenant_id"],
+        "user_id": task["created_by"],
+        "channel": EMAIL,
+        "event": APPROVAL_ASKED,
+        "target": asked.mail,
+        "bucket": receiver_bucket(EMAIL, asked.mail),
+        "detail": {
+            "status": task["status"],
+            "type": task["task_type"],
+            "filename": task["filename"],
+            "code": None,
+            "message": None,
+            "to_owner": False,
+            "language": asked.language,
+            "title": asked.title,
+            "until": task["approval_until"].isoformat(),
+        },
+        "created_at": now,
+        "available_at": now,
+    }
+    connection.execute(insert_ignoring(connection, notification), [row])
 
 
 def _of_mail(task: TaskRow, *, to_owner: bool) -> dict[str, Any]:

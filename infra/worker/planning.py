@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from waybill.exporter.datasets.approval import ApprovalNeeded
 from waybill.infra.exports.options import RequestOptions
 from waybill.infra.exports.plan import ExportPlan, plan_export
-from waybill.infra.tasks.model import Task
+from waybill.infra.tasks.model import ApprovalState, Task
 from waybill.infra.worker.dependencies import WorkerDependencies
 
 
 def plan_of_task(dependencies: WorkerDependencies, task: Task) -> ExportPlan:
-    """The plan of `task`, with the rights of today: a day may have passed since the request."""
+    """The plan of `task`, with the rights of today: a day may have passed since the request.
+
+    Raises:
+        ApprovalNeeded: and what `plan_export` and the dataset's function raise.
+    """
+    dataset = dependencies.registry[task.task_type]
+    if dataset.approval is not None and task.approval != ApprovalState.APPROVED:
+        # It was asked for before the dataset asked for approvals.
+        raise ApprovalNeeded()
     plan = plan_export(
         dependencies.settings,
-        dependencies.registry[task.task_type],
+        dataset,
         task.owner,
         task.params,
         task.format,

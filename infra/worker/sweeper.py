@@ -101,6 +101,7 @@ class Sweeper:
         return [
             self._rescue,
             self._give_up,
+            self._maintenance.end_unanswered,
             self._promote,
             self._republish,
             self._expire,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, Field
 
 from tests.support.servers.task_api import sample_registry
+from waybill.exporter.datasets.approval import Approval
 from waybill.exporter.datasets.dataset import Dataset, Registry
 from waybill.exporter.datasets.layout import Column
 
@@ -121,10 +122,31 @@ def people() -> Dataset:
     )
 
 
+def salaries() -> Dataset:
+    """A dataset that asks for a reason, and whose exports the role `lead` approves."""
+
+    class SalaryParams(BaseModel):
+        city: str | None = Field(None, title="City", json_schema_extra=_zh("城市"))
+
+    def build(params: SalaryParams, user: object) -> sa.Select[Any]:
+        return sa.select(sa.literal(params.city).label("city"))
+
+    return Dataset(
+        "salaries",
+        build,
+        params=SalaryParams,
+        roles={"hr"},
+        title={"en": "Salaries", "zh": "薪资"},
+        reason=True,
+        approval=Approval("lead"),
+    )
+
+
 def suite_registry() -> Registry:
     """All datasets of the suite."""
     registry = sample_registry()
     registry.add(every_kind())
     registry.add(many_rows())
     registry.add(people())
+    registry.add(salaries())
     return registry

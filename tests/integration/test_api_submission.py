@@ -15,7 +15,7 @@ TASK_FIELDS = """
     id type format params status progress attempt max_attempts retry_count last_error filename
     size_bytes sha256 rows completeness predicted warnings download_url url_expires_at expires_at
     created_by created_at updated_at started_at finished_at waiting csv filename_pattern
-    columns sort timezone lang pauses paused_since shards
+    columns sort timezone lang pauses paused_since shards reason approval
 """
 
 

@@ -27,6 +27,7 @@ TASK_ROUTES = [
     ("GET", "/api/export-tasks/{task_id}/links"),
     ("DELETE", "/api/export-tasks/{task_id}/links/{link_id}"),
     ("GET", "/api/export-tasks/{task_id}/notifications"),
+    *(("POST", f"/api/export-tasks/{{task_id}}/{verb}") for verb in ("approve", "decline")),
 ]
 #: Routes that name a saved export or a schedule; `test_r1_what_people_repeat…` walks them.
 REPEATED_ROUTES = [
@@ -51,6 +52,7 @@ OWN_ROUTES = {
     f"{TASKS}/estimate",
     f"{TASKS}/events",
     f"{TASKS}/queue",
+    "/api/approvals",
     "/api/datasets",
     "/api/notices",
     "/api/notices/read",

@@ -11,6 +11,8 @@ import waybill
 import waybill.client
 
 PUBLIC = [
+    "Approval",
+    "ApprovalRequest",
     "Column",
     "Dataset",
     "Decorate",

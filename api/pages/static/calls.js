@@ -94,6 +94,8 @@ export const listLinks = (id) => call("GET", `${TASKS}/${id}/links`);
 export const makeLink = (id, limits) => call("POST", `${TASKS}/${id}/links`, limits);
 export const revokeLink = (id, link) => call("DELETE", `${TASKS}/${id}/links/${link}`);
 export const listSharedFiles = () => call("GET", "/api/shared-files");
+export const listApprovals = () => call("GET", "/api/approvals");
+export const answerApproval = (id, verb, body) => call("POST", `${TASKS}/${id}/${verb}`, body);
 export const listNotices = () => call("GET", "/api/notices?limit=10");
 export const readNotices = (upTo) => call("POST", "/api/notices/read", { up_to: upTo });
 const SAVED = "/api/saved-exports";

@@ -13,6 +13,12 @@ export const datasetTitle = (name) => datasets[name]?.title ?? name;
 /** The columns of a dataset that the reader may choose: name, label, type, help, masked. */
 export const datasetColumns = (name) => datasets[name]?.columns ?? [];
 
+/** Whether an export of a dataset needs a reason, and an approval. */
+export const asksFor = (name) => ({
+  reason: datasets[name]?.reason ?? false,
+  approval: datasets[name]?.approval ?? false,
+});
+
 /** Label and value of each filter of `task` that is set; `onlyChanged` leaves out the defaults. */
 export function filtersOf(task, { onlyChanged = false } = {}) {
   const known = datasets[task.type]?.params ?? {};

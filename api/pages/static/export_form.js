@@ -63,7 +63,7 @@ function showProblems(form, refused) {
 /** The field that a pointer into the request means, if the form has it. */
 export function fieldAt(form, pointer) {
   const [, section, name] = pointer.split("/");
-  if (section === "filename") return form.elements.filename;
+  if (section === "filename" || section === "reason") return form.elements[section];
   if (section === "csv") return form.elements[`csv_${name}`] ?? form.elements.csv;
   if (["columns", "sort", "timezone"].includes(section)) return form.querySelector("#choice");
   if (section !== "params") return null;

@@ -127,7 +127,7 @@ function fillActions(card, download, task) {
 }
 
 function shownStatus(task) {
-  if (task.waiting) return "WAITING";
+  if (task.waiting) return task.waiting.component === "approval" ? "APPROVAL" : "WAITING";
   if (task.status === "SUCCESS" && task.rows === 0) return "EMPTY";
   return task.status === "PENDING" && task.last_error ? "RETRYING" : task.status;
 }
@@ -169,11 +169,13 @@ function fillProblem(slot, task) {
   slot("problem-code").textContent = error?.code ?? "";
   if (waiting) {
     fillWithTime(slot("problem-text"), `waiting_for_${waiting.component}`, waiting.since, momentOrClock(waiting.since));
-    slot("problem-remedy").textContent = text("will_continue");
+    if (waiting.component === "approval") fillWithTime(slot("problem-remedy"), "approval_until", task.approval.until, momentOrClock(task.approval.until));
+    else slot("problem-remedy").textContent = text("will_continue");
     return;
   }
   if (!error) return;
-  slot("problem-text").textContent = error.cause;
+  const note = task.approval?.note && error.code === "approval_declined" ? text("approval_note", { note: task.approval.note }) : "";
+  slot("problem-text").textContent = `${error.cause} ${note}`.trim();
   const remedy = isLive(task) ? text("will_retry") : error.remedy;
   const futile = isLive(task) || error.retry_helps ? "" : text("retry_is_futile");
   slot("problem-remedy").textContent = `${remedy} ${futile}`.trim();

@@ -1,6 +1,7 @@
 // The task centre: the form starts exports, and the list shows their progress.
 
 import { WHOLE } from "./address.js";
+import { wireApprovals } from "./approvals.js";
 import { cancelTask, deleteTask, getTask, retryTask, runAgain } from "./calls.js";
 import { Bell } from "./bell.js";
 import { wireChoice } from "./choice_dialog.js";
@@ -18,6 +19,7 @@ import { wireLists } from "./id_lists.js";
 import { Finishes } from "./finishes.js";
 import { forgetOffline, tell, tellFailure, wireNotice } from "./notice.js";
 import { Once } from "./once.js";
+import { wireReason } from "./reason_field.js";
 import { wireSaved } from "./saved_exports.js";
 import { showShared } from "./shared_files.js";
 import { TaskList } from "./task_list.js";
@@ -111,7 +113,7 @@ wireDensity();
 
 // Before the draft, which keeps what they choose.
 const choice = form && wireChoice(form);
-if (form) for (const wire of [wireCsvOptions, wireLists, wireRanges, wireChecks, wireDataChoices]) wire(form);
+if (form) for (const wire of [wireCsvOptions, wireLists, wireRanges, wireChecks, wireDataChoices, wireReason]) wire(form);
 const draft = form && new FormDraft(form);
 const fold = form && new FormFold(form);
 if (form) {
@@ -123,6 +125,7 @@ if (form) wireSaved(form, { started, opened: () => fold.open() });
 watcher.look();
 bell.look();
 showShared();
+wireApprovals();
 
 /** What was left in the form comes first, then what the address says. */
 function openForm(query) {

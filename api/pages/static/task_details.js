@@ -11,6 +11,8 @@ export function fillDetails(list, task) {
     [text("detail_params"), filtersOf(task).map(({ label, value }) => text("filter_line", { label, value }))],
     [text("detail_created"), [exact(task.created_at)]],
   ];
+  if (task.reason) facts.push([text("detail_reason"), [task.reason]]);
+  if (task.approval) facts.push([text("detail_approval"), approvalOf(task.approval)]);
   if (task.completeness) {
     facts.push([text("detail_snapshot"), [exact(task.completeness.snapshot_at)]]);
     facts.push([text("detail_digest"), [task.completeness.digest]]);
@@ -20,6 +22,11 @@ export function fillDetails(list, task) {
   list.replaceChildren(...facts.flatMap(([name, lines]) => [
     element("dt", name), ...(lines.length ? lines : [text("none")]).map((line) => element("dd", line)),
   ]));
+}
+
+function approvalOf({ state, until, decided_by: user, decided_at: at, note }) {
+  const said = text(`approval_${state}`, { user, time: exact(at ?? until) });
+  return note ? [said, text("approval_note", { note })] : [said];
 }
 
 function warning({ column, rule, count }) {

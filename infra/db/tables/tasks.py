@@ -122,6 +122,14 @@ export_task = sa.Table(
     sa.Column("flight_key", sa.Text()),
     # The leader: the task whose file this one shares. A follower that waits is never claimed.
     sa.Column("joined_id", sa.Uuid()),
+    # Of a dataset that asks for an approval: ASKED, APPROVED, DECLINED or EXPIRED; until when an
+    # answer is awaited, whose it is, and what they added. While it is ASKED, `next_attempt_at` is
+    # `NEVER_BY_ITSELF`, so that no worker of any version claims it.
+    sa.Column("approval", sa.Text()),
+    sa.Column("approval_until", UtcDateTime()),
+    sa.Column("decided_by", sa.Text()),
+    sa.Column("decided_at", UtcDateTime()),
+    sa.Column("decision_note", sa.Text()),
     # Estimate made at start; compared with the actual to calibrate later ones. The planner's
     # own number is kept apart, since the estimate is corrected by how it erred.
     sa.Column("planned_rows", sa.BigInteger()),
@@ -186,6 +194,13 @@ export_task = sa.Table(
         "flight_key",
         "snapshot_at",
         where="flight_key IS NOT NULL AND status = 'SUCCESS'",
+    ),
+    # What waits for an answer, which is little.
+    partial_index(
+        "ix_export_task_asked",
+        "tenant_id",
+        "created_at",
+        where="approval = 'ASKED' AND status = 'PENDING'",
     ),
     partial_index("ix_export_task_joined", "joined_id", where="joined_id IS NOT NULL"),
     partial_index("ix_export_task_object", "object_key", where="object_key IS NOT NULL"),

@@ -21,7 +21,7 @@ from waybill.infra.tasks.lifecycle.cancel_retry import (
     submit_retry,
 )
 from waybill.infra.tasks.lifecycle.submission import Submitted
-from waybill.infra.tasks.model import NewTask, Task, TaskNotFound
+from waybill.infra.tasks.model import AskedApproval, NewTask, Task, TaskNotFound
 from waybill.infra.tasks.queries.scope import Scope
 
 _task = export_task.c
@@ -75,7 +75,12 @@ class Interventions:
         refuse_unless_retryable(task)
         # Not in a transaction: names of hosts are looked up.
         notify = self._check_targets(task.tenant_id, task.notify or {}, None)
-        new = NewTask.retry_of(task, max_attempts=task.max_attempts, notify=notify)
+        new = NewTask.retry_of(
+            task,
+            max_attempts=task.max_attempts,
+            notify=notify,
+            approval=AskedApproval.again(task),
+        )
         with write_transaction(self._engine) as connection:
             return submit_retry(connection, task.owner, task, new, actor, self._limits)
 

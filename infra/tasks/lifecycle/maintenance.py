@@ -121,6 +121,18 @@ class Maintenance:
                 add_wake_up(connection, now, task, kind=kind)
             return len(overdue)
 
+    def end_unanswered(self) -> int:
+        """End tasks whose time for an approval is over; returns how many, at most a batch."""
+        with read_transaction(self._engine) as connection:
+            over = (*transitions.AWAITS_ANSWER, _task.approval_until <= database_now(connection))
+            query = sa.select(_task.id).where(*over).limit(self._batch)
+            ids = connection.execute(query).scalars().all()
+        ended = 0
+        for task_id in ids:
+            with write_transaction(self._engine) as connection:
+                ended += transitions.end_unanswered(connection, database_now(connection), task_id)
+        return ended
+
     def promote_orphaned_followers(self) -> int:
         """Promote a follower of each leader that is no longer live; returns how many groups."""
         with read_transaction(self._engine) as connection:

@@ -32,7 +32,7 @@ from waybill.infra.tasks.lifecycle.cancel_retry import (
 from waybill.infra.tasks.lifecycle.deletion import delete_tasks
 from waybill.infra.tasks.lifecycle.objects import release_object
 from waybill.infra.tasks.lifecycle.submission import Submitted, reusable, submit
-from waybill.infra.tasks.model import NewTask, SingleFlight, Task, TaskConflict
+from waybill.infra.tasks.model import AskedApproval, NewTask, SingleFlight, Task, TaskConflict
 from waybill.infra.tasks.queries.owned import (
     ListOrder,
     TaskFilter,
@@ -194,11 +194,13 @@ class TaskRequests:
         max_attempts: int,
         notify: Mapping[str, str] | None = None,
         single_flight: SingleFlight | None = None,
+        approval: AskedApproval | None = None,
     ) -> Submitted:
         """Submit the export of a task that failed, was cancelled or has expired as a new task.
 
         `notify` are its targets as they were judged again; None: those of the task. The
-        file that may be reused for it is the caller's to check, as for `submit`.
+        file that may be reused for it is the caller's to check, as for `submit`. So is `approval`,
+        what the new task has to wait for.
 
         Raises:
             TaskConflict: the task is live, or has a file.
@@ -207,7 +209,11 @@ class TaskRequests:
         task = self.get(user, task_id)
         refuse_unless_retryable(task)
         new = NewTask.retry_of(
-            task, max_attempts=max_attempts, notify=notify, single_flight=single_flight
+            task,
+            max_attempts=max_attempts,
+            notify=notify,
+            single_flight=single_flight,
+            approval=approval,
         )
         with write_transaction(self._engine) as connection:
             return submit_retry(connection, user, task, new, Actor.user(user), self._limits)

@@ -127,7 +127,12 @@ class _Request:
 
     def lead(self) -> Task | None:
         """A task with a run of its own; None when it has a twin or an equal one leads."""
-        row = transitions.submit(self.connection, self.now, self._values())
+        values, asked = self._values(), self.new.approval
+        row = (
+            transitions.submit(self.connection, self.now, values)
+            if asked is None
+            else transitions.ask(self.connection, self.now, values, asked)
+        )
         return Task.from_row(row) if row else None
 
     def join(self) -> Task | None:

@@ -15,7 +15,7 @@ from waybill.infra.broker.port import WakeUp
 from waybill.infra.db.tables import UtcDateTime, export_task
 from waybill.infra.tasks.audit import Actor
 from waybill.infra.tasks.lifecycle.transitions.moves import CLAIM, prepare_move, run_move
-from waybill.infra.tasks.model import Claim, Task
+from waybill.infra.tasks.model import ApprovalState, Claim, Task
 
 _task = export_task.c
 
@@ -74,6 +74,7 @@ def _claim_statement(which: sa.ColumnElement[bool], hinted: bool, alone: bool) -
             _task.joined_id.is_(None),
             _task.attempt < _task.max_attempts,
             _task.cancel_requested_at.is_(None),
+            _task.approval.is_distinct_from(ApprovalState.ASKED),
             is_due(_task, hinted=hinted),
             sa.true() if alone else ~_task.run_alone,
         ),

@@ -42,6 +42,8 @@ class Move:
 
 
 SUBMIT = Move("submit", None, (TaskStatus.PENDING,))
+#: A submission that has to be approved.
+ASK = Move("ask", None, (TaskStatus.PENDING,))
 JOIN = Move("join", None, (TaskStatus.PENDING,))
 REUSE = Move("reuse", None, (TaskStatus.SUCCESS,))
 CLAIM = Move("claim", TaskStatus.PENDING, (TaskStatus.PROCESSING,))
@@ -54,6 +56,8 @@ FAIL = Move(
 )
 POSTPONE = Move("postpone", TaskStatus.PROCESSING, (TaskStatus.PENDING, TaskStatus.CANCELLED))
 GIVE_UP = Move("give_up", TaskStatus.PENDING, (TaskStatus.FAILED,))
+DECLINE = Move("decline", TaskStatus.PENDING, (TaskStatus.FAILED,))
+UNANSWERED = Move("approval_expired", TaskStatus.PENDING, (TaskStatus.FAILED,))
 RELEASE = Move("release", TaskStatus.PROCESSING, (TaskStatus.PENDING, TaskStatus.CANCELLED))
 CANCEL = Move("cancel", TaskStatus.PENDING, (TaskStatus.CANCELLED,))
 SHARE = Move("share", TaskStatus.PENDING, (TaskStatus.SUCCESS,))
@@ -88,9 +92,15 @@ def insert_task(
         row,
         actor=Actor(row["created_by"], ActorKind.USER, row["tenant_id"]),
         change=(None, status),
-        detail={"shares": str(row["joined_id"])} if row["joined_id"] else None,
+        detail=_detail(row),
     )
     return row
+
+
+def _detail(row: TaskRow) -> dict[str, Any]:
+    shares = {"shares": str(row["joined_id"])} if row["joined_id"] else {}
+    reason = (row["options"] or {}).get("reason")
+    return shares | ({"reason": reason} if reason else {})
 
 
 def move_tasks(
