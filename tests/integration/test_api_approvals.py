@@ -311,7 +311,7 @@ def test_a_retry_by_others_asks_again(desk: TaskApi, tenant: str) -> None:
     desk.fail(task)
 
     admin = desk.person(tenant, "root", ("admin",))
-    retried = admin.post(f"/api/admin/tasks/{task['id']}/retry")
+    retried = admin.post(f"/api/admin/export-tasks/{task['id']}/retry")
 
     again = ana(desk, tenant).get(TASKS).json()["items"][0]
     assert retried.status_code in (200, 201)
