@@ -27,21 +27,21 @@ def list_approvals(user: Caller, services: ServicesDep) -> ApprovalList:
 
 @router.post(f"{TASKS_PATH}/{{task_id}}/approve", response_model=ApprovalBody, responses=_PROBLEMS)
 def approve_export(
-    task_id: UUID, user: Caller, services: ServicesDep, body: ApprovalAnswer | None = None
+    task_id: UUID, body: ApprovalAnswer, user: Caller, services: ServicesDep
 ) -> ApprovalBody:
     """Approve an export of somebody else: it runs with the rights of its requester.
 
     Repeating the call changes nothing.
     """
-    return approve(services, user, task_id, body.note if body else None)
+    return approve(services, user, task_id, body.note)
 
 
 @router.post(f"{TASKS_PATH}/{{task_id}}/decline", response_model=ApprovalBody, responses=_PROBLEMS)
 def decline_export(
-    task_id: UUID, user: Caller, services: ServicesDep, body: ApprovalAnswer | None = None
+    task_id: UUID, body: ApprovalAnswer, user: Caller, services: ServicesDep
 ) -> ApprovalBody:
     """Decline an export of somebody else: it ends as `FAILED`, with `approval_declined`.
 
     Repeating the call changes nothing.
     """
-    return decline(services, user, task_id, body.note if body else None)
+    return decline(services, user, task_id, body.note)
