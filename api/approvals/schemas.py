@@ -40,8 +40,8 @@ class ApprovalBody(BaseModel):
     )
     filename: str
     reason: str | None = Field(description="What the file is needed for.")
-    requested_by: str
-    requested_at: datetime
+    requested_by: str = Field(description="Who asked for it.")
+    requested_at: datetime = Field(description="When it was asked for.")
     answer_until: datetime = Field(description="Without an answer the request ends then.")
     state: Literal["asked", "approved", "declined", "expired"]
 

@@ -195,7 +195,7 @@ class ApprovalStatus(BaseModel):
     state: Literal["asked", "approved", "declined", "expired"]
     until: datetime = Field(description="Until when an answer is awaited.")
     decided_by: str | None = Field(description="Whose answer it is; null without one.")
-    decided_at: datetime | None
+    decided_at: datetime | None = Field(description="When they answered.")
     note: str | None = Field(description="What they added.")
 
 

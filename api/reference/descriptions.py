@@ -13,6 +13,7 @@ TAGS: Mapping[str, str] = {
     "user who submitted it, and nobody else sees it.",
     "share links": "Stable links to a file, with an end and a number of uses. Rights are checked "
     "each time one is followed.",
+    "approvals": "Exports that run only when somebody else agrees: what waits, and the answers.",
     "notices": "What a user was notified of, and the deliveries of webhooks and mails.",
     "saved exports": "Export requests under a name, with dates that are relative to the day of the "
     "run: the caller's own, and those that colleagues share.",
