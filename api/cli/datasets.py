@@ -36,6 +36,7 @@ def _described(item: Dataset) -> dict[str, Any]:
         "reads": item.reads,
         "reason": item.reason,
         "approval": item.approval is not None,
+        "watermark": item.watermark,
         "formats": list(FORMATS),
         "params": [
             {

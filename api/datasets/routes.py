@@ -33,6 +33,7 @@ def list_datasets(user: Caller, services: ServicesDep, language: LanguageDep) ->
                 params_schema=dataset.params_schema(user, language),
                 reason=dataset.reason,
                 approval=dataset.approval is not None,
+                watermark=bool(dataset.watermark),
                 columns=[
                     ColumnBody(**asdict(column)) for column in columns_seen(dataset, user, language)
                 ],

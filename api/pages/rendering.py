@@ -157,6 +157,7 @@ def _texts_of(
         "title": dataset.title_in(language),
         "reason": dataset.reason,
         "approval": dataset.approval is not None,
+        "watermark": bool(dataset.watermark),
         "columns": [asdict(column) for column in columns_seen(dataset, user, language)],
         "params": {
             field.name: {

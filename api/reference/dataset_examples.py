@@ -35,6 +35,7 @@ _DATASET = {
     },
     "reason": False,
     "approval": False,
+    "watermark": False,
     "columns": [_COLUMN],
 }
 _APPROVAL = {

@@ -19,6 +19,7 @@ from waybill.exporter.datasets.layout import Column, Decorate
 from waybill.exporter.datasets.param_defaults import is_default
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.datasets.texts import Text, localised_schema, text_in
+from waybill.exporter.datasets.watermark import check_watermark
 from waybill.exporter.errors import InvalidRequest, PermissionDenied, UnknownDataset
 from waybill.exporter.filenames import check_pattern
 
@@ -71,11 +72,13 @@ class Dataset:
     reason: bool = field(default=False, kw_only=True)
     #: Who has to agree before an export runs; None: nobody.
     approval: Approval | None = field(default=None, kw_only=True)
+    #: A line that names the reader in every file: ``"For {user} only, {time}"``.
+    watermark: str = field(default="", kw_only=True)
 
     @property
     def is_personal(self) -> bool:
         """Whether a file is made for one person, and never given to another by Waybill itself."""
-        return self.approval is not None
+        return self.approval is not None or bool(self.watermark)
 
     def allows(self, user: Principal) -> bool:
         """Whether `user` has one of the required roles, or none is required."""
@@ -244,6 +247,7 @@ def dataset(
     key: str | None = None,
     reason: bool = False,
     approval: Approval | ApprovalRule | str | None = None,
+    watermark: str = "",
 ) -> Callable[[Callable[[Any, Principal], Query]], Dataset]:
     """Declare an export.
 
@@ -268,12 +272,17 @@ def dataset(
     ``rule(person, request)`` is true. Such a dataset has no preview, and its files are for their
     owners only.
 
+    `watermark` is a line such as ``"For {user} of {tenant} only, {time}"``, which is printed on
+    each page of a workbook. Such a file is made for each user anew.
+
     Raises:
-        ValueError: `choices` names a parameter that there is not.
+        ValueError: `choices` names a parameter that there is not, or `watermark` cannot be filled
+            in.
         InvalidRequest: `filename` holds another placeholder than ``{name}``, ``{today}`` and
             ``{filters}``; without the last, what the filters are is added at the end.
     """
     check_pattern(filename)
+    check_watermark(watermark)
     if missing := set(choices or {}) - set(params.model_fields):
         raise ValueError(f"choices name parameters that there are not: {sorted(missing)}")
 
@@ -295,6 +304,7 @@ def dataset(
             key=key,
             reason=reason,
             approval=Approval.of(approval),
+            watermark=watermark,
         )
         DECLARED.add(item)
         return item

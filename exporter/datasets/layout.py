@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from waybill.exporter.datasets.masks import Mask
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.datasets.texts import DEFAULT_LANGUAGE, Text, text_in
+from waybill.exporter.datasets.watermark import Watermark
 
 #: ``decorate(workbook, worksheets)`` adds to an XLSX file what XlsxWriter can: conditional
 #: formats, validation, charts, sheets of its own. The objects are XlsxWriter's; the rows are
@@ -97,10 +98,17 @@ class Layout:
     decorate: Decorate | None = None
     #: Lines (label, value) of the "About this export" sheet; empty leaves it out.
     about: Sequence[tuple[str, str]] = ()
+    #: The line that names its reader, in formats that have a place for it.
+    watermark: Watermark | None = None
     #: When the rows were read, for formats that record it. `run_export` fills it in.
     snapshot_at: datetime | None = None
     #: How many rows there are, if the source counted them. `run_export` fills it in.
     rows_expected: int | None = None
+
+    @property
+    def watermark_text(self) -> str:
+        """The watermark as the file has it; empty without one."""
+        return self.watermark.text(self.snapshot_at, self.timezone) if self.watermark else ""
 
     def column(self, name: str) -> Column:
         """The settings of the column called `name`, or the defaults."""

@@ -44,6 +44,8 @@ _DELTA = "DELTA_BINARY_PACKED"
 RULE_KEY = b"waybill.rule"
 #: File metadata with all warnings, as a task has them.
 WARNINGS_KEY = "waybill.warnings"
+#: File metadata that names the reader, where the dataset asks for it.
+WATERMARK_KEY = "waybill.watermark"
 
 
 def parquet_encoder(profile: ParquetProfile = COMPATIBLE) -> Encode:
@@ -100,6 +102,8 @@ def _encode(
             tally.warnings.update(group.warnings)
             tally.rows += group.rows
             yield group.data
+    if layout.watermark:
+        writer.add_key_value_metadata({WATERMARK_KEY: layout.watermark_text})
     if tally.warnings:
         writer.add_key_value_metadata({WARNINGS_KEY: _warnings_json(tally.warnings)})
     writer.close()

@@ -21,6 +21,7 @@ from waybill.exporter.datasets.filter_names import filter_names
 from waybill.exporter.datasets.layout import Column, Layout
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.datasets.texts import DEFAULT_LANGUAGE, text_in
+from waybill.exporter.datasets.watermark import Watermark
 from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.filenames import render_filename, with_filters
 from waybill.exporter.formats.csv.options import CsvOptions, options_of
@@ -118,6 +119,7 @@ class ExportPlan:
             sheet_by=self.sheet_by,
             decorate=dataset.decorate,
             about=self._about() if dataset.about else (),
+            watermark=Watermark.of(dataset.watermark, self.principal),
         )
 
     @cached_property

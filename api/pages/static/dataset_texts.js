@@ -13,10 +13,11 @@ export const datasetTitle = (name) => datasets[name]?.title ?? name;
 /** The columns of a dataset that the reader may choose: name, label, type, help, masked. */
 export const datasetColumns = (name) => datasets[name]?.columns ?? [];
 
-/** Whether an export of a dataset needs a reason, and an approval. */
+/** Whether an export of a dataset needs a reason or an approval, and whether its file names the reader. */
 export const asksFor = (name) => ({
   reason: datasets[name]?.reason ?? false,
   approval: datasets[name]?.approval ?? false,
+  watermark: datasets[name]?.watermark ?? false,
 });
 
 /** Label and value of each filter of `task` that is set; `onlyChanged` leaves out the defaults. */

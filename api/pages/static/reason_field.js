@@ -10,11 +10,12 @@ export function wireReason(form) {
   const row = document.getElementById("reason-row");
 
   function show() {
-    const { reason, approval } = asksFor(form.elements.type.value);
+    const { reason, approval, watermark } = asksFor(form.elements.type.value);
     row.hidden = !reason && !approval;
     field.setAttribute("aria-required", String(reason));
     row.querySelector(".optional").hidden = reason;
     document.getElementById("approval-hint").hidden = !approval;
+    document.getElementById("watermark-hint").hidden = !watermark;
   }
 
   form.elements.type.addEventListener("change", show);

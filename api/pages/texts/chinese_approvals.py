@@ -8,6 +8,7 @@ CHINESE_APPROVALS: Mapping[str, str] = {
     "reason_label": "申请理由",
     "reason_help": "请说明文件用途，将随导出一并留存。",
     "approval_hint": "此导出须经他人审批后才会开始。",
+    "watermark_hint": "文件中会标注您的姓名，请勿外传。",
     "detail_reason": "申请理由",
     "detail_approval": "审批",
     "approval_asked": "审批中，{time} 前未处理将自动结束",

@@ -8,6 +8,7 @@ ENGLISH_APPROVALS: Mapping[str, str] = {
     "reason_label": "Reason",
     "reason_help": "What do you need the file for? It is kept with the export.",
     "approval_hint": "Somebody else has to approve this export before it runs.",
+    "watermark_hint": "The file will carry your name. Do not pass it on.",
     "detail_reason": "Reason",
     "detail_approval": "Approval",
     "approval_asked": "Asked for; without an answer it ends on {time}",

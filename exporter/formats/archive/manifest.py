@@ -1,8 +1,8 @@
 """Manifest of an archive: a Frictionless data package, with counts of our own.
 
 ``resources`` follow https://datapackage.org, so its tools can check lengths, hashes and
-types. ``rowCount``, ``timezone``, ``snapshot``, ``about``, ``warnings`` and the ``rows`` of
-each resource are ours.
+types. ``rowCount``, ``timezone``, ``snapshot``, ``about``, ``watermark``, ``warnings`` and the
+``rows`` of each resource are ours.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def manifest_json(
         "timezone": layout.timezone.key,
         "snapshot": _snapshot(layout),
         "about": dict(layout.about),
+        **({"watermark": layout.watermark_text} if layout.watermark else {}),
         "warnings": [
             {"column": column, "rule": rule.value, "count": count}
             for (column, rule), count in sorted(tally.warnings.items())

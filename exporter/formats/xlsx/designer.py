@@ -39,6 +39,8 @@ _SHEET_DEFAULT = _XML_DEFAULT.replace(
 )
 
 _HEADER_HEIGHT = 21
+#: Characters of a watermark that are printed, all of which may be doubled.
+_MOST_PRINTED = 120
 _HEADER_FORMAT: Mapping[str, Any] = {
     "bold": True,
     "font_color": "#1F2937",
@@ -108,8 +110,14 @@ class Designer:
         return Design(frames, parts, others)
 
     def _fill(self, workbook: Any, sheets: Sequence[tuple[str, int]]) -> list[DataSheet]:
+        watermark = one_line(self._layout.watermark_text)
         workbook.set_properties(
-            {"title": one_line(self._layout.title), "author": "Waybill", "created": _CREATED}
+            {
+                "title": one_line(self._layout.title),
+                "author": "Waybill",
+                "created": _CREATED,
+                **({"comments": watermark} if watermark else {}),
+            }
         )
         cell_formats = _CellFormats(workbook)
         headers = [cell_formats.of_header(column) for column in self._columns]
@@ -126,12 +134,23 @@ class Designer:
         if workbook.worksheets()[: len(sheets)] != worksheets:
             raise ExportRejected("The decorate hook moved a data sheet; use `activate()` instead.")
         for sheet in worksheets:
+            if watermark:
+                # After the hook: it may set a header, but not replace this one.
+                _print_on_each_page(sheet, watermark)
             sheet.write_probes(formats)
             _add_filter(sheet, len(self._columns))
         if self._layout.about:
             rows = sum(rows for _, rows in sheets)
             add_about(workbook, self._layout.about, rows, self._tally.warnings)
         return worksheets
+
+
+def _print_on_each_page(sheet: DataSheet, text: str) -> None:
+    """Have `text` above and below the rows of each printed page, and in Excel's page view."""
+    # An ampersand begins a command there, and all three parts together have 255 characters.
+    line = "&C" + text[:_MOST_PRINTED].replace("&", "&&")
+    sheet.set_header(line)
+    sheet.set_footer(line)
 
 
 def with_sheets_by_default(content_types: str) -> str:
