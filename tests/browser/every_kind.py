@@ -139,6 +139,7 @@ def salaries() -> Dataset:
         title={"en": "Salaries", "zh": "薪资"},
         reason=True,
         approval=Approval("lead"),
+        watermark="For {user} only, {time}",
     )
 
 

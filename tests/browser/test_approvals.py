@@ -21,6 +21,7 @@ WORDS = {
         "unfold": "New export",
         "start": "Start export",
         "needed": "Somebody else has to approve this export before it runs.",
+        "marked": "The file will carry your name. Do not pass it on.",
         "waits": "Awaiting approval",
         "title": "Waiting for your approval",
         "approved": "Approved. The export of ana runs now.",
@@ -31,6 +32,7 @@ WORDS = {
         "unfold": "新建导出",
         "start": "开始导出",
         "needed": "此导出须经他人审批后才会开始。",
+        "marked": "文件中会标注您的姓名，请勿外传。",
         "waits": "待审批",
         "title": "待我审批",
         "approved": "已批准，ana 的导出即将开始。",
@@ -74,6 +76,7 @@ def test_who_asks_gives_a_reason_and_sees_what_it_waits_for(
     page = open_as(visit, centre, "ana", "hr")
     reason = page.locator("#reason")
     expect(page.get_by_text(words["needed"])).to_be_visible()
+    expect(page.get_by_text(words["marked"])).to_be_visible()
 
     page.get_by_role("button", name=words["start"]).click()
     expect(reason).to_be_focused()
