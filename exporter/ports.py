@@ -6,7 +6,7 @@ same conformance suite in ``tests/contract``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,8 +17,8 @@ import pyarrow as pa
 from waybill.exporter.datasets.dataset import Query
 
 
-class RowStream(Protocol):
-    """One query being read inside one snapshot. Iterate it once."""
+class RowsAhead(Protocol):
+    """What is known of rows before the first of them is read."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -34,6 +34,10 @@ class RowStream(Protocol):
     def rows_expected(self) -> int | None:
         """Rows the database counts in this snapshot; None when it was not asked to."""
         ...
+
+
+class RowStream(RowsAhead, Protocol):
+    """One query being read inside one snapshot. Iterate it once."""
 
     @property
     def read_as_text(self) -> Mapping[int, int]:
@@ -119,6 +123,24 @@ class Source(RowCounter, Protocol):
 
         With `count`, `RowStream.rows_expected` is counted by the database in the same
         snapshot. Leaving the context always ends the statement and the transaction.
+        """
+        ...
+
+
+@runtime_checkable
+class SnapshotSource(Protocol):
+    """A source that can read several queries in one snapshot."""
+
+    def open_together(
+        self, queries: Sequence[Query]
+    ) -> AbstractContextManager[Sequence[RowStream]]:
+        """Start one read-only snapshot, and one stream in it for each query; all rows are counted.
+
+        Schemas and counts may be asked of all of them first. Then iterate one after the other,
+        each to its end: they share a connection.
+
+        Raises:
+            ExportRejected: this database has no snapshot that several statements can see.
         """
         ...
 

@@ -7,18 +7,17 @@ behind. It knows no database, store or task, only the protocols of `waybill.expo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from waybill.exporter.blocks.block import Checksum
 from waybill.exporter.counted_rows import CountedRows, describe
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import IncompleteExport
 from waybill.exporter.formats.encoding import Encode, Tally
-from waybill.exporter.ports import AssumesTypes, RowStream, Sink, Source, TypesChanged
+from waybill.exporter.ports import AssumesTypes, RowsAhead, Sink, Source, TypesChanged
 from waybill.exporter.shown_rows import ShownRows
 from waybill.exporter.stop import StopToken
 
@@ -31,6 +30,10 @@ class ExportProgress:
     rows_total: int | None = None
     bytes_rendered: int = 0
     snapshot_at: datetime | None = None
+
+
+#: Opens the file, knowing how large it may become.
+OpenSink = Callable[[RowsAhead], AbstractContextManager[Sink]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ def run_export(
     query: Query,
     encode: Encode,
     layout: Layout,
-    open_sink: Callable[[RowStream], AbstractContextManager[Sink]],
+    open_sink: OpenSink,
     *,
     progress: ExportProgress | None = None,
     stop: StopToken | None = None,
@@ -112,38 +115,66 @@ def _write(
     stop: StopToken,
 ) -> ExportResult:
     stream, tally = counted.stream, counted.tally
+    chunks = encode(counted.shown.schema, counted, layout, tally)
+    sha256 = write_chunks(chunks, tally, sink, progress, stop)
+    check_rows_agree(stream.rows_expected, counted.rows, tally)
+    return finish_file(stream, tally, sha256, sink, progress, stop)
+
+
+def write_chunks(
+    chunks: Generator[bytes, None, None],
+    tally: Tally,
+    sink: Sink,
+    progress: ExportProgress,
+    stop: StopToken,
+) -> str:
+    """Write what an encoder yields, and return its SHA-256 in hexadecimal digits."""
     digest = hashlib.sha256()
-    with closing(encode(counted.shown.schema, counted, layout, tally)) as chunks:
+    with closing(chunks):
         for chunk in chunks:
             stop.check()
             digest.update(chunk)
             sink.write(chunk)
             progress.bytes_rendered += len(chunk)
             progress.rows_done = tally.rows
-    file = _file_of(stream.rows_expected, counted.rows, tally)
-    sink.expect(file.size_bytes, file.crc32)
-    stop.check()
-    return ExportResult(
-        rows_source=stream.rows_expected,
-        rows_written=tally.rows,
-        size_bytes=progress.bytes_rendered,
-        sha256=digest.hexdigest(),
-        snapshot_at=stream.snapshot_at,
-        warnings=[
-            {"column": column, "rule": rule.value, "count": times}
-            for (column, rule), times in sorted(tally.warnings.items())
-        ],
-    )
+    return digest.hexdigest()
 
 
-def _file_of(rows_expected: int | None, rows_read: int, tally: Tally) -> Checksum:
-    """The length and CRC-32 of the file, after every row count was found to agree."""
+def check_rows_agree(rows_expected: int | None, rows_read: int, tally: Tally) -> None:
+    """Compare the rows that the database counted, that were read, and that were written.
+
+    Raises:
+        IncompleteExport: they differ.
+    """
     if rows_expected not in {None, rows_read}:
         raise IncompleteExport(
             f"The database counted {rows_expected:,} rows; {rows_read:,} were read."
         )
     if rows_read != tally.rows:
         raise IncompleteExport(f"{rows_read:,} rows were read; {tally.rows:,} were written.")
+
+
+def finish_file(
+    ahead: RowsAhead,
+    tally: Tally,
+    sha256: str,
+    sink: Sink,
+    progress: ExportProgress,
+    stop: StopToken,
+) -> ExportResult:
+    """Tell `sink` what the file has to be, once every row count was found to agree."""
     if tally.file is None:
         raise IncompleteExport("The encoder did not say what the file has to be.")
-    return tally.file
+    sink.expect(tally.file.size_bytes, tally.file.crc32)
+    stop.check()
+    return ExportResult(
+        rows_source=ahead.rows_expected,
+        rows_written=tally.rows,
+        size_bytes=progress.bytes_rendered,
+        sha256=sha256,
+        snapshot_at=ahead.snapshot_at,
+        warnings=[
+            {"column": column, "rule": rule.value, "count": times}
+            for (column, rule), times in sorted(tally.warnings.items())
+        ],
+    )

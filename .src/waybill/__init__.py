@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from waybill.exporter.datasets.layout import Column, Decorate, Layout
     from waybill.exporter.datasets.masks import Hashed
     from waybill.exporter.datasets.principal import Principal
+    from waybill.exporter.datasets.workbook import Workbook, workbook
     from waybill.exporter.errors import ExportRejected, WaybillError
 
 __all__ = [
@@ -42,9 +43,11 @@ __all__ = [
     "Registry",
     "SubmittedExport",
     "WaybillError",
+    "Workbook",
     "create_app",
     "dataset",
     "submit",
+    "workbook",
 ]
 
 _SUBMISSION = "waybill.api.exports.in_transaction"
@@ -52,6 +55,7 @@ _DATASET = "waybill.exporter.datasets.dataset"
 _LAYOUT = "waybill.exporter.datasets.layout"
 _ERRORS = "waybill.exporter.errors"
 _APPROVAL = "waybill.exporter.datasets.approval"
+_WORKBOOK = "waybill.exporter.datasets.workbook"
 _HOMES = {
     "Approval": _APPROVAL,
     "ApprovalRequest": _APPROVAL,
@@ -67,9 +71,11 @@ _HOMES = {
     "Registry": _DATASET,
     "SubmittedExport": _SUBMISSION,
     "WaybillError": _ERRORS,
+    "Workbook": _WORKBOOK,
     "create_app": "waybill.api.embedding",
     "dataset": _DATASET,
     "submit": _SUBMISSION,
+    "workbook": _WORKBOOK,
 }
 
 

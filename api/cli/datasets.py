@@ -9,10 +9,10 @@ from waybill.api.cli.terminal_text import one_line
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.datasets.texts import DEFAULT_LANGUAGE
-from waybill.exporter.formats.registry import FORMATS
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
 from waybill.infra.exports.dataset_columns import columns_seen
+from waybill.infra.exports.plan import formats_of
 
 
 def datasets(as_json: JsonFlag = False) -> None:
@@ -24,7 +24,8 @@ def datasets(as_json: JsonFlag = False) -> None:
 
 def _described(item: Dataset) -> dict[str, Any]:
     # As somebody who has every role that the dataset or one of its columns asks for.
-    roles = frozenset(item.roles).union(*(column.roles for column in item.columns.values()))
+    declared = [column for each in (item, *item.sheets) for column in each.columns.values()]
+    roles = frozenset(item.named_roles).union(*(column.roles for column in declared))
     reader = Principal("command line", "", roles)
     schema = item.params_schema(reader, DEFAULT_LANGUAGE)
     required = set(schema.get("required", ()))
@@ -37,7 +38,7 @@ def _described(item: Dataset) -> dict[str, Any]:
         "reason": item.reason,
         "approval": item.approval is not None,
         "watermark": item.watermark,
-        "formats": list(FORMATS),
+        "formats": formats_of(item),
         "params": [
             {
                 "name": name,
@@ -49,8 +50,20 @@ def _described(item: Dataset) -> dict[str, Any]:
             for name, field in schema.get("properties", {}).items()
         ],
         "params_schema": schema,
-        "columns": [column.name for column in columns_seen(item, reader, DEFAULT_LANGUAGE)],
+        "columns": _columns(item, reader),
+        "sheets": [
+            {
+                "name": sheet.name,
+                "roles": sorted(sheet.roles),
+                "columns": _columns(sheet, reader),
+            }
+            for sheet in item.sheets
+        ],
     }
+
+
+def _columns(item: Dataset, reader: Principal) -> list[str]:
+    return [column.name for column in columns_seen(item, reader, DEFAULT_LANGUAGE)]
 
 
 def _type_of(field: dict[str, Any]) -> str:
@@ -72,6 +85,11 @@ def _text(item: dict[str, Any]) -> str:
         rule = "required" if param["required"] else f"default {param['default']!r}"
         described = f": {param['description']}" if param["description"] else ""
         lines.append(one_line(f"  --param {param['name']}=… ({param['type']}, {rule}){described}"))
+    for sheet in item["sheets"]:
+        asked = f" (roles: {', '.join(sheet['roles'])})" if sheet["roles"] else ""
+        lines.append(one_line(f"  sheet {sheet['name']}{asked}: {', '.join(sheet['columns'])}"))
+    if item["sheets"]:
+        return "\n".join(lines)
     known = ", ".join(item["columns"]) or "not known without its parameters"
     lines.append(f"  columns: {one_line(known)}")
     return "\n".join(lines)

@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -23,8 +22,8 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.formats.csv.profiles import PROFILES
 from waybill.exporter.formats.registry import FORMATS
-from waybill.exporter.ports import RowStream, Sink, Source
-from waybill.exporter.run import ExportProgress, ExportResult, run_export
+from waybill.exporter.ports import Source
+from waybill.exporter.run import ExportProgress, ExportResult, OpenSink
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
 from waybill.infra.exports.options import RequestOptions
@@ -32,11 +31,9 @@ from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.sources import open_source
 from waybill.infra.sources.names import ROWS
 from waybill.infra.sources.operator_queries import table_query, text_query
+from waybill.infra.worker.run_plan import run_plan
 from waybill.storage.local import leaves_nothing, local_upload
 from waybill.storage.store import SignedLink
-
-#: Opens the file or object that the stream is written to.
-OpenSink = Callable[[RowStream], AbstractContextManager[Sink]]
 
 _FRAME_SECONDS = 0.1
 
@@ -128,7 +125,7 @@ def export(
             Principal(
                 user,
                 tenant,
-                frozenset(role or {*dataset.roles, settings.operator_role}),
+                frozenset(role or {*dataset.named_roles, settings.operator_role}),
                 attributes_of(attribute or ()),
             ),
             dict(_pair(item) for item in param or []),
@@ -136,7 +133,7 @@ def export(
             filename=output.rpartition("/")[2],
             options=options,
         )
-        _ = plan.query
+        _ = plan.queries
         target = _file(output, plan) if bucket is None else _object(stack, key, plan, own_bucket)
         max_row_bytes = settings.memory_budget.max_row_bytes
         outcome = _run(open_source(url), plan, target, max_row_bytes)
@@ -185,14 +182,12 @@ def _run(source: Source, plan: ExportPlan, target: _Target, max_row_bytes: int) 
         painter = threading.Thread(target=watch, name="progress", daemon=True)
         painter.start()
         try:
-            return run_export(
+            return run_plan(
                 source,
-                plan.query,
-                plan.format.encode,
-                plan.layout,
+                plan,
                 target.open,
-                progress=progress,
                 max_row_bytes=max_row_bytes,
+                progress=progress,
                 can_begin_again=target.can_begin_again,
             )
         finally:

@@ -13,6 +13,7 @@ from waybill.exporter.datasets.approval import ApprovalNeeded
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.formats.registry import FORMATS
 from waybill.exporter.stop import StopToken
 from waybill.infra.exports.data_choices import choices_query
@@ -43,6 +44,10 @@ def preview_of(
     # A format for people, so that values have their labels.
     people = next(item.name for item in FORMATS.values() if item.csv_profile)
     dataset = services.registry[name]
+    dataset.authorise(user)
+    if dataset.sheets:
+        names = ", ".join(sheet.name for sheet in dataset.sheets)
+        raise InvalidRequest(f"{name!r} is a workbook: preview one of its datasets, {names}.")
     _refuse_unapproved(dataset)
     plan = plan_export(services.settings, dataset, user, asked.params, people, options=options)
     query = first_rows(plan.query, PREVIEW_ROWS + 1)

@@ -7,13 +7,15 @@ from dataclasses import asdict
 from fastapi import APIRouter
 
 from waybill.api.context import ServicesDep
-from waybill.api.datasets.schemas import ColumnBody, DatasetBody, DatasetList
+from waybill.api.datasets.schemas import ColumnBody, DatasetBody, DatasetList, SheetBody
 from waybill.api.http.admission import AdmittedRoute
 from waybill.api.languages import LanguageDep
 from waybill.api.problems.documents import problem_docs
 from waybill.api.session.auth import Caller
-from waybill.exporter.formats.registry import FORMATS
+from waybill.exporter.datasets.dataset import Dataset
+from waybill.exporter.datasets.principal import Principal
 from waybill.infra.exports.dataset_columns import columns_seen
+from waybill.infra.exports.plan import formats_of
 
 router = APIRouter(prefix="/api/datasets", tags=["datasets"], route_class=AdmittedRoute)
 
@@ -29,16 +31,26 @@ def list_datasets(user: Caller, services: ServicesDep, language: LanguageDep) ->
             DatasetBody(
                 name=dataset.name,
                 title=dataset.title_in(language),
-                formats=list(FORMATS),
+                formats=formats_of(dataset),
                 params_schema=dataset.params_schema(user, language),
                 reason=dataset.reason,
                 approval=dataset.approval is not None,
                 watermark=bool(dataset.watermark),
-                columns=[
-                    ColumnBody(**asdict(column)) for column in columns_seen(dataset, user, language)
+                columns=_columns(dataset, user, language),
+                sheets=[
+                    SheetBody(
+                        name=sheet.name,
+                        title=sheet.title_in(language),
+                        columns=_columns(sheet, user, language),
+                    )
+                    for sheet in dataset.sheets
                 ],
             )
             for dataset in services.registry
             if dataset.allows(user)
         ]
     )
+
+
+def _columns(dataset: Dataset, user: Principal, language: str) -> list[ColumnBody]:
+    return [ColumnBody(**asdict(column)) for column in columns_seen(dataset, user, language)]

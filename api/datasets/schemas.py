@@ -32,6 +32,14 @@ class ColumnBody(BaseModel):
     )
 
 
+class SheetBody(BaseModel):
+    """One dataset of a workbook."""
+
+    name: str = Field(description="The dataset, which can also be exported by itself.")
+    title: str = Field(description="The name of its sheet.")
+    columns: list[ColumnBody] = Field(description="Its columns, as those of a dataset.")
+
+
 class DatasetBody(BaseModel):
     """One dataset that the caller may export."""
 
@@ -43,7 +51,13 @@ class DatasetBody(BaseModel):
     approval: bool = Field(description="Whether somebody else has to approve each export.")
     watermark: bool = Field(description="Whether a file names the person it was made for.")
     columns: list[ColumnBody] = Field(
-        description="The columns in the dataset's order, without those hidden from the caller."
+        description="The columns in the dataset's order, without those hidden from the caller. "
+        "A workbook has none of its own."
+    )
+    sheets: list[SheetBody] = Field(
+        default_factory=list,
+        description="The datasets of a workbook, each on a sheet of its own; empty for a dataset. "
+        "A workbook has no preview and takes no `columns` or `sort`.",
     )
 
 

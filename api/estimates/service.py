@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 from waybill.api.estimates.schemas import BetterFormatBody, Estimate
@@ -30,7 +30,7 @@ def estimate_export(services: Services, user: Principal, request: ExportRequest)
     estimate = services.estimator.estimate(
         user,
         plan.dataset,
-        plan.query,
+        plan.queries,
         plan.param_values,
         plan.format.name,
         within=_TIMEOUT,
@@ -67,13 +67,16 @@ def _shape(plan: ExportPlan, estimate: ExportEstimate) -> Shape | None:
         return None
     columns = estimate.columns or USUAL_COLUMNS
     plain = estimate_bytes("csv", estimate.rows, columns, ())
-    return shape_of(plan.format.name, estimate.rows, plain, sheet_by=plan.sheet_by is not None)
+    split = plan.sheet_by is not None or any(sheet.sheet_by for sheet in plan.sheets)
+    shape = shape_of(plan.format.name, estimate.rows, plain, sheet_by=split)
+    least = len(plan.sheets)
+    return replace(shape, sheets=max(shape.sheets, least)) if shape.sheets else shape
 
 
 def _better(
     plan: ExportPlan, estimate: ExportEstimate, shape: Shape | None
 ) -> BetterFormatBody | None:
-    if shape is None or estimate.rows is None or estimate.size_bytes is None:
+    if plan.sheets or shape is None or estimate.rows is None or estimate.size_bytes is None:
         return None
     found = better_format(
         plan.format.name, shape, estimate.rows, estimate.columns, estimate.size_bytes

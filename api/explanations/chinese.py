@@ -6,20 +6,9 @@ from collections.abc import Mapping
 
 from waybill.api.explanations.chinese_checks import CHECKS
 from waybill.api.explanations.chinese_schedules import SCHEDULES
+from waybill.infra.notifications.chinese_causes import CAUSES
 
 CHINESE: Mapping[str, tuple[str, str]] = {
-    "approval_declined": (
-        "您的申请未获批准。",
-        "请与审批人沟通，补充理由后可以重新申请。",
-    ),
-    "approval_expired": (
-        "审批超时，申请已自动结束。",
-        "请重新运行该导出以再次申请，并提醒审批人处理。",
-    ),
-    "approval_needed": (
-        "该数据集的内容须经审批后才能查看。",
-        "请直接提交导出，审批通过后会自动开始。",
-    ),
     "address_in_use": (
         "该地址已被其他程序占用。",
         "请停止该程序，或用 --port 指定其他端口。",
@@ -78,14 +67,6 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "此版本的 RabbitMQ 缺少 Waybill 所需的功能。",
         "请使用 RabbitMQ 3.10 至 4.x。",
     ),
-    "cancelled": (
-        "导出已取消。",
-        "没有故障。如仍需要文件，请重新导出。",
-    ),
-    "checksum_mismatch": (
-        "对象存储收到的数据与发送的不一致。",
-        "请重试。如经常发生，请运维人员检查网络和对象存储。",
-    ),
     "clock_wrong": (
         "某个工作进程的时钟不准，对象存储拒绝了它的请求。",
         "请校准该机器的时钟，然后重新启动工作进程。其他工作进程不受影响。",
@@ -114,10 +95,6 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "Waybill 自身的数据库不接受写入：它是备库，或被设为只读。",
         "请一分钟后重试。如问题持续，请运维人员将 WAYBILL_DATABASE_URL 指向主库。",
     ),
-    "database_unavailable": (
-        "Waybill 自身的数据库没有响应。",
-        "请一分钟后重试。如问题持续，请通知运维人员。",
-    ),
     "dead_letter_not_found": (
         "没有这个编号的死信。",
         "请查看列表。它可能已被重放或删除。",
@@ -134,16 +111,8 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "本地 S3 服务器无法启动。",
         "请查看 WAYBILL_HOME 下的日志，或用 WAYBILL_S3_ENDPOINT_URL 指定其他存储。",
     ),
-    "export_rejected": (
-        "无法按请求进行导出。",
-        "请按提示修改请求。相同的请求会再次失败。",
-    ),
     "file_expired": (
         "文件已过保留期并被删除。",
-        "请重新导出，以获得包含最新数据的文件。",
-    ),
-    "file_missing": (
-        "文件已不在对象存储中：它被 Waybill 以外的操作删除或替换了。",
         "请重新导出，以获得包含最新数据的文件。",
     ),
     "file_not_ready": (
@@ -171,29 +140,9 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "验证登录的身份提供方没有响应。",
         "请一分钟后重试。如问题持续，请通知运维人员。",
     ),
-    "incomplete_export": (
-        "文件中的行与数据库中的行不一致，因此文件已被丢弃。",
-        "请重试。如再次出现同样的错误，请报告：这不应发生。",
-    ),
-    "internal_error": (
-        "发生意外错误。",
-        "请重试。如再次失败，请附上导出或请求的 ID 进行报告。",
-    ),
-    "invalid_filename": (
-        "文件名包含不允许使用的字符。",
-        "请更换文件名。",
-    ),
-    "invalid_request": (
-        "请求中包含无效的值。",
-        "请修改消息中指出的字段。",
-    ),
     "lease_lost": (
         "此工作进程长时间没有响应，任务已由另一个工作进程接管。",
         "无需处理，任务会继续运行。",
-    ),
-    "limit_exceeded": (
-        "导出超出了该格式或对象存储的上限。",
-        "请缩小筛选范围，或选择没有此限制的格式，例如 csv.gz 或 parquet。",
     ),
     "link_not_found": (
         "此链接不存在或已失效。",
@@ -215,30 +164,13 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "同时发出的请求过多。",
         "请在 `Retry-After` 指定的时间后重试。",
     ),
-    "out_of_memory": (
-        "工作进程内存不足。",
-        "请在运行的导出较少时重试。如反复发生，请运维人员增加内存。",
-    ),
     "overloaded": (
         "请求过多，服务器无法及时处理。",
         "此请求未被执行。请在 `Retry-After` 指定的时间后重新发送。",
     ),
-    "permission_denied": (
-        "您没有所需的角色。",
-        "请向管理员申请该角色。没有该角色，相同的请求会再次失败。",
-    ),
     "prefetch_refused": (
         "浏览器尝试预取分享链接，而每次访问都会计入使用次数。",
         "请点击该链接。",
-    ),
-    "read_conflict": (
-        "读取期间数据发生变化，数据库中止了读取。",
-        "请在变更较少时重试。如读取的是备库，运维人员可调大 max_standby_streaming_delay "
-        "或开启 hot_standby_feedback。",
-    ),
-    "read_cancelled": (
-        "读取在最后一行之前已停止。",
-        "请重试。",
     ),
     "request_timeout": (
         "请求未能在规定时间内到达。",
@@ -248,54 +180,13 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "尚未能从任务数据库读取已撤销的登录凭证列表。",
         "请一分钟后重试。如问题持续，请通知运维人员。",
     ),
-    "row_too_large": (
-        "导出数据中有一行过大，超出了工作进程的内存。",
-        "错误信息会指明是哪一行、哪一列最大：请去掉该列，或在数据集中截短其内容。"
-        "运维人员也可以调大 WAYBILL_MEMORY。",
-    ),
-    "source_away": (
-        "无法连接数据源数据库。",
-        "请稍后重试。如问题持续，请通知数据库负责人。",
-    ),
-    "source_error": (
-        "无法从数据库读取数据。",
-        "请重试。如再次失败，请通知数据库负责人。",
-    ),
     "runs_alone": (
         "下一个导出上次运行时工作进程丢失，需要单独运行。",
         "无需处理。该工作进程的其他导出结束后会自动开始。",
     ),
-    "source_rejected": (
-        "数据库拒绝了该数据集的查询。",
-        "请通知该数据集的负责人。相同的请求会再次失败。",
-    ),
-    "source_unavailable": (
-        "数据源数据库目前不可用。",
-        "请稍后重试。如问题持续，请通知数据库负责人。",
-    ),
-    "stalled": (
-        "导出长时间没有进展，已被停止。",
-        "请重试。如反复发生，请缩小筛选范围或通知运维人员。",
-    ),
     "stopped": (
         "本次尝试在文件完成前被停止。",
         "无需处理，任务会自动继续。",
-    ),
-    "storage_clock": (
-        "双方时钟相差过大，对象存储拒绝了请求。",
-        "请通知运维人员：对象存储或 Waybill 所在机器需要与时间服务器同步。",
-    ),
-    "storage_config": (
-        "对象存储拒绝了 Waybill 的凭据，或存储桶不存在。",
-        "请通知运维人员，问题修复后重新导出。",
-    ),
-    "storage_error": (
-        "对象存储拒绝了该文件。",
-        "请重试。如再次失败，请通知运维人员。",
-    ),
-    "storage_unavailable": (
-        "对象存储无法访问或负载过高。",
-        "请稍后重试。如问题持续，请通知运维人员。",
     ),
     "task_conflict": (
         "导出的当前状态不允许此操作。",
@@ -349,26 +240,11 @@ CHINESE: Mapping[str, tuple[str, str]] = {
         "您尚未登录，或令牌已失效。",
         "请重新登录，或发送有效的令牌。",
     ),
-    "unknown_dataset": (
-        "没有这个名称的数据集，或它已不再提供。",
-        "请从数据集列表中选择。",
-    ),
-    "upload_conflict": (
-        "上传完成之前被其他进程终止。",
-        "请重试。",
-    ),
-    "upload_too_large": (
-        "文件超出了对象存储的上限。",
-        "请缩小筛选范围，或选择更紧凑的格式，例如 csv.gz 或 parquet。",
-    ),
-    "worker_lost": (
-        "运行此导出的工作进程没有响应。",
-        "请重试。如反复发生，请运维人员检查工作进程是否内存不足。",
-    ),
     "worker_stopping": (
         "工作进程正在关闭。",
         "无需处理，另一个工作进程会重新开始任务。",
     ),
+    **CAUSES,
     **CHECKS,
     **SCHEDULES,
 }

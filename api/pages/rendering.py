@@ -25,6 +25,7 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.formats.csv.profiles import PROFILES
 from waybill.exporter.formats.registry import FORMATS
 from waybill.infra.exports.dataset_columns import columns_seen
+from waybill.infra.exports.plan import formats_of
 from waybill.infra.services import Services
 
 _templates = Environment(
@@ -159,6 +160,8 @@ def _texts_of(
         "approval": dataset.approval is not None,
         "watermark": bool(dataset.watermark),
         "columns": [asdict(column) for column in columns_seen(dataset, user, language)],
+        "sheets": [sheet.title_in(language) for sheet in dataset.sheets],
+        "formats": formats_of(dataset),
         "params": {
             field.name: {
                 "label": field.label,

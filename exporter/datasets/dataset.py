@@ -34,6 +34,9 @@ Query = sa.Select[Any] | sa.TextClause
 #: see.
 ChoicesOf = str | Callable[[Principal], sa.Select[Any]]
 
+#: Rows above the headings of a sheet. All of them stay on the screen while the rows scroll.
+MAX_ROWS_ABOVE = 100
+
 #: The source a dataset reads unless it names another.
 DEFAULT_SOURCE = "rows"
 
@@ -58,6 +61,8 @@ class Dataset:
     choices: Mapping[str, ChoicesOf] = field(default_factory=dict, kw_only=True)
     sheet_by: str | None = None
     decorate: Decorate | None = None
+    #: Rows above the headings of an XLSX sheet, for `decorate`.
+    rows_above: int = field(default=0, kw_only=True)
     about: bool = False
     reuse_for: timedelta = timedelta(0)
     #: The column that large exports may be split by: unique, never null, and sorted by it the rows
@@ -79,6 +84,16 @@ class Dataset:
     def is_personal(self) -> bool:
         """Whether a file is made for one person, and never given to another by Waybill itself."""
         return self.approval is not None or bool(self.watermark)
+
+    @property
+    def sheets(self) -> tuple[Dataset, ...]:
+        """The datasets that a workbook is made of; none for any other dataset."""
+        return ()
+
+    @property
+    def named_roles(self) -> Set[str]:
+        """All roles that give a right to something of it, but to single columns."""
+        return self.roles
 
     def allows(self, user: Principal) -> bool:
         """Whether `user` has one of the required roles, or none is required."""
@@ -131,6 +146,10 @@ class Dataset:
             and self.approval is None
             and not (isinstance(source, str) and self._is_covered(source, user))
         )
+
+    def choices_from(self, param: str) -> tuple[Dataset, ChoicesOf]:
+        """The dataset that lists the values of `param`, and where it has them from."""
+        return self, self.choices[param]
 
     def _is_covered(self, column: str, user: Principal) -> bool:
         return column in self.columns and not self.columns[column].is_open_to(user)
@@ -242,6 +261,7 @@ def dataset(
     choices: Mapping[str, ChoicesOf] | None = None,
     sheet_by: str | None = None,
     decorate: Decorate | None = None,
+    rows_above: int = 0,
     about: bool = False,
     reuse_for: timedelta = timedelta(0),
     key: str | None = None,
@@ -264,6 +284,9 @@ def dataset(
     `choices` names text parameters whose values people choose from those in the data, with the
     column or the query that has them: ``{"city": "city"}``.
 
+    `rows_above` is how many rows of each XLSX sheet stay free above the headings, where `decorate`
+    may write a title and a logo.
+
     `key` names a column of the query that is unique and never null, an integer or a UUID. Several
     workers may then write one large export together, in the order of that column.
 
@@ -276,13 +299,15 @@ def dataset(
     each page of a workbook. Such a file is made for each user anew.
 
     Raises:
-        ValueError: `choices` names a parameter that there is not, or `watermark` cannot be filled
-            in.
+        ValueError: `choices` names a parameter that there is not, `rows_above` is not 0 to 100, or
+            `watermark` cannot be filled in.
         InvalidRequest: `filename` holds another placeholder than ``{name}``, ``{today}`` and
             ``{filters}``; without the last, what the filters are is added at the end.
     """
     check_pattern(filename)
     check_watermark(watermark)
+    if not 0 <= rows_above <= MAX_ROWS_ABOVE:
+        raise ValueError(f"rows_above is 0 to {MAX_ROWS_ABOVE}, not {rows_above}")
     if missing := set(choices or {}) - set(params.model_fields):
         raise ValueError(f"choices name parameters that there are not: {sorted(missing)}")
 
@@ -299,6 +324,7 @@ def dataset(
             choices=dict(choices or {}),
             sheet_by=sheet_by,
             decorate=decorate,
+            rows_above=rows_above,
             about=about,
             reuse_for=reuse_for,
             key=key,

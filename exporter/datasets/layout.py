@@ -15,10 +15,12 @@ from waybill.exporter.datasets.watermark import Watermark
 
 #: ``decorate(workbook, worksheets)`` adds to an XLSX file what XlsxWriter can: conditional
 #: formats, validation, charts, sheets of its own. The objects are XlsxWriter's; the rows are
-#: not in them. `worksheets` are the data sheets so far: the header is row 0, the data rows
-#: are 1 to ``worksheet.data_rows``, and totals go to ``data_rows + 1``, formulas with their
-#: value. It is called for several designs, with counts that grow from 0, and must do the
-#: same each time: nothing above or between the rows may depend on the counts.
+#: not in them. `worksheets` are the data sheets so far. Counted from 0 as XlsxWriter does, the
+#: headings are in row ``worksheet.header_row``, which is 0 unless the dataset has groups of
+#: columns or rows above; the ``worksheet.data_rows`` rows follow, and totals go to the row
+#: ``header_row + data_rows + 1``, formulas with their value. It is called for several designs,
+#: with counts that grow from 0, and must do the same each time: nothing above or between the
+#: rows may depend on the counts.
 Decorate = Callable[[Any, Sequence[Any]], None]
 
 UTC = ZoneInfo("UTC")
@@ -43,6 +45,8 @@ class Column:
     help: Text = field(default="", kw_only=True)
     #: Texts in place of values, in XLSX and CSV: ``{1: "Paid"}``, also in several languages.
     values: Mapping[Any, Text] = field(default_factory=dict, kw_only=True)
+    #: A heading above this and neighbours of the same group, in XLSX: one cell over all of them.
+    group: Text = field(default="", kw_only=True)
     #: What others than `roles` see of each value. Without roles, that is everybody.
     mask: Mask | None = field(default=None, kw_only=True)
     #: Who sees the column, and in full; empty: everybody. Without a `mask` it does not exist for
@@ -70,6 +74,7 @@ class Column:
             self,
             label=text_in(self.label, language) or None,
             help=text_in(self.help, language),
+            group=text_in(self.group, language),
             values=values if is_open and labels_values else {},
             mask=None if is_open else self.mask,
             roles=frozenset(),
@@ -78,7 +83,7 @@ class Column:
     @property
     def is_translated(self) -> bool:
         """Whether any of its texts is in several languages."""
-        texts = (self.label, self.help, *self.values.values())
+        texts = (self.label, self.help, self.group, *self.values.values())
         return any(isinstance(text, Mapping) for text in texts)
 
 
@@ -96,6 +101,8 @@ class Layout:
     #: out of order wait in memory, compressed, and only 64 MiB of them can.
     sheet_by: str | None = None
     decorate: Decorate | None = None
+    #: Rows that each sheet keeps free above its headings, for what `decorate` writes there.
+    rows_above: int = 0
     #: Lines (label, value) of the "About this export" sheet; empty leaves it out.
     about: Sequence[tuple[str, str]] = ()
     #: The line that names its reader, in formats that have a place for it.

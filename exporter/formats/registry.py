@@ -177,6 +177,9 @@ _ENTRIES = (
 #: Every format by name, in the order in which people see them.
 FORMATS = {item.name: item for item in _ENTRIES}
 
+#: The one that can hold several datasets, each on sheets of its own.
+WORKBOOK_FORMAT = "xlsx"
+
 
 def format_named(
     name: str,

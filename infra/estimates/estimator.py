@@ -6,7 +6,7 @@ records that estimate with the task, beside the actual figures (docs/decisions/0
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -75,14 +75,16 @@ class Estimator:
         self,
         user: Principal,
         dataset: Dataset,
-        query: Query,
+        queries: Sequence[Query],
         values: Mapping[str, Any],
         format_name: str,
         within: timedelta,
         options: Mapping[str, Any] | None = None,
         count: RowCount | None = None,
     ) -> ExportEstimate:
-        """The estimate for `user`'s export of `query`, which `dataset` made from `values`.
+        """The estimate for `user`'s export of `queries`, which `dataset` made from `values`.
+
+        A workbook has several; its rows are those of all together.
 
         `values` are the parameters as JSON, with all defaults, and `options` those of the task.
         A source that is away, slow, or refuses the query costs the number of rows and nothing else.
@@ -91,7 +93,7 @@ class Estimator:
         past = self._history.past_exports(user.tenant, dataset.name, format_name)
         problem = None
         if count is None:
-            count, problem = self._count(dataset, query, within)
+            count, problem = self._count(dataset, queries, within)
         rows, known = count.counted, RowsKnownBy.EXACT
         if rows is None and count.estimated is not None:
             rows, known = (
@@ -103,7 +105,7 @@ class Estimator:
             known = RowsKnownBy.HISTORY
         chosen = chosen_columns(options)
         past = [export for export in past if export.columns == chosen]
-        columns = _columns_of(query)
+        columns = _columns_of(queries)
         width = columns or USUAL_COLUMNS
         return ExportEstimate(
             rows=rows,
@@ -117,15 +119,30 @@ class Estimator:
         )
 
     def _count(
-        self, dataset: Dataset, query: Query, within: timedelta
+        self, dataset: Dataset, queries: Sequence[Query], within: timedelta
     ) -> tuple[RowCount, str | None]:
+        counter, share = self._counters[dataset.reads], within / len(queries)
         try:
-            count = self._counters[dataset.reads].count(query, within=within)
+            count = _sum_of([counter.count(query, within=share) for query in queries])
         except WaybillError as error:
             return RowCount(), error.code
         unknown = count.counted is None and count.estimated is None
         return count, TOO_SLOW if unknown else None
 
 
-def _columns_of(query: Query) -> int | None:
-    return len(query.selected_columns) if isinstance(query, sa.Select) else None
+def _sum_of(counts: Sequence[RowCount]) -> RowCount:
+    """The rows of all together; a number that is an estimate of one is an estimate of all."""
+    if len(counts) == 1:
+        return counts[0]
+    counted = [count.counted for count in counts if count.counted is not None]
+    if len(counted) == len(counts):
+        return RowCount(counted=sum(counted))
+    best = [count.estimated if count.counted is None else count.counted for count in counts]
+    known = [rows for rows in best if rows is not None]
+    return RowCount(estimated=sum(known)) if len(known) == len(best) else RowCount()
+
+
+def _columns_of(queries: Sequence[Query]) -> int | None:
+    """How many columns they have, on average."""
+    widths = [len(query.selected_columns) for query in queries if isinstance(query, sa.Select)]
+    return round(sum(widths) / len(widths)) if len(widths) == len(queries) else None

@@ -22,7 +22,7 @@ def choices_query(
     """
     if param not in dataset.open_choices(user):
         raise InvalidRequest(f"There is no list of values for {param[:60]!r}.", field=param)
-    source = dataset.choices[param]
+    dataset, source = dataset.choices_from(param)
     query = _of_column(dataset, source, user) if isinstance(source, str) else source(user)
     rows = query.subquery("waybill_choices")
     columns = list(rows.c)

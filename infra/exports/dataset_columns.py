@@ -49,7 +49,7 @@ def columns_seen(dataset: Dataset, user: Principal, language: str) -> list[Reade
     """The columns that `user` can choose, in the dataset's order.
 
     They are those of the query with all parameters left out; where that cannot be made, the
-    declared ones.
+    declared ones. A workbook has none of its own: ask its sheets.
     """
     hidden, masked = dataset.hidden_from(user), dataset.masked_for(user)
     found: list[ReaderColumn] = []
@@ -71,6 +71,8 @@ def columns_seen(dataset: Dataset, user: Principal, language: str) -> list[Reade
 
 
 def _types(dataset: Dataset, user: Principal) -> Mapping[str, str]:
+    if dataset.sheets:
+        return {}
     try:
         query = dataset.query(dataset.params(), user)
         found = {name: _kind(column.type) for name, column in named_columns(query).items()}

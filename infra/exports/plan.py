@@ -27,7 +27,7 @@ from waybill.exporter.filenames import render_filename, with_filters
 from waybill.exporter.formats.csv.options import CsvOptions, options_of
 from waybill.exporter.formats.csv.profiles import PROFILES
 from waybill.exporter.formats.parquet_profiles import PARQUET_PROFILES
-from waybill.exporter.formats.registry import FORMATS, Format, format_named
+from waybill.exporter.formats.registry import FORMATS, WORKBOOK_FORMAT, Format, format_named
 from waybill.infra.config.settings import Settings
 from waybill.infra.exports.options import RequestOptions, zone_named
 from waybill.infra.exports.projection import projected
@@ -66,6 +66,17 @@ class ExportPlan:
             hidden=self.dataset.hidden_from(self.principal),
             masked=self.dataset.masked_for(self.principal),
         )
+
+    @cached_property
+    def sheets(self) -> tuple[ExportPlan, ...]:
+        """A plan for each dataset of a workbook, in the order of its sheets; else none."""
+        asked = RequestOptions(timezone=self.asked.timezone, language=self.asked.language)
+        return tuple(replace(self, dataset=dataset, asked=asked) for dataset in self.dataset.sheets)
+
+    @cached_property
+    def queries(self) -> tuple[Query, ...]:
+        """All that is read: `query`, or one statement for each sheet of a workbook."""
+        return tuple(sheet.query for sheet in self.sheets) or (self.query,)
 
     @property
     def language(self) -> str:
@@ -118,6 +129,7 @@ class ExportPlan:
             timezone=self.timezone,
             sheet_by=self.sheet_by,
             decorate=dataset.decorate,
+            rows_above=dataset.rows_above,
             about=self._about() if dataset.about else (),
             watermark=Watermark.of(dataset.watermark, self.principal),
         )
@@ -128,8 +140,16 @@ class ExportPlan:
         if self.dataset.is_personal or (self.dataset.about and self.asked.reason):
             return None
         # It compiles SQL, which the command line never needs.
-        from waybill.infra.exports.single_flight_key import single_flight_keys
+        from waybill.infra.exports.single_flight_key import key_of_workbook, single_flight_keys
 
+        if self.sheets:
+            return key_of_workbook(
+                self.dataset,
+                [sheet.single_flight_key for sheet in self.sheets],
+                self.param_values,
+                self.principal,
+                self.layout,
+            )
         return single_flight_keys(self._settings).key_of(
             self.dataset,
             self.query,
@@ -218,13 +238,35 @@ def plan_export(
             extension=file_format.extension,
             filters=filter_names(parsed),
         )
-    if options.columns and dataset.decorate is not None and file_format.is_workbook:
+    if dataset.sheets:
+        _check_workbook(dataset, file_format, options)
+    elif options.columns and dataset.decorate is not None and file_format.is_workbook:
         raise InvalidRequest(
             f"The workbook of {dataset.name!r} is laid out for all its columns. Leave the choice"
             " out, or take another format.",
             field="columns",
         )
     return ExportPlan(dataset, parsed, principal, file_format, filename, task_id, options, settings)
+
+
+def _check_workbook(dataset: Dataset, file_format: Format, asked: RequestOptions) -> None:
+    if file_format.name not in formats_of(dataset):
+        raise InvalidRequest(
+            f"{dataset.name!r} has several sheets: its format is xlsx, not {file_format.name}.",
+            field="format",
+        )
+    for name in ("columns", "sort"):
+        if getattr(asked, name):
+            raise InvalidRequest(
+                f"{dataset.name!r} has the columns and the order of its datasets. Leave the choice"
+                " out, or export one of them.",
+                field=name,
+            )
+
+
+def formats_of(dataset: Dataset) -> list[str]:
+    """The names of the formats that `dataset` can have."""
+    return [WORKBOOK_FORMAT] if dataset.sheets else list(FORMATS)
 
 
 def _format(settings: Settings, name: str, csv: CsvOptions | None) -> Format:

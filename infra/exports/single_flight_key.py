@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -77,14 +77,33 @@ class SingleFlightKeys:
                     repr(file_format.csv_profile),
                     repr(file_format.parquet_profile),
                 ),
-                *(layout.title, layout.sheet_by, sorted(layout.hidden), _columns(layout)),
+                *(layout.title, layout.sheet_by, layout.rows_above),
+                *(sorted(layout.hidden), _columns(layout)),
                 *(text, _canonical(values)),
                 _personal(dataset, params, user),
             ]
         except (SourceRejected, _NotComparable):
             return None
-        text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return _hashed(parts)
+
+
+def key_of_workbook(
+    workbook: Dataset,
+    sheets: Sequence[str | None],
+    params: Mapping[str, Any],
+    user: Principal,
+    layout: Layout,
+) -> str | None:
+    """The key of a workbook, out of those of its sheets; None where one of them has none."""
+    if None in sheets:
+        return None
+    parts = [workbook.name, layout.title, list(sheets), _personal(workbook, params, user)]
+    return _hashed(parts)
+
+
+def _hashed(parts: Sequence[Any]) -> str:
+    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @lru_cache(maxsize=8)

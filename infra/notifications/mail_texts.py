@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from waybill.infra.notifications.chinese_causes import CAUSES
+
 #: The language of a mail whose reader's is unknown.
 DEFAULT_LANGUAGE = "en"
 
@@ -38,6 +40,8 @@ _ENGLISH: Mapping[str, str] = {
     "and": "; ",
     "cause": "Cause: ",
     "cause_of": "{message} ({code})",
+    "cause_detail": "{message}",
+    "cause_unknown": "{message} ({code})",
     "owner": "Owner: ",
     "task": "Task: ",
     "schedule": "Schedule: ",
@@ -74,7 +78,9 @@ _CHINESE: Mapping[str, str] = {
     "filter": "{label}：{value}",
     "and": "；",
     "cause": "原因：",
-    "cause_of": "错误代码 {code}，详情请查看任务页面",
+    "cause_of": "{cause}{remedy}（错误代码：{code}）",
+    "cause_detail": "详细信息：{message}",
+    "cause_unknown": "错误代码 {code}，详情请查看任务页面",
     "owner": "发起人：",
     "task": "任务编号：",
     "schedule": "定时任务：",
@@ -85,6 +91,27 @@ _CHINESE: Mapping[str, str] = {
 MAIL_TEXTS: Mapping[str, Mapping[str, str]] = {"en": _ENGLISH, "zh": _CHINESE}
 
 
+#: Codes whose remedy leaves it to the message what is wrong.
+_NAMED_BY_MESSAGE = frozenset({"export_rejected", "invalid_request", "row_too_large"})
+
+
 def texts_in(language: str | None) -> Mapping[str, str]:
     """The sentences in `language`, in English for one that there is not."""
     return MAIL_TEXTS.get(language or DEFAULT_LANGUAGE, _ENGLISH)
+
+
+def cause_in(language: str | None, code: str, message: str) -> str:
+    """Why an export failed or a schedule is paused, and what to do about it.
+
+    `message` is in English and says more than its code. Chinese explains the code, and quotes the
+    message where only that names what is wrong.
+    """
+    texts = texts_in(language)
+    if texts is not _CHINESE:
+        return code if not message else texts["cause_of"].format(message=message, code=code)
+    if code not in CAUSES:
+        return texts["cause_unknown"].format(code=code)
+    cause, remedy = CAUSES[code]
+    names = message and code in _NAMED_BY_MESSAGE
+    detail = texts["cause_detail"].format(message=message) if names else ""
+    return texts["cause_of"].format(cause=cause, remedy=remedy, code=code) + detail

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
-from waybill.infra.notifications.mail_texts import texts_in
+from waybill.infra.notifications.mail_texts import cause_in, texts_in
 from waybill.infra.notifications.queue import DueNotification
 from waybill.infra.tasks.notifications import APPROVAL_ASKED, FILE_SHARED, SCHEDULE_PAUSED
 from waybill.infra.tasks.states import TaskStatus
@@ -97,7 +97,7 @@ def _lines(item: DueNotification, public_url: str | None) -> list[str]:
         facts["holds"] = texts["and"].join(map(_one_line, parts)) or texts["holds_all"]
     if detail["status"] == TaskStatus.FAILED:
         # The message may repeat a parameter, which its owner chose.
-        facts["cause"] = _cause(item) if own else detail["code"]
+        facts["cause"] = _cause(item, detail["message"] if own else "")
     if not own:
         facts["owner"] = _one_line(item.user_id)
     facts["task"] = str(item.task_id)
@@ -126,14 +126,16 @@ def _said_by_owner(item: DueNotification, sentence: str, until_label: str) -> li
     return [texts[sentence].format(owner=_one_line(item.user_id)), "", *_facts(texts, facts)]
 
 
-def _cause(item: DueNotification) -> str:
-    message = _one_line(item.detail["message"] or "")
-    return _texts(item)["cause_of"].format(message=message, code=item.detail["code"])
+def _cause(item: DueNotification, message: str | None) -> str:
+    return cause_in(item.detail.get("language"), item.detail["code"], _one_line(message or ""))
 
 
 def _lines_of_schedule(item: DueNotification, public_url: str | None) -> list[str]:
     detail, texts = item.detail, _texts(item)
-    facts = {"schedule": _one_line(detail["filename"]), "cause": _cause(item)}
+    facts = {
+        "schedule": _one_line(detail["filename"]),
+        "cause": _cause(item, detail["message"]),
+    }
     lines = [texts["paused"], "", *_facts(texts, facts)]
     if public_url:
         lines += ["", texts["open"], f"{public_url}/?schedule={detail['schedule_id']}"]

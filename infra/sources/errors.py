@@ -204,6 +204,14 @@ def connecting() -> Iterator[None]:
         raise SourceAway(error.message) from None
 
 
+def no_common_snapshot() -> SourceError:
+    """The error for several queries that this database cannot read as of one moment."""
+    return SourceRejected(
+        "This database has no snapshot that several queries can read, so no workbook of several"
+        " datasets can be made of it. Export its datasets one by one."
+    )
+
+
 def _by_code(code: Any, *, refused: bool) -> SourceError:
     """A text with the driver's code when it is one, never with the driver's own words."""
     known = f" ({code})" if isinstance(code, int) or str(code).startswith("SQLITE_") else ""

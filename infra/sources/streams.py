@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from threading import Timer
 from typing import Protocol, TypeVar
@@ -33,6 +33,15 @@ def begun(stream: _S) -> Iterator[_S]:
         yield stream
     finally:
         stream.close()
+
+
+@contextmanager
+def begun_together(streams: Sequence[_S]) -> Iterator[Sequence[_S]]:
+    """All `streams`, which read in the snapshot of the first; that one is closed last."""
+    with ExitStack() as stack:
+        for stream in streams:
+            stack.enter_context(begun(stream))
+        yield streams
 
 
 def count_within(stream: _Stream, within: timedelta) -> RowCount:

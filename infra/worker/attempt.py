@@ -24,8 +24,8 @@ from waybill.exporter.errors import (
     ExportStopped,
     LimitExceeded,
 )
-from waybill.exporter.ports import RowStream, Sink
-from waybill.exporter.run import ExportProgress, ExportResult, run_export
+from waybill.exporter.ports import RowsAhead, Sink
+from waybill.exporter.run import ExportProgress, ExportResult
 from waybill.exporter.stop import StopToken
 from waybill.infra.broker.concurrency import wait_for_event
 from waybill.infra.estimates.model import estimate_bytes
@@ -43,6 +43,7 @@ from waybill.infra.worker.failures import FailureDecision, classify_error
 from waybill.infra.worker.heartbeat import KeepAlive
 from waybill.infra.worker.planning import plan_of_task
 from waybill.infra.worker.prediction import Prediction
+from waybill.infra.worker.run_plan import run_plan
 from waybill.infra.worker.sharded_run import ShardedRun
 from waybill.infra.worker.stops import LeaseLost, WorkerStopping
 from waybill.storage.store import StoredObject, Upload
@@ -157,16 +158,13 @@ class Attempt:
 
     def _export_as_one(self, plan: ExportPlan) -> Finished:
         source = self.dependencies.sources[plan.dataset.reads]
-        result = run_export(
+        result = run_plan(
             source,
-            plan.query,
-            plan.format.encode,
-            plan.layout,
-            lambda stream: self._open_upload(plan, stream),
+            plan,
+            lambda ahead: self._open_upload(plan, ahead),
+            max_row_bytes=self.dependencies.settings.memory_budget.max_row_bytes,
             progress=self.progress,
             stop=self.stop,
-            max_row_bytes=self.dependencies.settings.memory_budget.max_row_bytes,
-            can_begin_again=True,
         )
         if self._upload is None:
             raise RuntimeError("an export finished without an upload")
@@ -184,7 +182,7 @@ class Attempt:
             yield
 
     @contextmanager
-    def _open_upload(self, plan: ExportPlan, stream: RowStream) -> Iterator[Sink]:
+    def _open_upload(self, plan: ExportPlan, stream: RowsAhead) -> Iterator[Sink]:
         max_rows = self.dependencies.settings.max_rows_per_export
         if (stream.rows_expected or 0) > max_rows:
             raise LimitExceeded(f"The export has more than {max_rows} rows.")

@@ -30,5 +30,5 @@ def plan_of_task(dependencies: WorkerDependencies, task: Task) -> ExportPlan:
         task_id=task.id,
     )
     # The dataset's function runs here, in one thread: the estimate shares its query.
-    _ = plan.query
+    _ = plan.queries
     return plan

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from waybill.exporter.ports import PlannedStream, RowCount, RowStream
+from waybill.exporter.ports import PlannedStream, RowCount, RowsAhead
 from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.exports.plan import ExportPlan
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
@@ -58,7 +58,7 @@ class Prediction:
             self._timer.cancel()
             self._timer.join(_ESTIMATE_WAIT.total_seconds())
 
-    def from_count(self, stream: RowStream) -> None:
+    def from_count(self, stream: RowsAhead) -> None:
         """Record the estimate for the rows that the export has just counted."""
         planned = stream.rows_planned if isinstance(stream, PlannedStream) else None
         count = RowCount(counted=stream.rows_expected, estimated=planned)
@@ -79,7 +79,7 @@ class Prediction:
             estimate = self._estimator.estimate(
                 plan.principal,
                 plan.dataset,
-                plan.query,
+                plan.queries,
                 plan.param_values,
                 plan.format.name,
                 within=_ESTIMATE_TIMEOUT,

@@ -21,6 +21,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from waybill.exporter.blocks.block import Checksum
+from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import IncompleteExport, LimitExceeded
 from waybill.exporter.formats.shard_end import ShardedFile, ShardEnd, combined
 from waybill.exporter.run import ExportProgress, ExportResult
@@ -94,7 +95,7 @@ class ShardedRun:
         source = self.dependencies.sources[self.plan.dataset.reads]
         encoding, key = self.plan.format.sharded(), self.plan.dataset.key
         mark = fingerprint(self.plan)
-        if encoding is None or key is None or mark is None or not _may_be_split(self.plan, key):
+        if encoding is None or key is None or mark is None or not may_be_split(self.plan, key):
             return None
         if not isinstance(source, ShareableSource):
             return None
@@ -268,13 +269,21 @@ def _part_numbers(shards: int) -> list[PartNumbers]:
     return [PartNumbers(1 + number * most, most) for number in range(shards)]
 
 
-def _may_be_split(plan: ExportPlan, key: str) -> bool:
-    """Whether the rows of the query, sorted by `key`, are what was asked for."""
+def may_be_split(plan: ExportPlan, key: str) -> bool:
+    """Whether the rows of the query, sorted by `key`, are what was asked for, and all of it."""
     query = plan.query
     if not isinstance(query, sa.Select) or plan.layout.sheet_by is not None:
         return False
+    if plan.format.is_workbook and _has_more_than_rows(plan.layout):
+        return False
     order = [getattr(clause, "name", None) for clause in query._order_by_clauses]
     return order in ([], [key]) and query._limit_clause is None and query._offset_clause is None
+
+
+def _has_more_than_rows(layout: Layout) -> bool:
+    """Whether sheets of its own, or anything above the headings, make a workbook one piece."""
+    grouped = layout.rows_above or any(column.group for column in layout.columns.values())
+    return bool(layout.about or layout.decorate or grouped)
 
 
 def _listed(ends: Sequence[ShardEnd]) -> list[dict[str, str | int]]:

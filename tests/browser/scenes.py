@@ -104,9 +104,9 @@ def _finish(
     size: int,
     warnings: list[dict[str, str | int]] = _WARNINGS,
 ) -> None:
-    now = datetime.now(UTC)
+    now, key = datetime.now(UTC), api.key_of(task["id"])
     done = Finished(
-        object_key=f"exports/{task['id']}",
+        object_key=key,
         etag="etag",
         sha256=SHA256,
         size_bytes=size,

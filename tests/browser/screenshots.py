@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 import waybill.infra.sample.datasets  # noqa: F401 - declares the datasets of the pictures
 from tests.browser.conftest import Visit, launch, open_visit
 from tests.browser.every_kind import many_rows
-from tests.browser.scenes import ROLES, busy_day, dead_letters, every_state
+from tests.browser.scenes import ROLES, busy_day, dead_letters, every_state, share
 from tests.support.servers.task_api import running_api
 from waybill.exporter.datasets.dataset import DECLARED, Registry
 from waybill.infra.sample.fill import fill_sample
@@ -60,12 +60,13 @@ def _wrong_values(visit: Visit) -> None:
 
 def _links(visit: Visit) -> None:
     every_state(visit.api, visit.tenant)
+    share(visit.api, visit.tenant, bytes(412_000))
     visit.context.grant_permissions(["clipboard-write"])
     visit.log_in()
-    card = visit.page.locator(".task[data-status=SUCCESS]")
+    card = visit.page.locator(".task[data-status=SUCCESS]").first
     card.locator("[data-action=details]").click()
     card.locator("[data-action=copy]").click()
-    card.locator(".links button").wait_for()
+    card.locator(".links button").first.wait_for()
     card.scroll_into_view_if_needed()
 
 

@@ -75,7 +75,7 @@ def estimate(engine, counter: Any, user: Principal = ANN, chosen: str = "csv", *
     estimator = Estimator(TaskHistory(engine), {ROWS: counter})
     parsed = ORDERS.parse(params)
     query, values = ORDERS.query(parsed, user), parsed.model_dump(mode="json")
-    return estimator.estimate(user, ORDERS, query, values, chosen, WITHIN)
+    return estimator.estimate(user, ORDERS, [query], values, chosen, WITHIN)
 
 
 def test_bytes_and_seconds_follow_the_past_of_the_same_kind(engine):
@@ -196,6 +196,6 @@ def test_an_estimate_from_a_real_source_is_the_count_of_its_rows(engine):
     estimator = Estimator(TaskHistory(engine), {ROWS: source})
 
     query = dataset.query(OrderParams(), ANN)
-    found = estimator.estimate(ANN, dataset, query, {}, "xlsx", WITHIN)
+    found = estimator.estimate(ANN, dataset, [query], {}, "xlsx", WITHIN)
 
     assert (found.rows, found.rows_known_by, found.columns) == (3, RowsKnownBy.EXACT, 1)

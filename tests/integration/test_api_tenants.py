@@ -200,7 +200,7 @@ def test_a_dataset_is_listed_for_those_who_may_export_it(api: TaskApi) -> None:
         return [item["name"] for item in body["items"]]
 
     assert names("sales") == ["orders"]
-    assert names("finance", "sales") == ["ledger", "orders"]
+    assert names("finance", "sales") == ["closing", "ledger", "orders"]
     assert names("admin") == names("waybill-operator") == []
     assert names() == []
 

@@ -10,6 +10,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from waybill.api.explanations import explain
+from waybill.api.explanations.codes import TASK_CODES
+from waybill.infra.notifications.chinese_causes import CAUSES
 from waybill.infra.notifications.mail_texts import MAIL_TEXTS
 from waybill.infra.notifications.queue import DueNotification
 from waybill.infra.notifications.texts import mail_subject, mail_text
@@ -65,3 +68,33 @@ def test_a_mail_to_the_owner_says_what_the_file_holds() -> None:
     text = mail_text(item, "https://exports.example")
     assert "Export: Orders\nHolds:  City: Lisbon; Status: Paid\n" in text
     assert "Holds:  everything, without filters" in mail_text(due(filters=[]), None)
+
+
+@pytest.mark.parametrize("code", sorted(TASK_CODES))
+def test_a_chinese_mail_about_a_failure_says_what_happened_and_what_to_do(code: str) -> None:
+    told = explain(code, "zh")
+    for to_owner in (True, False):
+        item = due("FAILED", code=code, message="CANARY", language="zh", to_owner=to_owner)
+        text = mail_text(item, None)
+        assert f"原因：{told.cause}{told.remedy}（错误代码：{code}）" in text
+        named = code in {"export_rejected", "invalid_request", "row_too_large"}
+        assert ("详细信息：CANARY" in text) == (named and to_owner)
+        assert "CANARY" not in text.replace("详细信息：CANARY", "")
+
+
+def test_a_chinese_mail_explains_why_a_schedule_is_paused_and_invents_no_cause() -> None:
+    facts = {"schedule_id": "7", "message": "The owner left.", "language": "zh"}
+    paused = replace(due("FAILED", code="owner_revoked", **facts), event="schedule.paused")
+    assert CAUSES["owner_revoked"][0] in mail_text(paused, None)
+    newer = replace(due("FAILED", code="of_a_later_version", **facts), event="schedule.paused")
+    assert "错误代码 of_a_later_version，详情请查看任务页面" in mail_text(newer, None)
+
+
+def test_an_english_mail_has_the_message_for_its_owner_and_the_code_for_others() -> None:
+    own = due("FAILED", code="stalled", message="It stood still.")
+    assert "Cause:  It stood still. (stalled)" in mail_text(own, None)
+    other = mail_text(
+        due("FAILED", code="stalled", message="It stood still.", to_owner=False), None
+    )
+    assert "Cause:  stalled" in other
+    assert "still." not in other

@@ -25,9 +25,11 @@ PUBLIC = [
     "Registry",
     "SubmittedExport",
     "WaybillError",
+    "Workbook",
     "create_app",
     "dataset",
     "submit",
+    "workbook",
 ]
 
 

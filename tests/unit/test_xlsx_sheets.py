@@ -16,7 +16,7 @@ from tests.support.workbooks import column_values, encode, read_calamine, read_o
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import InvalidRequest, LimitExceeded
 from waybill.exporter.formats.encoding import Tally
-from waybill.exporter.formats.xlsx.designer import Designer
+from waybill.exporter.formats.xlsx.designer import DesignedSheet, Designer, Table
 from waybill.exporter.formats.xlsx.package import Package
 from waybill.exporter.formats.xlsx.placement import SETTLE_LAG, Placement
 from waybill.exporter.formats.xlsx.row_renderer import RowRenderer
@@ -39,8 +39,8 @@ def _encode_small(batches: list[pa.RecordBatch], layout: Layout, **limits: int) 
     schema, tally = batches[0].schema, Tally()
     max_held = limits.pop("max_held", 1 << 20)
     columns = plan_columns(schema, layout, pa.Table.from_batches(batches[:1]))
-    designer = Designer(columns, layout, tally)
-    draft = designer.design([("Draft", 0)])
+    designer = Designer([Table(columns)], layout, tally)
+    draft = designer.design([DesignedSheet("Draft", 0)])
     placement = Placement(schema, layout, SheetNames(draft.other_sheets), **limits)
     package = Package(designer, draft, tally, max_held=max_held)
     styles = [draft.frames[0].styles.get(column.letters, 0) for column in columns]
@@ -51,7 +51,8 @@ def _encode_small(batches: list[pa.RecordBatch], layout: Layout, **limits: int) 
         placement.record([block.raw.size_bytes for _, block in batch.blocks])
         for piece, block in batch.blocks:
             chunks += package.add(piece, block)
-    chunks += package.finish(placement.sheets)
+    chunks += package.end_table(placement.sheets)
+    chunks += package.finish()
     assert tally.rows == sum(batch.num_rows for batch in batches)
     return b"".join(chunks)
 

@@ -20,6 +20,12 @@ export const asksFor = (name) => ({
   watermark: datasets[name]?.watermark ?? false,
 });
 
+/** The titles of a workbook's sheets; none for a dataset. */
+export const sheetTitles = (name) => datasets[name]?.sheets ?? [];
+
+/** The formats that a dataset can have, by name. */
+export const datasetFormats = (name) => datasets[name]?.formats ?? [];
+
 /** Label and value of each filter of `task` that is set; `onlyChanged` leaves out the defaults. */
 export function filtersOf(task, { onlyChanged = false } = {}) {
   const known = datasets[task.type]?.params ?? {};

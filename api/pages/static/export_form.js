@@ -1,6 +1,7 @@
 // The form for a new export: submits it once, and shows errors next to their fields.
 
 import { Refused, startExport } from "./calls.js";
+import { datasetFormats } from "./dataset_texts.js";
 import { clearProblems, showFieldProblem } from "./field_problems.js";
 import { activeFields, collect } from "./form_values.js";
 import { refusal } from "./notice.js";
@@ -40,7 +41,16 @@ export function showDataset(form, name) {
   for (const fieldset of form.querySelectorAll("[data-dataset]")) {
     fieldset.hidden = fieldset.disabled = fieldset.dataset.dataset !== name;
   }
+  offerFormats(form, datasetFormats(name));
   clearProblems(form);
+}
+
+/** Show the `formats` and no others; one of them is chosen. */
+function offerFormats(form, formats) {
+  const radios = [...form.elements.format];
+  for (const radio of radios) radio.closest(".chip").hidden = radio.disabled = !formats.includes(radio.value);
+  const offered = radios.filter((radio) => !radio.disabled);
+  if (!offered.some((radio) => radio.checked) && offered.length) offered[0].checked = true;
 }
 
 function showProblems(form, refused) {

@@ -1,6 +1,6 @@
 // What the file of an export will hold: its columns, the order of its rows, and its time zone.
 
-import { datasetColumns } from "./dataset_texts.js";
+import { datasetColumns, sheetTitles } from "./dataset_texts.js";
 import { phrases } from "./elements.js";
 import { number, text } from "./texts.js";
 
@@ -95,7 +95,11 @@ export class FormChoice {
 
   /** Say in the form what is chosen. */
   draw() {
-    phrases(this.#form.querySelector("#choice-text"), this.#words());
+    const sheets = sheetTitles(this.#form.elements.type.value);
+    const name = sheets.length ? "sheets_label" : "choice_label";
+    this.#form.querySelector("#choice-label").textContent = text(name);
+    this.#form.querySelector("#choose").hidden = sheets.length > 0;
+    phrases(this.#form.querySelector("#choice-text"), sheets.length ? [sheets.join(text("list_comma"))] : this.#words());
   }
 
   #words() {

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 CHINESE_CHOICE: Mapping[str, str] = {
     "choice_label": "列与预览",
+    "sheets_label": "工作表",
     "choice_open": "选择…",
     "choice_title": "导出内容",
     "choice_of": "导出内容：{title}",

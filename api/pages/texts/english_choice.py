@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 ENGLISH_CHOICE: Mapping[str, str] = {
     "choice_label": "Columns and preview",
+    "sheets_label": "Sheets",
     "choice_open": "Choose…",
     "choice_title": "What you will get",
     "choice_of": "What you will get: {title}",

@@ -16,7 +16,8 @@ from waybill.exporter.formats.archive.manifest import manifest_json
 from waybill.exporter.formats.archive.part_archive import PartArchive
 from waybill.exporter.formats.encoding import Encode, Tally
 from waybill.exporter.formats.xlsx.encode import encode_xlsx
-from waybill.exporter.formats.xlsx.limits import WORKBOOK_PART_ROWS
+from waybill.exporter.formats.xlsx.limits import MAX_DATA_ROWS, WORKBOOK_PART_ROWS
+from waybill.exporter.formats.xlsx.sheet_columns import header_row_of
 from waybill.exporter.rows.batch_cuts import split_rows
 
 _RESOURCE = {
@@ -39,11 +40,12 @@ def workbook_archive_encoder(
     ) -> Generator[bytes, None, None]:
         archive = PartArchive(layout.title, "xlsx")
         left = layout.rows_expected
-        for run in split_rows(batches, part_rows):
+        most = min(part_rows, MAX_DATA_ROWS - header_row_of(schema.names, layout))
+        for run in split_rows(batches, most):
             yield archive.open()
             part = Tally(warnings=tally.warnings)
             before = tally.rows
-            rows = None if left is None else min(left, part_rows)
+            rows = None if left is None else min(left, most)
             left = None if rows is None or left is None else left - rows
             workbook = replace(layout, rows_expected=rows)
             with closing(encode_workbook(schema, run, workbook, part)) as chunks:

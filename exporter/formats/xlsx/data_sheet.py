@@ -17,14 +17,14 @@ _SHEET = re.compile(r"(?P<head>.*<sheetData>)(?P<rows>.*)(?P<rest></sheetData>.*
 _DIMENSION = re.compile(r"<dimension [^>]*/>")
 _ROW = re.compile(r'<row r="(\d+)"[^>]*?(?:/>|>.*?</row>)', re.DOTALL)
 _STYLE = re.compile(r'<c r="([A-Z]+)\d+" s="(\d+)"')
-_HEADER = 1
 
 
 class DataSheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no types
     """XlsxWriter's worksheet in all but its rows, which are only those of a design."""
 
-    #: Data rows below the header. Zero-based, as XlsxWriter counts, they are the rows
-    #: 1 to `data_rows`; what belongs below the table goes to ``data_rows + 1``.
+    #: The row of the headings, zero-based, as XlsxWriter counts.
+    header_row: int = 0
+    #: Data rows below it. What belongs below the table goes to ``header_row + data_rows + 1``.
     data_rows: int = 0
     #: Whether `data_rows` is final.
     rows_are_known: bool = False
@@ -33,13 +33,18 @@ class DataSheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no types
     #: Zero-based rows of blanks that carry the styles of each column, and are not kept.
     _probe_rows: range = range(0)
 
+    @property
+    def last_row(self) -> int:
+        """The last data row; that of the headings where there is none."""
+        return self.header_row + self.data_rows
+
     def write_probes(self, formats: Sequence[Sequence[Any]]) -> None:
         """Write rows below all others, whose cells carry the `formats` of each column.
 
         A format that `decorate` gave to a whole column takes precedence over ours.
         """
         self._range = xl_range(
-            0, 0, max(self.dim_rowmax, self.data_rows), max(self.dim_colmax, len(formats) - 1)
+            0, 0, max(self.dim_rowmax, self.last_row), max(self.dim_colmax, len(formats) - 1)
         )
         first = self.dim_rowmax + 1
         self._probe_rows = range(first, first + max(map(len, formats)))
@@ -82,15 +87,15 @@ def frame_of(sheet: DataSheet, xml: str) -> SheetFrame:
     parts = _SHEET.fullmatch(xml)
     assert parts is not None  # noqa: S101 - the header row is always there
     rows = {int(row[1]): row[0] for row in _ROW.finditer(parts["rows"])}
-    header = rows.pop(_HEADER)
+    above = [rows.pop(row) for row in sorted(rows) if row <= sheet.header_row + 1]
     probes = [dict(_STYLE.findall(rows.pop(row + 1, ""))) for row in sheet._probe_rows]
-    if rows and min(rows) <= _HEADER + sheet.data_rows:
+    if rows and min(rows) <= sheet.last_row + 1:
         raise ExportRejected(
             f"The decorate hook wrote to row {min(rows)} of {sheet.name!r}, which holds data."
         )
     dimension = f'<dimension ref="{sheet._range}"/>' if sheet.rows_are_known else ""
     return SheetFrame(
-        prologue=(_DIMENSION.sub(dimension, parts["head"]) + header).encode(),
+        prologue=(_DIMENSION.sub(dimension, parts["head"]) + "".join(above)).encode(),
         epilogue=("".join(rows.values()) + parts["rest"]).encode(),
         styles={
             letters: tuple(int(probe.get(letters, 0)) for probe in probes)

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import xlsxwriter
 from xlsxwriter.exceptions import XlsxWriterException
 from xlsxwriter.utility import xl_cell_to_rowcol, xl_col_to_name
 
-from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.datasets.layout import Decorate, Layout
 from waybill.exporter.errors import ExportRejected
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.formats.xlsx.about_sheet import add_about
@@ -63,19 +63,52 @@ class Design:
     other_sheets: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What all data sheets of one dataset have in common."""
+
+    columns: Sequence[SheetColumn]
+    #: What its first sheet is called, where no column names its sheets.
+    title: str = ""
+    decorate: Decorate | None = None
+    #: The row of its headings, counted from 0.
+    header_row: int = 0
+    #: What is printed on each page of its sheets, where the workbook itself says nothing.
+    watermark: str = ""
+
+    @property
+    def first_row(self) -> int:
+        """Excel's number of its first data row, on every sheet."""
+        return self.header_row + 2
+
+
+class DesignedSheet(NamedTuple):
+    """One data sheet of a design."""
+
+    name: str
+    #: Data rows.
+    rows: int
+    #: The number of its table.
+    table: int = 0
+
+
 class Designer:
     """Makes designs that differ only in their sheets and row counts."""
 
     def __init__(
         self,
-        columns: Sequence[SheetColumn],
+        tables: Sequence[Table],
         layout: Layout,
         tally: Tally,
         *,
         rows_of_one_sheet: int | None = None,
     ) -> None:
-        """`tally` is read for the "About this export" sheet each time."""
-        self._columns = columns
+        """`layout` is the whole workbook's; its hook runs after those of the tables.
+
+        `tally` is read for the "About this export" sheet each time.
+        """
+        #: Their widths may change until their first sheet is opened; styles may not.
+        self.tables = list(tables)
         self._layout = layout
         self._tally = tally
         #: How many rows the only data sheet will have; None if that, or their number, is open.
@@ -84,10 +117,11 @@ class Designer:
     @property
     def types_are_known(self) -> bool:
         """Whether the content types of every design are those of a draft with one sheet."""
-        return self._layout.decorate is None or self.rows_of_one_sheet is not None
+        hooks = (self._layout.decorate, *(table.decorate for table in self.tables))
+        return self.rows_of_one_sheet is not None or all(hook is None for hook in hooks)
 
-    def design(self, sheets: Sequence[tuple[str, int]]) -> Design:
-        """Design a workbook with these data sheets: (name, data rows).
+    def design(self, sheets: Sequence[DesignedSheet]) -> Design:
+        """Design a workbook with these data sheets, those of one table together.
 
         Raises:
             ExportRejected: `decorate` asked for what XlsxWriter or a streamed sheet cannot do.
@@ -109,8 +143,10 @@ class Designer:
         )
         return Design(frames, parts, others)
 
-    def _fill(self, workbook: Any, sheets: Sequence[tuple[str, int]]) -> list[DataSheet]:
-        watermark = one_line(self._layout.watermark_text)
+    def _fill(self, workbook: Any, sheets: Sequence[DesignedSheet]) -> list[DataSheet]:
+        watermark = next(
+            (text for text in map(self._watermark, range(len(self.tables))) if text), ""
+        )
         workbook.set_properties(
             {
                 "title": one_line(self._layout.title),
@@ -120,29 +156,48 @@ class Designer:
             }
         )
         cell_formats = _CellFormats(workbook)
-        headers = [cell_formats.of_header(column) for column in self._columns]
-        formats = [cell_formats.of_values(column) for column in self._columns]
+        formats = [list(map(cell_formats.of_values, table.columns)) for table in self.tables]
         worksheets: list[DataSheet] = []
-        for name, rows in sheets:
+        for name, rows, table in sheets:
             sheet = workbook.add_worksheet(name, DataSheet)
             sheet.data_rows = rows
             sheet.rows_are_known = self.rows_of_one_sheet is not None
-            _write_table(sheet, self._columns, headers, formats)
+            sheet.header_row = self.tables[table].header_row
+            columns = self.tables[table].columns
+            headers = list(map(cell_formats.of_header, columns))
+            _write_table(sheet, columns, headers, formats[table])
+            _write_groups(sheet, columns, cell_formats)
             worksheets.append(sheet)
-        if self._layout.decorate is not None:
-            self._layout.decorate(workbook, worksheets)
+        self._decorate(workbook, sheets, worksheets)
         if workbook.worksheets()[: len(sheets)] != worksheets:
             raise ExportRejected("The decorate hook moved a data sheet; use `activate()` instead.")
-        for sheet in worksheets:
-            if watermark:
+        for sheet, (_, _, table) in zip(worksheets, sheets, strict=True):
+            if text := self._watermark(table):
                 # After the hook: it may set a header, but not replace this one.
-                _print_on_each_page(sheet, watermark)
-            sheet.write_probes(formats)
-            _add_filter(sheet, len(self._columns))
+                _print_on_each_page(sheet, text)
+            sheet.write_probes(formats[table])
+            _add_filter(sheet, len(formats[table]))
         if self._layout.about:
-            rows = sum(rows for _, rows in sheets)
+            rows = sum(sheet.rows for sheet in sheets)
             add_about(workbook, self._layout.about, rows, self._tally.warnings)
         return worksheets
+
+    def _watermark(self, table: int) -> str:
+        return one_line(self._layout.watermark_text or self.tables[table].watermark)
+
+    def _decorate(
+        self, workbook: Any, sheets: Sequence[DesignedSheet], worksheets: Sequence[DataSheet]
+    ) -> None:
+        for number, table in enumerate(self.tables):
+            if table.decorate is not None:
+                own = [
+                    worksheet
+                    for worksheet, sheet in zip(worksheets, sheets, strict=True)
+                    if sheet.table == number
+                ]
+                table.decorate(workbook, own)
+        if self._layout.decorate is not None:
+            self._layout.decorate(workbook, worksheets)
 
 
 def _print_on_each_page(sheet: DataSheet, text: str) -> None:
@@ -178,6 +233,11 @@ class _CellFormats:
         """The format of a column's heading."""
         return self._make("header", column.cell_format.align, _HEADER_FORMAT)
 
+    def of_group(self, group: str) -> Any:
+        """The format of a heading above several columns, and of the free cells beside it."""
+        line = {"bottom": 1, "bottom_color": "#7B8CA5"} if group else {"bottom": 0}
+        return self._make(f"group{bool(group)}", "center", {**_HEADER_FORMAT, **line})
+
     def of_values(self, column: SheetColumn) -> list[Any]:
         """The formats of a column's cells, in the order of its number formats; None for none."""
         # Numbers too wide for their column are shown smaller: Excel would show "####" instead.
@@ -206,20 +266,47 @@ def _write_table(
     headers: Sequence[Any],
     formats: Sequence[Sequence[Any]],
 ) -> None:
-    sheet.set_row(0, _HEADER_HEIGHT)
-    sheet.freeze_panes(1, 0)
-    sheet.repeat_rows(0)
+    top = sheet.header_row
+    sheet.set_row(top, _HEADER_HEIGHT)
+    sheet.freeze_panes(top + 1, 0)
+    sheet.repeat_rows(top - 1 if _has_groups(columns) else top, top)
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
     for index, column in enumerate(columns):
         sheet.set_column(index, index, column.width, formats[index][0])
-        sheet.write_string(0, index, column.label, headers[index])
+        sheet.write_string(top, index, column.label, headers[index])
     # Identifiers are text on purpose: no green triangles. A number that had to become text has
     # one, so that its absence from a sum is visible.
     texts = [column for column in columns if column.cell_format.is_text]
     if texts:
-        ranges = (f"{first}1:{last}{sheet.data_rows + 1}" for first, last in _runs(texts))
+        ranges = (f"{first}{top + 1}:{last}{sheet.last_row + 1}" for first, last in _runs(texts))
         sheet.ignore_errors({"number_stored_as_text": " ".join(ranges)})
+
+
+def _has_groups(columns: Sequence[SheetColumn]) -> bool:
+    return any(column.group for column in columns)
+
+
+def _write_groups(
+    sheet: DataSheet, columns: Sequence[SheetColumn], cell_formats: _CellFormats
+) -> None:
+    """Write the row of groups above the headings; every heading stays in its own row."""
+    if not _has_groups(columns):
+        return
+    row, index = sheet.header_row - 1, 0
+    sheet.set_row(row, _HEADER_HEIGHT)
+    for group, run in groupby(columns, lambda column: column.group):
+        last = index + len(list(run)) - 1
+        cell_format = cell_formats.of_group(group)
+        if not group:
+            for column in range(index, last + 1):
+                sheet.write_blank(row, column, None, cell_format)
+        elif index == last:
+            sheet.write_string(row, index, group, cell_format)
+        else:
+            sheet.merge_range(row, index, row, last, "", cell_format)
+            sheet.write_string(row, index, group, cell_format)
+        index = last + 1
 
 
 def _runs(columns: Sequence[SheetColumn]) -> Iterator[tuple[str, str]]:
@@ -233,4 +320,4 @@ def _runs(columns: Sequence[SheetColumn]) -> Iterator[tuple[str, str]]:
 def _add_filter(sheet: DataSheet, columns: int) -> None:
     """Make the header filterable, unless `decorate` made a filter or a table of it."""
     if not sheet.autofilter_ref and not sheet.tables:
-        sheet.autofilter(0, 0, sheet.data_rows, columns - 1)
+        sheet.autofilter(sheet.header_row, 0, sheet.last_row, columns - 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import chain
 
 import pyarrow as pa
@@ -15,7 +16,8 @@ import pyarrow as pa
 from waybill.exporter.blocks.parallel import map_ordered
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.encoding import Tally
-from waybill.exporter.formats.xlsx.designer import Designer
+from waybill.exporter.formats.xlsx.data_sheet import SheetFrame
+from waybill.exporter.formats.xlsx.designer import DesignedSheet, Designer, Table
 from waybill.exporter.formats.xlsx.limits import (
     BLOCK_BYTES,
     BLOCK_CELLS,
@@ -27,7 +29,11 @@ from waybill.exporter.formats.xlsx.limits import (
 from waybill.exporter.formats.xlsx.package import Package
 from waybill.exporter.formats.xlsx.placement import SETTLE_LAG, Placement
 from waybill.exporter.formats.xlsx.row_renderer import RowRenderer
-from waybill.exporter.formats.xlsx.sheet_columns import plan_columns, requested_labels
+from waybill.exporter.formats.xlsx.sheet_columns import (
+    header_row_of,
+    plan_columns,
+    requested_labels,
+)
 from waybill.exporter.formats.xlsx.sheet_names import SheetNames, acceptable
 from waybill.exporter.labels import count_renamed
 from waybill.exporter.rows.batch_cuts import Cut, regroup
@@ -60,23 +66,51 @@ def encode_xlsx(
     cuts = cut_blocks(schema, batches)
     first = next(cuts, None)
     sample = first.open() if first is not None else schema.empty_table()
-    columns = plan_columns(schema, layout, sample)
-    labels = [column.label for column in columns]
-    tally.warnings.update(count_renamed(requested_labels(schema, layout), labels))
-
+    table = table_of(schema, layout, sample)
     rows = rows_of_one_sheet(layout, sample)
-    designer = Designer(columns, layout, tally, rows_of_one_sheet=rows)
-    draft = designer.design([(acceptable(layout.title), rows or 0)])
-    render = RowRenderer(columns, [draft.frames[0].styles[column.letters] for column in columns])
-    placement = Placement(schema, layout, SheetNames(draft.other_sheets))
+    designer = Designer([table], replace(layout, decorate=None), tally, rows_of_one_sheet=rows)
+    draft = designer.design([DesignedSheet(acceptable(layout.title), rows or 0)])
     package = Package(designer, draft, tally)
+    names = SheetNames(draft.other_sheets)
+    placement = Placement(schema, layout, names, first_row=table.first_row)
 
     yield from package.begin()
-    placed = placement.place(cuts if first is None else chain([first], cuts))
+    count_headings(schema, layout, table, tally)
+    cuts = cuts if first is None else chain([first], cuts)
+    yield from fill(package, placement, table, draft.frames[0], cuts, tally)
+    yield from package.finish()
+
+
+def table_of(schema: pa.Schema, layout: Layout, sample: pa.Table) -> Table:
+    """What the sheets of rows with this schema have in common; `sample` decides widths."""
+    columns = plan_columns(schema, layout, sample)
+    header_row = header_row_of(schema.names, layout)
+    return Table(columns, layout.title, layout.decorate, header_row, layout.watermark_text)
+
+
+def count_headings(schema: pa.Schema, layout: Layout, table: Table, tally: Tally) -> None:
+    """Count the headings that had to change."""
+    labels = [column.label for column in table.columns]
+    tally.warnings.update(count_renamed(requested_labels(schema, layout), labels))
+
+
+def fill(
+    package: Package,
+    placement: Placement,
+    table: Table,
+    frame: SheetFrame,
+    cuts: Iterable[Cut],
+    tally: Tally,
+) -> Iterator[bytes]:
+    """Write the sheets of one table; `frame` is that of its sheet in the draft."""
+    render = RowRenderer(table.columns, [frame.styles[column.letters] for column in table.columns])
     threads = min(os.cpu_count() or 1, MAX_THREADS)
     order = RowOrder()
     blocks = map_ordered(
-        render, placed, threads=threads, is_large=lambda one: one.cut.exceeds(BLOCK_BYTES)
+        render,
+        placement.place(cuts),
+        threads=threads,
+        is_large=lambda one: one.cut.exceeds(BLOCK_BYTES),
     )
     with closing(blocks) as rendered:
         for cut in rendered:
@@ -86,7 +120,7 @@ def encode_xlsx(
             for piece, block in cut.blocks:
                 yield from package.add(piece, block)
     placement.ensure_sheet()
-    yield from package.finish(placement.sheets)
+    yield from package.end_table(placement.sheets)
 
 
 def rows_of_one_sheet(layout: Layout, sample: pa.Table) -> int | None:
@@ -95,7 +129,8 @@ def rows_of_one_sheet(layout: Layout, sample: pa.Table) -> int | None:
     `sample` are the first rows. An eighth of what they let us expect is far from a full sheet.
     """
     rows = layout.rows_expected
-    if rows is None or rows > MAX_DATA_ROWS or layout.sheet_by is not None:
+    most = MAX_DATA_ROWS - header_row_of(sample.schema.names, layout)
+    if rows is None or rows > most or layout.sheet_by is not None:
         return None
     cells = rows * sample.num_columns * _CELL_BYTES
     values = rows * sample.nbytes // max(sample.num_rows, 1)

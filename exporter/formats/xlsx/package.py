@@ -19,10 +19,12 @@ from waybill.exporter.blocks.block import Block
 from waybill.exporter.blocks.zip_stream import ZipStream
 from waybill.exporter.errors import ExportRejected, IncompleteExport, LimitExceeded
 from waybill.exporter.formats.encoding import Tally
-from waybill.exporter.formats.xlsx.designer import Design, Designer, part_name
+from waybill.exporter.formats.xlsx.designer import Design, DesignedSheet, Designer, part_name
 from waybill.exporter.formats.xlsx.limits import MAX_HELD_BYTES
-from waybill.exporter.formats.xlsx.placement import FIRST_DATA_ROW, Piece, Sheet
+from waybill.exporter.formats.xlsx.placement import Piece, Sheet
+from waybill.exporter.formats.xlsx.sheet_names import SheetNames
 from waybill.exporter.rows.seals import RowOrder
+from waybill.exporter.warning_rules import Warnings
 
 #: Written first, since they depend on no row, and in this order: `file` knows a workbook by
 #: the names of its first, third and fourth entry. The rest waits until all sheets are known.
@@ -36,10 +38,10 @@ class _Entry:
 
     sheet: Sheet
     number: int
+    #: Of the rows that were written.
+    order: RowOrder
     rows: int = 0
     held: list[tuple[Piece, Block]] = field(default_factory=list)
-    #: Of the rows that were written.
-    order: RowOrder = field(default_factory=lambda: RowOrder(FIRST_DATA_ROW))
     full: bool = False
     #: What was written around the rows; None while it was not.
     prologue: bytes | None = None
@@ -47,12 +49,15 @@ class _Entry:
 
 
 class Package:
-    """Writes one workbook. Call `begin`, then `add` in the order of the rows, then `finish`."""
+    """Writes one workbook.
+
+    Call `begin`, then for each table `add` in the order of its rows and `end_table`, then `finish`.
+    """
 
     def __init__(
         self, designer: Designer, draft: Design, tally: Tally, *, max_held: int = MAX_HELD_BYTES
     ) -> None:
-        """`draft` is a design with one data sheet; its style numbers are those of the rows."""
+        """`draft` is a design with a sheet for each table; its styles are those of the rows."""
         self._designer = designer
         self._draft = draft
         self._tally = tally
@@ -66,6 +71,8 @@ class Package:
         self._entries: dict[Sheet, _Entry] = {}
         self._open: _Entry | None = None
         self._held_bytes = 0
+        #: The design at the end of the last table, and the warnings that its parts may state.
+        self._last: tuple[Warnings, Design] | None = None
 
     def begin(self) -> Iterator[bytes]:
         """The parts that depend on no row."""
@@ -97,12 +104,8 @@ class Package:
         if self._open is None or self._open.full or self._held_bytes > self._max_held:
             yield from self._advance()
 
-    def finish(self, sheets: Sequence[Sheet]) -> Iterator[bytes]:
-        """What is left: held rows, ends of `sheets`, all other parts, and the directory.
-
-        Raises:
-            ExportRejected: `decorate` made another design than before.
-        """
+    def end_table(self, sheets: Sequence[Sheet]) -> Iterator[bytes]:
+        """What is left of one table: held rows, and the ends of its `sheets`."""
         for sheet in sheets:
             self._entry(sheet)
         self._check_count(sum(entry.rows for entry in self._entries.values()), exactly=True)
@@ -110,6 +113,18 @@ class Package:
         for entry in self._unfinished():
             yield from self._write(entry, design)
             yield self._end(entry, design)
+        self._last = self._tally.warnings.copy(), design
+
+    def finish(self) -> Iterator[bytes]:
+        """All parts that are no data sheet, and the directory.
+
+        Raises:
+            ExportRejected: `decorate` made another design than before.
+        """
+        if self._last is not None and self._last[0] == self._tally.warnings:
+            design = self._last[1]
+        else:
+            design = self._design()
         self._check(design)
         for name, part in design.parts.items():
             if name not in self._early:
@@ -118,17 +133,28 @@ class Package:
         self._tally.file = self._zip.checksum
 
     def _entry(self, sheet: Sheet) -> _Entry:
-        return self._entries.setdefault(sheet, _Entry(sheet, len(self._entries) + 1))
+        if sheet not in self._entries:
+            order = RowOrder(self._designer.tables[sheet.table].first_row)
+            self._entries[sheet] = _Entry(sheet, len(self._entries) + 1, order)
+        return self._entries[sheet]
 
     def _unfinished(self) -> list[_Entry]:
         return [entry for entry in self._entries.values() if entry.epilogue is None]
 
     def _design(self) -> Design:
-        entries = self._entries.values()
-        rows = self._designer.rows_of_one_sheet
-        return self._designer.design(
-            [(entry.sheet.name, entry.rows if rows is None else rows) for entry in entries]
-        )
+        known = self._designer.rows_of_one_sheet
+        sheets = [
+            DesignedSheet(
+                entry.sheet.name, entry.rows if known is None else known, entry.sheet.table
+            )
+            for entry in self._entries.values()
+        ]
+        begun = sheets[-1].table + 1 if sheets else 0
+        names = SheetNames([*self._draft.other_sheets, *(sheet.name for sheet in sheets)])
+        # Tables to come have a part in the design, and so in the numbers of its styles.
+        for number, table in enumerate(self._designer.tables[begun:], begun):
+            sheets.append(DesignedSheet(names.claim(table.title), 0, number))
+        return self._designer.design(sheets)
 
     def _check_count(self, rows: int, *, exactly: bool = False) -> None:
         """Check what was promised before the first row, if anything was."""
@@ -156,7 +182,7 @@ class Package:
         """Open the part of `entry` if it is not open, and write its held blocks."""
         if entry is not self._open:
             frame = design.frames[entry.number - 1]
-            if frame.styles != self._draft.frames[0].styles:
+            if frame.styles != self._draft.frames[entry.sheet.table].styles:
                 raise ExportRejected("The decorate hook gave data sheets different formats.")
             entry.prologue = frame.prologue
             self._open = entry

@@ -21,7 +21,7 @@ from waybill.exporter.formats.xlsx.limits import MAX_DATA_ROWS, MAX_SHEET_BYTES,
 from waybill.exporter.formats.xlsx.sheet_names import SheetNames
 from waybill.exporter.rows.batch_cuts import Cut
 
-#: Excel's number of the first row below the header.
+#: Excel's number of the first row below the header, where nothing is above that.
 FIRST_DATA_ROW = 2
 #: The size of a cut counts once this many more cuts have been placed. A fixed lag, longer than
 #: any pool of threads, makes the end of an overlong sheet the same on every machine.
@@ -41,6 +41,8 @@ class Sheet:
     placed_rows: int = 0
     #: Length of the XML of its rows, as far as it has settled.
     settled_bytes: int = 0
+    #: The number of the table whose rows it has.
+    table: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class PlacedCut:
 
 
 class Placement:
-    """Places cuts one after the other. One for each file."""
+    """Places cuts one after the other. One for each table of a file."""
 
     def __init__(
         self,
@@ -81,10 +83,16 @@ class Placement:
         layout: Layout,
         names: SheetNames,
         *,
-        max_rows: int = MAX_DATA_ROWS,
+        max_rows: int | None = None,
         max_bytes: int = MAX_SHEET_BYTES,
+        table: int = 0,
+        others: int = 0,
+        first_row: int = FIRST_DATA_ROW,
     ) -> None:
         """With `layout.sheet_by`, each value of that column gets sheets of its own.
+
+        `table` is the number of the table in its workbook, which has `others` sheets before, and
+        `first_row` Excel's number of the first row of each of its sheets.
 
         Raises:
             InvalidRequest: there is no such column.
@@ -95,7 +103,10 @@ class Placement:
         self._zone = layout.timezone
         self._key = None if layout.sheet_by is None else schema.names.index(layout.sheet_by)
         self._names = names
-        self._max_rows, self._max_bytes = max_rows, max_bytes
+        most = MAX_DATA_ROWS - (first_row - FIRST_DATA_ROW)
+        self._max_rows, self._max_bytes = max_rows or most, max_bytes
+        self._first_row = first_row
+        self._table, self._others = table, others
         self._newest: dict[str | None, Sheet] = {}
         self._sizes: deque[Sequence[int]] = deque()
         self._unsettled: deque[tuple[Piece, ...]] = deque()
@@ -116,7 +127,7 @@ class Placement:
         self._sizes.append(xml_bytes)
 
     def ensure_sheet(self) -> None:
-        """A workbook has a sheet, even if there was no row."""
+        """A table has a sheet, even if there was no row."""
         if not self.sheets:
             self._add_sheet(self._title)
 
@@ -145,7 +156,7 @@ class Placement:
                 follows, sheet = sheet, self._add_sheet(name)
                 self._newest[key] = sheet
             count = min(rows, self._max_rows - sheet.placed_rows)
-            yield Piece(sheet, count, FIRST_DATA_ROW + sheet.placed_rows, follows)
+            yield Piece(sheet, count, self._first_row + sheet.placed_rows, follows)
             sheet.placed_rows += count
             rows -= count
 
@@ -153,9 +164,9 @@ class Placement:
         return sheet.placed_rows >= self._max_rows or sheet.settled_bytes >= self._max_bytes
 
     def _add_sheet(self, name: str) -> Sheet:
-        if len(self.sheets) == MAX_SHEETS:
+        if self._others + len(self.sheets) == MAX_SHEETS:
             raise LimitExceeded(f"The workbook would have more than {MAX_SHEETS:,} sheets.")
-        self.sheets.append(Sheet(self._names.claim(name)))
+        self.sheets.append(Sheet(self._names.claim(name), table=self._table))
         return self.sheets[-1]
 
 

@@ -22,7 +22,13 @@ from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import ExportRejected, LimitExceeded
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.formats.shard_end import ShardedFile, ShardEnd
-from waybill.exporter.formats.xlsx.designer import Design, Designer, part_name
+from waybill.exporter.formats.xlsx.designer import (
+    Design,
+    DesignedSheet,
+    Designer,
+    Table,
+    part_name,
+)
 from waybill.exporter.formats.xlsx.encode import MAX_THREADS, cut_blocks
 from waybill.exporter.formats.xlsx.limits import (
     BLOCK_BYTES,
@@ -140,9 +146,9 @@ class XlsxShards:
         names = SheetNames()
         last = file.rows - (count - 1) * self.sheet_rows
         rows = [self.sheet_rows] * (count - 1) + [last]
-        designer = Designer(columns, layout, Tally())
+        designer = Designer([Table(columns)], layout, Tally())
         return columns, designer.design(
-            [(names.claim(acceptable(layout.title)), each) for each in rows]
+            [DesignedSheet(names.claim(acceptable(layout.title)), each) for each in rows]
         )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
 from xlsxwriter.utility import xl_col_to_name
 
 from waybill.exporter.datasets.layout import Column, Layout
+from waybill.exporter.datasets.texts import DEFAULT_LANGUAGE, text_in
 from waybill.exporter.formats.xlsx.cell_formats import cell_format_for, plain_array
 from waybill.exporter.formats.xlsx.cells import CellFormat, Cells, CellType
 from waybill.exporter.formats.xlsx.text_cells import one_line
@@ -39,6 +41,8 @@ class SheetColumn:
     cell_format: CellFormat
     number_formats: tuple[str, ...]
     width: float
+    #: The heading above it and its neighbours; empty for none.
+    group: str = ""
 
 
 def plan_columns(schema: pa.Schema, layout: Layout, sample: pa.Table) -> tuple[SheetColumn, ...]:
@@ -58,9 +62,15 @@ def plan_columns(schema: pa.Schema, layout: Layout, sample: pa.Table) -> tuple[S
                 cell_format=cell_format,
                 number_formats=_number_formats(settings, cell_format),
                 width=settings.width or _width(labels[index], cell_format, values),
+                group=one_line(text_in(settings.group, DEFAULT_LANGUAGE)),
             )
         )
     return tuple(columns)
+
+
+def header_row_of(names: Iterable[str], layout: Layout) -> int:
+    """The row of the headings, counted from 0: behind free rows, and below groups of columns."""
+    return layout.rows_above + any(layout.column(name).group for name in names)
 
 
 def _number_formats(settings: Column, cell_format: CellFormat) -> tuple[str, ...]:

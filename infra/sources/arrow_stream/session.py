@@ -66,6 +66,11 @@ class ArrowSession(ABC):
     #: rows are not counted before they are read: another number would prove nothing.
     has_snapshot = True
 
+    @property
+    def has_common_snapshot(self) -> bool:
+        """Whether that moment is one for every table there is, so that several can be read."""
+        return self.has_snapshot
+
     @abstractmethod
     def connect(self) -> Any:
         """A new connection of the driver's."""

@@ -5,7 +5,7 @@ What a database is like is up to its `ArrowSession`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,8 +19,8 @@ from waybill.infra.sources.arrow_stream.columns import bounded
 from waybill.infra.sources.arrow_stream.session import ArrowPlan, ArrowSession
 from waybill.infra.sources.counts import check_count
 from waybill.infra.sources.driver_calls import DriverCalls
-from waybill.infra.sources.errors import connecting
-from waybill.infra.sources.streams import begun, count_within
+from waybill.infra.sources.errors import connecting, no_common_snapshot
+from waybill.infra.sources.streams import begun, begun_together, count_within
 
 
 class ArrowSource:
@@ -40,6 +40,18 @@ class ArrowSource:
         with begun(ArrowStream(self._session, query, count=count)) as stream:
             yield stream
 
+    @contextmanager
+    def open_together(self, queries: Sequence[Query]) -> Iterator[Sequence[ArrowStream]]:
+        """One snapshot with several queries in it; see `SnapshotSource.open_together`."""
+        if not self._session.has_common_snapshot:
+            raise no_common_snapshot()
+        first = ArrowStream(self._session, queries[0], count=True)
+        others = [
+            ArrowStream(self._session, query, count=True, beside=first) for query in queries[1:]
+        ]
+        with begun_together([first, *others]) as streams:
+            yield streams
+
     def count(self, query: Query, *, within: timedelta) -> RowCount:
         """The rows, if they can be counted `within` that time; see `RowCounter.count`."""
         return count_within(ArrowStream(self._session, query, count=True), within)
@@ -52,8 +64,17 @@ class ArrowStream:
     is first asked for, so that `cancel` can interrupt it.
     """
 
-    def __init__(self, session: ArrowSession, query: Query, *, count: bool) -> None:
+    def __init__(
+        self,
+        session: ArrowSession,
+        query: Query,
+        *,
+        count: bool,
+        beside: ArrowStream | None = None,
+    ) -> None:
+        """With `beside`, it reads in the transaction of that stream, which is closed after it."""
         self._session = session
+        self._beside = beside
         self._statement = session.render(query)
         self._count = (
             count and session.has_snapshot and not session.gives_other_rows(self._statement)
@@ -67,8 +88,12 @@ class ArrowStream:
     def begin(self) -> None:
         """Connect, and fix the snapshot."""
         with connecting(), self._calls.call():
-            self._driver = self._session.connect()
-            self._snapshot_at = self._session.begin(self._driver)
+            if self._beside is None:
+                self._driver = self._session.connect()
+                self._snapshot_at = self._session.begin(self._driver)
+            else:
+                self._driver = self._beside._open_driver()
+                self._snapshot_at = self._beside.snapshot_at
 
     @property
     def schema(self) -> pa.Schema:
@@ -152,7 +177,7 @@ class ArrowStream:
         driver, self._driver = self._driver, None
         with suppress(*self._session.errors):
             self._close_reader()
-        if driver is not None:
+        if driver is not None and self._beside is None:
             with suppress(*self._session.errors):
                 self._session.close(driver)
 

@@ -74,6 +74,8 @@ class _Bytes(sa.LargeBinary):
 class DuckdbDialect(DefaultDialect):
     """Writes DuckDB's SQL with ``?`` for values, and finds tables, views, keys and files."""
 
+    #: PostgreSQL's compiler asks, where a text is written into SQL, such as behind LIKE … ESCAPE.
+    _backslash_escapes = False
     name = "duckdb"
     driver = "waybill"
     default_paramstyle = "qmark"

@@ -47,6 +47,11 @@ class DuckdbSession(ArrowSession):
         self._options = duckdb_options(url)
         self.dialect = DuckdbDialect()
 
+    @property
+    def has_common_snapshot(self) -> bool:
+        """Whether a file of its own is read; the files of a lake change one by one."""
+        return self._options.path is not None
+
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A connection to the one instance that this process has of the file."""
         return INSTANCES.connect(self._options)

@@ -64,6 +64,8 @@ class MysqlSession(RowSession):
         InvalidRequest: the URL has an option that is not known, or a value it cannot have.
     """
 
+    has_snapshot = True
+
     def __init__(self, url: sa.URL) -> None:
         self._arguments = connect_arguments(url)
         # Any other driver that a URL may name would bring values of its own.
@@ -137,7 +139,7 @@ class MysqlSession(RowSession):
             total,
         )
 
-    def run(self, connection: sa.Connection, query: Query) -> SSCursor:
+    def run(self, connection: sa.Connection, query: Query, plan: ReadPlan) -> SSCursor:
         """Run the query past SQLAlchemy, which would read the first rows."""
         statement, values = compile_query(query, connection.dialect)
         cursor = driver_connection(connection).cursor(SSCursor)

@@ -6,8 +6,8 @@ for a while, with nothing of the last one in them (`kept_sessions`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -76,6 +76,17 @@ class PostgresSource:
             self._end(stream)
 
     @contextmanager
+    def open_together(self, queries: Sequence[Query]) -> Iterator[Sequence[PostgresStream]]:
+        """One snapshot with several queries in it; see `SnapshotSource.open_together`."""
+        with ExitStack() as ending:
+            streams: list[PostgresStream] = []
+            for query in queries:
+                stream = self._begin(query, count=True, beside=streams[0] if streams else None)
+                ending.callback(self._end, stream)
+                streams.append(stream)
+            yield streams
+
+    @contextmanager
     def share(
         self, query: Query, key: str, rows: int, most: int, stop: StopToken
     ) -> Iterator[ShardPlan | None]:
@@ -131,11 +142,19 @@ class PostgresSource:
         stream.close()
         return None
 
-    def _begin(self, query: Query, count: bool, part: PartOfQuery | None = None) -> PostgresStream:
+    def _begin(
+        self,
+        query: Query,
+        count: bool,
+        part: PartOfQuery | None = None,
+        beside: PostgresStream | None = None,
+    ) -> PostgresStream:
         statement, conninfo = self._render(query)
         stream = PostgresStream(conninfo, statement, count=count)
         if part is not None:
             stream.read_part(part)
+        if beside is not None:
+            stream.read_beside(beside)
         try:
             stream.begin()
         except BaseException:

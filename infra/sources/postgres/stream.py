@@ -115,11 +115,20 @@ class PostgresStream:
         self._type_check_result: tuple[int, list[Any]] | None = None
         #: What is read, where that is not all of the statement.
         self._part: PartOfQuery | None = None
+        #: The stream in whose transaction this one reads, if it has none of its own.
+        self._beside: PostgresStream | None = None
 
     def read_part(self, part: PartOfQuery) -> None:
         """Read a range of the rows, in the snapshot of another session. Call it before `begin`."""
         self._part = part
         self._type_check_result = part.rows, list(part.types)
+
+    def read_beside(self, other: PostgresStream) -> None:
+        """Read in the transaction of `other`, which is closed after this. Call it before `begin`.
+
+        The rows of one are to be read to their end before those of the other.
+        """
+        self._beside = other
 
     def begin(self) -> bool:
         """Connect, fix the snapshot, and lock the columns of the query's tables.
@@ -127,6 +136,20 @@ class PostgresStream:
         False where a kept session cannot tell the columns: they may be of types that were made
         after it was connected.
         """
+        session = self._begin_transaction() if self._beside is None else self._join(self._beside)
+        with self._calls.call(), self._cursor() as cursor:
+            announced = cursor.adbc_execute_schema(self._statement.as_string(None))
+        unknown = unknown_types(announced)
+        if unknown and session.is_used:
+            return False
+        arrays = self._query(arrays_query(unknown))["name"].to_pylist() if unknown else []
+        self._described = describe(announced, frozenset(arrays))
+        # With chance in it, what one pass over the rows finds is not true of the next.
+        if self._part is None:
+            self._count = self._count and not self._gives_other_rows()
+        return True
+
+    def _begin_transaction(self) -> Session:
         with connecting(), self._calls.call():
             if self._session is None:
                 self._session = Session(dbapi.connect(self._conninfo, autocommit=True))
@@ -139,17 +162,14 @@ class PostgresStream:
         session.statement_timeout = opened["statement_timeout"][0].as_py()
         self._snapshot_at = opened["snapshot_at"][0].as_py()
         self._any_bytes = opened["server_encoding"][0].as_py() == "SQL_ASCII"
-        with self._calls.call(), self._cursor() as cursor:
-            announced = cursor.adbc_execute_schema(self._statement.as_string(None))
-        unknown = unknown_types(announced)
-        if unknown and session.is_used:
-            return False
-        arrays = self._query(arrays_query(unknown))["name"].to_pylist() if unknown else []
-        self._described = describe(announced, frozenset(arrays))
-        # With chance in it, what one pass over the rows finds is not true of the next.
-        if self._part is None:
-            self._count = self._count and not self._gives_other_rows()
-        return True
+        return session
+
+    def _join(self, other: PostgresStream) -> Session:
+        session = self._session = other._session
+        if session is None:
+            raise RuntimeError("the stream beside this one is closed")
+        self._snapshot_at, self._any_bytes = other._snapshot_at, other._any_bytes
+        return session
 
     def _import_snapshot(self, part: PartOfQuery) -> None:
         """To come first: behind another statement the transaction has a snapshot of its own."""
@@ -300,6 +320,9 @@ class PostgresStream:
                 self._reader.close()
             if self._row_cursor is not None:
                 self._row_cursor.close()
+        if self._beside is not None:
+            self._beside._is_finished &= self._is_finished and not self._calls.is_cancelled
+            return None
         # A request to cancel may still be on its way to the server.
         if self._is_finished and not self._calls.is_cancelled and session.clean():
             return session

@@ -45,6 +45,9 @@ class RowSession:
 
     #: Whether a table can be a file, named by its path.
     names_files = False
+    #: Whether all statements of a transaction see every table as it was at one moment. Levels of
+    #: isolation have the same names everywhere and do not promise that everywhere.
+    has_snapshot = False
 
     def __init__(self, url: sa.URL, **options: Any) -> None:
         self._engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, **options)
@@ -102,11 +105,11 @@ class RowSession:
         field = declared_field(name, kind, self._engine.dialect)
         return RowColumn(field) if field is not None else None
 
-    def before_reading(self, connection: sa.Connection) -> None:
-        """Called once, after the last statement of ours and before the query itself."""
+    def run(self, connection: sa.Connection, query: Query, plan: ReadPlan) -> Any:
+        """Run the query as planned, without reading a row.
 
-    def run(self, connection: sa.Connection, query: Query) -> Any:
-        """Run the query without reading a row; what it returns is for `batches` and `abandon`."""
+        What it returns is for `batches` and `abandon`.
+        """
         return stream(connection, query)
 
     def batches(

@@ -8,7 +8,7 @@ begins with nulls and goes on with text; `sqlite` looks at all values instead.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,10 +22,10 @@ from waybill.exporter.rows.seals import sealed
 from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.counts import check_count, names_chance
 from waybill.infra.sources.driver_calls import DriverCalls
-from waybill.infra.sources.errors import by_driver, connecting
+from waybill.infra.sources.errors import by_driver, connecting, no_common_snapshot
 from waybill.infra.sources.rows.columns import NotAsDeclared
 from waybill.infra.sources.rows.session import ReadPlan, RowSession, driver_connection
-from waybill.infra.sources.streams import begun, count_within
+from waybill.infra.sources.streams import begun, begun_together, count_within
 
 
 class RowsSource:
@@ -46,6 +46,18 @@ class RowsSource:
         with begun(RowsStream(self._session, query, count=count)) as stream:
             yield stream
 
+    @contextmanager
+    def open_together(self, queries: Sequence[Query]) -> Iterator[Sequence[RowsStream]]:
+        """One snapshot with several queries in it; see `SnapshotSource.open_together`."""
+        if not self._session.has_snapshot:
+            raise no_common_snapshot()
+        first = RowsStream(self._session, queries[0], count=True)
+        others = [
+            RowsStream(self._session, query, count=True, beside=first) for query in queries[1:]
+        ]
+        with begun_together([first, *others]) as streams:
+            yield streams
+
     def count(self, query: Query, *, within: timedelta) -> RowCount:
         """The rows, if they can be counted `within` that time; see `RowCounter.count`."""
         return count_within(RowsStream(self._session, query, count=True), within)
@@ -58,8 +70,17 @@ class RowsStream:
     `schema` or `rows_expected` is first asked for, so that `cancel` can interrupt it.
     """
 
-    def __init__(self, session: RowSession, query: Query, *, count: bool) -> None:
+    def __init__(
+        self,
+        session: RowSession,
+        query: Query,
+        *,
+        count: bool,
+        beside: RowsStream | None = None,
+    ) -> None:
+        """With `beside`, it reads in the transaction of that stream, which is closed after it."""
         self._session = session
+        self._beside = beside
         self._query = query
         self._count = count
         self._calls = DriverCalls(self._interrupt, session.errors, by_driver)
@@ -77,9 +98,14 @@ class RowsStream:
     def begin(self) -> None:
         """Connect, and fix the snapshot."""
         with connecting(), self._calls.call():
-            self._connection = self._session.connect()
-            self._driver = driver_connection(self._connection)
-            self._snapshot_at = self._session.begin(self._connection)
+            if self._beside is None:
+                self._connection = self._session.connect()
+                self._driver = driver_connection(self._connection)
+                self._snapshot_at = self._session.begin(self._connection)
+            else:
+                self._connection = self._beside._open_connection()
+                self._driver = driver_connection(self._connection)
+                self._snapshot_at = self._beside.snapshot_at
         dialect = self._connection.dialect
         self._names_chance = names_chance(compile_query(self._query, dialect)[0], dialect.name)
 
@@ -146,9 +172,8 @@ class RowsStream:
         plan = self._plan
         connection = self._open_connection()
         with self._calls.call():
-            self._session.before_reading(connection)
             query = self._query if plan.instead is None else plan.instead
-            self._result = self._session.run(connection, query)
+            self._result = self._session.run(connection, query, plan)
         rows = 0
         try:
             for batch in sealed(
@@ -184,8 +209,9 @@ class RowsStream:
         with suppress(*self._session.errors):
             if self._result is not None:
                 self._session.abandon(self._driver, self._result)
-        connection.invalidate()
-        connection.close()
+        if self._beside is None:
+            connection.invalidate()
+            connection.close()
 
     def _interrupt(self) -> None:
         if self._driver is not None:

@@ -39,10 +39,6 @@ class OpenedFile(sqlite3.Connection):
 
     #: The file and its state when it was opened; None where SQLite itself holds writers off.
     unwatched: tuple[Path, tuple[int, int, int]] | None = None
-    #: What the texts of the planned rows become. Texts as bytes need not be UTF-8.
-    texts_as: type[str] | type[bytes] = bytes
-    #: Whether SQLite may refuse large values of the planned rows.
-    may_be_limited = False
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

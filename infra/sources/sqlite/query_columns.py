@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +22,8 @@ from waybill.infra.sources.rows.session import driver_connection
 
 _VIEW = "waybill_columns_of_the_query"
 _TABLE = "waybill_rows_of_the_query"
+#: A connection may keep the rows of several queries.
+_numbers = count()
 
 #: SQLite's functions that answer otherwise each time. (https://sqlite.org/lang_corefunc.html)
 _CHANCE = frozenset({"random", "randomblob"})
@@ -86,11 +89,12 @@ def kept_rows(connection: sa.Connection, query: Query, width: int) -> sa.Select[
     """
     columns: list[sa.ColumnClause[Any]] = [sa.column(f"c{position}") for position in range(width)]
     statement, values = compile_query(query, connection.dialect)
+    table = f"{_TABLE}_{next(_numbers)}"
     with _temporary(connection):
         names = ", ".join(column.name for column in columns)
-        connection.exec_driver_sql(f"CREATE TEMP TABLE {_TABLE} ({names})")
-        connection.exec_driver_sql(f"INSERT INTO temp.{_TABLE} {statement}", values)
-    rows = sa.table(_TABLE, *columns, schema="temp")
+        connection.exec_driver_sql(f"CREATE TEMP TABLE {table} ({names})")
+        connection.exec_driver_sql(f"INSERT INTO temp.{table} {statement}", values)
+    rows = sa.table(table, *columns, schema="temp")
     return sa.select(*rows.c).order_by(sa.literal_column("rowid"))
 
 

@@ -19,6 +19,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -55,8 +56,20 @@ _MISSING_COLLATION = re.compile("no such collation sequence: (.*)", re.DOTALL)
 _BEGIN = "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), (SELECT count(*) FROM sqlite_master)"
 
 
+@dataclass(frozen=True, slots=True)
+class SqlitePlan(ReadPlan):
+    """A plan, and how SQLite's driver has to hand out the rows."""
+
+    #: What texts become. Texts as bytes need not be UTF-8.
+    texts_as: type[str] | type[bytes] = bytes
+    #: Whether SQLite may refuse large values.
+    may_be_limited: bool = False
+
+
 class SqliteSession(RowSession):
     """Reads one SQLite file, opened read-only, so that a missing one is not created."""
+
+    has_snapshot = True
 
     def __init__(self, url: sa.URL) -> None:
         super().__init__(sa.URL.create("sqlite+pysqlite"), creator=SqliteFile(url).open)
@@ -86,6 +99,9 @@ class SqliteSession(RowSession):
     def _plan(
         self, connection: sa.Connection, query: Query, count: bool, assuming: bool
     ) -> ReadPlan:
+        # Another query of this transaction may have been read before.
+        driver: OpenedFile = driver_connection(connection)
+        driver.text_factory = str
         with functions_seen(connection) as functions:
             rows, names = described(connection, query)
         declarations = declared_types(connection, query, len(names))
@@ -106,27 +122,28 @@ class SqliteSession(RowSession):
         if assuming and any(StoredText in (column.text_types or ()) for column in columns):
             assuming = False
             columns, total = _columns(connection, rows, declared, count, assuming)
-        driver: OpenedFile = driver_connection(connection)
-        driver.may_be_limited = instead is None and may_be_limited(driver, functions)
+        # Bytes are made without a call of Python's.
+        texts_as: type[str] | type[bytes] = bytes
         if assuming:
-            driver.texts_as = str
+            texts_as = str
         elif any(StoredText in (column.text_types or ()) for column in columns):
-            driver.texts_as = StoredText
-        else:
-            # Made without a call of Python's.
-            driver.texts_as = bytes
-        return ReadPlan(columns, total if count else None, instead)
+            texts_as = StoredText
+        return SqlitePlan(
+            columns,
+            total if count else None,
+            instead,
+            texts_as=texts_as,
+            may_be_limited=instead is None and may_be_limited(driver, functions),
+        )
 
-    def before_reading(self, connection: sa.Connection) -> None:
-        """Take texts as planned."""
-        driver: OpenedFile = driver_connection(connection)
-        driver.text_factory = driver.texts_as
-
-    def run(self, connection: sa.Connection, query: Query) -> SqliteRows:
+    def run(self, connection: sa.Connection, query: Query, plan: ReadPlan) -> SqliteRows:
         """Run the query past SQLAlchemy, which would make an object of its own of each row."""
+        if not isinstance(plan, SqlitePlan):
+            raise TypeError("the plan of another database")
         statement, values = compile_query(query, connection.dialect)
         driver: OpenedFile = driver_connection(connection)
-        return SqliteRows(driver, statement, values, limited=driver.may_be_limited)
+        driver.text_factory = plan.texts_as
+        return SqliteRows(driver, statement, values, limited=plan.may_be_limited)
 
     def batches(
         self,

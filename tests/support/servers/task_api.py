@@ -34,6 +34,7 @@ from waybill.api.events import stream as events_stream
 from waybill.api.session.cookie import SESSION_COOKIE
 from waybill.api.session.development_tokens import mint
 from waybill.exporter.datasets.dataset import Dataset, Registry
+from waybill.exporter.datasets.workbook import made_of
 from waybill.exporter.warning_rules import WarningRule
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
@@ -79,7 +80,7 @@ class LedgerParams(BaseModel):
 
 
 def sample_registry() -> Registry:
-    """Two datasets: one for the role `sales`, one for `finance`."""
+    """Two datasets, one for the role `sales`, one for `finance`, and a workbook of both."""
 
     def build(params: BaseModel, user: object) -> sa.Select[Any]:
         return sa.select(sa.literal(params.model_dump_json()).label("doc"))
@@ -97,6 +98,8 @@ def sample_registry() -> Registry:
         )
     )
     registry.add(Dataset("ledger", build, params=LedgerParams, roles={"finance"}, title="Ledger"))
+    sheets = [registry["orders"], registry["ledger"]]
+    registry.add(made_of(sheets, name="closing", filename="{name}", title="Closing"))
     return registry
 
 
