@@ -38,6 +38,8 @@ _VHOSTS_AT_ONCE = 8
 #: Seconds on an idle machine. On a busy one, a node of a cluster has taken more than a minute.
 _START_SECONDS = 240.0
 _STOP_SECONDS = 30.0
+#: As long as a start: a command is an Erlang node of its own.
+_COMMAND_SECONDS = 240
 _CONFIG = f"""\
 listeners.tcp.1 = 127.0.0.1:{{port}}
 default_user = {USER}
@@ -257,13 +259,14 @@ class RabbitServer:
 
     def rabbitmqctl(self, *arguments: str) -> str:
         """Run one command against this node and return what it printed. Takes about 0.3 s."""
+        patience = ("--timeout", str(_COMMAND_SECONDS))
         done = subprocess.run(
-            [self._scripts / "rabbitmqctl", "--silent", *arguments],
+            [self._scripts / "rabbitmqctl", "--silent", *patience, *arguments],
             capture_output=True,
             text=True,
             env=self._environment,
             cwd=self._folder,
-            timeout=60,
+            timeout=_COMMAND_SECONDS,
             check=False,
         )
         if done.returncode:
