@@ -102,7 +102,14 @@ def run_workbook(
             tally, described = Tally(), _described(layout, sheets, streams, ahead)
             chunks = encode_tables(
                 [
-                    TableRows(table.shown.schema, table, sheet.layout, table.tally)
+                    TableRows(
+                        table.shown.schema,
+                        table,
+                        describe(
+                            sheet.layout, table.stream.snapshot_at, table.stream.rows_expected
+                        ),
+                        table.tally,
+                    )
                     for table, sheet in zip(tables, sheets, strict=True)
                 ],
                 described,

@@ -154,6 +154,7 @@ def made_of(sheets: Sequence[Dataset], *, name: str, filename: str, **more: Any)
         filename=filename,
         reads=parts[0].reads,
         reason=any(part.reason for part in parts),
+        watermark=next((part.watermark for part in parts if part.watermark), ""),
         parts=parts,
         **more,
     )

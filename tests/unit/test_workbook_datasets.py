@@ -163,6 +163,14 @@ def test_a_workbook_asks_for_a_reason_where_one_of_its_datasets_does() -> None:
     assert _book([ORDERS, replace(INVOICES, reason=True)]).reason
 
 
+def test_a_workbook_has_the_watermark_of_its_datasets_and_is_for_one_person() -> None:
+    marked = _book([ORDERS, replace(INVOICES, watermark="For {user} only")])
+    assert marked.is_personal
+    plan = _plan(book=marked)
+    assert plan.layout.watermark_text == "For ann only"
+    assert plan.single_flight_key is None
+
+
 def test_a_workbook_in_a_workbook_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot be a workbook"):
         _book([_monthly(), INVOICES])
