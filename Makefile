@@ -59,7 +59,7 @@ test-fast: $(DEV_STAMP) ## Unit tests, and contracts in memory and on SQLite, in
 
 # The oldest versions that pyproject.toml allows, in an environment of its own. Their test client needs httpx.
 FLOORS := .floors
-EXTRAS := --extra server --extra postgresql --extra mysql --extra duckdb --extra flightsql --extra embedded --extra demo
+EXTRAS := --extra server --extra postgresql --extra mysql --extra duckdb --extra clickhouse --extra flightsql --extra embedded --extra demo
 floors: ## Run the fast lane on the oldest versions that dependencies allow (needs uv)
 	@mkdir -p $(FLOORS)
 	uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --no-header --no-annotate $(EXTRAS) -o $(FLOORS)/lowest.txt pyproject.toml

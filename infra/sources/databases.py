@@ -83,6 +83,13 @@ def _duckdb_source(url: sa.URL) -> Source:
     return ArrowSource(DuckdbSession(url))
 
 
+def _clickhouse_source(url: sa.URL) -> Source:
+    from waybill.infra.sources.arrow_stream.source import ArrowSource
+    from waybill.infra.sources.clickhouse.session import ClickhouseSession
+
+    return ArrowSource(ClickhouseSession(url))
+
+
 def _flight_sql_source(url: sa.URL) -> Source:
     from waybill.infra.sources.adbc.flight_sql import flight_sql_session
     from waybill.infra.sources.arrow_stream.source import ArrowSource
@@ -143,6 +150,12 @@ DATABASES: Mapping[str, Database] = {
         arrow_source=_bigquery_source,
         extra="bigquery",
         modules=("adbc_driver_bigquery",),
+        reflects=False,
+    ),
+    "clickhouse": Database(
+        arrow_source=_clickhouse_source,
+        extra="clickhouse",
+        modules=("clickhouse_connect",),
         reflects=False,
     ),
     "duckdb": _DUCKDB,

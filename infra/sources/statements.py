@@ -38,6 +38,12 @@ SYNTAXES = {
     "mysql": Syntax(backslash_escapes=True, hash_comments=True),
     "mariadb": Syntax(backslash_escapes=True, hash_comments=True),
     "sqlite": Syntax(bracketed_names=True),
+    "clickhouse": Syntax(
+        backslash_escapes=True,
+        dollar_quotes=True,
+        nested_comments=True,
+        first_words=frozenset({"select", "with", "from"}),
+    ),
     "duckdb": Syntax(
         dollar_quotes=True, first_words=frozenset({"select", "with", "values", "table", "from"})
     ),

@@ -48,8 +48,12 @@ def stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
         ("postgresql://u:canary@127.0.0.1:1/x", "Nothing listens at the address of the source URL"),
         ("mysql://u:canary@127.0.0.1:1/x", "Nothing listens at the address of the source URL"),
         ("sqlite:////no/such/shop.db", "There is no SQLite file"),
-        ("oracle://u:canary@db/x", "No driver for oracle databases.*reads bigquery://, duckdb://"),
+        (
+            "oracle://u:canary@db/x",
+            "No driver for oracle databases.*reads bigquery://, clickhouse://, duckdb://",
+        ),
         ("duckdb:////no/such/shop.duckdb", "There is no DuckDB file /no/such/shop.duckdb"),
+        ("clickhouse://u:canary@127.0.0.1:1?tls=off", "Nothing answers at the address"),
         ("flightsql://u:canary@127.0.0.1:1?tls=off", "Nothing listens at the address"),
     ],
 )
@@ -88,7 +92,7 @@ def test_the_sources_that_can_be_read_are_named_and_the_remedy_for_others(
     stack: Callable[..., Stack], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = check_sources(stack()).split("; ")
-    assert {"duckdb", "flightsql", "mysql", "postgresql", "sqlite"} <= set(said)
+    assert {"clickhouse", "duckdb", "flightsql", "mysql", "postgresql", "sqlite"} <= set(said)
 
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with_less = check_sources(stack()).split("; ")

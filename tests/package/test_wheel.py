@@ -141,6 +141,7 @@ def test_the_command_without_the_server_says_what_to_install(python: Path, proje
         ("postgresql://localhost/shop", "postgresql"),
         ("mysql+pymysql://localhost/shop", "mysql"),
         ("duckdb:///shop.duckdb", "duckdb"),
+        ("clickhouse://localhost", "clickhouse"),
         ("flightsql://localhost", "flightsql"),
         ("mssql+pymssql://localhost/shop", None),
     ],
@@ -150,14 +151,16 @@ def test_a_source_without_its_driver_names_the_extra(
 ) -> None:
     arguments = ["waybill", "export", "--source", url, "--table", "t", "-o", "t.csv"]
     code = f"import sys; sys.argv = {arguments!r}\nfrom waybill.__main__ import main; main()"
-    drivers = _refusing({"adbc_driver_flightsql", "duckdb", "psycopg", "pymysql", "pymssql"})
+    drivers = _refusing(
+        {"adbc_driver_flightsql", "clickhouse_connect", "duckdb", "psycopg", "pymysql", "pymssql"}
+    )
     done = run(python, project, "-c", f"{drivers}\n{code}")
 
     backend = url.partition("+")[0].partition(":")[0]
     remedy = f': pip install "waybill-exports[{extra}]".'
     known = (
-        ". Waybill reads bigquery://, duckdb://, flightsql://, mariadb://, mysql://, postgresql://,"
-        " snowflake://, sqlite:// and what"
+        ". Waybill reads bigquery://, clickhouse://, duckdb://, flightsql://, mariadb://, mysql://,"
+        " postgresql://, snowflake://, sqlite:// and what"
     )
     assert done.returncode == 2
     assert done.stderr.split() == (

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from tests.support.clickhouse_tables import clickhouse_engine
+from tests.support.servers.clickhouse import ClickhouseServer, clickhouse_server
 from tests.support.servers.flight_sql import FlightSqlServer, flight_sql_server
 from waybill.exporter.ports import Source
 from waybill.infra.sources import open_source
@@ -29,13 +34,29 @@ KINDS = (
     "sqlite-rows",
     "duckdb-arrow",
     pytest.param("flightsql-adbc", marks=pytest.mark.server),
+    pytest.param("clickhouse-arrow", marks=pytest.mark.server),
 )
 
 #: Those where a server computes the rows, and could be far ahead of the reader.
 SERVER_KINDS = KINDS[:3]
 
 #: Those that give no snapshot of a count and the rows, so that the rows come uncounted.
-UNCOUNTED = {"flightsql-adbc"}
+UNCOUNTED = {"flightsql-adbc", "clickhouse-arrow"}
+
+#: What a database makes of a column that it has no type for, and of its value. ClickHouse's strings
+#: are bytes, its moments are instants, and its times are not within a day.
+OTHERWISE: dict[str, dict[str, tuple[pa.DataType, Any]]] = {
+    "clickhouse-arrow": {
+        "raw": (pa.string(), "\\x00ff"),
+        "day": (pa.date32(), dt.date(1900, 1, 1)),
+        "at": (pa.timestamp("us", "UTC"), dt.datetime(2024, 2, 29, 23, 59, 58, tzinfo=dt.UTC)),
+        "clock": (pa.string(), "23:59:58.000000"),
+    }
+}
+
+#: Values that a database cannot store, and what a test stores in their place: ClickHouse's dates
+#: begin in 1900.
+INSTEAD: dict[str, dict[str, Any]] = {"clickhouse-arrow": {"day": dt.date(1900, 1, 1)}}
 
 #: Those that other programs write while an export reads; nobody may write the others.
 SHARED_KINDS = KINDS[:4]
@@ -151,6 +172,9 @@ def source_database(
     elif kind == "flightsql-adbc":
         with duckdb.connect() as shared, flight_sql_server(shared) as server:
             yield _flight_sql(shared, server)
+    elif kind == "clickhouse-arrow":
+        with clickhouse_server(folder) as clickhouse:
+            yield _clickhouse(clickhouse)
     elif kind == "mariadb-rows":
         with request.getfixturevalue("mariadb_server").database() as url:
             yield _fill(kind, url, _mariadb_is_released, _CUT_MARIADB)
@@ -200,6 +224,15 @@ def _flight_sql(shared: duckdb.DuckDBPyConnection, server: FlightSqlServer) -> S
     _make_tables(engine)
     source = open_source(f"flightsql://127.0.0.1:{server.port}?tls=off")
     return SourceDatabase("flightsql-adbc", source, engine, lambda: not server.running, "")
+
+
+def _clickhouse(server: ClickhouseServer) -> SourceDatabase:
+    engine = clickhouse_engine(server)
+    server.profile = {"enable_time_time64_type": "1"}
+    server.execute("SELECT 1")
+    _make_tables(engine)
+    source = open_source(f"clickhouse://127.0.0.1:{server.port}?tls=off")
+    return SourceDatabase("clickhouse-arrow", source, engine, lambda: not server.running, "")
 
 
 def duckdb_engine(path: str) -> sa.Engine:

@@ -42,6 +42,10 @@ class ArrowColumn:
                 f"Column {self.field.name!r} holds a value outside the range of its type."
             ) from None
 
+    def convert_counted(self, array: pa.Array) -> tuple[pa.Array, int]:
+        """The same, and how many values had to be made text that is not theirs."""
+        return self.convert(array), 0
+
 
 def bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """`batch` in pieces of at most `MAX_ROWS` rows and `MAX_BYTES`, without copying.

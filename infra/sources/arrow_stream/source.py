@@ -5,6 +5,7 @@ What a database is like is up to its `ArrowSession`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -84,6 +85,7 @@ class ArrowStream:
         self._reader: Iterator[pa.RecordBatch] | None = None
         self._snapshot_at: datetime | None = None
         self._planned: ArrowPlan | None = None
+        self._made_text: Counter[int] = Counter()
 
     def begin(self) -> None:
         """Connect, and fix the snapshot."""
@@ -118,8 +120,8 @@ class ArrowStream:
 
     @property
     def read_as_text(self) -> Mapping[int, int]:
-        """No value: columns that are text where they are not declared so are marked."""
-        return {}
+        """Bytes in columns of text that are none; columns that are text as a whole are marked."""
+        return self._made_text
 
     @property
     def _plan(self) -> ArrowPlan:
@@ -158,10 +160,14 @@ class ArrowStream:
             if batch is None:
                 break
             rows += batch.num_rows
-            arrays = [
-                column.convert(array)
-                for column, array in zip(plan.columns, batch.columns, strict=True)
-            ]
+            arrays = []
+            for position, (column, array) in enumerate(
+                zip(plan.columns, batch.columns, strict=True)
+            ):
+                converted, made_text = column.convert_counted(array)
+                arrays.append(converted)
+                if made_text:
+                    self._made_text[position] += made_text
             yield from bounded(pa.RecordBatch.from_arrays(arrays, schema=schema))
         # Some drivers have no second statement while a first one is open.
         self._close_reader()

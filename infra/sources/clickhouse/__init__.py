@@ -1,0 +1,1 @@
+"""ClickHouse as a source, over its HTTP interface, which sends Arrow."""
