@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import gzip
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from tests.support.exported_lines import exported_lines
 from tests.support.servers.clickhouse import ClickhouseServer, clickhouse_server
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.sources import open_source
@@ -316,13 +316,6 @@ def test_tls_is_on_unless_the_url_says_otherwise():
 
 
 def test_the_command_exports_a_table(server, tmp_path: Path, monkeypatch):
-    from waybill.api.cli.export import export
+    lines = exported_lines(tmp_path, monkeypatch, url(server))
 
-    monkeypatch.setenv("WAYBILL_HOME", str(tmp_path / "home"))
-    target = tmp_path / "orders.csv.gz"
-    arguments = dict.fromkeys(("name", "param", "query", "csv_profile", "csv", "format_name"))
-
-    export(output=str(target), source=url(server), table="orders", as_json=True, **arguments)
-
-    lines = gzip.decompress(target.read_bytes()).decode("utf-8-sig").splitlines()
     assert lines == ['"id","Total ""x""","raw"', *(f'{n},12.30,"\\x61ff"' for n in range(3))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from tests.support.exported_lines import exported_lines
 from tests.support.servers.flight_sql import FlightSqlServer, flight_sql_server
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.sources import open_source
@@ -97,14 +97,7 @@ def test_a_server_that_is_away_says_so():
 
 
 def test_the_command_exports_a_table(server, tmp_path: Path, monkeypatch):
-    from waybill.api.cli.export import export
+    lines = exported_lines(tmp_path, monkeypatch, url(server))
 
-    monkeypatch.setenv("WAYBILL_HOME", str(tmp_path / "home"))
-    target = tmp_path / "orders.csv.gz"
-    arguments = dict.fromkeys(("name", "param", "query", "csv_profile", "csv", "format_name"))
-
-    export(output=str(target), source=url(server), table="orders", as_json=True, **arguments)
-
-    lines = gzip.decompress(target.read_bytes()).decode("utf-8-sig").splitlines()
     assert lines[0] == '"id","Total","big","small","at"'
     assert lines[1] == "0,12.30,18446744073709551615,255,2024-01-01T00:00:00.000000001"
