@@ -6,7 +6,7 @@ Messages are those of ``FlightSql.proto``, read and written field by field: each
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -114,16 +114,23 @@ class FlightSqlServer(flight.FlightServerBase):
                     connection.interrupt()
 
         self.running += 1
-        threading.Thread(target=watch, daemon=True).start()
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+
+        def leave() -> None:
+            # An interrupt of a connection that is closed ends the process.
+            ended.set()
+            watcher.join()
+            connection.close()
+            self.running -= 1
+
         try:
             with self._translated():
                 reader = self._relation(connection, ticket.ticket).to_arrow_reader(4096)
         except BaseException:
-            ended.set()
-            connection.close()
-            self.running -= 1
+            leave()
             raise
-        return flight.GeneratorStream(reader.schema, self._rows(connection, reader, ended))
+        return flight.GeneratorStream(reader.schema, self._rows(reader, leave))
 
     def do_action(self, context: flight.ServerCallContext, action: flight.Action) -> list[bytes]:
         """Prepare a statement, or forget it."""
@@ -177,9 +184,8 @@ class FlightSqlServer(flight.FlightServerBase):
 
     def _rows(
         self,
-        connection: duckdb.DuckDBPyConnection,
         reader: pa.RecordBatchReader,
-        ended: threading.Event,
+        leave: Callable[[], None],
     ) -> Iterator[pa.RecordBatch]:
         try:
             while (batch := self._next(reader)) is not None:
@@ -187,10 +193,8 @@ class FlightSqlServer(flight.FlightServerBase):
                     raise flight.FlightUnavailableError("the server goes down")
                 yield batch
         finally:
-            ended.set()
             reader.close()
-            connection.close()
-            self.running -= 1
+            leave()
 
     @staticmethod
     def _next(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
