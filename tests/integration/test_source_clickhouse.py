@@ -15,6 +15,7 @@ from tests.support.exported_lines import exported_lines
 from tests.support.servers.clickhouse import ClickhouseServer, clickhouse_server
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.sources import open_source
+from waybill.infra.sources.clickhouse.errors import BrokenStream
 from waybill.infra.sources.errors import SourceRejected, SourceUnavailable
 from waybill.infra.sources.operator_queries import table_query, text_query
 
@@ -222,7 +223,7 @@ def test_rows_that_end_early_are_never_taken_for_all_of_them(server, cut, monkey
 
     batches = response.Batches(_response(server))
 
-    with pytest.raises(response.BrokenStream):
+    with pytest.raises(BrokenStream):
         list(batches)
 
 
