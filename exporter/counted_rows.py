@@ -42,6 +42,8 @@ class CountedRows:
             for position, values in self.shown.read_as_text.items():
                 self.tally.warnings[names[position], WarningRule.TYPE_AS_TEXT] = values
             yield batch
+            # Given back before the next is read: a single row may be as large as all else.
+            del batch
 
 
 def describe(layout: Layout, snapshot_at: datetime, rows_expected: int | None) -> Layout:

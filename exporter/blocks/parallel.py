@@ -36,6 +36,8 @@ def map_ordered(
             while pending and alone:
                 yield pending.popleft().result()
             pending.append(pool.submit(work, item))
+            # What is done with it, its work alone holds.
+            del item
             if len(pending) > count or alone:
                 yield pending.popleft().result()
         while pending:

@@ -65,27 +65,38 @@ def each_run(
     columns: int,
     *,
     stop_every: int | None = None,
+    in_pieces: Callable[[pa.Table], Iterator[Rendered]] | None = None,
 ) -> Iterator[tuple[Rendered, P]]:
     """All rows of `batches` rendered and packed, run by run, on all cores and in order.
 
-    A row has `columns` values. No run crosses a multiple of `stop_every` rows.
+    A row has `columns` values. No run crosses a multiple of `stop_every` rows. A row that is larger
+    than a run is rendered by `in_pieces`, each of which is packed before there is a next one.
 
     Raises:
         IncompleteExport: rows were lost, repeated, swapped or changed on their way.
     """
 
-    def work(cut: Cut) -> tuple[int, Rendered, P]:
+    def work(cut: Cut) -> Iterable[tuple[int, Rendered, P]]:
+        if in_pieces is not None and cut.exceeds(BYTES_AT_ONCE):
+            return pieces(cut, in_pieces)
         rendered = render(cut.open())
-        return cut.first_row, rendered, pack(rendered)
+        return ((cut.first_row, rendered, pack(rendered)),)
+
+    def pieces(
+        cut: Cut, render_pieces: Callable[[pa.Table], Iterator[Rendered]]
+    ) -> Iterator[tuple[int, Rendered, P]]:
+        first_row = cut.first_row
+        for rendered in render_pieces(cut.open()):
+            yield first_row, rendered, pack(rendered)
+            first_row += rendered.rows
 
     rows = min(ROWS_AT_ONCE, max(1, CELLS_AT_ONCE // columns))
     cuts = regroup(batches, rows=rows, max_bytes=BYTES_AT_ONCE, stop_every=stop_every)
     order = RowOrder()
-    for first_row, rendered, packed in map_ordered(
-        work, cuts, is_large=lambda cut: cut.exceeds(BYTES_AT_ONCE)
-    ):
-        order.follow(first_row, rendered.rows)
-        yield rendered, packed
+    for run in map_ordered(work, cuts, is_large=lambda cut: cut.exceeds(BYTES_AT_ONCE)):
+        for first_row, rendered, packed in run:
+            order.follow(first_row, rendered.rows)
+            yield rendered, packed
 
 
 def blocks_of(
@@ -94,10 +105,12 @@ def blocks_of(
     batches: Iterable[pa.RecordBatch],
     columns: int,
     tally: Tally,
+    in_pieces: Callable[[pa.Table], Iterator[Rendered]] | None = None,
 ) -> Iterator[Block]:
-    """`head` and all rows as blocks, rendered and compressed on all cores."""
+    """`head` and all rows as blocks, rendered and compressed on all cores; see `each_run`."""
     heads = [(head, head.compress())] if head else []
-    for rendered, block in chain(heads, each_run(render, Rendered.compress, batches, columns)):
+    runs = each_run(render, Rendered.compress, batches, columns, in_pieces=in_pieces)
+    for rendered, block in chain(heads, runs):
         rendered.count_in(tally)
         yield block
 

@@ -133,9 +133,12 @@ def regroup(
                     size_bytes = piece.size_bytes
             held.add(piece, size_bytes)
             rest = rest.without(piece.rows)
-            if held.rows == room:
+            # A row beyond the bytes stands alone: the next one need not be read to know that.
+            if held.rows == room or held.size_bytes > max_bytes:
                 done += held.rows
+                del piece
                 yield held.take()
+        del batch, rest
     if held.rows:
         yield held.take()
 

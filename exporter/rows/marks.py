@@ -23,15 +23,27 @@ def count_marks(raw: bytes | memoryview, mark: bytes) -> int:
 
 
 def count_records(csv: bytes) -> int:
-    """How many line feeds of `csv` end a record, and do not stand between quotes.
+    """How many line feeds of `csv` end a record, and do not stand between quotes."""
+    return RecordCount().add(csv)
 
-    Those have an even number of quotes before them, doubled ones included (RFC 4180).
-    """
-    data = _bytes_of(csv)
-    marks = data.filter((data == _LINE_FEED) | (data == _QUOTE))
-    feeds = (marks == _LINE_FEED).arg_true()
-    quotes_before = feeds - pl.int_range(len(feeds), dtype=pl.UInt32, eager=True)
-    return len(feeds) - int((quotes_before & 1).sum())
+
+class RecordCount:
+    """Counts the records of CSV that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._quotes = 0
+
+    def add(self, piece: bytes) -> int:
+        """How many line feeds of the next `piece` end a record.
+
+        Those have an even number of quotes before them, doubled ones included (RFC 4180).
+        """
+        data = _bytes_of(piece)
+        marks = data.filter((data == _LINE_FEED) | (data == _QUOTE))
+        feeds = (marks == _LINE_FEED).arg_true()
+        before = feeds - pl.int_range(len(feeds), dtype=pl.UInt32, eager=True) + self._quotes % 2
+        self._quotes += len(marks) - len(feeds)
+        return len(feeds) - int((before & 1).sum())
 
 
 def _bytes_of(raw: bytes | memoryview) -> pl.Series:

@@ -8,8 +8,10 @@ the indices only; no source makes such columns.
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 from isal import isal_zlib
@@ -17,6 +19,9 @@ from isal import isal_zlib
 from waybill.exporter.errors import IncompleteExport
 
 _KEY = b"waybill.seal"
+#: Batches from this size on hold few rows, and large ones.
+_LARGE_BYTES = 8 << 20
+
 #: First row and CRC-32.
 _SEAL = struct.Struct("<QL")
 
@@ -50,6 +55,8 @@ def sealed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         yield _seal(batch, first_row)
         first_row += batch.num_rows
+        # Given back before the next is made: a single row may be as large as all else.
+        del batch
 
 
 def first_row_of(batch: pa.RecordBatch) -> int:
@@ -107,6 +114,7 @@ def in_order(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         order.follow(first_row_of(batch), batch.num_rows)
         yield batch
+        del batch
 
 
 def _seal(batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
@@ -125,4 +133,23 @@ def _read(batch: pa.RecordBatch) -> tuple[int, int]:
 
 def _crc32_of(batch: pa.RecordBatch) -> int:
     # Serialising leaves out what lies around a slice, and the metadata.
-    return int(isal_zlib.crc32(batch.serialize()))
+    if batch.nbytes < _LARGE_BYTES:
+        return int(isal_zlib.crc32(batch.serialize()))
+    # Without a copy of all of it.
+    content = _Crc32()
+    with pa.ipc.new_stream(pa.PythonFile(content, mode="w"), batch.schema.remove_metadata()) as out:
+        out.write_batch(batch.replace_schema_metadata(None))
+    return content.value
+
+
+class _Crc32(io.RawIOBase):
+    """The CRC-32 of what is written to it."""
+
+    value = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.value = int(isal_zlib.crc32(data, self.value))
+        return len(data)

@@ -7,7 +7,9 @@ most readers stop there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -24,10 +26,11 @@ from waybill.exporter.formats.text_rows import (
     join_rows,
 )
 from waybill.exporter.labels import count_renamed
-from waybill.exporter.rows.marks import count_records
+from waybill.exporter.rows.marks import RecordCount, count_records
 from waybill.exporter.values.cell_columns import CellColumn, ValueKind, cell_columns, cell_texts
 from waybill.exporter.values.declared_kinds import DeclaredKind
 from waybill.exporter.values.declared_values import is_declared, is_not_finite
+from waybill.exporter.values.long_texts import LongText, is_long, joined
 from waybill.exporter.warning_rules import WarningRule
 
 _RULES = (
@@ -57,6 +60,13 @@ _QUOTE_WORTHY = r'^$|["\r\n]|^\s|\s$'
 
 #: JSON behind blanks. Its blanks may be line breaks, behind which other text would be suspect.
 _JSON = r'^[ \t\r\n]*(?:["\[{tfn]|-?[0-9][-+.0-9eE]*[ \t\r\n]*$)'
+
+
+#: In the place of a long text; nothing is found in it.
+_STAND_IN = ("x",)
+
+#: Neither a blank nor a part of a number.
+_TELLING = re.compile(r"[^\W\d_eE]")
 
 
 class CsvText:
@@ -92,6 +102,54 @@ class CsvText:
         warnings = changes_among(found, columns, _RULES)
         lines = join_rows(cells, self._profile.line_end, self._profile.delimiter)
         return Rendered(count_records(lines), lines, warnings)
+
+    def row_in_pieces(self, table: pa.Table) -> Iterator[Rendered]:
+        """The one row of `table`, a few MiB at a time: the same bytes as `rows` has them."""
+        long = {}
+        for position, column in enumerate(self.columns):
+            array = table.column(position).combine_chunks()
+            if self._may_be_long(column) and is_long(array):
+                text = LongText(array)
+                if _says_all(text.start):
+                    long[column.key] = text
+                    table = table.set_column(
+                        position, table.field(position), pa.array(_STAND_IN, array.type)
+                    )
+        frame = cell_texts(table, self.columns, self._zone)
+        found = count_matches(frame, self._tests(self.columns))
+        for key, text in long.items():
+            found += self._found_in(key, text)
+        warnings = changes_among(found, self.columns, _RULES)
+        records = RecordCount()
+        for raw in joined(self._fields(frame, found, long)):
+            yield Rendered(records.add(raw), raw, warnings)
+            warnings = Counter()
+
+    def _may_be_long(self, column: CellColumn) -> bool:
+        """Whether a text is plain, and in quotes whatever is in it."""
+        return column.kind is ValueKind.TEXT and self._profile.quoting is not Quoting.MINIMAL
+
+    def _found_in(self, key: str, text: LongText) -> Counts:
+        found = {
+            (key, _HAS_QUOTE): text.has(b'"'),
+            (key, WarningRule.NUL_REPLACED): text.has(b"\0"),
+            (key, WarningRule.FORMULA_GUARDED): self._profile.guards_formulas
+            and pl.select(begins_formula(pl.lit(text.start))).item(),
+        }
+        return Counter({name: 1 for name, is_there in found.items() if is_there})
+
+    def _fields(
+        self, frame: pl.DataFrame, found: Counts, long: Mapping[str, LongText]
+    ) -> Iterator[bytes]:
+        for position, column in enumerate(self.columns):
+            if position:
+                yield self._profile.delimiter.encode()
+            if column.key in long:
+                yield from _quoted_pieces(long[column.key], column.key, found)
+            else:
+                cell = frame.select(self._cell(column, found)).item()
+                yield ("" if cell is None else cell).encode()
+        yield self._profile.line_end.encode()
 
     def _tests(self, columns: Sequence[CellColumn]) -> dict[tuple[str, str], pl.Expr]:
         """What to look for, once per batch, so that clean columns are left alone."""
@@ -164,6 +222,21 @@ class CsvText:
             apostrophe = pl.when(_is_suspect(column)).then(pl.lit("'")).otherwise(pl.lit(""))
             text = pl.concat_str(apostrophe, text)
         return text
+
+
+def _quoted_pieces(text: LongText, key: str, found: Counts) -> Iterator[bytes]:
+    """What `CsvText._cell` makes of a text, of which `found` tells all."""
+    yield b"\"'" if found[key, WarningRule.FORMULA_GUARDED] else b'"'
+    for piece in text.pieces():
+        if found[key, WarningRule.NUL_REPLACED]:
+            piece = piece.replace(b"\0", "\ufffd".encode())
+        yield piece.replace(b'"', b'""') if found[key, _HAS_QUOTE] else piece
+    yield b'"'
+
+
+def _says_all(start: str) -> bool:
+    """Whether what a text begins with tells if a spreadsheet might run it, however it goes on."""
+    return _TELLING.search(start) is not None
 
 
 def _is_exception(column: CellColumn) -> pl.Expr:

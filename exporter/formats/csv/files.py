@@ -26,7 +26,13 @@ def csv_encoder(profile: CsvProfile = EXCEL) -> Encode:
     ) -> Generator[bytes, None, None]:
         text = CsvText(schema, layout, profile)
         header = text.header()
-        runs = each_run(text.rows, Rendered.checksum, batches, len(text.columns))
+        runs = each_run(
+            text.rows,
+            Rendered.checksum,
+            batches,
+            len(text.columns),
+            in_pieces=text.row_in_pieces,
+        )
         file = Checksum()
         for rendered, checksum in chain([(header, header.checksum())], runs):
             rendered.count_in(tally)
@@ -65,4 +71,4 @@ def _blocks(
     header = text.header()
     # Its warnings count once for the whole file.
     head = header if is_first else None
-    return blocks_of(head, text.rows, batches, len(text.columns), tally)
+    return blocks_of(head, text.rows, batches, len(text.columns), tally, text.row_in_pieces)

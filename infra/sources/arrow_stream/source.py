@@ -169,6 +169,8 @@ class ArrowStream:
                 if made_text:
                     self._made_text[position] += made_text
             yield from bounded(pa.RecordBatch.from_arrays(arrays, schema=schema))
+            # Given back before the next is read: a single row may be as large as all else.
+            del batch, arrays, converted
         # Some drivers have no second statement while a first one is open.
         self._close_reader()
         check_count(plan.rows, rows, self.count_rows)

@@ -267,6 +267,8 @@ class PostgresStream:
                 column.convert(array) for column, array in zip(columns, batch.columns, strict=True)
             ]
             yield from slices(pa.RecordBatch.from_arrays(arrays, schema=schema))
+            # Given back before the next is read: a single row may be as large as all else.
+            del batch, arrays
         check_count(self.rows_expected, rows, self._count_again)
         self._is_finished = True
 
