@@ -13,7 +13,7 @@ import pyarrow as pa
 #: Of a long text at once, and of what is compressed together.
 PIECE_BYTES = 4 << 20
 
-_OFFSETS = {pa.string(): "i", pa.large_string(): "q"}
+_KINDS = (pa.string(), pa.large_string())
 
 
 class LongText:
@@ -22,7 +22,8 @@ class LongText:
     def __init__(self, array: pa.Array) -> None:
         """`array` is of `is_long`."""
         _, offsets, data = array.buffers()
-        places = memoryview(offsets).cast(_OFFSETS[array.type])
+        view = memoryview(offsets)
+        places = view.cast("q") if array.type == pa.large_string() else view.cast("i")
         self._bytes = memoryview(data)[places[array.offset] : places[array.offset + 1]]
 
     @property
@@ -42,7 +43,7 @@ class LongText:
 
 def is_long(array: pa.Array) -> bool:
     """Whether `array`, of one value, is a text that is worth pieces."""
-    return array.type in _OFFSETS and len(array) == 1 and bool(array.nbytes > PIECE_BYTES)
+    return array.type in _KINDS and len(array) == 1 and bool(array.nbytes > PIECE_BYTES)
 
 
 def joined(parts: Iterable[bytes]) -> Iterator[bytes]:
