@@ -112,12 +112,12 @@ def report(installation: Installation, visitors: Visitors, nemesis: Nemesis, stu
         say(f"  {count:4} {name}")
     if restored_away:
         # What a dump did not know of is for an operator to collect, as docs/operations.md says.
-        done = run(bench.env, "reconcile", "--fix", "--older-than", "0")
+        done = run(bench.env, "reconcile", "--fix", "--older-than", "0", seconds=_RECOVERY_SECONDS)
         say(f"reconcile: {(done.stdout or done.stderr).strip()}")
     found, late = audit(bench)
     if late:
         say(f"files that the store returned only when it was asked again: {len(late)}, {late[0]}")
-    chain = run(bench.env, "audit-log", "verify")
+    chain = run(bench.env, "audit-log", "verify", seconds=_RECOVERY_SECONDS)
     say((chain.stdout or chain.stderr).strip())
     for complaint in (found, *nemesis.failures, dict(Counter(failed.values()))):
         if complaint:

@@ -184,7 +184,9 @@ class Nemesis:
                 process.hold()
             try:
                 database.restore(dump)
-                done = run(bench.env, "reconcile", "--fix", "--older-than", "0")
+                done = run(
+                    bench.env, "reconcile", "--fix", "--older-than", "0", seconds=_MEND_SECONDS
+                )
                 assert done.returncode == 0, done.stdout + done.stderr
                 there = {str(row["id"]) for row in bench.rows()}
                 gone = set(bench.accepted) - there

@@ -45,11 +45,14 @@ def environment(
 
 
 def run(
-    env: dict[str, str], *args: str, command: Sequence[str | Path] = (WAYBILL,)
+    env: dict[str, str],
+    *args: str,
+    command: Sequence[str | Path] = (WAYBILL,),
+    seconds: float = 120,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a `waybill` command to its end."""
+    """Run a `waybill` command to its end, which it has to reach in `seconds`."""
     return subprocess.run(
-        [*command, *args], env=env, capture_output=True, text=True, check=False, timeout=120
+        [*command, *args], env=env, capture_output=True, text=True, check=False, timeout=seconds
     )
 
 
