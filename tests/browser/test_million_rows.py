@@ -58,7 +58,8 @@ def site(request: pytest.FixtureRequest, s3_config: S3Config, tmp_path: Path) ->
         # Beside the host's own.
         datasets.write_text(f"import api.exports\n{_DATASETS}")
         with hosted(tmp_path, None, datasets=datasets) as host:
-            yield Site(host.url, host.login("acme", "ann", ("sales",)))
+            # Of a tenant of her own: the host has made an export of ann's at its start.
+            yield Site(host.url, host.login("globex", "eve", ("sales",)))
         return
     settings = {"WAYBILL_DATASETS": str(datasets), "WAYBILL_LEASE_SECONDS": "4"}
     database = request.getfixturevalue("postgres_url")
