@@ -21,10 +21,13 @@ _SHOWN = 20
 
 def reconcile(
     fix: Annotated[
-        bool, typer.Option("--fix", help="Delete orphans; expire tasks whose file is gone.")
+        bool,
+        typer.Option(
+            "--fix", help="Delete orphans, abort uploads; expire tasks whose file is gone."
+        ),
     ] = False,
     older_than: Annotated[
-        float, typer.Option(min=0.0, help="Hours: younger orphans are not deleted.")
+        float, typer.Option(min=0.0, help="Hours: younger orphans and uploads stay.")
     ] = 24.0,
     read: Annotated[
         bool, typer.Option("--read", help="Read every file to its end, and check its SHA-256.")
@@ -53,6 +56,9 @@ def _lines(found: Differences, prefix: str, *, fix: bool, read: bool) -> list[st
         f"{found.orphans:,} objects on no record, {found.orphan_bytes:,} bytes"
         f" ({found.orphans_young:,} too young to be deleted).",
         *_named(found.orphan_keys, found.orphans),
+        "The store does not list open uploads to us."
+        if found.uploads is None
+        else f"{found.uploads:,} uploads on no record that never ended.",
         f"{found.missing:,} files are gone or have another size.",
         *_named(found.missing_keys, found.missing),
     ]
@@ -65,11 +71,13 @@ def _lines(found: Differences, prefix: str, *, fix: bool, read: bool) -> list[st
         ]
     if fix:
         lines.append(
-            f"Deleted {found.deleted:,} objects, and expired {found.tasks_expired:,} tasks, which"
-            " can be retried."
+            f"Deleted {found.deleted:,} objects, aborted {found.uploads_aborted:,} uploads, and"
+            f" expired {found.tasks_expired:,} tasks, which can be retried."
         )
     elif found.found:
-        lines.append("Nothing was changed. With --fix, orphans are deleted and tasks expired.")
+        lines.append(
+            "Nothing was changed. --fix deletes orphans, aborts uploads and expires tasks."
+        )
     if found.refused:
         lines.append(f"The store does not let us delete {found.refused:,} objects.")
     return lines

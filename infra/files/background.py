@@ -9,6 +9,7 @@ from time import monotonic
 
 from waybill.infra.files.reconcile import Reconciler, age
 from waybill.infra.tasks.lifecycle.objects import FilePosition
+from waybill.storage.errors import StorageRejected
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +19,8 @@ _FILES = 50
 _DELETIONS = 100
 #: After everything was looked at once, nothing is for this long.
 _REST = timedelta(hours=1)
+#: A worker that tries the store is done within a minute.
+_UPLOAD_AGE = timedelta(hours=1)
 #: By then the bucket's own rule is due as well.
 _LONGER_THAN_FILES = timedelta(days=2)
 #: Where more than half of at least this many files are gone, the bucket is in question, not they.
@@ -47,10 +50,10 @@ class BackgroundReconcile:
         self._clock = clock
         self._last_file: FilePosition | None = None
         self._last_key = ""
-        self._files_at = self._objects_at = clock()
+        self._files_at = self._objects_at = self._uploads_at = clock()
 
     def step(self) -> None:
-        """Look at some files and at one page of objects, unless the last round is recent.
+        """Look at some files, a page of objects, and open uploads, unless the last round is recent.
 
         Raises:
             StorageError: the store does not answer; the next step looks at the same again.
@@ -59,6 +62,8 @@ class BackgroundReconcile:
             self._look_at_files()
         if self._clock() >= self._objects_at:
             self._look_at_objects()
+        if self._clock() >= self._uploads_at:
+            self._look_at_uploads()
 
     def _look_at_files(self) -> None:
         files = self._reconciler.finished_files(self._last_file, _FILES)
@@ -88,3 +93,14 @@ class BackgroundReconcile:
         # A page with more of them is read again, unless the store refuses to delete them.
         full = len(orphans) == _DELETIONS and deleted > 0
         self._last_key = self._last_key if full else page[-1].key
+
+    def _look_at_uploads(self) -> None:
+        # First, since a store may refuse to list uploads, and would again at each step.
+        self._uploads_at = self._clock() + self._rest_seconds
+        try:
+            aborted = self._reconciler.abort(self._reconciler.unrecorded_uploads(_UPLOAD_AGE))
+        except StorageRejected:
+            # Then the bucket's own rule ends them.
+            return
+        if aborted:
+            log.warning("uploads on no record aborted", extra={"count": aborted})

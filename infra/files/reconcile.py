@@ -7,10 +7,11 @@ before its upload begins, so no object that an attempt is writing is ever taken 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from sqlalchemy.engine import Engine
 
@@ -25,7 +26,7 @@ from waybill.infra.tasks.lifecycle.objects import (
     unrecorded_keys,
 )
 from waybill.storage.errors import StorageRejected
-from waybill.storage.store import ListedObject, ObjectStore
+from waybill.storage.store import ListedObject, ObjectStore, OpenUpload
 
 #: Objects of one listing; the most that S3 returns. (Amazon S3 API Reference, "ListObjectsV2".)
 PAGE = 1000
@@ -54,6 +55,9 @@ class Differences:
     orphans: int = 0
     orphans_young: int = 0
     orphan_bytes: int = 0
+    #: Uploads on no record, begun long ago and never ended; None if the store lists none to us.
+    uploads: int | None = 0
+    uploads_aborted: int = 0
     missing: int = 0
     #: Of files that were read: bytes, files that the store does not return although it lists
     #: them, and files with other bytes.
@@ -73,7 +77,7 @@ class Differences:
     @property
     def found(self) -> bool:
         """Whether bucket and database differ."""
-        return bool(self.orphans or self.missing or self.unreadable or self.damaged)
+        return bool(self.orphans or self.uploads or self.missing or self.unreadable or self.damaged)
 
 
 def age(item: ListedObject, now: datetime) -> timedelta:
@@ -117,6 +121,14 @@ class Reconciler:
             StorageError: the store does not answer. What was done until then is done.
         """
         found = Differences()
+        self._compare_objects(found, older_than, actor, fix=fix)
+        self._compare_uploads(found, older_than, fix=fix)
+        self._compare_files(found, actor, fix=fix, read=read)
+        return found
+
+    def _compare_objects(
+        self, found: Differences, older_than: timedelta, actor: Actor, *, fix: bool
+    ) -> None:
         now = self.store_now()
         for page in self._listing():
             found.objects += len(page)
@@ -130,6 +142,17 @@ class Reconciler:
                 deleted = self.delete(old, actor)
                 found.deleted += deleted
                 found.refused += len(old) - deleted
+
+    def _compare_uploads(self, found: Differences, older_than: timedelta, *, fix: bool) -> None:
+        try:
+            uploads = self.unrecorded_uploads(older_than)
+        except StorageRejected:
+            found.uploads = None
+        else:
+            found.uploads = len(uploads)
+            found.uploads_aborted = self.abort(uploads) if fix else 0
+
+    def _compare_files(self, found: Differences, actor: Actor, *, fix: bool, read: bool) -> None:
         after: FilePosition | None = None
         unreadable: list[FinishedFile] = []
         while files := self.finished_files(after):
@@ -153,7 +176,6 @@ class Reconciler:
         if fix:
             for key in damaged:
                 found.tasks_expired += self.files.record_missing(key, actor)
-        return found
 
     def _read(
         self, files: Sequence[FinishedFile], found: Differences
@@ -182,9 +204,31 @@ class Reconciler:
 
     def unrecorded(self, page: Sequence[ListedObject]) -> list[ListedObject]:
         """Those of `page` that are on no record."""
-        with read_transaction(self._engine) as connection:
-            keys = unrecorded_keys(connection, [item.key for item in page])
+        keys = self._unrecorded_keys([item.key for item in page])
         return [item for item in page if item.key in keys]
+
+    def unrecorded_uploads(self, older_than: timedelta) -> list[OpenUpload]:
+        """At most a page of uploads on no record that were begun `older_than` ago, or earlier.
+
+        A worker that tries a store that is away leaves them, and so does a database that was
+        restored. None of them can become a file: a key is on record before its upload begins.
+
+        Raises:
+            StorageRejected: the store does not list uploads to us.
+        """
+        begun_by = self.store_now() - older_than
+        uploads = self._store.list_uploads(self._prefix)
+        found = list(islice((item for item in uploads if item.started_at <= begun_by), self._page))
+        keys = self._unrecorded_keys([item.key for item in found])
+        return [item for item in found if item.key in keys]
+
+    def abort(self, uploads: Sequence[OpenUpload]) -> int:
+        """Abort uploads, so that their parts take no space; returns how many were."""
+        return sum(self._store.abort_uploads(key) for key in {item.key for item in uploads})
+
+    def _unrecorded_keys(self, keys: Sequence[str]) -> Set[str]:
+        with read_transaction(self._engine) as connection:
+            return set(unrecorded_keys(connection, keys))
 
     def delete(self, orphans: Sequence[ListedObject], actor: Actor = SYSTEM) -> int:
         """Delete objects on no record, with one audit entry; returns how many could be deleted."""

@@ -40,9 +40,8 @@ def database(
     with source_database(request.param, request, tmp_path_factory.mktemp("source")) as database:
         FRUIT.create(database.engine)
         names = [column.name for column in FRUIT.c]
-        database.execute(
-            FRUIT.insert().values([dict(zip(names, row, strict=True)) for row in ROWS])
-        )
+        for row in ROWS:
+            database.execute(FRUIT.insert().values(dict(zip(names, row, strict=True))))
         yield database
 
 

@@ -22,8 +22,9 @@ from waybill.api.cli.main import app
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
 from waybill.infra.db.tables import audit_log, export_task
+from waybill.infra.files import background
 from waybill.infra.files.background import BackgroundReconcile
-from waybill.infra.files.object_keys import object_key
+from waybill.infra.files.object_keys import object_key, probe_key
 from waybill.infra.files.reconcile import Reconciler, age
 from waybill.infra.tasks.audit import Actor
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
@@ -137,6 +138,32 @@ def test_f91_an_object_of_the_same_second_is_no_object_of_the_future() -> None:
     assert age(written, now + HOUR) == HOUR - timedelta(milliseconds=900)
 
 
+def leave_open(store: ObjectStore, key: str) -> None:
+    """What a worker that dies or is cut off leaves of an upload."""
+    upload = store.open_upload(key, content_type="text/csv")
+    upload.__enter__()
+    upload.write(b"x" * 10)
+
+
+def test_f114_uploads_on_no_record_are_aborted_and_those_of_attempts_are_not(
+    here: Installation,
+) -> None:
+    leave_open(here.store, probe_key(OWNER.installation))
+    leave_open(here.store, "exports/ba9876543210/probe/of-another-installation")
+    _, recorded = here.begin()
+    leave_open(here.store, recorded)
+
+    assert here.reconciler.run(fix=True, older_than=HOUR).uploads == 0
+    found = here.reconciler.run(fix=False, older_than=NO_AGE)
+    assert (found.uploads, found.uploads_aborted, found.found) == (1, 0, True)
+    fixed = here.reconciler.run(fix=True, older_than=NO_AGE)
+    assert (fixed.uploads, fixed.uploads_aborted) == (1, 1)
+    assert {upload.key for upload in here.store.list_uploads()} == {
+        recorded,
+        "exports/ba9876543210/probe/of-another-installation",
+    }
+
+
 def test_f91_the_sweeper_finds_both_slowly(here: Installation) -> None:
     slow = BackgroundReconcile(here.reconciler, retention=-TWO_DAYS)
     patient = BackgroundReconcile(here.reconciler, retention=NO_AGE)
@@ -153,6 +180,17 @@ def test_f91_the_sweeper_finds_both_slowly(here: Installation) -> None:
     late = here.put()
     slow.step()
     assert here.store.head(late) is not None
+
+
+def test_f114_the_sweeper_aborts_uploads_that_tried_a_store_which_was_away(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_open(here.store, probe_key(OWNER.installation))
+    BackgroundReconcile(here.reconciler, retention=NO_AGE).step()
+    assert len(list(here.store.list_uploads())) == 1
+    monkeypatch.setattr(background, "_UPLOAD_AGE", NO_AGE)
+    BackgroundReconcile(here.reconciler, retention=NO_AGE).step()
+    assert list(here.store.list_uploads()) == []
 
 
 def test_f91_the_sweeper_does_not_believe_that_most_files_are_gone(here: Installation) -> None:

@@ -264,6 +264,9 @@ class Auditor:
     def _leftovers(self) -> Iterator[str]:
         """A7: the bucket holds the files of finished tasks, and nothing else."""
         for upload in self._store.list_uploads():
+            if "/probe/" in upload.key:
+                # The sweeper aborts these after an hour (F114).
+                continue
             yield f"A7 the upload of {upload.key} is open"
         wanted = {t["object_key"] for t in self._tasks if t["status"] == TaskStatus.SUCCESS}
         for key in set(stored_keys(self._store)) - wanted:
