@@ -103,10 +103,12 @@ def other_rendering(result: Any) -> Any:
     if isinstance(result, RenderedCut):
         (piece, block), *rest = result.blocks
         return replace(result, blocks=((piece, replace(block, data=flip(block.data))), *rest))
-    first_row, rendered, packed = result
+    (first_row, rendered, packed), *rest = result
     if isinstance(packed, Block):
-        return first_row, rendered, replace(packed, data=flip(packed.data))
-    return first_row, replace(rendered, raw=flip(rendered.raw)), packed
+        packed = replace(packed, data=flip(packed.data))
+    else:
+        rendered = replace(rendered, raw=flip(rendered.raw))
+    return ((first_row, rendered, packed), *rest)
 
 
 class TamperedStream:
