@@ -32,7 +32,9 @@ $(STAMP): requirements.lock pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(DEV_STAMP): $(STAMP) requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@# The lock is whole but for pandas and NumPy, which chDB asks for and does not need: where they are
+	@# installed, pyarrow loads them in every process, and each test would take their time and 56 MiB.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
 
 setup: $(STAMP) ## Make .venv with .venv/bin/waybill
@@ -158,6 +160,6 @@ docs: $(DEV_STAMP) ## Write the generated pages and pictures, and build the site
 
 lock: ## Pin every dependency by version and hash, naming no index
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra server --extra postgresql --extra mysql --extra embedded --extra demo --extra tracing --extra build -o requirements.lock pyproject.toml
-	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
+	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras --no-emit-package pandas --no-emit-package numpy -c requirements.lock -o requirements-dev.lock pyproject.toml
 
 .PHONY: help setup demo test test-fast coverage check lint-js fix bench cluster test-brokers soak secrets audit sbom release docs lock test-host floors

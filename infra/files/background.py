@@ -40,12 +40,14 @@ class BackgroundReconcile:
         reconciler: Reconciler,
         *,
         retention: timedelta,
+        upload_age: timedelta = _UPLOAD_AGE,
         rest: timedelta = _REST,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """Objects on no record are deleted two days after `retention`: no task could need them."""
         self._reconciler = reconciler
         self._orphan_age = retention + _LONGER_THAN_FILES
+        self._upload_age = upload_age
         self._rest_seconds = rest.total_seconds()
         self._clock = clock
         self._last_file: FilePosition | None = None
@@ -98,7 +100,7 @@ class BackgroundReconcile:
         # First, since a store may refuse to list uploads, and would again at each step.
         self._uploads_at = self._clock() + self._rest_seconds
         try:
-            aborted = self._reconciler.abort(self._reconciler.unrecorded_uploads(_UPLOAD_AGE))
+            aborted = self._reconciler.abort(self._reconciler.unrecorded_uploads(self._upload_age))
         except StorageRejected:
             # Then the bucket's own rule ends them.
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -22,7 +22,6 @@ from waybill.api.cli.main import app
 from waybill.infra.bootstrap import Stack
 from waybill.infra.config.settings import load
 from waybill.infra.db.tables import audit_log, export_task
-from waybill.infra.files import background
 from waybill.infra.files.background import BackgroundReconcile
 from waybill.infra.files.object_keys import object_key, probe_key
 from waybill.infra.files.reconcile import Reconciler, age
@@ -140,9 +139,7 @@ def test_f91_an_object_of_the_same_second_is_no_object_of_the_future() -> None:
 
 def leave_open(store: ObjectStore, key: str) -> None:
     """What a worker that dies or is cut off leaves of an upload."""
-    upload = store.open_upload(key, content_type="text/csv")
-    upload.__enter__()
-    upload.write(b"x" * 10)
+    ExitStack().enter_context(store.open_upload(key, content_type="text/csv")).write(b"x" * 10)
 
 
 def test_f114_uploads_on_no_record_are_aborted_and_those_of_attempts_are_not(
@@ -183,13 +180,12 @@ def test_f91_the_sweeper_finds_both_slowly(here: Installation) -> None:
 
 
 def test_f114_the_sweeper_aborts_uploads_that_tried_a_store_which_was_away(
-    here: Installation, monkeypatch: pytest.MonkeyPatch
+    here: Installation,
 ) -> None:
     leave_open(here.store, probe_key(OWNER.installation))
     BackgroundReconcile(here.reconciler, retention=NO_AGE).step()
     assert len(list(here.store.list_uploads())) == 1
-    monkeypatch.setattr(background, "_UPLOAD_AGE", NO_AGE)
-    BackgroundReconcile(here.reconciler, retention=NO_AGE).step()
+    BackgroundReconcile(here.reconciler, retention=NO_AGE, upload_age=NO_AGE).step()
     assert list(here.store.list_uploads()) == []
 
 

@@ -23,7 +23,7 @@ def modes(home: Path) -> dict[str, int]:
     return {path.name: mode(path) for path in home.iterdir()}
 
 
-def test_a_new_home_and_its_database_are_the_owner_s_alone(tmp_path: Path) -> None:
+def test_r59_a_new_home_and_its_database_are_the_owner_s_alone(tmp_path: Path) -> None:
     home = tmp_path / "parent" / "home"
     with Stack(load(home=home)) as stack:
         stack.migrate()
@@ -34,7 +34,7 @@ def test_a_new_home_and_its_database_are_the_owner_s_alone(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("part", ["engine", "rows_engine"])
-def test_a_home_of_an_older_version_is_closed_to_others(tmp_path: Path, part: str) -> None:
+def test_r59_a_home_of_an_older_version_is_closed_to_others(tmp_path: Path, part: str) -> None:
     with closing(sqlite3.connect(tmp_path / "waybill.db")) as older:
         older.execute("PRAGMA journal_mode=WAL")
         older.execute("CREATE TABLE t (a)")
@@ -50,7 +50,7 @@ def test_a_home_of_an_older_version_is_closed_to_others(tmp_path: Path, part: st
     assert mode(tmp_path) == 0o700
 
 
-def test_a_database_elsewhere_is_made_for_its_owner_and_keeps_the_rights_it_has(
+def test_r59_a_database_elsewhere_is_made_for_its_owner_and_keeps_the_rights_it_has(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "tasks.db"

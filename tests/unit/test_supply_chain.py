@@ -34,7 +34,7 @@ def images() -> set[str]:
     return named | set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE))
 
 
-def test_everything_installed_is_in_a_lock():
+def test_r60_everything_installed_is_in_a_lock():
     packages = sysconfig.get_path("purelib")
     installed = {canonical(found.name) for found in distributions(path=[packages])}
 
@@ -47,7 +47,7 @@ def test_the_lock_of_the_product_is_part_of_the_lock_of_its_tools():
     assert locked("requirements.lock") <= locked("requirements-dev.lock")
 
 
-def test_images_are_pinned_by_version_and_all_but_one_by_digest():
+def test_r60_images_are_pinned_by_version_and_all_but_one_by_digest():
     pattern = (
         r"[\w./-]+:(?:v?\d+\.\d+[\w.-]*|RELEASE\.\d{4}-\d\d-\d\dT[\d-]+Z)(@sha256:[0-9a-f]{64})?"
     )
@@ -60,7 +60,7 @@ def test_images_are_pinned_by_version_and_all_but_one_by_digest():
     ]
 
 
-def test_the_image_has_no_installer_and_takes_no_secret():
+def test_r60_the_image_has_no_installer_and_takes_no_secret():
     assert "venv --without-pip " in DOCKERFILE
     assert "\nUSER 10001:10001\n" in DOCKERFILE
     assert "pip uninstall" in DOCKERFILE.rpartition("\nFROM ")[2]

@@ -208,6 +208,6 @@ REQUEST_GUARDS = {
     "r59 closed to others": Mutation(
         f"{CONFIG}.home._OTHERS",
         0,
-        "unit/test_home.py::test_a_home_of_an_older_version_is_closed_to_others[engine]",
+        "unit/test_home.py::test_r59_a_home_of_an_older_version_is_closed_to_others[engine]",
     ),
 }
