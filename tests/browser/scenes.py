@@ -13,6 +13,7 @@ from waybill.infra.broker.port import WakeUp
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.model import Finished, TaskProgress
 from waybill.infra.tasks.states import TaskStatus
+from waybill.infra.tasks.workers import Heartbeat, Workers
 
 #: What the exports of the scene need besides the role that sees them.
 ROLES = ("sales", OPERATOR)
@@ -70,6 +71,18 @@ def busy_day(api: TaskApi) -> None:
             end = now - timedelta(hours=len(hours) - 1 - hour)
             begin = end - timedelta(seconds=4 + 3 * (number % 5) + hour % 7)
             _set(api, task, created_at=begin, started_at=begin, finished_at=end, updated_at=end)
+    for number in (1, 2):
+        Workers(api.engine).beat(
+            Heartbeat(
+                name=f"worker-{number}@export-a1",
+                queues=["orders"],
+                concurrency=4,
+                exports_at_once=4,
+                running=3 - number,
+                waiting_for=None,
+                version="0.1.0",
+            )
+        )
     for number in range(7):
         task = ask(api.person(tenants[number % 3], "ben"), params={"city": f"live {number}"})
         _age(api, task, timedelta(seconds=30 * number))
