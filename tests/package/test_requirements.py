@@ -10,7 +10,17 @@ from pathlib import Path
 from tests.support.distributions import canonical, closure, requirements_of
 
 #: What is read and written by the extras that tests reach; each warehouse has a driver of its own.
-EXTRAS = ("server", "postgresql", "mysql", "duckdb", "flightsql", "embedded", "demo", "tracing")
+EXTRAS = (
+    "server",
+    "postgresql",
+    "mysql",
+    "duckdb",
+    "flightsql",
+    "clickhouse",
+    "embedded",
+    "demo",
+    "tracing",
+)
 #: `waybill.submit` is imported at its first use.
 IMPORT_ALL = """
 import importlib, json, pkgutil, sys
