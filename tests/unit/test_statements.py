@@ -26,12 +26,21 @@ ALL = sorted(SYNTAXES)
         ('SELECT 1 AS "a;--b";', 'SELECT 1 AS "a;--b"'),
         ("SELECT 1 /* ; */ + 1", "SELECT 1 /* ; */ + 1"),
         ("select 'unfinished; ", "select 'unfinished; "),
-        ("VALUES (1)", "VALUES (1)"),
         ("WITH a AS (SELECT 1)\r\nSELECT * FROM a;\r\n", "WITH a AS (SELECT 1)\r\nSELECT * FROM a"),
     ],
 )
 def test_what_is_around_the_query_is_left_out(backend, text, query):
     assert one_query(text, SYNTAXES[backend]) == query
+
+
+@pytest.mark.parametrize("backend", [name for name in ALL if name != "clickhouse"])
+def test_values_alone_are_a_query(backend):
+    assert one_query("VALUES (1);", SYNTAXES[backend]) == "VALUES (1)"
+
+
+def test_clickhouse_has_values_as_a_table_only():
+    with pytest.raises(InvalidRequest, match="Only a query can be exported"):
+        one_query("VALUES (1)", SYNTAXES["clickhouse"])
 
 
 @pytest.mark.parametrize(
