@@ -50,8 +50,8 @@ ApprovalRule = Callable[[Principal, ApprovalRequest], bool]
 class Approval:
     """Who may approve the exports of a dataset, and how long a request waits for an answer.
 
-    Whatever `by` says, an approver is of the requester's tenant, may export the dataset too, and is
-    somebody else than the requester.
+    An approver is always of the requester's tenant, may export the dataset too, and is not the
+    requester.
 
     Raises:
         ValueError: `within` is not positive.
@@ -62,7 +62,7 @@ class Approval:
     by: str | ApprovalRule
     #: A request without an answer ends after this time.
     within: timedelta = timedelta(days=7)
-    #: An address that is told of each request. Its domain has to be in ``WAYBILL_MAIL_DOMAINS``.
+    #: An address that gets a mail for each request; its domain is in ``WAYBILL_MAIL_DOMAINS``.
     mail: str | None = None
 
     def __post_init__(self) -> None:

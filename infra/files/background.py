@@ -100,7 +100,8 @@ class BackgroundReconcile:
         # First, since a store may refuse to list uploads, and would again at each step.
         self._uploads_at = self._clock() + self._rest_seconds
         try:
-            aborted = self._reconciler.abort(self._reconciler.unrecorded_uploads(self._upload_age))
+            begun_by = self._reconciler.store_now() - self._upload_age
+            aborted = self._reconciler.abort(self._reconciler.unrecorded_uploads(begun_by))
         except StorageRejected:
             # Then the bucket's own rule ends them.
             return

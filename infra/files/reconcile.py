@@ -121,15 +121,21 @@ class Reconciler:
             StorageError: the store does not answer. What was done until then is done.
         """
         found = Differences()
-        self._compare_objects(found, older_than, actor, fix=fix)
-        self._compare_uploads(found, older_than, fix=fix)
+        now = self.store_now()
+        self._compare_objects(found, now, older_than, actor, fix=fix)
+        self._compare_uploads(found, now - older_than, fix=fix)
         self._compare_files(found, actor, fix=fix, read=read)
         return found
 
     def _compare_objects(
-        self, found: Differences, older_than: timedelta, actor: Actor, *, fix: bool
+        self,
+        found: Differences,
+        now: datetime,
+        older_than: timedelta,
+        actor: Actor,
+        *,
+        fix: bool,
     ) -> None:
-        now = self.store_now()
         for page in self._listing():
             found.objects += len(page)
             orphans = self.unrecorded(page)
@@ -143,9 +149,9 @@ class Reconciler:
                 found.deleted += deleted
                 found.refused += len(old) - deleted
 
-    def _compare_uploads(self, found: Differences, older_than: timedelta, *, fix: bool) -> None:
+    def _compare_uploads(self, found: Differences, begun_by: datetime, *, fix: bool) -> None:
         try:
-            uploads = self.unrecorded_uploads(older_than)
+            uploads = self.unrecorded_uploads(begun_by)
         except StorageRejected:
             found.uploads = None
         else:
@@ -207,8 +213,8 @@ class Reconciler:
         keys = self._unrecorded_keys([item.key for item in page])
         return [item for item in page if item.key in keys]
 
-    def unrecorded_uploads(self, older_than: timedelta) -> list[OpenUpload]:
-        """At most a page of uploads on no record that were begun `older_than` ago, or earlier.
+    def unrecorded_uploads(self, begun_by: datetime) -> list[OpenUpload]:
+        """At most a page of uploads on no record, begun by then of the store's clock.
 
         A worker that tries a store that is away leaves them, and so does a database that was
         restored. None of them can become a file: a key is on record before its upload begins.
@@ -216,7 +222,6 @@ class Reconciler:
         Raises:
             StorageRejected: the store does not list uploads to us.
         """
-        begun_by = self.store_now() - older_than
         uploads = self._store.list_uploads(self._prefix)
         found = list(islice((item for item in uploads if item.started_at <= begun_by), self._page))
         keys = self._unrecorded_keys([item.key for item in found])
@@ -228,7 +233,7 @@ class Reconciler:
 
     def _unrecorded_keys(self, keys: Sequence[str]) -> Set[str]:
         with read_transaction(self._engine) as connection:
-            return set(unrecorded_keys(connection, keys))
+            return unrecorded_keys(connection, keys)
 
     def delete(self, orphans: Sequence[ListedObject], actor: Actor = SYSTEM) -> int:
         """Delete objects on no record, with one audit entry; returns how many could be deleted."""

@@ -160,7 +160,7 @@ class AskedApproval:
     """The approval that a new task has to wait for."""
 
     within: timedelta
-    #: An address that is told of it.
+    #: An address that gets a mail about it.
     mail: str | None = field(default=None, repr=False)
     #: Language of that mail, and the title of the dataset in it.
     language: str = "en"

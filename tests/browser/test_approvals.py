@@ -25,7 +25,7 @@ WORDS = {
         "waits": "Awaiting approval",
         "title": "Waiting for your approval",
         "approved": "Approved. The export of ana runs now.",
-        "declined": "Declined. ana is told.",
+        "declined": "Declined. ana will be notified.",
         "was declined": "The request was declined. Note: Ask legal first.",
     },
     "zh-CN": {

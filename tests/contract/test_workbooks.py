@@ -1,4 +1,4 @@
-"""Several datasets in one workbook: one state of the database, whoever writes meanwhile."""
+"""Several datasets in one workbook: one state of the database, also while others write to it."""
 
 from __future__ import annotations
 

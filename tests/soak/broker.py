@@ -58,7 +58,7 @@ class Broker:
             node.wait_until_ready()
 
     def start_dead(self) -> None:
-        """Start every node whose process has ended, for whatever reason, and do not wait."""
+        """Start every node whose process has ended, for any reason, and do not wait."""
         for node in self._cluster.nodes:
             if not node.is_running:
                 node.launch()

@@ -29,7 +29,7 @@ ENGLISH_APPROVALS: Mapping[str, str] = {
     "approvals_decline": "Decline",
     "approvals_of": "{action}: {title} for {user}",
     "approvals_approved": "Approved. The export of {user} runs now.",
-    "approvals_declined": "Declined. {user} is told.",
+    "approvals_declined": "Declined. {user} will be notified.",
     "approvals_new": "{user} asks for your approval: {title}",
     "approvals_more": "There are more. They appear when these are answered.",
 }

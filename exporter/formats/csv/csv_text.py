@@ -126,7 +126,7 @@ class CsvText:
             warnings = Counter()
 
     def _may_be_long(self, column: CellColumn) -> bool:
-        """Whether a text is plain, and in quotes whatever is in it."""
+        """Whether values are plain texts that are always in quotes."""
         return column.kind is ValueKind.TEXT and self._profile.quoting is not Quoting.MINIMAL
 
     def _found_in(self, key: str, text: LongText) -> Counts:

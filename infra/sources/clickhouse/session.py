@@ -32,9 +32,9 @@ from waybill.infra.sources.clickhouse.url_options import connect_options
 from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.errors import SourceError, SourceRejected
 
-#: Whatever the profile of the account says. The first decide what a value looks like; the next
-#: would cut a result, or leave out a shard, without a word; the last keep the server from giving up
-#: while an upload is slow, and from going on when nobody listens any more.
+#: Set for each query, also against the profile of the account. The first decide what a value looks
+#: like; others would cut a result, or leave out a shard, without a word; the last keep the server
+#: from giving up while an upload is slow, and from going on when nobody listens any more.
 _SETTINGS = {
     "date_time_output_format": "iso",
     "output_format_decimal_trailing_zeros": "1",

@@ -17,7 +17,7 @@ _SILENCE_SECONDS = 3600
 
 
 def connect_options(url: sa.URL) -> dict[str, Any]:
-    """What the driver is told for a URL such as ``clickhouse://ann:secret@host/sales?tls=off``.
+    """The driver's options for a URL such as ``clickhouse://ann:secret@host/sales?tls=off``.
 
     Raises:
         InvalidRequest: no host, an unknown option, or a value it cannot have; said without the
