@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -14,13 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from typer.testing import CliRunner
 
+from tests.support.gated_installation import gated_installation
 from tests.support.servers.s3_gate import Refusal, S3Gate, refuse
 from tests.support.stored_keys import OWNER
 from tests.support.task_store import ANN, Worker, finished, new_task
 from tests.support.task_tables import DATABASES, task_tables
 from waybill.api.cli.main import app
-from waybill.infra.bootstrap import Stack
-from waybill.infra.config.settings import load
 from waybill.infra.db.tables import audit_log, export_task
 from waybill.infra.files.background import BackgroundReconcile
 from waybill.infra.files.object_keys import object_key, probe_key
@@ -30,7 +29,6 @@ from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.states import TaskStatus
 from waybill.storage.memory import MemoryStore
-from waybill.storage.s3 import S3Store
 from waybill.storage.store import ListedObject, ObjectStore
 
 NO_AGE, HOUR, TWO_DAYS = timedelta(0), timedelta(hours=1), timedelta(days=2)
@@ -203,17 +201,7 @@ def test_f91_the_sweeper_does_not_believe_that_most_files_are_gone(here: Install
 def test_f91_the_command_says_what_differs_and_fixes_it(
     gate: S3Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = gate.config(bucket=f"reconcile-{uuid4().hex[:12]}")
-    for name, value in {
-        "HOME": tmp_path,
-        "S3_ENDPOINT_URL": gate.url,
-        "S3_BUCKET": config.bucket,
-        "S3_ACCESS_KEY_ID": config.access_key_id,
-        "S3_SECRET_ACCESS_KEY": config.secret_access_key,
-    }.items():
-        monkeypatch.setenv(f"WAYBILL_{name}", str(value))
-    with closing(S3Store(config)) as store, Stack(load(), store=store) as stack:
-        stack.prepare()
+    with gated_installation(gate, tmp_path, monkeypatch) as (stack, store):
         orphan = object_key(stack.owner.installation, "acme", uuid4(), 1, "csv")
         with store.open_upload(orphan, content_type="text/csv") as upload:
             upload.write(b"x")

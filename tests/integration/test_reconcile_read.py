@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -12,11 +11,11 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner
 
+from tests.support.gated_installation import gated_installation
 from tests.support.servers.s3_gate import GateRequest, Refusal, S3Gate, refuse
 from tests.support.task_store import ANN, Worker, finished, new_task
 from waybill.api.cli.main import app
 from waybill.infra.bootstrap import Stack
-from waybill.infra.config.settings import load
 from waybill.infra.files.object_keys import object_key
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.model import Task
@@ -54,17 +53,7 @@ class Shop:
 
 @pytest.fixture
 def shop(gate: S3Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    config = gate.config(bucket=f"read-{uuid4().hex[:12]}")
-    for name, value in {
-        "HOME": tmp_path,
-        "S3_ENDPOINT_URL": gate.url,
-        "S3_BUCKET": config.bucket,
-        "S3_ACCESS_KEY_ID": config.access_key_id,
-        "S3_SECRET_ACCESS_KEY": config.secret_access_key,
-    }.items():
-        monkeypatch.setenv(f"WAYBILL_{name}", str(value))
-    with closing(S3Store(config)) as store, Stack(load(), store=store) as stack:
-        stack.prepare()
+    with gated_installation(gate, tmp_path, monkeypatch) as (stack, store):
         yield Shop(stack, store)
 
 
