@@ -95,13 +95,17 @@ fix: $(DEV_STAMP) ## Format, and repair what ruff can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(DEV_STAMP) ## Measure against peers in the same run; writes bench.json (QUICK=1 for less)
+bench: $(DEV_STAMP) ## Measure against peers in the same run; writes bench.json (QUICK=1 for less, BASELINE=TREE)
 	@tests/install-servers
 	$(BIN)/python -m tests.benchmarks
 
 cluster: $(DEV_STAMP) ## Run the tests on a RabbitMQ cluster and a PostgreSQL standby
 	@tests/install-servers
 	$(BIN)/python -m pytest -m cluster $(if $(filter tests,$(T)),tests/cluster,$(T))
+
+mutations: $(DEV_STAMP) ## Take out one guard after the other, and expect the test that holds it to fail
+	@tests/install-servers
+	$(BIN)/python -m pytest -m mutation --numprocesses $(N) tests/faults/test_guard_mutations.py
 
 RABBITMQ_VERSIONS ?= 3.10 4.0 4.3
 BROKER_TESTS := tests/contract/test_brokers.py $(wildcard tests/integration/test_rabbitmq_*.py) \
@@ -115,9 +119,19 @@ test-brokers: $(DEV_STAMP) ## Run what concerns the broker on RabbitMQ 3.10, 4.0
 	  TEST_RABBITMQ=$$version $(BIN)/python -m pytest -q $(BROKER_TESTS) || exit 1; \
 	done
 
+test-brokers-cluster: $(DEV_STAMP) ## Run it on a cluster of three nodes, of which faults meet the leader's (TEST_RABBITMQ=4.3 for a version)
+	@tests/install-servers
+	@tests/install-rabbitmq $(TEST_RABBITMQ)
+	TEST_RABBITMQ_NODES=3 $(BIN)/python -m pytest -q --timeout 1500 $(BROKER_TESTS)
+
 soak: $(DEV_STAMP) ## Break everything in turn for SOAK_MINUTES=15, and look for what was lost
 	@tests/install-servers
 	$(BIN)/python -m tests.soak
+
+SEEDS ?= 50
+shards-torture: $(DEV_STAMP) ## Kill and freeze workers of exports in shards, SEEDS=50 times for each format
+	@tests/install-servers
+	$(BIN)/python -m tests.soak.shards --seeds $(SEEDS)
 
 secrets: ## Draw the secrets of infra/deploy/compose.yaml into .env beside it, once
 	@infra/deploy/draw-secrets
@@ -162,4 +176,4 @@ lock: ## Pin every dependency by version and hash, naming no index
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra server --extra postgresql --extra mysql --extra embedded --extra demo --extra tracing --extra build -o requirements.lock pyproject.toml
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras --no-emit-package pandas --no-emit-package numpy -c requirements.lock -o requirements-dev.lock pyproject.toml
 
-.PHONY: help setup demo test test-fast coverage check lint-js fix bench cluster test-brokers soak secrets audit sbom release docs lock test-host floors
+.PHONY: help setup demo test test-fast coverage check lint-js fix bench cluster test-brokers test-brokers-cluster soak shards-torture secrets audit sbom release docs lock test-host floors mutations

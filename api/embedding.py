@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from fastapi import APIRouter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from waybill.api.app import create_app as build_app
 from waybill.api.background import join, relay_until, stopped_by_signals, watched
+from waybill.api.host_router import router_to
+from waybill.api.http.prefix import whole_path
 from waybill.api.saved_exports.requests import prepare_of
 from waybill.api.session.host_login import GetPrincipal, HostLogin
 from waybill.exporter.datasets.dataset import Registry
@@ -86,7 +89,15 @@ class MountedWaybill:
                 "Waybill has not been started. Pass its lifespan to the application that mounts it:"
                 " FastAPI(lifespan=exports.lifespan)"
             )
-        await self._app(scope, receive, send)
+        await self._app(whole_path(scope), receive, send)
+
+    @property
+    def router(self) -> APIRouter:
+        """The same as a router, for ``app.include_router(exports.router, prefix="/exports")``.
+
+        Dependencies of the host's router are asked before each request, static files included.
+        """
+        return router_to(self)
 
     @asynccontextmanager
     async def lifespan(self, _host: object = None) -> AsyncIterator[None]:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from waybill.exporter.datasets.about_texts import about_text
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.labels import unique_labels
@@ -51,7 +52,8 @@ def describe(layout: Layout, snapshot_at: datetime, rows_expected: int | None) -
     layout = replace(layout, snapshot_at=snapshot_at, rows_expected=rows_expected)
     if not layout.about:
         return layout
-    facts = [("Rows as of", snapshot_at.isoformat(timespec="seconds"))]
+    as_of = about_text(layout.language, "as_of")
+    facts = [(as_of, snapshot_at.isoformat(timespec="seconds"))]
     if rows_expected is not None:
-        facts.append(("Rows in the database", f"{rows_expected:,}"))
+        facts.append((about_text(layout.language, "in_database"), f"{rows_expected:,}"))
     return replace(layout, about=(*layout.about, *facts))

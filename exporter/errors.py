@@ -8,7 +8,8 @@
     │   ├── InvalidRequest          (also ValueError)
     │   ├── PermissionDenied        (also PermissionError)
     │   ├── LimitExceeded
-    │   └── RowTooLarge
+    │   ├── RowTooLarge
+    │   └── PasswordNeeded
     ├── IncompleteExport            rows counted, read and rendered disagree
     └── ExportStopped               not a failure: the attempt must end now
         └── ExportCancelled         the task was cancelled
@@ -102,6 +103,12 @@ class RowTooLarge(ExportRejected):
     """One row is larger than the memory of this process has room for."""
 
     code = "row_too_large"
+
+
+class PasswordNeeded(ExportRejected):
+    """This file needs a password, and none is kept: its owner has to run the export again."""
+
+    code = "password_needed"
 
 
 class IncompleteExport(WaybillError):

@@ -43,6 +43,11 @@ _PLACEHOLDERS = frozenset({"name", "today", "filters"})
 _FILTERS = re.compile(r"[-_ ]?\{filters\}")
 
 
+def set_file_name(shard: int, extension: str) -> str:
+    """The name of the file of a shard, counted from 0, in a set of files."""
+    return f"part-{shard + 1:05d}.{extension}"
+
+
 def render_filename(
     pattern: str, *, name: str, today: date, extension: str, filters: str = ""
 ) -> str:

@@ -20,6 +20,7 @@ from waybill.exporter.formats.encoding import Encode, Tally
 from waybill.exporter.ports import AssumesTypes, RowsAhead, Sink, Source, TypesChanged
 from waybill.exporter.shown_rows import ShownRows
 from waybill.exporter.stop import StopToken
+from waybill.exporter.warning_rules import listed
 
 
 @dataclass(slots=True)
@@ -173,8 +174,5 @@ def finish_file(
         size_bytes=progress.bytes_rendered,
         sha256=sha256,
         snapshot_at=ahead.snapshot_at,
-        warnings=[
-            {"column": column, "rule": rule.value, "count": times}
-            for (column, rule), times in sorted(tally.warnings.items())
-        ],
+        warnings=listed(tally.warnings),
     )

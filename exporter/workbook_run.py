@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pyarrow as pa
 
 from waybill.exporter.counted_rows import CountedRows, describe
+from waybill.exporter.datasets.about_texts import about_text
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import ExportRejected
@@ -24,6 +25,9 @@ from waybill.exporter.run import (
 )
 from waybill.exporter.shown_rows import ShownRows
 from waybill.exporter.stop import StopToken
+
+#: Makes another file of the workbook that is yielded, such as an encrypted one.
+Wrap = Callable[[Generator[bytes, None, None], Tally], Generator[bytes, None, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +74,14 @@ def run_workbook(
     progress: ExportProgress | None = None,
     stop: StopToken | None = None,
     max_row_bytes: int | None = None,
+    wrap: Wrap | None = None,
 ) -> ExportResult:
     """Export all `sheets` into one workbook and return what was written; `layout` is the book's.
 
     All are read in one snapshot, one after the other. For each of them the rows that the database
     counts, that were read, and that are in its sheets must agree. The figures of the result are
-    those of all together, and its warnings name the sheet beside the column.
+    those of all together, and its warnings name the sheet beside the column. With `wrap`, the
+    sink gets what that makes of the workbook.
 
     Raises:
         ExportRejected: the source has no snapshot that several queries can read.
@@ -115,6 +121,7 @@ def run_workbook(
                 described,
                 tally,
             )
+            chunks = chunks if wrap is None else wrap(chunks, tally)
             sha256 = write_chunks(chunks, tally, sink, progress, stop)
             for table in tables:
                 check_rows_agree(table.stream.rows_expected, table.rows, table.tally)
@@ -130,7 +137,10 @@ def _described(
     if not layout.about:
         return layout
     counts = [
-        (f"Rows of {sheet.layout.title}", f"{stream.rows_expected:,}")
+        (
+            about_text(layout.language, "rows_of", title=sheet.layout.title),
+            f"{stream.rows_expected:,}",
+        )
         for sheet, stream in zip(sheets, streams, strict=True)
         if stream.rows_expected is not None
     ]

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Self
 
 from waybill.infra.config.errors import BadSettings
@@ -290,21 +290,29 @@ class Stack:
 
     def worker_dependencies(self) -> WorkerDependencies:
         """What an attempt works with."""
+        from waybill.infra.db.shared_secret import shared_secret
+        from waybill.infra.exports.key_seal import KeySeal
         from waybill.infra.tasks.lifecycle.runs import TaskRuns
         from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
+        from waybill.infra.tasks.shard_plans import ShardPlans
         from waybill.infra.tasks.shards import TaskShards
         from waybill.infra.worker.dependencies import WorkerDependencies
+        from waybill.infra.worker.snapshot_holders import SnapshotHolders
 
+        plans = ShardPlans(self.engine)
         return WorkerDependencies(
             self.settings,
             self.registry,
             FairScheduler(self.engine, self.settings.lease, limits=self.settings),
             TaskRuns(self.engine, self.settings.lease),
+            plans,
             TaskShards(self.engine, self.settings.lease),
+            SnapshotHolders(plans),
             self.store,
             self.sources,
             self.estimator,
             self.owner.installation,
+            KeySeal.of(self.notification_rules.webhook_keys, partial(shared_secret, self.engine)),
         )
 
     def worker(

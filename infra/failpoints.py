@@ -2,12 +2,12 @@
 
 ``FAILPOINT=name:hit`` in the environment names one of them. The process ends itself with SIGKILL
 when it passes that place for the hit-th time. Without the variable a failpoint costs one
-comparison. It is not a setting: only tests use it.
+comparison. It is not a setting: only tests use it. One whose processes run on chooses later, by
+`arm`.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 from collections.abc import Callable
@@ -30,6 +30,9 @@ FAILPOINTS: dict[str, str] = {
     "w.part": "the store has a part of the file, and its upload is open",
     "w.before_complete": "every byte is written, and the object not complete",
     "w.after_complete": "the object is there, and no task refers to it",
+    "shard.part": "the store has a part of a shard, and the row of the shard does not say so",
+    "shard.reached": "the row of a shard says that all up to one of its rows is written",
+    "shard.before_file": "every part of a file of a set is in the store, and the file is not",
     "shard.written": "every part of a shard is in the store, and its row does not say so",
     "shard.recorded": "the row of a shard says that it is written",
     "w.after_success": "the task is SUCCESS, and the worker has not logged it",
@@ -39,25 +42,45 @@ FAILPOINTS: dict[str, str] = {
     "notifications.after_send": "a receiver has a webhook, and its delivery is not recorded",
 }
 
-_name, _, _hit = os.environ.get("FAILPOINT", "").partition(":")
-_last_hit = int(_hit) if _hit.isdecimal() else 1
-_hits = itertools.count(1)
+
+class _Armed:
+    """The failpoint at which this process ends, if there is one."""
+
+    def __init__(self, order: str) -> None:
+        self.set(order)
+
+    def set(self, order: str) -> None:
+        self.name, _, hit = order.partition(":")
+        self._hits_left = int(hit) if hit.isdecimal() else 1
+
+    def pass_by(self) -> None:
+        self._hits_left -= 1
+        if self._hits_left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+_armed = _Armed(os.environ.get("FAILPOINT", ""))
+
+
+def arm(order: str) -> None:
+    """Choose the failpoint of this process, as ``name:hit``; hits count from now on."""
+    _armed.set(order)
 
 
 def failpoint(name: str) -> None:
     """Kill the process here if the environment asks for it. `name` is one of `FAILPOINTS`."""
-    if name == _name and next(_hits) == _last_hit:
-        os.kill(os.getpid(), signal.SIGKILL)
+    if name == _armed.name:
+        _armed.pass_by()
 
 
 def failing(upload: Upload) -> Sink:
     """`upload` itself; when a failpoint is set, a sink around it with two failpoints."""
-    return _FailingSink(upload) if _name else upload
+    return _FailingSink(upload) if _armed.name else upload
 
 
 def failing_write(target: Writes) -> Callable[[bytes], None]:
     """The same for something that is only written to."""
-    return _FailingWrites(target).write if _name else target.write
+    return _FailingWrites(target).write if _armed.name else target.write
 
 
 class Writes(Protocol):

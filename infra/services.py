@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 
 from sqlalchemy.engine import Engine
 
@@ -17,6 +17,7 @@ from waybill.infra.db.installation import installation_id
 from waybill.infra.db.shared_secret import shared_secret
 from waybill.infra.estimates.estimator import Estimator
 from waybill.infra.estimates.history import TaskHistory
+from waybill.infra.exports.key_seal import KeySeal
 from waybill.infra.files.stored_files import StoredFiles
 from waybill.infra.links.share_links import ShareLinks
 from waybill.infra.links.shared_files import SharedFiles
@@ -32,6 +33,7 @@ from waybill.infra.schedules.schedules import Schedules
 from waybill.infra.sessions.revocations import Revocations
 from waybill.infra.sessions.tickets import Tickets
 from waybill.infra.tasks.dead_letters import DeadLetters
+from waybill.infra.tasks.file_sets import FileSets
 from waybill.infra.tasks.lifecycle.approvals import Approvals
 from waybill.infra.tasks.lifecycle.interventions import Interventions
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
@@ -93,11 +95,13 @@ class Services:
             engine, limits=settings, check_targets=notification_rules.check_again
         )
         self.approvals = Approvals(engine)
+        self.key_seal = KeySeal.of(notification_rules.webhook_keys, partial(shared_secret, engine))
         self.mail_opt_outs = MailOptOuts(engine, settings.public_url)
         self.link_tokens = link_tokens(settings, engine)
         self.links = ShareLinks(engine, self.link_tokens)
         self.shared_files = SharedFiles(engine)
         self.files = StoredFiles(engine, store)
+        self.file_sets = FileSets(engine)
         self.refusals = Refusals(engine)
         self.oversight_reads = OversightReads(engine)
         self.session_log = SessionLog(engine)

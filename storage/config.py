@@ -47,6 +47,8 @@ class S3Config:
     encryption: Encryption | None = None
     #: The key of ``aws:kms``; None means the one that the store keeps for us.
     kms_key_id: str | None = None
+    #: Parts of one object have to be of one size. Of Cloudflare R2 it is known by its host.
+    equal_parts: bool = False
     max_link_ttl: timedelta = MAX_LINK_TTL
     #: Tries of one request, the first included, with full-jitter backoff in between.
     attempts: int = 5

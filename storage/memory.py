@@ -55,7 +55,8 @@ class _Pending:
 class MemoryStore:
     """See `waybill.storage.store.ObjectStore`. `read` and `stored_keys` are for tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, equal_parts: bool = False) -> None:
+        self._equal_parts = equal_parts
         self._lock = threading.Lock()
         self._objects: dict[str, _Object] = {}
         self._pending: dict[str, _Pending] = {}
@@ -100,7 +101,7 @@ class MemoryStore:
     @property
     def takes_unequal_parts(self) -> bool:
         """Whether parts may differ in size."""
-        return True
+        return not self._equal_parts
 
     def begin_shared(self, key: str, content_type: str) -> str:
         """Begin an object whose parts several processes send."""
@@ -115,17 +116,25 @@ class MemoryStore:
         most: int,
         part_bytes: int,
         is_last: bool = False,
+        before: Sequence[Part] = (),
     ) -> PartRun:
         """What this process writes of it."""
 
         def send(number: int, body: bytes) -> Part:
             return self._receive(upload_id, number, body, crc32_of(body))
 
-        return PartRun(send, first=first, most=most, part_bytes=part_bytes, is_last=is_last)
+        return PartRun(
+            send, first=first, most=most, part_bytes=part_bytes, is_last=is_last, before=before
+        )
 
     def complete_shared(self, key: str, upload_id: str, parts: Sequence[Part]) -> StoredObject:
         """Make the object of `parts`."""
         return self._complete(upload_id, parts)
+
+    def find_completed(self, key: str, parts: Sequence[Part]) -> StoredObject | None:
+        """The object, if it is what `parts` make."""
+        found = self.head(key)
+        return found if found and found.crc32 == composite_crc32(parts) else None
 
     def head(self, key: str) -> StoredObject | None:
         """The object of that key, or None."""

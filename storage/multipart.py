@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from waybill.storage.connection import S3Connection
@@ -44,9 +45,11 @@ logger = logging.getLogger(__name__)
 class MultipartRequests:
     """The requests of one multipart upload. Any process may send parts of it, by its id."""
 
-    def __init__(self, connection: S3Connection, key: str) -> None:
+    def __init__(self, connection: S3Connection, key: str, *, is_shared: bool = False) -> None:
+        """What `is_shared` may belong to another process by now: only wrong bytes are deleted."""
         self._connection = connection
         self._key = key
+        self._is_shared = is_shared
         self._sends_md5 = False
 
     def create(self, content_type: str) -> str:
@@ -93,11 +96,22 @@ class MultipartRequests:
         except StorageError:
             # The answer may be lost and the object complete all the same; a second request
             # then finds no upload. Only the object itself can tell.
-            stored = self._find_completed(parts)
+            stored = None
+            with suppress(StorageError):
+                stored = self.find_completed(parts)
             if stored is None:
                 raise
             return stored
         return self._verify(parts)
+
+    def find_completed(self, parts: Sequence[Part]) -> StoredObject | None:
+        """The object, if it is the one this upload was to make beyond doubt."""
+        stored = head_object(self._connection, self._key)
+        if stored is None or stored.size_bytes != _size_of(parts):
+            return None
+        if stored.crc32 is not None:
+            return stored if stored.crc32 == composite_crc32(parts) else None
+        return stored if stored.etag == composite_etag(parts) else None
 
     def abort(self, upload_id: str) -> None:
         """End the upload without an object, and without hiding the error that led here."""
@@ -142,18 +156,6 @@ class MultipartRequests:
             )
         )
 
-    def _find_completed(self, parts: Sequence[Part]) -> StoredObject | None:
-        """The object, if it is the one this upload was to make beyond doubt."""
-        try:
-            stored = head_object(self._connection, self._key)
-        except StorageError:
-            return None
-        if stored is None or stored.size_bytes != _size_of(parts):
-            return None
-        if stored.crc32 is not None:
-            return stored if stored.crc32 == composite_crc32(parts) else None
-        return stored if stored.etag == composite_etag(parts) else None
-
     def _verify(self, parts: Sequence[Part]) -> StoredObject:
         """The object just completed. What is not as sent is removed, for it is visible."""
         try:
@@ -163,8 +165,11 @@ class MultipartRequests:
             # Not every store keeps checksums, and ETags take too many forms to prove a fault.
             if stored.crc32 not in {None, composite_crc32(parts)}:
                 raise ChecksumMismatch
-        except BaseException:
-            self._attempt(f"delete {self._key}", lambda: delete_object(self._connection, self._key))
+        except BaseException as error:
+            if isinstance(error, ChecksumMismatch) or not self._is_shared:
+                self._attempt(
+                    f"delete {self._key}", lambda: delete_object(self._connection, self._key)
+                )
             raise
         return stored
 

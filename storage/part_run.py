@@ -1,19 +1,18 @@
 """A run of parts: what one process writes of an upload that several processes share.
 
-Parts have the numbers of the run, and all but the last one are equal. Every part of a run has at
-least 5 MiB, since parts of another run follow: what is left at the end is joined to the part
-before, which is therefore held back.
+Parts have the numbers of the run. Every part of a run has at least 5 MiB, since parts of another
+run follow; so has what precedes each place where the caller ends a part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 from waybill.storage.errors import UploadTooLarge
 from waybill.storage.part_sender import PartSender
-from waybill.storage.parts import MIN_PART_BYTES, Part, PartCutter
+from waybill.storage.parts import MIN_PART_BYTES, Part
 
 Pieces = list[bytes | memoryview]
 
@@ -33,13 +32,17 @@ class PartRun:
         part_bytes: int,
         in_flight: int = 2,
         is_last: bool = False,
+        before: Sequence[Part] = (),
     ) -> None:
-        self._cutter = PartCutter(part_bytes)
-        self._sender = PartSender(send, in_flight, first=first)
-        self._most = most
+        """`before` are the first parts of the run, which another process has sent."""
+        self._before = list(before)
+        self._bytes_before = sum(part.size_bytes for part in before)
+        self._part_bytes = part_bytes
+        self._sender = PartSender(send, in_flight, first=first + len(before))
+        self._most = most - len(before)
         self._least_bytes = 0 if is_last else MIN_PART_BYTES
-        #: The last full part, which may have to take in what is left at the end.
-        self._held: Pieces = []
+        self._pieces: Pieces = []
+        self._gathered = 0
 
     def __enter__(self) -> Self:
         return self
@@ -55,8 +58,8 @@ class PartRun:
 
     @property
     def bytes_uploaded(self) -> int:
-        """Bytes the store has confirmed."""
-        return self._sender.bytes_confirmed
+        """Bytes the store has confirmed, those of parts before included."""
+        return self._bytes_before + self._sender.bytes_confirmed
 
     def write(self, data: bytes) -> None:
         """Append `data`. Blocks while earlier parts are still on their way.
@@ -65,31 +68,53 @@ class PartRun:
             StorageError: an earlier part could not be stored.
             UploadTooLarge: the run has no number left.
         """
-        for pieces in self._cutter.feed(data):
-            if self._held:
-                self._send(self._held)
-            self._held = pieces
+        self._pieces.append(data)
+        self._gathered += len(data)
+        # What stays is enough for a part, so that one can end here.
+        while self._gathered >= self._part_bytes + MIN_PART_BYTES:
+            self._send(self._part_bytes)
 
-    def finish(self) -> list[Part]:
-        """Send what is left, and return all parts, once the store has confirmed them.
+    def end_part(self) -> list[Part]:
+        """End a part here, and return all parts so far, once the store has confirmed them.
 
         Raises:
-            ValueError: the whole run is shorter than a part may be.
+            ValueError: too few bytes were written since the last one.
             StorageError: a part could not be stored.
         """
-        rest = self._cutter.take()
-        left = sum(map(len, rest))
-        if self._held and left < self._least_bytes:
-            rest = [*self._held, *rest]
-        elif self._held:
-            self._send(self._held)
-        self._held = []
-        if sum(map(len, rest)) < self._least_bytes:
-            raise ValueError("a part that others follow is too short")
-        self._send(rest)
-        return self._sender.finish()
+        self._send_rest()
+        return [*self._before, *self._sender.settle()]
 
-    def _send(self, pieces: Pieces) -> None:
+    def finish(self) -> list[Part]:
+        """End the last part, and return all parts, once the store has confirmed them.
+
+        Raises:
+            ValueError: the last part is shorter than one may be.
+            StorageError: a part could not be stored.
+        """
+        self._send_rest()
+        return [*self._before, *self._sender.finish()]
+
+    def _send_rest(self) -> None:
+        if self._gathered < self._least_bytes:
+            raise ValueError("a part that others follow is too short")
+        if self._gathered > self._part_bytes and self._gathered >= 2 * MIN_PART_BYTES:
+            self._send(self._gathered // 2)
+        self._send(self._gathered)
+
+    def _send(self, size_bytes: int) -> None:
         if self._sender.count == self._most:
             raise UploadTooLarge(f"A part of the file needs more than {self._most:,} parts.")
-        self._sender.submit(pieces)
+        self._sender.submit(self._take(size_bytes))
+
+    def _take(self, size_bytes: int) -> Pieces:
+        taken: Pieces = []
+        self._gathered -= size_bytes
+        for at, piece in enumerate(self._pieces):
+            if len(piece) > size_bytes:
+                taken.append(memoryview(piece)[:size_bytes])
+                self._pieces = [memoryview(piece)[size_bytes:], *self._pieces[at + 1 :]]
+                return taken
+            taken.append(piece)
+            size_bytes -= len(piece)
+        self._pieces = []
+        return taken

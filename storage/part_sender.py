@@ -55,15 +55,24 @@ class PartSender:
         self.count += 1
         self._pending.add(self._pool.submit(self._run, number, b"".join(pieces)))
 
-    def finish(self) -> list[Part]:
-        """Wait for every part and return them all, in order.
+    def settle(self) -> list[Part]:
+        """Wait for every part so far and return them all, in order.
 
         Raises:
             StorageError: a part could not be stored.
         """
         self._wait_until_pending(0)
-        self._pool.shutdown()
         return sorted(self._confirmed, key=lambda part: part.number)
+
+    def finish(self) -> list[Part]:
+        """The same after the last part.
+
+        Raises:
+            StorageError: a part could not be stored.
+        """
+        parts = self.settle()
+        self._pool.shutdown()
+        return parts
 
     def stop(self) -> None:
         """Send nothing more, and give what is under way a moment to end."""

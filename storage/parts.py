@@ -47,6 +47,11 @@ def plan_part_bytes(expected_bytes: int | None) -> int:
     return min(MAX_PART_BYTES, max(_DEFAULT_PART_BYTES, whole_mib * MIB))
 
 
+def least_part_bytes(part_bytes: int) -> int:
+    """What a part that ends between two rows has at least, where others have `part_bytes`."""
+    return max(MIN_PART_BYTES, part_bytes * 5 // 8)
+
+
 def check_part_bytes(part_bytes: int) -> int:
     """Return `part_bytes` if S3 takes parts of that size.
 
@@ -86,6 +91,12 @@ def composite_etag(parts: Iterable[Part]) -> str | None:
         return None
     digest = hashlib.md5(b"".join(map(bytes.fromhex, etags)), usedforsecurity=False)
     return f"{digest.hexdigest()}-{len(etags)}"
+
+
+def expected_part(number: int, body: bytes) -> Part:
+    """The part that `body` makes, for a store that cannot be asked any more."""
+    md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
+    return Part(number, len(body), md5, crc32_of(body), False)
 
 
 class PartCutter:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from waybill.storage.bucket import create_if_missing, reach_bucket
 from waybill.storage.config import S3Config
@@ -81,8 +82,10 @@ class S3Store:
 
     @property
     def takes_unequal_parts(self) -> bool:
-        """Cloudflare R2 takes parts of one size only."""
-        return not (self.connection.config.endpoint_url or "").endswith(_EQUAL_PARTS_ONLY)
+        """Cloudflare R2 takes parts of one size only, and so do stores that are configured so."""
+        config = self.connection.config
+        host = urlsplit(config.endpoint_url or "").hostname or ""
+        return not (config.equal_parts or host.endswith(_EQUAL_PARTS_ONLY))
 
     def begin_shared(self, key: str, content_type: str) -> str:
         """Begin an object whose parts several processes send."""
@@ -97,14 +100,21 @@ class S3Store:
         most: int,
         part_bytes: int,
         is_last: bool = False,
+        before: Sequence[Part] = (),
     ) -> PartRun:
         """What this process writes of it."""
         send = partial(MultipartRequests(self.connection, key).send, upload_id)
-        return PartRun(send, first=first, most=most, part_bytes=part_bytes, is_last=is_last)
+        return PartRun(
+            send, first=first, most=most, part_bytes=part_bytes, is_last=is_last, before=before
+        )
 
     def complete_shared(self, key: str, upload_id: str, parts: Sequence[Part]) -> StoredObject:
         """Make the object of `parts`."""
-        return MultipartRequests(self.connection, key).complete(upload_id, parts)
+        return MultipartRequests(self.connection, key, is_shared=True).complete(upload_id, parts)
+
+    def find_completed(self, key: str, parts: Sequence[Part]) -> StoredObject | None:
+        """The object, if it is what `parts` make."""
+        return MultipartRequests(self.connection, key).find_completed(parts)
 
     def head(self, key: str) -> StoredObject | None:
         """The object of that key, or None."""

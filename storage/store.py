@@ -183,10 +183,12 @@ class ObjectStore(Protocol):
         most: int,
         part_bytes: int,
         is_last: bool = False,
+        before: Sequence[Part] = (),
     ) -> PartRun:
         """What this process writes of it: at most `most` parts, numbered from `first` on.
 
-        Of the last run, which `is_last` says it is, the last part may be of any size.
+        Of the last run, which `is_last` says it is, the last part may be of any size. `before` are
+        the first parts of the run, which another process has sent: this one goes on behind them.
         """
         ...
 
@@ -196,6 +198,14 @@ class ObjectStore(Protocol):
         Raises:
             UploadConflict: the upload has ended, or a part was sent again with other bytes.
             ChecksumMismatch: the object is not what was sent, and was deleted.
+            StorageUnavailable: the store does not say what the object is; it may be complete.
+        """
+        ...
+
+    def find_completed(self, key: str, parts: Sequence[Part]) -> StoredObject | None:
+        """The object, if it is what `parts` make beyond doubt; None for any other one, or none.
+
+        For who finds that another process has ended the upload.
         """
         ...
 

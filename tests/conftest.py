@@ -23,7 +23,7 @@ pytest_plugins = [
     "tests.support.servers.pgbouncer",
     "tests.support.servers.postgres",
     "tests.support.servers.postgres_pair",
-    "tests.support.servers.rabbitmq",
+    "tests.support.servers.rabbitmq_broker",
     "tests.support.servers.rabbitmq_cluster",
     "tests.support.servers.s3_gate",
     "tests.support.servers.s3_stub",

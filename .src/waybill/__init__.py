@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from waybill.exporter.datasets.layout import Column, Decorate, Layout
     from waybill.exporter.datasets.masks import Hashed
     from waybill.exporter.datasets.principal import Principal
+    from waybill.exporter.datasets.sharding import Sharding
     from waybill.exporter.datasets.workbook import Workbook, workbook
     from waybill.exporter.errors import ExportRejected, WaybillError
 
@@ -41,6 +42,7 @@ __all__ = [
     "Principal",
     "Query",
     "Registry",
+    "Sharding",
     "SubmittedExport",
     "WaybillError",
     "Workbook",
@@ -69,6 +71,7 @@ _HOMES = {
     "Principal": "waybill.exporter.datasets.principal",
     "Query": _DATASET,
     "Registry": _DATASET,
+    "Sharding": "waybill.exporter.datasets.sharding",
     "SubmittedExport": _SUBMISSION,
     "WaybillError": _ERRORS,
     "Workbook": _WORKBOOK,

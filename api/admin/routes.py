@@ -157,7 +157,7 @@ def get_dead_letter(letter_id: RowId, admin: Admin, services: ServicesDep) -> De
 @router.post(
     "/dead-letters/{letter_id}/replay",
     response_model=Replay,
-    responses=problem_docs(404, 422, 429, 503),
+    responses=problem_docs(404, 409, 422, 429, 503),
 )
 def replay_dead_letter(letter_id: RowId, admin: Admin, services: ServicesDep) -> Replay:
     """Submit its export again in its owner's name. Repeating the call is harmless.

@@ -124,14 +124,7 @@ def read_holdings(services: Services, caller: AdminCaller) -> Holdings:
     """
     if caller.scope != ALL_TENANTS:
         raise PermissionDenied("This requires the operator role.")
-    settings = services.settings
-    keep = {
-        "export_task": settings.task_retention,
-        "dead_letter": settings.task_retention,
-        "notification": settings.notification_retention,
-        "audit_log": settings.audit_retention,
-    }
-    return services.admin_queries.holdings({name: kept for name, kept in keep.items() if kept})
+    return services.admin_queries.holdings(services.settings.kept_by_table)
 
 
 def dismiss_dead_letter(

@@ -21,6 +21,7 @@ _ALLOWED = {
     "bom": "on or off",
     "guard": "on or off",
     "quoting": "text, minimal or all",
+    "times": "iso or local",
 }
 
 

@@ -37,7 +37,10 @@ def _described(item: Dataset) -> dict[str, Any]:
         "reads": item.reads,
         "reason": item.reason,
         "approval": item.approval is not None,
-        "watermark": item.watermark,
+        "watermark": "; ".join(
+            dict.fromkeys(one.watermark for one in (item, *item.sheets) if one.watermark)
+        ),
+        "password": item.password,
         "formats": formats_of(item),
         "params": [
             {
@@ -81,6 +84,8 @@ def _text(item: dict[str, Any]) -> str:
         lines.append("  asks for a reason")
     if item["approval"]:
         lines.append("  each export has to be approved")
+    if item["password"]:
+        lines.append("  each file has a password")
     for param in item["params"]:
         rule = "required" if param["required"] else f"default {param['default']!r}"
         described = f": {param['description']}" if param["description"] else ""

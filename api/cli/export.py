@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,9 @@ from waybill.api.cli.attributes import attributes_of
 from waybill.api.cli.console import JsonFlag, emit
 from waybill.api.cli.csv_options import read_csv_options
 from waybill.api.cli.file_choices import read_columns, read_sort
+from waybill.api.cli.file_password import read_password
 from waybill.api.cli.progress import progress_bar
+from waybill.exporter.blocks.file_keys import FileKeys
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
@@ -86,6 +89,13 @@ def export(
     timezone: Annotated[
         str | None, typer.Option(help="Time zone of the file, such as Europe/Berlin.")
     ] = None,
+    password_file: Annotated[
+        str | None,
+        typer.Option(
+            help="Encrypt the file with the password in the first line of this file; - reads or "
+            "asks for it. The output is a .zip of the file (AES-256).",
+        ),
+    ] = None,
     user: Annotated[str, typer.Option(help="Try row rules and masks as this user.")] = "operator",
     tenant: Annotated[str, typer.Option(help="The tenant of that user.")] = "local",
     role: Annotated[
@@ -106,9 +116,11 @@ def export(
         columns=read_columns(column or []),
         sort=read_sort(sort or []),
         timezone=timezone,
+        password=password_file is not None,
     )
     bucket, key = _bucket_and_key(output)
     settings = load()
+    take_keys = _keys_from(password_file, output)
     own_bucket = bucket == settings.s3_bucket
     if bucket is not None:
         settings = settings.model_copy(update={"s3_bucket": bucket})
@@ -129,14 +141,15 @@ def export(
                 attributes_of(attribute or ()),
             ),
             dict(_pair(item) for item in param or []),
-            format_name or _format_of(output),
-            filename=output.rpartition("/")[2],
+            format_name or _format_of(output.removesuffix(".zip") if password_file else output),
+            filename=None if output == "-" else output.rpartition("/")[2],
             options=options,
         )
+        _refuse_without_password(plan)
         _ = plan.queries
         target = _file(output, plan) if bucket is None else _object(stack, key, plan, own_bucket)
         max_row_bytes = settings.memory_budget.max_row_bytes
-        outcome = _run(open_source(url), plan, target, max_row_bytes)
+        outcome = _run(open_source(url), plan, target, max_row_bytes, take_keys)
         link = target.link()
     emit(
         {
@@ -167,7 +180,30 @@ def _undeclared(url: str, table: str | None, query: str | None) -> Dataset:
     )
 
 
-def _run(source: Source, plan: ExportPlan, target: _Target, max_row_bytes: int) -> ExportResult:
+def _keys_from(password_file: str | None, output: str) -> Callable[[], FileKeys] | None:
+    """What gives the keys of a file with a password."""
+    if password_file is None:
+        return None
+    if output != "-" and not output.lower().endswith(".zip"):
+        raise InvalidRequest("A file with a password is a zip: let the output end in .zip.")
+    return partial(FileKeys.of, read_password(password_file))
+
+
+def _refuse_without_password(plan: ExportPlan) -> None:
+    if plan.dataset.password and not plan.asked.password:
+        raise InvalidRequest(
+            f"Files of the dataset {plan.dataset.name!r} have a password: give one with"
+            " --password-file."
+        )
+
+
+def _run(
+    source: Source,
+    plan: ExportPlan,
+    target: _Target,
+    max_row_bytes: int,
+    take_keys: Callable[[], FileKeys] | None,
+) -> ExportResult:
     progress = ExportProgress()
     done = threading.Event()
     with progress_bar(plan.layout.title) as bar:
@@ -189,6 +225,7 @@ def _run(source: Source, plan: ExportPlan, target: _Target, max_row_bytes: int) 
                 max_row_bytes=max_row_bytes,
                 progress=progress,
                 can_begin_again=target.can_begin_again,
+                take_keys=take_keys,
             )
         finally:
             done.set()
@@ -208,7 +245,7 @@ class _Target:
 
 def _file(output: str, plan: ExportPlan) -> _Target:
     is_stdout = _is_stdout(output)
-    text = plan.format.media_type.startswith("text/")
+    text = plan.media_type.startswith("text/")
     if is_stdout and not text and sys.stdout is not None and sys.stdout.isatty():
         raise InvalidRequest(
             f"{plan.format.name} is no text for a terminal: write to a file, or to a pipe."
@@ -233,11 +270,11 @@ def _object(stack: Stack, key: str, plan: ExportPlan, own_bucket: bool) -> _Targ
     if own_bucket:
         stack.store.ensure_bucket()
     return _Target(
-        lambda _stream: stack.store.open_upload(key, content_type=plan.format.media_type),
+        lambda _stream: stack.store.open_upload(key, content_type=plan.media_type),
         lambda: stack.store.presign(
             key,
             filename=plan.filename,
-            content_type=plan.format.media_type,
+            content_type=plan.media_type,
             ttl=stack.settings.link_ttl,
         ),
     )

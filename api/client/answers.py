@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Status = Literal["PENDING", "PROCESSING", "SUCCESS", "FAILED", "CANCELLED", "EXPIRED"]
 
@@ -94,6 +94,39 @@ class Shards(Answer):
     done: int
 
 
+class Files(Answer):
+    """The files of a set, and how many of them can be downloaded."""
+
+    count: int
+    ready: int
+
+
+class ExportedFile(Answer):
+    """One file of an export. Anyone who has its `url` can download it for some minutes."""
+
+    name: str
+    rows: int | None
+    size_bytes: int | None
+    sha256: str | None
+    ready: bool
+    #: None until it is ready.
+    url: str | None = Field(repr=False)
+
+
+class FileList(Answer):
+    """The files of an export in the order of their rows."""
+
+    format: str
+    #: Whether the export still runs.
+    partial: bool
+    ready: int
+    count: int
+    #: The manifest of a set that is complete.
+    manifest_url: str | None = Field(repr=False)
+    expires_at: datetime | None
+    items: list[ExportedFile]
+
+
 class ExportTask(Answer):
     """One export task."""
 
@@ -130,14 +163,23 @@ class ExportTask(Answer):
     pauses: int = 0
     #: None where its file is written by one worker alone.
     shards: Shards | None = None
+    #: None where it is one file.
+    files: Files | None = None
     #: Chosen columns, order, zone, language and CSV options; None where the request has none.
     columns: list[dict[str, Any]] | None = None
     sort: list[dict[str, Any]] | None = None
     timezone: str | None = None
     lang: str | None = None
     csv: dict[str, Any] | None = None
+    #: What the request says of shards.
+    sharding: dict[str, Any] | None = None
     #: True in the result of `submit` or `retry` if the task existed already.
     deduplicated: bool = False
+    #: Whether the file has a password: it is a zip of the file.
+    protected: bool = False
+    #: In the result of `submit` or `retry`, the password that was made for the file.
+    #: Nothing tells it again: if the network failed and the request was repeated, it is None.
+    password: str | None = Field(None, repr=False)
 
     def is_intact(self, sha256: str, size_bytes: int) -> bool:
         """Whether bytes of this SHA-256 and size are its file.

@@ -27,6 +27,7 @@ from waybill.api.client.answers import (
     DownloadLink,
     Estimate,
     ExportTask,
+    FileList,
     Status,
     TaskPage,
 )
@@ -47,6 +48,7 @@ from waybill.api.client.calls import (
 from waybill.api.client.errors import (
     DamagedDownload,
     ServerFailed,
+    SeveralFiles,
     TooMany,
     Unreachable,
     error_of,
@@ -283,13 +285,19 @@ class AsyncWaybill:
         )
         return read(DownloadLink, answer)
 
+    async def files(self, task_id: UUID | str) -> FileList:
+        """The files of an export with new links; of a set also while it runs."""
+        return read(FileList, await self._call("GET", f"{path_of(task_id)}/files"))
+
     async def download(self, task_id: UUID | str, path: str | os.PathLike[str]) -> Path:
         """Download the file to `path`, complete and verified, or not at all; as `Waybill.download`.
 
         Writing to the disk blocks the event loop for a moment at a time.
         """
-        link = await self.download_link(task_id)
         task = await self.get(task_id)
+        if task.files is not None:
+            raise SeveralFiles("The export is a set of files: take each from `files`.")
+        link = await self.download_link(task_id)
         target = Path(path)
         if target.is_dir():  # noqa: ASYNC240 - as the files below
             target /= PurePath(task.filename).name

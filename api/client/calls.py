@@ -43,8 +43,14 @@ class Chosen(TypedDict, total=False):
     lang: Literal["en", "zh"] | None
     #: How CSV is written: ``{"profile": "excel-semicolon"}``.
     csv: Mapping[str, Any] | None
+    #: From which size on several workers write it: ``{"from_rows": 10_000_000}``, or
+    #: ``{"never": True}``.
+    sharding: Mapping[str, Any] | None
     #: What the file is needed for, where the dataset asks.
     reason: str | None
+    #: True: the file gets a password, which `ExportTask.password` of the answer tells once. Or a
+    #: password of yours.
+    password: bool | str | None
 
 
 def export_request(

@@ -26,6 +26,7 @@ from waybill.api.client.answers import (
     DownloadLink,
     Estimate,
     ExportTask,
+    FileList,
     Status,
     TaskPage,
 )
@@ -46,6 +47,7 @@ from waybill.api.client.calls import (
 from waybill.api.client.errors import (
     DamagedDownload,
     ServerFailed,
+    SeveralFiles,
     TooMany,
     Unreachable,
     error_of,
@@ -104,7 +106,7 @@ class Waybill:
         """Submit an export. `notify` names a `webhook`, an `email`, or both.
 
         `Chosen` says what else is in the file: `columns`, `sort`, `timezone`, `lang`, `csv`;
-        and `reason`, which some datasets ask for.
+        `reason`, which some datasets ask for; and `password`.
 
         A call starts one export, even if the network fails and the request is repeated: it sends
         an `Idempotency-Key`. Pass your own key to get the same guarantee across several calls,
@@ -283,6 +285,10 @@ class Waybill:
         )
         return read(DownloadLink, answer)
 
+    def files(self, task_id: UUID | str) -> FileList:
+        """The files of an export with new links; of a set also while it runs."""
+        return read(FileList, self._call("GET", f"{path_of(task_id)}/files"))
+
     def download(self, task_id: UUID | str, path: str | os.PathLike[str]) -> Path:
         """Download the file to `path`. If `path` is a folder, the task's file name is used.
 
@@ -290,12 +296,15 @@ class Waybill:
         the bytes go to a hidden file next to it, which replaces it at the end.
 
         Raises:
+            SeveralFiles: the export is a set of files; `files` lists them.
             FileGone: the file was deleted.
             StoreRefused: the object store does not send it.
             DamagedDownload: the downloaded bytes are not the file.
         """
-        link = self.download_link(task_id)
         task = self.get(task_id)
+        if task.files is not None:
+            raise SeveralFiles("The export is a set of files: take each from `files`.")
+        link = self.download_link(task_id)
         target = Path(path)
         if target.is_dir():
             target /= PurePath(task.filename).name

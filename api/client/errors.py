@@ -14,6 +14,7 @@
     ├── ExportFailed            the export ended without a file; `code` says why
     ├── StillRunning            (also a TimeoutError) the timeout is over, the export continues
     ├── StoreRefused            the object store does not send the file
+    ├── SeveralFiles            the export is a set of files, and not one
     └── DamagedDownload         the downloaded bytes are not the file
 """
 
@@ -106,6 +107,10 @@ class StillRunning(ClientError, TimeoutError):
         super().__init__(
             f"The export {task.id} is still {task.status}; it continues on the server."
         )
+
+
+class SeveralFiles(ClientError):
+    """The export is a set of files, and not one."""
 
 
 class StoreRefused(ClientError):

@@ -35,7 +35,8 @@ def list_datasets(user: Caller, services: ServicesDep, language: LanguageDep) ->
                 params_schema=dataset.params_schema(user, language),
                 reason=dataset.reason,
                 approval=dataset.approval is not None,
-                watermark=bool(dataset.watermark),
+                password=dataset.password,
+                watermark=dataset.names_its_reader,
                 columns=_columns(dataset, user, language),
                 sheets=[
                     SheetBody(

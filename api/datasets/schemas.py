@@ -49,6 +49,7 @@ class DatasetBody(BaseModel):
     params_schema: dict[str, Any] = Field(description="JSON Schema of `params`.")
     reason: bool = Field(description="Whether a request has to give a `reason`.")
     approval: bool = Field(description="Whether somebody else has to approve each export.")
+    password: bool = Field(description="Whether each file has a password: ask for one.")
     watermark: bool = Field(description="Whether a file names the person it was made for.")
     columns: list[ColumnBody] = Field(
         description="The columns in the dataset's order, without those hidden from the caller. "

@@ -22,11 +22,13 @@ from waybill.exporter.errors import (
     IncompleteExport,
     InvalidRequest,
     LimitExceeded,
+    PasswordNeeded,
     PermissionDenied,
     RowTooLarge,
     UnknownDataset,
     WaybillError,
 )
+from waybill.infra.exports.key_seal import PasswordLost
 from waybill.infra.sources.errors import (
     ReadCancelled,
     ReadConflict,
@@ -58,6 +60,8 @@ _TASK_ERRORS: tuple[type[WaybillError | StorageError], ...] = (
     InvalidFilename,
     InvalidRequest,
     LimitExceeded,
+    PasswordLost,
+    PasswordNeeded,
     PermissionDenied,
     ReadCancelled,
     ReadConflict,

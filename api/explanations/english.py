@@ -230,6 +230,14 @@ ENGLISH: Mapping[str, tuple[str, str]] = {
         "More requests arrive than this server can answer in time.",
         "Nothing was done. Send the request again after the time in `Retry-After`.",
     ),
+    "password_lost": (
+        "The keys made of the file's password can no longer be used.",
+        "Run the export again: it gets a new password.",
+    ),
+    "password_needed": (
+        "The file needs a password, and Waybill keeps none.",
+        "Its owner has to run the export again: it gets a new password.",
+    ),
     "permission_denied": (
         "You do not have the required role.",
         "Ask an administrator for the role. Without it, the same request would fail again.",

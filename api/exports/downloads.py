@@ -11,9 +11,10 @@ from waybill.api.exports.view import link_lives
 from waybill.api.problems.errors import FileExpired, FileMissing, FileNotReady
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import PermissionDenied
-from waybill.exporter.formats.registry import format_named
+from waybill.infra.exports.plan import media_type_of
 from waybill.infra.files.object_keys import belongs_to
 from waybill.infra.services import Services
+from waybill.infra.tasks.file_sets import shown_as
 from waybill.infra.tasks.model import FILE_MISSING, Task
 from waybill.infra.tasks.states import LIVE, TaskStatus
 from waybill.storage.store import LinkMethod, SignedLink
@@ -83,12 +84,17 @@ def presigned(
         FileNotReady, FileExpired, FileMissing: there is no file.
     """
     key, life = file_of(services, task, ttl, seen_lately_is_enough=seen_lately_is_enough)
+    return sign_key(services, task, key, life, method=method)
+
+
+def sign_key(
+    services: Services, task: Task, key: str, ttl: timedelta, *, method: LinkMethod = "GET"
+) -> SignedLink:
+    """A link to the object `key`, which is the file of `task` or one of its set."""
+    media_type = media_type_of(task.format, task.options)
+    shown = shown_as(key, task.filename, task.format, media_type)
     return services.store.presign(
-        key,
-        filename=task.filename,
-        content_type=format_named(task.format).media_type,
-        ttl=life,
-        method=method,
+        key, filename=shown.filename, content_type=shown.media_type, ttl=ttl, method=method
     )
 
 
@@ -109,14 +115,24 @@ def file_of(
         raise FileNotReady("The export has not finished yet.")
     if task.status != TaskStatus.SUCCESS or task.object_key is None:
         raise FileNotReady(f"The export ended without a file: {task.status}.")
-    if not belongs_to(task.object_key, services.installation, task.tenant_id):
-        # Only somebody who writes into the tables makes such a row, so it does not open the file.
-        extra = {"alert": True, "task": str(task.id), "key": task.object_key}
-        log.error("link refused: the file is another tenant's", extra=extra)
-        raise FileMissing
+    check_tenant(services, task, task.object_key)
     left = ttl if task.expires_at is None else task.expires_at - datetime.now(UTC)
     if left < _MIN_LIFETIME:
         raise FileExpired
     if services.files.is_missing(task, seen_lately_is_enough=seen_lately_is_enough):
         raise FileMissing
     return task.object_key, min(ttl, left)
+
+
+def check_tenant(services: Services, task: Task, key: str) -> None:
+    """Refuse an object of another tenant.
+
+    Only somebody who writes into the tables makes such a row, so it does not open the file.
+
+    Raises:
+        FileMissing: it is one.
+    """
+    if not belongs_to(key, services.installation, task.tenant_id):
+        extra = {"alert": True, "task": str(task.id), "key": key}
+        log.error("link refused: the file is another tenant's", extra=extra)
+        raise FileMissing

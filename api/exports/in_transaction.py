@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard, cast, overload
 from uuid import UUID
@@ -23,10 +23,12 @@ from waybill.infra.config.settings import load
 from waybill.infra.tasks.lifecycle.submission import Submitted
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 
     from waybill.infra.services import Services
     from waybill.infra.tasks.lifecycle.requests import Lent
+
+    LentAsync = AsyncConnection | AsyncSession | async_scoped_session[Any]
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -43,6 +45,8 @@ class SubmittedExport:
     status: str
     #: Whether it existed before.
     deduplicated: bool
+    #: The password that was made for the file. Nothing tells it again.
+    password: str | None = field(default=None, repr=False)
 
 
 @overload
@@ -55,11 +59,13 @@ def submit(
     format: str = ...,
     filename: str | None = ...,
     csv: Mapping[str, Any] | None = ...,
+    sharding: Mapping[str, Any] | None = ...,
     columns: Sequence[str | Mapping[str, str]] | None = ...,
     sort: Sequence[str | Mapping[str, Any]] | None = ...,
     timezone: str | None = ...,
     lang: Literal["en", "zh"] | None = ...,
     reason: str | None = ...,
+    password: bool | str | None = ...,
     notify: Mapping[str, str] | None = ...,
     email: str | None = ...,
     idempotency_key: str | None = ...,
@@ -68,7 +74,7 @@ def submit(
 
 @overload
 def submit(
-    where: AsyncConnection | AsyncSession,
+    where: LentAsync,
     type: str,
     *,
     user: Principal,
@@ -76,11 +82,13 @@ def submit(
     format: str = ...,
     filename: str | None = ...,
     csv: Mapping[str, Any] | None = ...,
+    sharding: Mapping[str, Any] | None = ...,
     columns: Sequence[str | Mapping[str, str]] | None = ...,
     sort: Sequence[str | Mapping[str, Any]] | None = ...,
     timezone: str | None = ...,
     lang: Literal["en", "zh"] | None = ...,
     reason: str | None = ...,
+    password: bool | str | None = ...,
     notify: Mapping[str, str] | None = ...,
     email: str | None = ...,
     idempotency_key: str | None = ...,
@@ -88,7 +96,7 @@ def submit(
 
 
 def submit(
-    where: Lent | AsyncConnection | AsyncSession,
+    where: Lent | LentAsync,
     type: str,  # noqa: A002 - the contract's name
     *,
     user: Principal,
@@ -96,11 +104,13 @@ def submit(
     format: str = "xlsx",  # noqa: A002 - the contract's name
     filename: str | None = None,
     csv: Mapping[str, Any] | None = None,
+    sharding: Mapping[str, Any] | None = None,
     columns: Sequence[str | Mapping[str, str]] | None = None,
     sort: Sequence[str | Mapping[str, Any]] | None = None,
     timezone: str | None = None,
     lang: Literal["en", "zh"] | None = None,
     reason: str | None = None,
+    password: bool | str | None = None,
     notify: Mapping[str, str] | None = None,
     email: str | None = None,
     idempotency_key: str | None = None,
@@ -113,12 +123,14 @@ def submit(
     What is refused leaves nothing in your transaction, which goes on.
 
     `where` is a connection or a session of SQLAlchemy to the database of ``WAYBILL_DATABASE_URL``,
-    or a connection of psycopg 3 or `sqlite3`. With an `AsyncConnection` or an `AsyncSession` the
-    result has to be awaited. `email` is the verified address of `user`, which notifications may go
-    to. `columns`, `sort` and `timezone` are as in the request: names or ``{"name", "label"}``, and
+    a scoped session included, or a connection of psycopg 3 or `sqlite3`. With an
+    `AsyncConnection`, an `AsyncSession` or an `async_scoped_session` the result has to be awaited.
+    `email` is the verified address of `user`, which notifications may go to. `columns`, `sort` and
+    `timezone` are as in the request: names or ``{"name", "label"}``, and
     ``"-total"`` for descending; `lang` is the language of the headings; `reason` says what the file
-    is needed for, where the dataset asks. The settings and datasets
-    are those of the environment, read at the first call.
+    is needed for, where the dataset asks; `sharding` is as in `Sharding`; `password` is True for a
+    file with a password, which the result tells once, or a password. The settings and datasets are
+    those of the environment, read at the first call.
 
     The trap: until you commit, other submissions of `user` and of their tenant may wait for you.
     Submit last, and commit soon. SQLAlchemy's connections in ``AUTOCOMMIT`` are refused.
@@ -133,7 +145,7 @@ def submit(
     request = _request(
         type=type, params=dict(params or {}), format=format, filename=filename, csv=csv,
         notify=notify, columns=columns, sort=sort, timezone=timezone, lang=lang,
-        reason=reason,
+        reason=reason, sharding=sharding, password=password,
     )  # fmt: skip
     if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise InvalidRequest("idempotency_key has to be 1 to 255 printable ASCII characters.")
@@ -144,20 +156,20 @@ def submit(
     return _answer(_services().requests.submit_within(cast("Lent", where), user, new))
 
 
-def _is_async(
-    where: Lent | AsyncConnection | AsyncSession,
-) -> TypeGuard[AsyncConnection | AsyncSession]:
+def _is_async(where: Lent | LentAsync) -> TypeGuard[LentAsync]:
     """Whether the submission has to be awaited.
 
     The module is imported by who has such a connection: it needs `greenlet`, which is no dependency
     of ours, nor of SQLAlchemy without its extra `asyncio`.
     """
     module = sys.modules.get("sqlalchemy.ext.asyncio")
-    return module is not None and isinstance(where, module.AsyncConnection | module.AsyncSession)
+    return module is not None and isinstance(
+        where, module.AsyncConnection | module.AsyncSession | module.async_scoped_session
+    )
 
 
 async def _submit_async(
-    where: AsyncConnection | AsyncSession,
+    where: LentAsync,
     user: Principal,
     request: ExportRequest,
     idempotency_key: str | None,
@@ -168,8 +180,10 @@ async def _submit_async(
         lambda: prepare_task(_services(), user, request, idempotency_key, email)
     )
     requests = _services().requests
+    # A scoped session is called for the session of this task.
+    lent_here = where() if callable(where) else where
     # Connection and session have the same method, with an argument of their own kind.
-    return _answer(await where.run_sync(lambda lent: requests.submit_within(lent, user, new)))
+    return _answer(await lent_here.run_sync(lambda lent: requests.submit_within(lent, user, new)))
 
 
 def _request(**values: Any) -> ExportRequest:
@@ -184,7 +198,9 @@ def _request(**values: Any) -> ExportRequest:
 def _answer(submitted: Submitted) -> SubmittedExport:
     task = submitted.task
     return SubmittedExport(
-        task.id, task.task_type, task.format, task.filename, task.status, submitted.deduplicated
+        *(task.id, task.task_type, task.format, task.filename, task.status),
+        deduplicated=submitted.deduplicated,
+        password=submitted.password,
     )
 
 

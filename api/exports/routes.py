@@ -12,6 +12,8 @@ from fastapi.responses import RedirectResponse
 
 from waybill.api.context import ContextDep, ServicesDep
 from waybill.api.exports.downloads import describing_link, sign_link, task_to_show
+from waybill.api.exports.file_schemas import FileList
+from waybill.api.exports.files import list_files
 from waybill.api.exports.lists import read_list
 from waybill.api.exports.places import read_places
 from waybill.api.exports.schemas import (
@@ -170,6 +172,21 @@ def download(
         body = DownloadLink(url=link.url, expires_at=link.expires_at)
         return Response(body.model_dump_json(), media_type="application/json")
     return RedirectResponse(link.url, HTTPStatus.TEMPORARY_REDIRECT)
+
+
+@router.get(
+    "/{task_id:uuid}/files",
+    response_model=FileList,
+    responses=problem_docs(401, 403, 404, 409, 410, 422, 503),
+)
+def files(task_id: UUID, user: Caller, services: ServicesDep) -> FileList:
+    """The files of an export with new links; of a set also while it runs.
+
+    A large export may be a set: files of whole rows, and a manifest that names them, which is
+    written last. Files that are ready may be fetched before that (`partial`). An export that is one
+    file is a list of one. Rights are checked and links audited as by `download`.
+    """
+    return list_files(services, user, task_id)
 
 
 @router.head("/{task_id:uuid}/download", include_in_schema=False)

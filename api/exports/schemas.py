@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from waybill.api.http.paging import MAX_PAGE, MAX_PAGE_SIZE, PlainText
 from waybill.api.http.timestamps import Timestamp
@@ -16,6 +16,7 @@ from waybill.exporter.datasets.choices import (
     ColumnChoice,
     SortKey,
 )
+from waybill.exporter.datasets.sharding import Sharding
 from waybill.exporter.formats.csv.options import CsvOptions
 from waybill.exporter.formats.registry import FORMATS
 from waybill.infra.config.value_types import MAX_MAIL_ADDRESS_CHARS
@@ -111,6 +112,18 @@ class ExportRequest(BaseModel):
         description="What the file is needed for. Some datasets ask for it. Approvers see it, and "
         "it is kept in the audit log.",
     )
+    sharding: Sharding | None = Field(
+        None,
+        description="From which size on several workers write the file together, or never. "
+        "Default: as the dataset and the settings have it.",
+    )
+    password: StrictBool | SecretStr | None = Field(
+        None,
+        description="`true`: encrypt the file with a password that is made for it, and that the "
+        "answer tells once. Or a password: 16 to 99 characters of ASCII. The file is then a zip of "
+        "the file (AES-256, AE-2). Some datasets ask for it. It is no part of what an "
+        "`Idempotency-Key` compares, as it is not kept.",
+    )
     notify: Notify | None = Field(
         None, description="Who is notified when the export ends. A retry notifies the same."
     )
@@ -132,6 +145,8 @@ class ExportRequest(BaseModel):
             timezone=self.timezone,
             language=self.lang,
             reason=(self.reason or "").strip() or None,
+            sharding=self.sharding,
+            password=bool(self.password),
         )
 
 
@@ -206,12 +221,20 @@ class Shards(BaseModel):
     done: int = Field(description="How many of them are written.")
 
 
+class Files(BaseModel):
+    """The files of a set."""
+
+    count: int = Field(description="How many there are.")
+    ready: int = Field(description="How many of them can be downloaded.")
+
+
 class Completeness(BaseModel):
     """The proof that nothing is missing from the file.
 
     `rows_source` is null if the rows were not counted in the database. `digest` is the SHA-256
     of the file. Of a file that several workers wrote it begins with `sha256-tree:`, and is the
-    SHA-256 of the SHA-256s of its shards and its end; `sha256` is null then.
+    SHA-256 of the SHA-256s of its shards and its end, or of the files of a set and its manifest;
+    `sha256` is null then.
     """
 
     rows_source: int | None
@@ -273,15 +296,26 @@ class TaskBody(BaseModel):
     )
     reason: str | None = Field(description="What the file is needed for, as it was asked for.")
     approval: ApprovalStatus | None = Field(description="Null where the dataset needs none.")
+    protected: bool = Field(
+        description="Whether the file has a password: it is a zip of the file, and `size_bytes` "
+        "and `sha256` are those of the zip."
+    )
     paused_since: datetime | None = Field(
         description="Since when a `PROCESSING` task is paused so that others of its queue pass; it "
         "goes on by itself, where it stopped. Null while it runs."
     )
     pauses: int = Field(description="How often it was paused.")
     shards: Shards | None = Field(description="Null where the file is written by one worker alone.")
+    files: Files | None = Field(
+        description="Where the export is a set of files with a manifest; null where it is one "
+        "file. `GET /{task_id}/files` lists them."
+    )
     filename: str
     filename_pattern: str | None = Field(
         description="The name as it was asked for, with its placeholders; null if it is automatic."
+    )
+    sharding: Sharding | None = Field(
+        description="What the request says of shards; null if it says nothing."
     )
     csv: CsvOptions | None = Field(
         description="How its CSV is written, where that is not the installation's default."
@@ -310,6 +344,10 @@ class SubmittedTask(TaskBody):
     """The task that answers a request."""
 
     deduplicated: bool = Field(description="True if the task existed already.")
+    password: str | None = Field(
+        description="The password that was made for the file. No other answer has it, nor does the "
+        "same request with its `Idempotency-Key` again. Null where the request had none made."
+    )
 
 
 class TaskPage(BaseModel):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
+from typing import Any, NoReturn
 from uuid import UUID
+
+from pydantic import SecretStr
 
 from waybill.api.exports.schemas import ExportRequest
 from waybill.api.languages import LANGUAGES
@@ -13,11 +17,12 @@ from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest, PermissionDenied, UnknownDataset, WaybillError
 from waybill.infra.exports.approvers import asked_approval
 from waybill.infra.exports.options import RequestOptions
+from waybill.infra.exports.passwords import check_password, new_password
 from waybill.infra.exports.plan import ExportPlan, plan_export
 from waybill.infra.services import Services
 from waybill.infra.tasks.audit_dataset import AUDIT
 from waybill.infra.tasks.lifecycle.submission import Submitted
-from waybill.infra.tasks.model import NewTask, SingleFlight, Task
+from waybill.infra.tasks.model import FilePassword, NewTask, SingleFlight, Task
 from waybill.infra.tasks.notifications import MAIL_FACTS, MAIL_LANGUAGE
 from waybill.infra.tasks.queries.scope import ALL_TENANTS
 
@@ -78,6 +83,9 @@ def prepare_task(
     """
     plan = plan_request(services, user, request)
     check_reason(plan)
+    if is_scheduled and (plan.asked.password or plan.dataset.password):
+        refuse_unattended("request/password")
+    password = _password(services, plan, request.password)
     notify = request.notify.model_dump(exclude_none=True) if request.notify else {}
     rules = services.notification_rules
     rules.check(user.tenant, notify, own_address)
@@ -99,6 +107,7 @@ def prepare_task(
         options=plan.options,
         single_flight=_single_flight(services, plan),
         approval=asked_approval(plan.dataset, plan.language),
+        password=password,
     )
     _check_reusable(services, user, new)
     return new
@@ -118,10 +127,49 @@ def check_reason(plan: ExportPlan) -> None:
         )
 
 
+def refuse_unattended(field: str) -> NoReturn:
+    """Refuse a password where nobody is there to be told it.
+
+    Raises:
+        InvalidRequest.
+    """
+    raise InvalidRequest(
+        "A saved export or a schedule cannot have a password: it is told once, to the person who"
+        " asks for the file, and kept nowhere. Start the export by hand.",
+        field=field,
+    )
+
+
+def _password(
+    services: Services, plan: ExportPlan, asked: bool | SecretStr | None = True
+) -> FilePassword | None:
+    """The password of a new file: the one that was asked for, or a new one.
+
+    Raises:
+        InvalidRequest: it is too weak, or the dataset wants one and the request has none.
+    """
+    if not plan.asked.password:
+        if plan.dataset.password:
+            raise InvalidRequest(
+                f"Files of the dataset {plan.dataset.name!r} have a password: ask for one with"
+                ' "password": true.',
+                field="password",
+            )
+        return None
+    if isinstance(asked, SecretStr):
+        given = asked.get_secret_value()
+        check_password(given)
+        return FilePassword(services.key_seal.of_password(given))
+    made = new_password()
+    return FilePassword(services.key_seal.of_password(made), made)
+
+
 def retry_export(
     services: Services, user: Principal, task_id: UUID, own_address: str | None = None
 ) -> Submitted:
     """Submit an ended export again as a new task, if the caller still may and its targets, too.
+
+    A file that had a password gets a new one.
 
     Raises:
         TaskNotFound, TaskConflict, PermissionDenied, InvalidRequest, BadNotificationTarget, NotNow.
@@ -135,14 +183,15 @@ def retry_export(
     notify = services.notification_rules.check_again(user.tenant, task.notify or {}, own_address)
     _note_audit_export(services, user, plan)
     shared, most = _single_flight(services, plan), services.settings.max_attempts
-    asked = asked_approval(plan.dataset, plan.language)
-    new = NewTask.retry_of(
-        task, max_attempts=most, notify=notify, single_flight=shared, approval=asked
-    )
-    _check_reusable(services, user, new)
-    submitted = services.requests.retry(
-        user, task_id, max_attempts=most, notify=notify, single_flight=shared, approval=asked
-    )
+    again: dict[str, Any] = {
+        "max_attempts": most,
+        "notify": notify,
+        "single_flight": shared,
+        "approval": asked_approval(plan.dataset, plan.language),
+        "password": _password(services, plan),
+    }
+    _check_reusable(services, user, NewTask.retry_of(task, **again))
+    submitted = services.requests.retry(user, task_id, **again)
     services.wake_relay()
     return submitted
 
@@ -156,7 +205,7 @@ def run_again(
 ) -> Submitted:
     """Submit the request of one of the caller's tasks as a new task, in any state of the first.
 
-    An automatic file name is made anew, with the date of today.
+    An automatic file name is made anew, with the date of today, and so is a password.
 
     Raises:
         TaskNotFound, PermissionDenied, InvalidRequest, BadNotificationTarget, IdempotencyMismatch,
@@ -183,6 +232,7 @@ def run_again(
         options=plan.options,
         single_flight=_single_flight(services, plan),
         approval=asked_approval(plan.dataset, plan.language),
+        password=_password(services, plan),
     )
     _check_reusable(services, user, new)
     submitted = services.requests.submit(user, new)
@@ -212,15 +262,18 @@ def _plan_again(
     pattern: str = "",
 ) -> ExportPlan:
     """The plan of `task` once more, for its owner of now; all its options count."""
+    options, dataset = RequestOptions.of_task(task.options), services.registry[task.task_type]
+    if dataset.password and not filename:
+        options = replace(options, password=True, sharding=None)
     return plan_export(
         services.settings,
-        services.registry[task.task_type],
+        dataset,
         user,
         task.params,
         task.format,
         filename=filename,
         filename_pattern=pattern,
-        options=RequestOptions.of_task(task.options),
+        options=options,
     )
 
 

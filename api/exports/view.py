@@ -13,6 +13,7 @@ from waybill.api.explanations import explain
 from waybill.api.exports.schemas import (
     ApprovalStatus,
     Completeness,
+    Files,
     LastError,
     Predicted,
     Progress,
@@ -22,7 +23,10 @@ from waybill.api.exports.schemas import (
     Waiting,
 )
 from waybill.api.languages import Language
+from waybill.exporter.datasets.sharding import Sharding
 from waybill.exporter.formats.csv.options import CsvOptions
+from waybill.infra.exports.options import stored_timezone
+from waybill.infra.tasks.file_keys import has_password
 from waybill.infra.tasks.lifecycle.submission import Submitted
 from waybill.infra.tasks.model import ApprovalState, Task
 from waybill.infra.tasks.states import LIVE, TaskStatus
@@ -70,9 +74,11 @@ def body_of(
         last_error=_last_error(task, language),
         waiting=_waiting(task),
         approval=_approval(task),
+        protected=has_password(task.options),
         paused_since=task.paused_since if task.status == TaskStatus.PROCESSING else None,
         pauses=task.pauses,
         shards=None if task.shards is None else Shards(count=task.shards, done=task.shards_done),
+        files=_files(task),
         filename=task.filename,
         filename_pattern=task.filename_pattern or None,
         size_bytes=task.size_bytes,
@@ -131,21 +137,33 @@ def submitted_response(
     response.status_code = HTTPStatus.OK if submitted.deduplicated else created
     response.headers["Location"] = task_address(submitted.task.id)
     body = task_response(submitted.task, response)
-    return SubmittedTask(**dict(body), deduplicated=submitted.deduplicated)
+    return SubmittedTask(
+        **dict(body), deduplicated=submitted.deduplicated, password=submitted.password
+    )
 
 
 def _chosen(task: Task) -> dict[str, Any]:
     """What the request asked of its file."""
     options = task.options or {}
     columns, csv = options.get("columns"), options.get("csv")
+    sharding = options.get("sharding")
     return {
         "columns": columns and [{"label": None, **item} for item in columns],
         "sort": options.get("sort"),
-        "timezone": options.get("timezone"),
+        "timezone": stored_timezone(options),
         "lang": options.get("language"),
         "csv": csv and CsvOptions(**csv),
         "reason": options.get("reason"),
+        "sharding": sharding and Sharding(**sharding),
     }
+
+
+def _files(task: Task) -> Files | None:
+    if task.files is None or task.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+        return None
+    if task.status in LIVE:
+        return Files(count=task.files, ready=task.shards_done)
+    return Files(count=task.files, ready=task.files if task.status == TaskStatus.SUCCESS else 0)
 
 
 def _last_error(task: Task, language: Language) -> LastError | None:

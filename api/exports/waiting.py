@@ -29,6 +29,7 @@ from waybill.api.problems.errors import TooManyStreams
 from waybill.api.session.tokens import Identity
 from waybill.exporter.errors import WaybillError
 from waybill.infra.tasks.lifecycle.submission import Submitted
+from waybill.infra.tasks.model import ApprovalState
 from waybill.infra.tasks.queries.changes import StateQuery
 from waybill.infra.tasks.states import LIVE
 
@@ -37,7 +38,8 @@ class AnswerAtEnd(Response):
     """Answers with the ended task and its link within `wait`, and else as without it.
 
     201: the export was made and has ended; 200: it existed before; 202: it goes on. It does, too,
-    when the client leaves, when the server is about to end, and when there are too many streams.
+    when the client leaves, when the server is about to end, and when there are too many streams. An
+    export that awaits an approval is not waited for.
     """
 
     def __init__(
@@ -69,6 +71,9 @@ class AnswerAtEnd(Response):
         task = self._submitted.task
         if task.status not in LIVE:
             return True
+        if task.approval == ApprovalState.ASKED:
+            # No person answers within seconds.
+            return False
         permission = Permission(self._context.verifier, self._identity)
         stream = Stream(StateQuery(self._identity.principal, task.id), permission)
         with suppress(TooManyStreams, TimeoutError), self._context.events.opened(stream):
@@ -93,6 +98,7 @@ class AnswerAtEnd(Response):
         body = SubmittedTask(
             **dict(body_of(task, now, self._language, with_link=shown)),
             deduplicated=self._submitted.deduplicated,
+            password=self._submitted.password,
         )
         status = HTTPStatus.OK if self._submitted.deduplicated else HTTPStatus.CREATED
         answer = self._base(body, status)

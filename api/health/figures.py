@@ -16,6 +16,7 @@ from waybill.infra.metrics.catalogue import (
     DATABASE_UP,
     DEAD_LETTERS,
     LEASE_AGE,
+    NEXT_CUT,
     NOTIFICATIONS,
     OPEN_UPLOADS,
     OUTBOX_AGE,
@@ -86,9 +87,6 @@ class Figures:
             deliveries.add_metric(labels, count)
         for item in self._services.pauses.all():
             paused.add_metric([item.kind, item.name], 1)
-        sizes = gauge(TABLE_BYTES)
-        for table, size in self._services.admin_queries.table_sizes().items():
-            sizes.add_metric([table], size)
         backlogs = self._services.admin_queries.backlogs(self._services.settings.lease)
         return [
             tasks,
@@ -96,12 +94,21 @@ class Figures:
             deliveries,
             *self._count_queues(backlogs.running),
             paused,
-            sizes,
+            *self._count_tables(),
             gauge(LEASE_AGE, backlogs.lease_age.total_seconds()),
             gauge(OUTBOX_WAITING, backlogs.outbox_waiting),
             gauge(OUTBOX_AGE, backlogs.outbox_age.total_seconds()),
             gauge(OPEN_UPLOADS, backlogs.open_uploads),
         ]
+
+    def _count_tables(self) -> list[GaugeMetricFamily]:
+        sizes, cuts = gauge(TABLE_BYTES), gauge(NEXT_CUT)
+        queries, keep = self._services.admin_queries, self._services.settings.kept_by_table
+        for table, size in queries.table_sizes().items():
+            sizes.add_metric([table], size)
+        for table, cut in queries.next_cuts(keep).items():
+            cuts.add_metric([table], cut.timestamp())
+        return [sizes, cuts]
 
     def _count_queues(self, running: Mapping[str, int]) -> list[GaugeMetricFamily]:
         workers, slots, waiting = gauge(WORKERS), gauge(WORKER_SLOTS), gauge(QUEUE_WAITING)

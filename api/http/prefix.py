@@ -38,7 +38,7 @@ class PathPrefix:
         if scope["type"] != "http" or not prefix:
             await self._app(scope, receive, send)
             return
-        path = _without(self._prefix, _without(mounted_at, scope["path"]))
+        path = without(self._prefix, without(mounted_at, scope["path"]))
 
         async def send_prefixed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -52,7 +52,21 @@ class PathPrefix:
         await self._app(inner, receive, send_prefixed)
 
 
-def _without(prefix: str, path: str) -> str:
+def whole_path(scope: Scope) -> Scope:
+    """`scope` with the path as routes expect it, which begins with `root_path`.
+
+    A host that was told its own path, as by ``FastAPI(root_path="/shop")``, mounts Waybill under
+    ``/shop/exports`` and leaves ``/exports/…`` in the request.
+    """
+    root, path = scope.get("root_path", ""), scope["path"]
+    host = scope.get("app_root_path", "")
+    if not host or path == root or path.startswith(root + "/"):
+        return scope
+    return {**scope, "path": host + path}
+
+
+def without(prefix: str, path: str) -> str:
+    """`path` after `prefix`; as it is where it does not begin with it."""
     if path == prefix:
         return "/"
     return path.removeprefix(prefix) if path.startswith(prefix + "/") else path
@@ -61,4 +75,4 @@ def _without(prefix: str, path: str) -> str:
 def path_within(scope: Scope) -> str:
     """The path of a request without the prefix, as routes see it."""
     path: str = scope["path"]
-    return _without(scope.get("root_path", "").rstrip("/"), path)
+    return without(scope.get("root_path", "").rstrip("/"), path)

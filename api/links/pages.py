@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from fastapi.responses import HTMLResponse
 
+from waybill.api.exports.file_schemas import FileList
 from waybill.api.pages.problem_page import problem_page
 from waybill.api.pages.rendering import PageSetup, render, sign_in_page
 from waybill.api.problems.errors import FileExpired
@@ -44,6 +45,13 @@ def link_sign_in_page(setup: PageSetup, token: str) -> HTMLResponse:
 def continue_page(setup: PageSetup, path: str) -> HTMLResponse:
     """The page after logging in, which continues to a file by itself."""
     return render(setup, "continue.html", address=setup.base + path)
+
+
+def files_page(setup: PageSetup, listed: FileList) -> HTMLResponse:
+    """The files of a set that somebody shares, to be downloaded one by one."""
+    page = render(setup, "shared_set.html", listed=listed)
+    page.headers.update(_HEADERS)
+    return page
 
 
 def no_file_page(setup: PageSetup, token: str, error: WaybillError) -> HTMLResponse | None:

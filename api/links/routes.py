@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from waybill.api.context import ContextDep, ServicesDep
+from waybill.api.exports.file_schemas import FileList
 from waybill.api.exports.schemas import SubmittedTask
 from waybill.api.exports.view import TASKS_PATH, submitted_response
 from waybill.api.http.prefix import prefix_in
 from waybill.api.http.strict_json import StrictRoute
 from waybill.api.languages import LanguageDep
-from waybill.api.links.pages import link_sign_in_page, no_file_page
+from waybill.api.links.pages import files_page, link_sign_in_page, no_file_page
 from waybill.api.links.schemas import LinkList, LinkRequest, NewLinkBody, SharedFileList
 from waybill.api.links.service import (
     create_link,
@@ -30,6 +31,7 @@ from waybill.api.problems.documents import problem_docs
 from waybill.api.problems.errors import PrefetchRefused
 from waybill.api.session.auth import Caller, Identified, OptionalCaller, wants_page
 from waybill.exporter.errors import WaybillError
+from waybill.storage.store import SignedLink
 
 router = APIRouter(tags=["share links"], route_class=StrictRoute)
 
@@ -94,6 +96,7 @@ async def _refuse_prefetch(request: Request) -> None:
     response_class=RedirectResponse,
     dependencies=[Depends(_refuse_prefetch)],
     responses={
+        200: {"model": FileList, "description": "Of a set: its files with their links."},
         302: {"description": "Redirect to a signed link that is valid for one minute."},
         **problem_docs(400, 401, 403, 404, 410, 422, 503),
     },
@@ -102,6 +105,8 @@ def follow_link(
     token: str, request: Request, caller: OptionalCaller, context: ContextDep, setup: PageSetupDep
 ) -> Response:
     """Check rights, count the use, and redirect to the file in the object store.
+
+    Of an export that is a set of files the answer is their list: a page for a browser, else JSON.
 
     `HEAD` checks the same rights and redirects to a link that is signed for `HEAD`; it is no use.
     """
@@ -115,7 +120,11 @@ def follow_link(
             raise
         page.background = refusal_record(request, error)
         return page
-    return RedirectResponse(link.url, HTTPStatus.FOUND)
+    if isinstance(link, SignedLink):
+        return RedirectResponse(link.url, HTTPStatus.FOUND)
+    if wants_page(request):
+        return files_page(setup, link)
+    return Response(link.model_dump_json(), media_type="application/json")
 
 
 @router.head("/d/{token}", include_in_schema=False, dependencies=[Depends(_refuse_prefetch)])

@@ -6,6 +6,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from waybill.api.exports.downloads import file_of, presigned
+from waybill.api.exports.file_schemas import FileList
+from waybill.api.exports.files import files_of
 from waybill.api.exports.schemas import ExportRequest
 from waybill.api.exports.service import authorise_again, submit_export
 from waybill.api.languages import Language
@@ -90,7 +92,6 @@ def shared_with(services: Services, identity: Identity, prefix: str) -> SharedFi
     user = identity.principal
     if identity.email is None:
         return SharedFileList(items=[])
-    allowed = {dataset.name for dataset in services.registry if dataset.allows(user)}
     return SharedFileList(
         items=[
             SharedFileBody(
@@ -106,9 +107,18 @@ def shared_with(services: Services, identity: Identity, prefix: str) -> SharedFi
                 url=prefix + services.link_tokens.path(shared.link_id),
             )
             for shared in services.shared_files.of(user, identity.email, _MOST_SHARED)
-            if shared.task.task_type in allowed
+            if _may_have(services, user, shared.task)
         ]
     )
+
+
+def _may_have(services: Services, user: Principal, task: Task) -> bool:
+    """Whether `user` may open the file of `task`: not one with columns that they do not see."""
+    try:
+        authorise_again(services, user, task)
+    except PermissionDenied:
+        return False
+    return True
 
 
 def list_links(services: Services, user: Principal, task_id: UUID) -> LinkList:
@@ -137,8 +147,10 @@ def _link_body(task: Task, link: ShareLink) -> LinkBody:
     )
 
 
-def follow(services: Services, caller: Principal, token: str) -> SignedLink:
-    """A signed link for one click, which is counted and audited.
+def follow(services: Services, caller: Principal, token: str) -> SignedLink | FileList:
+    """A signed link for one click, which is counted and audited; of a set, its list of files.
+
+    The links of a list are valid as long as those of a download: nobody fetches them all at once.
 
     A visit that is refused, or that finds the file expired, is not counted.
 
@@ -150,13 +162,19 @@ def follow(services: Services, caller: Principal, token: str) -> SignedLink:
     shared = _authorised(services, caller, token)
     try:
         # A click has to be cheap, and many follow one link.
-        link = presigned(services, shared.task, CLICK_TTL, seen_lately_is_enough=True)
+        link = _file_or_list(services, shared.task)
     except FileMissing:
         raise FileMissing(f"{_MISSING} {_RUN_AGAIN}") from None
     except FileExpired:
         raise FileExpired(f"{_EXPIRED} {_RUN_AGAIN}") from None
     services.links.use(caller, shared)
     return link
+
+
+def _file_or_list(services: Services, task: Task) -> SignedLink | FileList:
+    if task.files is None:
+        return presigned(services, task, CLICK_TTL, seen_lately_is_enough=True)
+    return files_of(services, task, services.settings.link_ttl, seen_lately_is_enough=True)
 
 
 def describe(services: Services, caller: Principal, token: str) -> SignedLink:

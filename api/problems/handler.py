@@ -28,6 +28,7 @@ from waybill.api.problems.documents import FieldError
 from waybill.api.problems.errors import EarlyResponse, Overloaded
 from waybill.api.problems.statuses import OTHER_PROBLEMS, framework_problem, status_of
 from waybill.exporter.errors import InvalidRequest, UnknownDataset, WaybillError
+from waybill.infra.config.task_database_refusals import known_reason
 from waybill.infra.notifications.rules import BadNotificationTarget
 from waybill.infra.tasks.lifecycle.quotas import NotNow
 from waybill.storage.errors import StorageError
@@ -79,11 +80,13 @@ async def _answer(request: Request, error: Exception) -> Response:
             return _answer_ours(request, error)
         case _:
             code = _database_problem(error)
-            known = code != "database_unavailable"
+            why = known_reason(error)
+            known = why is not None or code != "database_unavailable"
             log.error(
                 code.replace("_", " "),
+                # An outage refuses every request: a line for each is enough.
                 exc_info=None if known else error,
-                extra={"request_id": request_id},
+                extra={"request_id": request_id, "why": why},
             )
             problem = OTHER_PROBLEMS[code]
             return answer_problem(request, problem.status, code, problem.detail)

@@ -1,4 +1,4 @@
-"""OpenAPI examples of datasets, their first rows and values, approvals, and shared files."""
+"""OpenAPI examples of datasets, approvals, shared files, and files of a set."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ _DATASET = {
         "properties": {"city": {"type": "string", "title": "City", "maxLength": 80}},
     },
     "reason": False,
+    "password": False,
     "approval": False,
     "watermark": False,
     "columns": [_COLUMN],
@@ -55,6 +56,32 @@ _APPROVAL = {
 DATASET_EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "SharedFileBody": _SHARED_FILE,
     "SharedFileList": {"items": [_SHARED_FILE]},
+    "FileList": {
+        "format": "parquet",
+        "partial": True,
+        "ready": 1,
+        "count": 2,
+        "manifest_url": None,
+        "expires_at": "2026-03-01T09:15:02Z",
+        "items": [
+            {
+                "name": "part-00001.parquet",
+                "rows": 5_000_000,
+                "size_bytes": 211_000_000,
+                "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                "ready": True,
+                "url": "https://files.example.com/exports/…",
+            },
+            {
+                "name": "part-00002.parquet",
+                "rows": 3_412_000,
+                "size_bytes": None,
+                "sha256": None,
+                "ready": False,
+                "url": None,
+            },
+        ],
+    },
     "ApprovalBody": _APPROVAL,
     "ApprovalList": {"items": [_APPROVAL], "more": False},
     "ColumnBody": _COLUMN,

@@ -9,7 +9,12 @@ from uuid import UUID
 
 from waybill.api.explanations import explain
 from waybill.api.exports.schemas import ExportRequest
-from waybill.api.exports.service import check_reason, plan_request, submit_export
+from waybill.api.exports.service import (
+    check_reason,
+    plan_request,
+    refuse_unattended,
+    submit_export,
+)
 from waybill.api.languages import Language
 from waybill.api.saved_exports.requests import request_at
 from waybill.api.saved_exports.schemas import (
@@ -21,6 +26,7 @@ from waybill.api.saved_exports.schemas import (
 from waybill.api.session.tokens import Identity
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest, WaybillError
+from waybill.infra.exports.plan import ExportPlan
 from waybill.infra.schedules.cron import parse_zone
 from waybill.infra.schedules.saved_exports import SavedExport, Viewer
 from waybill.infra.services import Services
@@ -86,7 +92,7 @@ def body_of(
     try:
         now = datetime.now(UTC)
         request = request_at(services, viewer.user, saved.request, saved.timezone, now)
-        check_reason(plan_request(services, viewer.user, request))
+        _check_unattended(plan_request(services, viewer.user, request))
         params = request.params
     except WaybillError as error:
         problem = reason_of(error.code, language, error.message)
@@ -121,11 +127,19 @@ def _checked(
             "A saved export notifies nobody; a schedule does. Leave `notify` out.",
             field="request/notify",
         )
+    if request.password:
+        refuse_unattended("request/password")
     parse_zone(timezone)
     saved = request.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     asked = request_at(services, user, saved, timezone, datetime.now(UTC))
-    check_reason(plan_request(services, user, asked))
+    _check_unattended(plan_request(services, user, asked))
     return saved
+
+
+def _check_unattended(plan: ExportPlan) -> None:
+    check_reason(plan)
+    if plan.dataset.password:
+        refuse_unattended("request/type")
 
 
 def _stored(request: Mapping[str, Any]) -> ExportRequest:

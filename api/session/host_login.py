@@ -31,7 +31,8 @@ GetPrincipal = Callable[..., Any]
 _STREAM_LIFE = timedelta(minutes=10)
 #: What nobody has to log in for.
 _PUBLIC = ("/static/", "/healthz", "/readyz", "/metrics", "/opt-out/", "/language", "/embed/")
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+#: Those that Waybill has routes for, and what browsers ask beforehand.
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 #: Answers of the host that mean: I do not know this caller.
 _REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY)
 
@@ -73,7 +74,7 @@ class HostLogin:
             request.scope["state"][_IDENTITY] = None if found is None else _identity(found)
             return Response(status_code=HTTPStatus.NO_CONTENT)
 
-        self._asking.add_api_route("/{path:path}", answer, methods=_METHODS)
+        self._asking.add_api_route("/{path:path}", answer, methods=METHODS)
         self._asking.add_middleware(_AsHost)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

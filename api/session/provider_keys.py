@@ -49,6 +49,9 @@ class ProviderKeys:
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
         self._fetching = False
+        #: How many fetches have ended, and what tells of it.
+        self._tries = 0
+        self._ended = threading.Condition()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         #: Set when a fetch is wanted before its time, and when the thread has to end.
@@ -95,14 +98,35 @@ class ProviderKeys:
             raise IdentityProviderDown
         raise Unauthenticated
 
+    def find_new(self, key_id: object) -> jwt.PyJWK:
+        """The key of that id, out of a set that is fetched now if the last one does not have it.
+
+        Waits for that, but not for long. Only for tokens that came from the provider itself:
+        anybody else could make up ids.
+
+        Raises:
+            Unauthenticated: there is none.
+            IdentityProviderDown: the keys are not at hand.
+        """
+        if not self._begun.is_set():
+            self.start()
+        if not (isinstance(key_id, str) and key_id in self._keys):
+            with self._ended:
+                # One that runs may have been answered before the key was there.
+                enough = self._tries + (2 if self._fetching else 1)
+                self._wake.set()
+                self._ended.wait_for(lambda: self._tries >= enough, _FETCH_SECONDS)
+        return self.find(key_id)
+
     def _is_past(self, moment: float, after: timedelta) -> bool:
         return self._clock() - moment > after.total_seconds()
 
     def _run(self) -> None:
         failing = False
         while not self._closed:
-            self._fetching = True
-            self._wake.clear()
+            with self._ended:
+                self._fetching = True
+                self._wake.clear()
             try:
                 self._keys = _usable(self._fetch())
                 self._fetched_at = self._clock()
@@ -115,8 +139,11 @@ class ProviderKeys:
                         extra={"why": _reason(error)},
                     )
                 failing = True
-            self._tried_at = self._clock()
-            self._fetching = False
+            with self._ended:
+                self._tried_at = self._clock()
+                self._fetching = False
+                self._tries += 1
+                self._ended.notify_all()
             self._begun.set()
             self._wake.wait((_RETRY if failing else _REFRESH).total_seconds())
 

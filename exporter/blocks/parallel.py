@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+#: The most threads of a map that begins in this context; None: as many as it asks for.
+_most_threads: ContextVar[int | None] = ContextVar("most_threads", default=None)
+
+
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """Let each `map_ordered` that begins in here have one thread: less memory, the same results."""
+    before = _most_threads.set(1)
+    try:
+        yield
+    finally:
+        _most_threads.reset(before)
 
 
 def map_ordered(
@@ -27,7 +42,7 @@ def map_ordered(
     `items` is pulled on the caller's thread. Closing the generator cancels items that have
     not started and waits for those that have.
     """
-    count = threads or os.cpu_count() or 1
+    count = _most_threads.get() or threads or os.cpu_count() or 1
     pending: deque[Future[R]] = deque()
     pool = ThreadPoolExecutor(count, thread_name_prefix="waybill-render")
     try:

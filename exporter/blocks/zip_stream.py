@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from waybill.exporter.blocks.block import DEFLATE_END, Block, Checksum
 from waybill.exporter.errors import LimitExceeded
 
-_LOCAL = struct.Struct("<4s5H3L2H")
+#: Records of a zip: before an entry, and of it in the directory.
+LOCAL = struct.Struct("<4s5H3L2H")
 _DESCRIPTOR = struct.Struct("<4s3L")
-_CENTRAL = struct.Struct("<4s6H3L5H2L")
+CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _ZIP64_OFFSET = struct.Struct("<2HQ")
 _ZIP64_END = struct.Struct("<4sQ2H2L4Q")
@@ -26,16 +27,22 @@ _ZIP64_LOCATOR = struct.Struct("<4sLQL")
 _DEFLATED = 8
 _VERSION = 20
 _VERSION_ZIP64 = 45
-_SIZES_FOLLOW = 0x08
-_NAME_IS_UTF8 = 0x800
+SIZES_FOLLOW = 0x08
+NAME_IS_UTF8 = 0x800
 #: 1980-01-01 00:00, the earliest date a zip can hold: same rows, same bytes.
-_TIME, _DATE = 0, 0x21
+TIME, DATE = 0, 0x21
 #: Largest length or offset a plain zip field holds; the all-ones value means "see ZIP64".
 MAX_PLAIN = 0xFFFF_FFFE
 _MAX_ENTRIES = 0xFFFE
 
 #: Name, offset in the fragment, flags, CRC-32 and length of the raw bytes, length in the archive.
 FragmentEntry = tuple[str, int, int, int, int, int]
+
+
+def fragment_entry(name: str, *numbers: int) -> FragmentEntry:
+    """An entry that was written as JSON in between."""
+    offset, flags, crc32, raw_bytes, length = numbers
+    return name, offset, flags, crc32, raw_bytes, length
 
 
 @dataclass(slots=True)
@@ -60,46 +67,43 @@ class ZipStream:
         self._open: _Entry | None = None
 
     @classmethod
-    def behind(cls, fragments: Iterable[tuple[Checksum, Sequence[FragmentEntry]]]) -> ZipStream:
+    def behind(
+        cls,
+        fragments: Iterable[tuple[Checksum, Sequence[FragmentEntry]]],
+        *,
+        zip64: bool = False,
+    ) -> ZipStream:
         """The end of an archive that others have begun, one after the other.
 
         Of each fragment the checksum and `entries` are given.
         """
-        archive = cls()
+        archive = cls(zip64=zip64)
         for checksum, entries in fragments:
-            for name, offset, flags, crc32, raw_bytes, length in entries:
-                archive._done.append(
-                    _Entry(
-                        name.encode(),
-                        archive.checksum.size_bytes + offset,
-                        flags,
-                        Checksum(raw_bytes, crc32),
-                        length,
-                    )
-                )
-                archive._names.add(name.casefold())
+            for entry in entries:
+                archive._done.append(_restored(entry, archive.checksum.size_bytes))
+                archive._names.add(entry[0].casefold())
             archive.checksum += checksum
         return archive
+
+    def reopen(self, entry: FragmentEntry) -> None:
+        """Go on in the entry that was open, where another process has written up to here."""
+        self._open = _restored(entry)
+        self._names.add(entry[0].casefold())
 
     @property
     def entries(self) -> list[FragmentEntry]:
         """What the directory will say of all entries so far, for `behind`."""
-        return [
-            (
-                entry.name.decode(),
-                entry.offset,
-                entry.flags,
-                entry.raw.crc32,
-                entry.raw.size_bytes,
-                entry.length,
-            )
-            for entry in self._done
-        ]
+        return [_described(entry) for entry in self._done]
+
+    @property
+    def open_entry(self) -> FragmentEntry | None:
+        """The open entry as far as it is written, for `reopen`."""
+        return None if self._open is None else _described(self._open)
 
     def file(self, name: str, data: bytes) -> bytes:
         """A whole small entry, its lengths in front so that any reader can skip it."""
         block = Block.of(data)
-        entry = self._entry(name, _NAME_IS_UTF8)
+        entry = self._entry(name, NAME_IS_UTF8)
         body = block.data + DEFLATE_END
         entry.raw, entry.length = block.raw, len(body)
         self._done.append(entry)
@@ -107,7 +111,7 @@ class ZipStream:
 
     def open(self, name: str) -> bytes:
         """Begin an entry whose length is not known yet."""
-        self._open = self._entry(name, _NAME_IS_UTF8 | _SIZES_FOLLOW)
+        self._open = self._entry(name, NAME_IS_UTF8 | SIZES_FOLLOW)
         return self._emit(_local_header(self._open))
 
     def add(self, block: Block) -> bytes:
@@ -139,14 +143,7 @@ class ZipStream:
         directory = b"".join(_central_header(entry) for entry in self._done)
         if start + len(directory) > MAX_PLAIN and not self._zip64:
             raise LimitExceeded("The file would pass 4 GiB, which this format cannot hold.")
-        tail = b""
-        if start > MAX_PLAIN:
-            tail = _zip64_end(len(self._done), len(directory), start)
-        count = len(self._done)
-        end = _END.pack(
-            b"PK\x05\x06", 0, 0, count, count, len(directory), min(start, 0xFFFF_FFFF), 0
-        )
-        return self._emit(directory + tail + end)
+        return self._emit(directory + archive_end(len(self._done), len(directory), start))
 
     def _entry(self, name: str, flags: int) -> _Entry:
         if self._open is not None:
@@ -170,15 +167,31 @@ class ZipStream:
         return data
 
 
+def _described(entry: _Entry) -> FragmentEntry:
+    return (
+        entry.name.decode(),
+        entry.offset,
+        entry.flags,
+        entry.raw.crc32,
+        entry.raw.size_bytes,
+        entry.length,
+    )
+
+
+def _restored(described: FragmentEntry, behind: int = 0) -> _Entry:
+    name, offset, flags, crc32, raw_bytes, length = described
+    return _Entry(name.encode(), behind + offset, flags, Checksum(raw_bytes, crc32), length)
+
+
 def _local_header(entry: _Entry) -> bytes:
     return (
-        _LOCAL.pack(
+        LOCAL.pack(
             b"PK\x03\x04",
             _VERSION,
             entry.flags,
             _DEFLATED,
-            _TIME,
-            _DATE,
+            TIME,
+            DATE,
             entry.raw.crc32,
             entry.length,
             entry.raw.size_bytes,
@@ -194,14 +207,14 @@ def _central_header(entry: _Entry) -> bytes:
     extra = _ZIP64_OFFSET.pack(1, 8, entry.offset) if far else b""
     version = _VERSION_ZIP64 if far else _VERSION
     return (
-        _CENTRAL.pack(
+        CENTRAL.pack(
             b"PK\x01\x02",
             version,
             version,
             entry.flags,
             _DEFLATED,
-            _TIME,
-            _DATE,
+            TIME,
+            DATE,
             entry.raw.crc32,
             entry.length,
             entry.raw.size_bytes,
@@ -218,8 +231,12 @@ def _central_header(entry: _Entry) -> bytes:
     )
 
 
-def _zip64_end(count: int, length: int, start: int) -> bytes:
+def archive_end(count: int, length: int, start: int) -> bytes:
+    """What follows the directory of `count` entries, which begins at `start` in the archive."""
+    plain = _END.pack(b"PK\x05\x06", 0, 0, count, count, length, min(start, 0xFFFF_FFFF), 0)
+    if start <= MAX_PLAIN:
+        return plain
     record = _ZIP64_END.pack(
         b"PK\x06\x06", 44, _VERSION_ZIP64, _VERSION_ZIP64, 0, 0, count, count, length, start
     )
-    return record + _ZIP64_LOCATOR.pack(b"PK\x06\x07", 0, start + length, 1)
+    return record + _ZIP64_LOCATOR.pack(b"PK\x06\x07", 0, start + length, 1) + plain

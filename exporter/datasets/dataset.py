@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -18,6 +19,8 @@ from waybill.exporter.datasets.approval import Approval, ApprovalRule
 from waybill.exporter.datasets.layout import Column, Decorate
 from waybill.exporter.datasets.param_defaults import is_default
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.datasets.sharding import Sharding
+from waybill.exporter.datasets.template import Template
 from waybill.exporter.datasets.texts import Text, localised_schema, text_in
 from waybill.exporter.datasets.watermark import check_watermark
 from waybill.exporter.errors import InvalidRequest, PermissionDenied, UnknownDataset
@@ -63,11 +66,18 @@ class Dataset:
     decorate: Decorate | None = None
     #: Rows above the headings of an XLSX sheet, for `decorate`.
     rows_above: int = field(default=0, kw_only=True)
+    #: What each XLSX sheet begins with: the first of the rows above its headings.
+    template: Template | None = field(default=None, kw_only=True)
     about: bool = False
     reuse_for: timedelta = timedelta(0)
     #: The column that large exports may be split by: unique, never null, and sorted by it the rows
-    #: are in the order they should have. None: an export is never split.
+    #: are in the order they should have. None: the primary key of the only table, if there is one.
     key: str | None = None
+    #: From which size on; what it leaves out is as the settings have it.
+    sharding: Sharding = field(default=Sharding(), kw_only=True)
+    #: Whether a row that was once there stays as it is, so that an export by `key` may go on in
+    #: another snapshot.
+    resumable: bool = field(default=False, kw_only=True)
     #: The name of the source it reads; an installation says which database that is.
     reads: str = DEFAULT_SOURCE
     #: Whether a file made with the rights of the first may be given to the second, where having
@@ -79,11 +89,25 @@ class Dataset:
     approval: Approval | None = field(default=None, kw_only=True)
     #: A line that names the reader in every file: ``"For {user} only, {time}"``.
     watermark: str = field(default="", kw_only=True)
+    #: Whether that line is also the first thing on each XLSX sheet.
+    watermark_row: bool = field(default=False, kw_only=True)
+    #: Whether each file has a password, so that a request has to ask for one.
+    password: bool = field(default=False, kw_only=True)
 
     @property
     def is_personal(self) -> bool:
         """Whether a file is made for one person, and never given to another by Waybill itself."""
         return self.approval is not None or bool(self.watermark)
+
+    @property
+    def rows_above_headings(self) -> int:
+        """How many rows an XLSX sheet has for its template and its hook."""
+        return max(self.rows_above, self.template.rows if self.template else 0)
+
+    @property
+    def names_its_reader(self) -> bool:
+        """Whether a file of it carries a watermark."""
+        return bool(self.watermark)
 
     @property
     def sheets(self) -> tuple[Dataset, ...]:
@@ -162,7 +186,8 @@ class Dataset:
     def is_translated(self) -> bool:
         """Whether a file of it depends on the language of its reader."""
         columns = self.columns.values()
-        return not isinstance(self.title, str) or any(column.is_translated for column in columns)
+        has_several = not isinstance(self.title, str) or any(item.is_translated for item in columns)
+        return self.about or has_several
 
     def params_schema(self, user: Principal, language: str) -> dict[str, Any]:
         """JSON Schema of the parameters that `user` may set, with its texts in `language`."""
@@ -191,10 +216,12 @@ class Dataset:
                 )
             return parsed
         except ValidationError as error:
-            problems = {
-                ".".join(map(str, item["loc"])): item["msg"]
-                for item in error.errors(include_input=False, include_url=False)
-            }
+            wrong = error.errors(include_input=False, include_url=False)
+            closed = self.closed_params(user) if user is not None else frozenset()
+            # What is wrong with a value would say that there is such a parameter.
+            if named := {str(item["loc"][0]) for item in wrong if item["loc"]} & closed:
+                raise _unknown(named) from None
+            problems = {".".join(map(str, item["loc"])): item["msg"] for item in wrong}
             listed = "; ".join(f"{name or 'params'}: {why}" for name, why in problems.items())
             raise InvalidRequest(f"Bad parameter: {listed}.", params=problems) from None
 
@@ -205,10 +232,14 @@ class Dataset:
 
 def _refuse_unknown(names: Set[str]) -> None:
     if names:
-        raise InvalidRequest(
-            f"Unknown parameter: {', '.join(sorted(names))}.",
-            params=dict.fromkeys(sorted(names), "There is no such parameter"),
-        )
+        raise _unknown(names)
+
+
+def _unknown(names: Set[str]) -> InvalidRequest:
+    return InvalidRequest(
+        f"Unknown parameter: {', '.join(sorted(names))}.",
+        params=dict.fromkeys(sorted(names), "There is no such parameter"),
+    )
 
 
 def _column_of(param: str, extra: Any) -> str:
@@ -262,12 +293,17 @@ def dataset(
     sheet_by: str | None = None,
     decorate: Decorate | None = None,
     rows_above: int = 0,
+    template: str | Path | Template | None = None,
     about: bool = False,
     reuse_for: timedelta = timedelta(0),
     key: str | None = None,
+    sharding: Sharding | None = None,
+    resumable: bool = False,
     reason: bool = False,
     approval: Approval | ApprovalRule | str | None = None,
     watermark: str = "",
+    watermark_row: bool = False,
+    password: bool = False,
 ) -> Callable[[Callable[[Any, Principal], Query]], Dataset]:
     """Declare an export.
 
@@ -285,10 +321,19 @@ def dataset(
     column or the query that has them: ``{"city": "city"}``.
 
     `rows_above` is how many rows of each XLSX sheet stay free above the headings, where `decorate`
-    may write a title and a logo.
+    may write a title and a logo. `template` is an XLSX file whose first sheet stands there on each
+    sheet: texts, fonts, fills, borders, merged cells, sizes and pictures. `rows_above` may be more
+    than its rows. It is read now, by openpyxl (``waybill-exports[template]``).
 
     `key` names a column of the query that is unique and never null, an integer or a UUID. Several
-    workers may then write one large export together, in the order of that column.
+    workers may then write one large export together, in the order of that column. Without it, that
+    is the primary key of the only table that the query reads, on PostgreSQL. `sharding` says
+    from which size on, or never: ``Sharding(from_rows=5_000_000)``, ``Sharding(never=True)``.
+
+    `resumable` says that rows are only added, with larger keys, and never changed or deleted; or
+    that the query asks for the state as of a moment in its parameters. Such an export goes on
+    after the loss of every worker that wrote it. The trap: of rows that do change, the file then
+    has some as of the first snapshot and some as of a later one, and only their number is checked.
 
     With `reason`, a request has to say what the file is needed for. With `approval`, an export
     waits until somebody else has approved it: somebody with that role, or for whom
@@ -296,20 +341,28 @@ def dataset(
     owners only.
 
     `watermark` is a line such as ``"For {user} of {tenant} only, {time}"``, which is printed on
-    each page of a workbook. Such a file is made for each user anew.
+    each page of a workbook. Such a file is made for each user anew. With `watermark_row` it is also
+    in a row of its own above the headings of each XLSX sheet, where everybody sees it.
+
+    With `password`, each file is encrypted, and a request has to ask for a password.
 
     Raises:
-        ValueError: `choices` names a parameter that there is not, `rows_above` is not 0 to 100, or
-            `watermark` cannot be filled in.
+        ValueError: `choices` names a parameter that there is not, `rows_above` is not 0 to 100,
+            `watermark` cannot be filled in, there is none for `watermark_row`, or `template` cannot
+            be used.
         InvalidRequest: `filename` holds another placeholder than ``{name}``, ``{today}`` and
             ``{filters}``; without the last, what the filters are is added at the end.
     """
     check_pattern(filename)
     check_watermark(watermark)
+    if watermark_row and not watermark:
+        raise ValueError("watermark_row needs a watermark")
     if not 0 <= rows_above <= MAX_ROWS_ABOVE:
         raise ValueError(f"rows_above is 0 to {MAX_ROWS_ABOVE}, not {rows_above}")
     if missing := set(choices or {}) - set(params.model_fields):
         raise ValueError(f"choices name parameters that there are not: {sorted(missing)}")
+
+    head = Template.of(template)
 
     def declare(build: Callable[[Any, Principal], Query]) -> Dataset:
         item = Dataset(
@@ -325,12 +378,17 @@ def dataset(
             sheet_by=sheet_by,
             decorate=decorate,
             rows_above=rows_above,
+            template=head,
             about=about,
             reuse_for=reuse_for,
             key=key,
+            sharding=sharding or Sharding(),
+            resumable=resumable,
             reason=reason,
             approval=Approval.of(approval),
             watermark=watermark,
+            watermark_row=watermark_row,
+            password=password,
         )
         DECLARED.add(item)
         return item

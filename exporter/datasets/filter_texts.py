@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +40,36 @@ def filter_texts(
         and not _is_left_out(field, getattr(params, name))
         and (text := _text(values[name], schema[name].get("valueLabels", {}), language))
     ]
+
+
+def every_filter(
+    dataset: Dataset, params: BaseModel, user: Principal, language: str
+) -> list[tuple[str, str]]:
+    """Label and whole value of each parameter that is not null, defaults too, in their order.
+
+    For the file itself, which says what its rows were chosen by. Left out are parameters that do
+    not exist for `user`; secrets are covered.
+    """
+    schema = dataset.params_schema(user, language).get("properties", {})
+    values = params.model_dump(mode="json")
+    return [
+        (
+            str(item.get("title") or name),
+            _whole(values[name], item.get("valueLabels", {}), language),
+        )
+        for name, item in schema.items()
+        if values.get(name) is not None
+    ]
+
+
+def _whole(value: Any, labels: Mapping[str, str], language: str) -> str:
+    if isinstance(value, list):
+        return ", ".join(_whole(one, labels, language) for one in value)
+    if isinstance(value, bool):
+        return _BOOLEANS.get(language, _BOOLEANS["en"])[value]
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    return labels.get(str(value), str(value))
 
 
 def _is_left_out(field: FieldInfo, raw: Any) -> bool:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from waybill.exporter.datasets.masks import Mask
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.datasets.template import Template
 from waybill.exporter.datasets.texts import DEFAULT_LANGUAGE, Text, text_in
 from waybill.exporter.datasets.watermark import Watermark
 
@@ -103,10 +104,16 @@ class Layout:
     decorate: Decorate | None = None
     #: Rows that each sheet keeps free above its headings, for what `decorate` writes there.
     rows_above: int = 0
+    #: What the first of those rows look like.
+    template: Template | None = None
     #: Lines (label, value) of the "About this export" sheet; empty leaves it out.
     about: Sequence[tuple[str, str]] = ()
+    #: Code of the language of what the file says about itself.
+    language: str = DEFAULT_LANGUAGE
     #: The line that names its reader, in formats that have a place for it.
     watermark: Watermark | None = None
+    #: Whether XLSX sheets have a row for it, below `rows_above`.
+    watermark_row: bool = False
     #: When the rows were read, for formats that record it. `run_export` fills it in.
     snapshot_at: datetime | None = None
     #: How many rows there are, if the source counted them. `run_export` fills it in.
@@ -124,6 +131,10 @@ class Layout:
     def label(self, name: str) -> str:
         """The header text of the column called `name`."""
         return text_in(self.column(name).label, DEFAULT_LANGUAGE) or name
+
+    def zoned_label(self, name: str) -> str:
+        """That of a column of moments where they are shown without one: it names the zone."""
+        return f"{self.label(name)} ({self.timezone.key})"
 
     def key(self, name: str) -> str:
         """The name of that column for programs: its own, unless the request renames it."""

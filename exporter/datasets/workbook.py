@@ -37,8 +37,13 @@ class Workbook(Dataset):
 
     @property
     def is_personal(self) -> bool:
-        """Whether one of its datasets, or the workbook itself, is."""
-        return bool(self.watermark) or any(part.is_personal for part in self.parts)
+        """Whether one of its datasets is."""
+        return any(part.is_personal for part in self.parts)
+
+    @property
+    def names_its_reader(self) -> bool:
+        """Whether one of its datasets has a watermark, which is on the sheets of that one."""
+        return any(part.watermark for part in self.parts)
 
     def allows(self, user: Principal) -> bool:
         """Whether `user` may export it and every dataset in it."""
@@ -82,7 +87,8 @@ class Workbook(Dataset):
     @property
     def is_translated(self) -> bool:
         """Whether it or one of its datasets depends on the language of its reader."""
-        return not isinstance(self.title, str) or any(part.is_translated for part in self.parts)
+        has_several = not isinstance(self.title, str)
+        return self.about or has_several or any(part.is_translated for part in self.parts)
 
 
 def workbook(
@@ -154,7 +160,7 @@ def made_of(sheets: Sequence[Dataset], *, name: str, filename: str, **more: Any)
         filename=filename,
         reads=parts[0].reads,
         reason=any(part.reason for part in parts),
-        watermark=next((part.watermark for part in parts if part.watermark), ""),
+        password=any(part.password for part in parts),
         parts=parts,
         **more,
     )

@@ -32,6 +32,11 @@ class Tally:
     #: Of all yielded bytes, combined from checksums taken where they were made. Set at the end.
     file: Checksum | None = field(default=None, compare=False)
 
+    def go_on(self, rows: int, warnings: Warnings) -> None:
+        """Count on from where another process was."""
+        self.rows = rows
+        self.warnings.update(warnings)
+
 
 class Encode(Protocol):
     """The signature of every encoder."""

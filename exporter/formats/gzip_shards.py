@@ -7,7 +7,6 @@ header; the trailer follows the last one.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import Any
 
 import pyarrow as pa
 
@@ -15,27 +14,24 @@ from waybill.exporter.blocks.block import Block, Checksum, padding
 from waybill.exporter.blocks.gzip_stream import GZIP_HEADER, gzip_end
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.encoding import Tally
-from waybill.exporter.formats.shard_end import ShardedFile, ShardEnd, combined
+from waybill.exporter.formats.part_ends import PartEnds
+from waybill.exporter.formats.shard_end import (
+    Mark,
+    ShardedEncoding,
+    ShardedFile,
+    ShardEnd,
+    combined,
+)
 
 #: The blocks of some rows; those of the first shard begin with what precedes all rows.
 EncodeBlocks = Callable[[pa.Schema, Iterable[pa.RecordBatch], Layout, Tally, bool], Iterator[Block]]
 
 
-class GzipShards:
+class GzipShards(ShardedEncoding):
     """A `ShardedEncoding` of what `blocks` renders."""
 
     def __init__(self, blocks: EncodeBlocks) -> None:
         self._blocks = blocks
-
-    def rows_of_shard(self, wanted: int) -> int:
-        """As wanted: a gzip file has no pages."""
-        return wanted
-
-    def prepare(
-        self, schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout
-    ) -> dict[str, Any]:
-        """The first rows decide nothing."""
-        return {}
 
     def encode(
         self,
@@ -47,18 +43,27 @@ class GzipShards:
         file: ShardedFile,
         number: int,
         least_bytes: int,
-    ) -> Generator[bytes, None, ShardEnd]:
+        begin: Mark | None = None,
+    ) -> Generator[bytes | Mark, None, ShardEnd]:
         """Yield the bytes of one shard; see `ShardedEncoding`."""
+        ends = PartEnds.of(file, number, least_bytes, begin)
         raw = packed = Checksum()
-        if number == 0:
+        if begin is not None:
+            raw, packed = begin.so_far.raw, begin.so_far.file
+            tally.go_on(begin.so_far.rows, begin.so_far.warnings)
+        elif number == 0:
             packed = Checksum.of(GZIP_HEADER)
             yield GZIP_HEADER
-        for block in self._blocks(schema, batches, layout, tally, number == 0):
+        is_first = number == 0 and begin is None
+        for block in self._blocks(schema, batches, layout, tally, is_first):
             raw += block.raw
             packed += block.packed
             yield block.data
-        if packed.size_bytes < least_bytes:
-            filler = padding(least_bytes - packed.size_bytes)
+            # A row that is rendered in pieces is counted with the last of them.
+            if block.rows and ends.is_end(packed.size_bytes, tally.rows):
+                yield Mark(ShardEnd(tally.rows, packed, raw, warnings=tally.warnings.copy()))
+        if missing := ends.missing(packed.size_bytes):
+            filler = padding(missing)
             packed += filler.packed
             yield filler.data
         tally.file = packed

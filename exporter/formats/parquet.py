@@ -31,7 +31,7 @@ from waybill.exporter.values.arrow_conversions import for_parquet
 from waybill.exporter.values.declared_kinds import DeclaredKind, declared_kind
 from waybill.exporter.values.declared_values import invalid_json
 from waybill.exporter.values.json_values import json_string
-from waybill.exporter.warning_rules import WarningRule, Warnings
+from waybill.exporter.warning_rules import WarningRule, Warnings, listed
 
 #: Rows of a row group, near what DuckDB and Spark expect to hand to one thread.
 GROUP_ROWS = 131_072
@@ -111,6 +111,12 @@ def _encode(
     tally.rows = pq.read_metadata(pa.BufferReader(footer)).num_rows
     yield footer
     tally.file = pipe.checksum
+
+
+def parquet_columns(schema: pa.Schema, layout: Layout) -> list[dict[str, str]]:
+    """The columns of a file, with their Arrow types."""
+    stored = _stored_schema(schema, layout)
+    return [{"name": field.name, "type": str(field.type)} for field in stored]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +208,7 @@ def _json(array: pa.ChunkedArray) -> tuple[pa.ChunkedArray, int]:
 
 
 def _warnings_json(warnings: Warnings) -> str:
-    return json.dumps(
-        [
-            {"column": column, "rule": rule.value, "count": count}
-            for (column, rule), count in sorted(warnings.items())
-        ],
-        ensure_ascii=False,
-    )
+    return json.dumps(listed(warnings), ensure_ascii=False)
 
 
 def _has_nanoseconds(kind: pa.DataType) -> bool:

@@ -7,10 +7,10 @@ language of the page (``format_NAME`` in `waybill.api.pages.texts`).
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -28,7 +28,11 @@ from waybill.exporter.formats.xlsx.limits import MAX_DATA_ROWS, WORKBOOK_PART_RO
 
 if TYPE_CHECKING:
     # Code that only names formats should not load the compression library.
+    from waybill.exporter.blocks.block import Block
     from waybill.exporter.formats.shard_end import ShardedEncoding
+
+
+_ENCODERS = "waybill.exporter.formats"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,13 @@ class Format:
     encoder: str
     #: The same for its `ShardedEncoding`; None where a file is written by one process only.
     shards: str | None = None
+    #: For a format whose files cannot be joined: several processes write a set of files.
+    in_files: bool = False
+    #: Where the function is that names the columns of its files, as a manifest has them.
+    columns: str = f"{_ENCODERS}.archive.manifest:columns_as_text"
+    #: For a format that is not compressed: what yields its file as blocks of deflate data, as
+    #: `encoder` is given, with a profile.
+    blocks: str | None = None
     #: How its CSV text is written; None where there is none.
     csv_profile: CsvProfile | None = None
     #: The same for Parquet.
@@ -96,16 +107,40 @@ class Format:
                 encoder = encoder(profile)
         yield from encoder(schema, batches, layout, tally)
 
+    def deflated(
+        self, schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
+    ) -> Iterator[Block] | None:
+        """The file as blocks of deflate data; None where it is compressed in itself.
+
+        The file of `tally` is left to the caller.
+        """
+        if self.blocks is None:
+            return None
+        found: Iterator[Block] = resolve_name(self.blocks)(
+            self.csv_profile, schema, batches, layout, tally
+        )
+        return found
+
+    def columns_of(self, schema: pa.Schema, layout: Layout) -> list[dict[str, Any]]:
+        """The columns of its files, with their types."""
+        found: list[dict[str, Any]] = resolve_name(self.columns)(schema, layout)
+        return found
+
+    def file_set(self, dataset: str) -> ShardedEncoding | None:
+        """How a set of files is written; None where one process writes one file."""
+        if self.shards is None and not self.in_files:
+            return None
+        made: ShardedEncoding = resolve_name(f"{_ENCODERS}.file_set:FileSet")(self, dataset)
+        return made
+
     def sharded(self) -> ShardedEncoding | None:
-        """How a file is written in shards; None where it is written by one process only."""
+        """How one file is written in shards; None where it is written by one process only."""
         if self.shards is None:
             return None
         make = resolve_name(self.shards)
         encoding: ShardedEncoding = make(self.csv_profile) if self.csv_profile else make()
         return encoding
 
-
-_ENCODERS = "waybill.exporter.formats"
 
 #: The sizes are geometric means over two tables: the sample's orders (100,000 rows of 11 columns)
 #: and the rows of the benchmarks (100,000 of 10). (Measured.)
@@ -123,6 +158,7 @@ _ENTRIES = (
         name="csv",
         media_type="text/csv; charset=utf-8",
         encoder=f"{_ENCODERS}.csv.files:csv_encoder",
+        blocks=f"{_ENCODERS}.csv.files:csv_blocks",
         csv_profile=EXCEL,
         empty_bytes=100,
         bytes_per_cell=12.8,
@@ -141,6 +177,7 @@ _ENTRIES = (
         name="csv.zip",
         media_type="application/zip",
         encoder=f"{_ENCODERS}.archive.csv_archive:csv_archive_encoder",
+        shards=f"{_ENCODERS}.archive.csv_archive:csv_archive_shards",
         csv_profile=EXCEL,
         empty_bytes=900,
         bytes_per_cell=3.5,
@@ -151,6 +188,7 @@ _ENTRIES = (
         name="xlsx.zip",
         media_type="application/zip",
         encoder=f"{_ENCODERS}.archive.workbook_archive:encode_xlsx_zip",
+        shards=f"{_ENCODERS}.archive.workbook_archive:workbook_archive_shards",
         empty_bytes=7_500,
         bytes_per_cell=8.6,
         sheet_rows=MAX_DATA_ROWS,
@@ -168,6 +206,8 @@ _ENTRIES = (
         name="parquet",
         media_type="application/vnd.apache.parquet",
         encoder=f"{_ENCODERS}.parquet:parquet_encoder",
+        in_files=True,
+        columns=f"{_ENCODERS}.parquet:parquet_columns",
         parquet_profile=COMPATIBLE,
         empty_bytes=1_200,
         bytes_per_cell=3.9,

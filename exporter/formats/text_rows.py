@@ -65,11 +65,13 @@ def each_run(
     columns: int,
     *,
     stop_every: int | None = None,
+    before: int = 0,
     in_pieces: Callable[[pa.Table], Iterator[Rendered]] | None = None,
 ) -> Iterator[tuple[Rendered, P]]:
     """All rows of `batches` rendered and packed, run by run, on all cores and in order.
 
-    A row has `columns` values. No run crosses a multiple of `stop_every` rows. A row that is larger
+    A row has `columns` values. No run crosses a multiple of `stop_every` rows, of which `before`
+    came earlier. A row that is larger
     than a run is rendered by `in_pieces`, each of which is packed before there is a next one.
 
     Raises:
@@ -91,7 +93,9 @@ def each_run(
             first_row += rendered.rows
 
     rows = min(ROWS_AT_ONCE, max(1, CELLS_AT_ONCE // columns))
-    cuts = regroup(batches, rows=rows, max_bytes=BYTES_AT_ONCE, stop_every=stop_every)
+    cuts = regroup(
+        batches, rows=rows, max_bytes=BYTES_AT_ONCE, stop_every=stop_every, before=before
+    )
     order = RowOrder()
     for run in map_ordered(work, cuts, is_large=lambda cut: cut.exceeds(BYTES_AT_ONCE)):
         for first_row, rendered, packed in run:

@@ -12,6 +12,7 @@ from itertools import chain
 
 import pyarrow as pa
 
+from waybill.exporter.rows.row_sizes import RowSizes
 from waybill.exporter.rows.seals import RowOrder, check_seal, first_row_of, in_order, sealed_slice
 
 
@@ -22,12 +23,13 @@ class _Slice:
     batch: pa.RecordBatch
     start: int
     rows: int
-    #: Of the whole batch.
+    #: Of the whole batch, at least what its rows take.
     batch_bytes: int
+    sizes: RowSizes
 
     @classmethod
     def whole(cls, batch: pa.RecordBatch) -> _Slice:
-        return cls(batch, 0, batch.num_rows, int(batch.nbytes))
+        return cls(batch, 0, batch.num_rows, int(batch.nbytes), RowSizes(batch))
 
     @property
     def first_row(self) -> int:
@@ -39,10 +41,12 @@ class _Slice:
 
     @property
     def size_bytes(self) -> int:
-        """Exactly. Slicing takes its time where there are many columns."""
-        if self.rows == self.batch.num_rows:
-            return self.batch_bytes
-        return int(self.content.nbytes)
+        """What the values of these rows take, wherever their batches end."""
+        return self.sizes.between(self.start, self.start + self.rows)
+
+    def rows_within(self, max_bytes: int) -> int:
+        """How many of the first rows take no more than `max_bytes`."""
+        return min(self.rows, self.sizes.rows_within(self.start, max_bytes))
 
     def head(self, rows: int) -> _Slice:
         return replace(self, rows=min(rows, self.rows))
@@ -102,18 +106,19 @@ def regroup(
     rows: int,
     max_bytes: int,
     stop_every: int | None = None,
+    before: int = 0,
 ) -> Iterator[Cut]:
     """Join and cut sealed `batches` into cuts of `rows` rows each.
 
-    A cut is shorter at the end, at each multiple of `stop_every` rows, and where it would
-    take more than `max_bytes`, which only a single row may. Only such wide rows let the cuts
-    depend on the source's own.
+    A cut is shorter at the end, at each multiple of `stop_every` rows, of which `before` came
+    earlier, and where it would take more than `max_bytes`, which only a single row may. The cuts
+    depend on the rows alone: from the end of any of them on they are the same again.
 
     Raises:
         IncompleteExport: a batch is missing, repeated or out of place, or has no seal.
     """
     held = _Held()
-    done = 0
+    done = before
     for batch in in_order(batches):
         rest = _Slice.whole(batch)
         while rest.rows:
@@ -123,14 +128,13 @@ def regroup(
             size_bytes = piece.batch_bytes
             if held.size_bytes + size_bytes > max_bytes:
                 held.measure()
-                size_bytes = piece.size_bytes
-                if held.rows and held.size_bytes + size_bytes > max_bytes:
+                fitting = piece.rows_within(max_bytes - held.size_bytes)
+                if held.rows and not fitting:
                     done += held.rows
                     yield held.take()
                     continue
-                while size_bytes > max_bytes and piece.rows > 1:
-                    piece = piece.head(piece.rows // 2)
-                    size_bytes = piece.size_bytes
+                piece = piece.head(max(fitting, 1))
+                size_bytes = piece.size_bytes
             held.add(piece, size_bytes)
             rest = rest.without(piece.rows)
             # A row beyond the bytes stands alone: the next one need not be read to know that.
@@ -166,8 +170,12 @@ class _Held:
         return cut
 
 
-def split_rows(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[Iterator[pa.RecordBatch]]:
+def split_rows(
+    batches: Iterable[pa.RecordBatch], rows: int, *, done: int = 0
+) -> Iterator[Iterator[pa.RecordBatch]]:
     """Cut sealed `batches` into runs of exactly `rows` rows; the last run has the rest.
+
+    Of the first run, `done` rows came earlier.
 
     The next run appears only when there is a row for it, so no part of a file is ever
     empty; but there is always a first run, even of nothing. Take each run to its end before
@@ -175,10 +183,12 @@ def split_rows(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[Iterato
     """
     rest = (batch for batch in in_order(batches) if batch.num_rows)
     first = next(rest, None)
-    if first is None:
+    if first is None or done == rows:
         yield iter(())
+        done = 0
     while first is not None:
-        run = _Run(chain([first], rest), rows)
+        run = _Run(chain([first], rest), rows - done)
+        done = 0
         yield iter(run)
         first = run.surplus if run.surplus is not None else next(rest, None)
 

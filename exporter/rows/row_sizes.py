@@ -1,13 +1,72 @@
-"""Row sizes: a row that memory has no room for is an error, before any encoder copies it."""
+"""Row sizes: how many bytes each row takes, the same in any batch.
+
+A row that memory has no room for is an error, before any encoder copies it.
+"""
 
 from __future__ import annotations
 
+from functools import cached_property
+
+import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
 
 from waybill.exporter.errors import RowTooLarge
 from waybill.exporter.rows.seals import first_row_of
 
 _MIB = 1 << 20
+
+
+class RowSizes:
+    """How many bytes the rows of a batch take, measured at the first question.
+
+    Only values count, in whole bytes a row, and no bitmap or padding, which depend on where a batch
+    begins and ends. So it is never more than the ``nbytes`` of the batch.
+    """
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self._batch = batch
+
+    def between(self, start: int, stop: int) -> int:
+        """Bytes of the rows from `start` to before `stop`."""
+        return self._before(stop) - self._before(start)
+
+    def rows_within(self, start: int, max_bytes: int) -> int:
+        """How many rows from `start` on take no more than `max_bytes`."""
+        last = self._ends.search_sorted(self._before(start) + max_bytes, side="right")
+        return max(0, last - start)
+
+    def _before(self, row: int) -> int:
+        return int(self._ends[row - 1]) if row else 0
+
+    @cached_property
+    def _ends(self) -> pl.Series:
+        columns = self._batch.columns
+        fixed = sum(map(_bits_of, columns)) // 8
+        sizes = pl.repeat(fixed, self._batch.num_rows, dtype=pl.Int64, eager=True)
+        for column in columns:
+            if any(is_of(column.type) for is_of in _OF_ANY_LENGTH):
+                lengths = pc.fill_null(pc.binary_length(column), 0)
+                sizes += pl.Series(lengths).cast(pl.Int64)
+        return sizes.cum_sum()
+
+
+def _bits_of(column: pa.Array) -> int:
+    """What each value takes beside its bytes of any length."""
+    if types.is_null(column.type):
+        return 0
+    if any(is_of(column.type) for is_of in _OF_ANY_LENGTH):
+        return 64 if any(is_of(column.type) for is_of in _LARGE) else 32
+    try:
+        return int(column.type.bit_width)
+    except ValueError:
+        # Nested, or a view: no source that is read from the middle has such columns.
+        return int(8 * column.nbytes // max(1, len(column)))
+
+
+_LARGE = (types.is_large_string, types.is_large_binary)
+_OF_ANY_LENGTH = (*_LARGE, types.is_string, types.is_binary)
 
 
 def check_rows(batch: pa.RecordBatch, max_bytes: int) -> None:

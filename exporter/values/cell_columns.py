@@ -124,6 +124,13 @@ def value_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
+def is_instant(field: pa.Field) -> bool:
+    """Whether the values of `field` are moments, which have a zone."""
+    kind = value_type(field.type)
+    aware = pa.types.is_timestamp(kind) and kind.tz is not None
+    return aware or declared_kind(field) is DeclaredKind.INSTANT
+
+
 #: String columns with a mark. Any value in them may be an exception.
 _DECLARED = {
     DeclaredKind.INTEGER: ValueKind.DECIMAL_TEXT,

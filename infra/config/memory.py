@@ -15,7 +15,8 @@ MIB = 1 << 20
 
 _SIZE = re.compile(r"(?P<number>[0-9]{1,15}(?:\.[0-9]{1,6})?)\s*(?P<unit>%|[kmgt]?i?b?)", re.I)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-_EXPECTED = "must be a size such as 512MiB or 1.5GB, or a share of the memory such as 60%"
+_SIZES = "must be a size such as 512MiB or 1.5GB"
+_EXPECTED = f"{_SIZES}, or a share of the memory such as 60%"
 
 #: A smaller process cannot even start.
 _LEAST = 64 * MIB
@@ -64,17 +65,47 @@ def memory_budget(text: str) -> MemoryBudget:
     return MemoryBudget(_bytes_of(text, available_memory()))
 
 
+def check_size(text: str) -> str:
+    """`text`, if `size_in_bytes` can read it.
+
+    Raises:
+        ValueError: it is no size.
+    """
+    size_in_bytes(text)
+    return text
+
+
+def size_in_bytes(text: str) -> int:
+    """The number of bytes that `text` states, such as ``2GiB``.
+
+    Raises:
+        ValueError: it is no size, none at all, or more than a pebibyte.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None or found["unit"] == "%":
+        raise ValueError(_SIZES)
+    size = _size(found)
+    if not 1 <= size <= _MOST:
+        raise ValueError(_SIZES)
+    return size
+
+
 def _bytes_of(text: str, whole: int) -> int:
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise ValueError(_EXPECTED)
-    number, unit = Decimal(found["number"]), found["unit"].lower()
-    if unit == "%":
-        if not 0 < number <= 100:
+    if found["unit"] == "%":
+        share = Decimal(found["number"])
+        if not 0 < share <= 100:
             raise ValueError("must be more than 0% and at most 100%")
-        return int(whole * number / 100)
-    base = 1024 if "i" in unit else 1000
-    size = int(number * base ** _POWERS[unit.rstrip("ib")])
+        return int(whole * share / 100)
+    size = _size(found)
     if not _LEAST <= size <= _MOST:
         raise ValueError("must be at least 64MiB")
     return size
+
+
+def _size(found: re.Match[str]) -> int:
+    unit = found["unit"].lower()
+    base = 1024 if "i" in unit else 1000
+    return int(Decimal(found["number"]) * base ** _POWERS[unit.rstrip("ib")])

@@ -6,7 +6,13 @@ from datetime import timedelta
 
 from pydantic import BaseModel, Field
 
-from waybill.infra.config.value_types import Delays, MemoryText, OptionalAddress, Seconds
+from waybill.infra.config.value_types import (
+    Delays,
+    MemoryText,
+    OptionalAddress,
+    Seconds,
+    SizeText,
+)
 
 
 class RunSettings(BaseModel):
@@ -63,11 +69,21 @@ class RunSettings(BaseModel):
     shard_from_rows: int = Field(
         20_000_000,
         ge=2,
-        description="Rows from which on an export of a dataset with a `key` is written in shards, "
-        "by all workers that have room.",
+        description="Expected rows from which on an export is written in shards, by all workers "
+        "that have room. Datasets and requests may say otherwise.",
+    )
+    shard_from_bytes: SizeText = Field(
+        "2GiB",
+        description="The same for the expected size of the file, such as `500MB`. Either is "
+        "enough.",
     )
     shard_rows: int = Field(
         5_000_000, ge=1, description="Rows of one shard; more where there would be hundreds."
+    )
+    shard_bytes: SizeText = Field(
+        "512MiB",
+        description="Expected size of one shard of an export that is split for its size: it has "
+        "a half, a quarter … of `WAYBILL_SHARD_ROWS`.",
     )
     memory: MemoryText = Field(
         "80%",

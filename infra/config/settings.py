@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -138,6 +139,17 @@ class Settings(
     def rows_database_url(self) -> str:
         """The SQLAlchemy URL of the rows."""
         return self.source_url.get_secret_value() if self.source_url else self.task_database_url
+
+    @property
+    def kept_by_table(self) -> dict[str, timedelta]:
+        """How long rows of a table are kept, by its name, where they are deleted by age."""
+        kept = {
+            "export_task": self.task_retention,
+            "dead_letter": self.task_retention,
+            "notification": self.notification_retention,
+            "audit_log": self.audit_retention,
+        }
+        return {table: age for table, age in kept.items() if age}
 
     @property
     def memory_budget(self) -> MemoryBudget:

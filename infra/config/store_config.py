@@ -24,6 +24,7 @@ def s3_config(settings: Settings) -> S3Config:
             addressing=settings.s3_addressing,
             encryption=settings.s3_sse,
             kms_key_id=settings.s3_sse_kms_key_id,
+            equal_parts=settings.s3_equal_parts,
             access_key_id=settings.s3_access_key_id,
             secret_access_key=secret.get_secret_value() if secret else None,
         )

@@ -43,6 +43,11 @@ class StoreSettings(BaseModel):
     s3_sse_kms_key_id: OptionalText = Field(
         None, description="Key of `aws:kms`. Default: the one the store keeps for the account."
     )
+    s3_equal_parts: bool = Field(
+        False,
+        description="The store wants the parts of an upload to be of one size: large exports are "
+        "then sets of files. Cloudflare R2 is known by its host.",
+    )
 
     @field_validator("s3_endpoint_url")
     @classmethod

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from waybill.infra.config.addresses import host_and_port
-from waybill.infra.config.memory import check_memory
+from waybill.infra.config.memory import check_memory, check_size
 
 #: Of a mail address. (RFC 5321, 4.5.3.1.3, without the angle brackets.)
 MAX_MAIL_ADDRESS_CHARS = 254
@@ -68,6 +68,8 @@ PerPeriod = Annotated[int, Field(ge=0, le=1_000_000)]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
 #: A memory budget as `waybill.infra.config.memory` reads it.
 MemoryText = Annotated[str, AfterValidator(check_memory)]
+#: A size as `waybill.infra.config.memory.size_in_bytes` reads it.
+SizeText = Annotated[str, AfterValidator(check_size)]
 #: A host and a port to listen on.
 OptionalAddress = Annotated[OptionalText, AfterValidator(_check_address)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_none)]

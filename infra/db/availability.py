@@ -10,36 +10,18 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from waybill.infra.config.database_refusals import refusal_reason
 from waybill.infra.config.errors import (
     ClockSkew,
     DatabaseReadOnly,
     DatabaseUnavailable,
     TablesMissing,
 )
+from waybill.infra.config.task_database_refusals import known_reason
 from waybill.infra.db.engine import database_now, read_transaction
 from waybill.infra.db.tables import export_task
 
 #: Tokens are accepted 30 s late: `waybill.api.session.tokens`. Beyond that people notice.
 _MAX_SKEW = timedelta(seconds=30)
-DISK_FULL = "The disk of the task tables is full."
-#: Why PostgreSQL refuses a statement. (SQLSTATE)
-_POSTGRES_REFUSALS = {
-    "25006": "The task database takes no writes: it is a standby, or set to read-only.",
-    "42501": "The user of WAYBILL_DATABASE_URL may not write to the task tables.",
-    "53100": DISK_FULL,
-    "57014": "The task database does not answer in time.",
-}
-#: What is wrong with an SQLite file, by the beginning of the result code.
-_SQLITE_REFUSALS = {
-    "SQLITE_CANTOPEN": "The SQLite file of the task tables cannot be opened or made.",
-    "SQLITE_NOTADB": "The file of the task tables is no SQLite database.",
-    "SQLITE_CORRUPT": "The SQLite file of the task tables is damaged. Restore a backup.",
-    "SQLITE_READONLY": "The SQLite file of the task tables cannot be written.",
-    "SQLITE_BUSY": "The SQLite file of the task tables is locked by another process.",
-    "SQLITE_FULL": DISK_FULL,
-    "SQLITE_IOERR": "The disk with the SQLite file of the task tables has an error.",
-}
 
 
 def check_available(engine: Engine, *, writes: bool = True, tables: bool = False) -> None:
@@ -86,19 +68,14 @@ def refuse_skew(ahead: timedelta, whose: str) -> None:
 
 def reason_of(error: SQLAlchemyError) -> str:
     """Why the database cannot be used, in one sentence without names, addresses or secrets."""
+    if known := known_reason(error):
+        return known
     cause = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(cause, "sqlite_errorname", None)
-    if code is not None:
-        return next(
-            (text for start, text in _SQLITE_REFUSALS.items() if code.startswith(start)),
-            f"SQLite cannot open the task tables ({code}).",
-        )
+    if code := getattr(cause, "sqlite_errorname", None):
+        return f"SQLite cannot open the task tables ({code})."
     state = getattr(cause, "sqlstate", None)
-    if state in _POSTGRES_REFUSALS:
-        return _POSTGRES_REFUSALS[state]
-    known = refusal_reason(str(cause), database="The task database", url="WAYBILL_DATABASE_URL")
     other = f"The task database refuses a statement ({state})." if state else None
-    return known or other or DatabaseUnavailable().message
+    return other or DatabaseUnavailable().message
 
 
 def _check_writable(connection: Connection) -> None:

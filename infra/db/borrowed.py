@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
 from waybill.infra.db.schema import naming_schema
 
 if TYPE_CHECKING:
     from psycopg import Connection as PsycopgConnection
 
-    #: What `borrowed` takes: of SQLAlchemy, or of the driver, as Django has it.
-    Lent = Connection | Session | PsycopgConnection[Any] | sqlite3.Connection
+    #: What `borrowed` takes: of SQLAlchemy, scoped as Flask has it, or of the driver, as Django's.
+    Lent = Connection | Session | scoped_session[Any] | PsycopgConnection[Any] | sqlite3.Connection
 
 _NO_TRANSACTION = "The connection has no transaction: open one, and commit it after the submission."
 
@@ -33,6 +34,8 @@ def borrowed(lent: Lent, schema: str | None) -> Iterator[Connection]:
         ValueError: `lent` commits each statement by itself.
         TypeError: it is no connection of a supported kind.
     """
+    if isinstance(lent, scoped_session):
+        lent = lent()
     if isinstance(lent, Session):
         lent = lent.connection()
     if isinstance(lent, Connection):
@@ -81,10 +84,13 @@ def _engine_on(driver: Any) -> sa.Engine:
         if driver.isolation_level is None and not driver.in_transaction:
             raise ValueError(_NO_TRANSACTION)
         return _engine("sqlite://", _Sqlite(driver))
-    if not type(driver).__module__.startswith("psycopg"):
+    # A program that has such a connection has imported it.
+    psycopg = sys.modules.get("psycopg")
+    if psycopg is None or not isinstance(driver, psycopg.Connection):
+        kind = f"{type(driver).__module__}.{type(driver).__qualname__}"
         raise TypeError(
-            "submit takes a connection or a session of SQLAlchemy, or a connection of psycopg 3 or"
-            f" sqlite3, not {type(driver).__qualname__}."
+            "submit takes a connection or a session of SQLAlchemy, or a connection of psycopg 3"
+            f" (psycopg.Connection) or sqlite3, not {kind.removeprefix('builtins.')}."
         )
     from psycopg.pq import TransactionStatus
 

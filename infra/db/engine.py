@@ -104,7 +104,10 @@ def create_engine(
         if schema is not None:
             schema.attach(engine)
         return engine
-    raise BadSettings(f"WAYBILL_DATABASE_URL: {backend} cannot hold the task tables.")
+    raise BadSettings(
+        f"WAYBILL_DATABASE_URL: {backend} cannot hold the task tables; PostgreSQL and SQLite can."
+        " Rows of other databases are read from WAYBILL_SOURCE_URL."
+    )
 
 
 def _sqlite_engine(url: sa.URL) -> Engine:

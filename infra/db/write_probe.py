@@ -15,7 +15,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from waybill.infra.config.errors import DatabaseUnavailable
-from waybill.infra.db.availability import DISK_FULL, reason_of
+from waybill.infra.config.task_database_refusals import DISK_FULL
+from waybill.infra.db.availability import reason_of
 from waybill.infra.db.engine import write_transaction
 from waybill.infra.db.tables import token_bucket
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
+from waybill.exporter.datasets.about_texts import about_text
 from waybill.exporter.datasets.dataset import Dataset, Query
 from waybill.exporter.datasets.filter_names import filter_names
+from waybill.exporter.datasets.filter_texts import every_filter
 from waybill.exporter.datasets.layout import Column, Layout
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.datasets.texts import DEFAULT_LANGUAGE, text_in
@@ -31,6 +33,11 @@ from waybill.exporter.formats.registry import FORMATS, WORKBOOK_FORMAT, Format, 
 from waybill.infra.config.settings import Settings
 from waybill.infra.exports.options import RequestOptions, zone_named
 from waybill.infra.exports.projection import projected
+from waybill.infra.tasks.file_keys import PASSWORD_OPTION, has_password
+
+#: What a file with a password is, in every format.
+_PROTECTED_EXTENSION = "zip"
+_PROTECTED_MEDIA_TYPE = "application/zip"
 
 #: A request that asks for nothing in particular.
 NO_OPTIONS = RequestOptions()
@@ -50,6 +57,22 @@ class ExportPlan:
     #: What was asked beside that; `stored_options` is what a task keeps.
     asked: RequestOptions
     _settings: Settings = field(repr=False)
+
+    @property
+    def extension(self) -> str:
+        """The extension of its file."""
+        return _PROTECTED_EXTENSION if self.asked.password else self.format.extension
+
+    @property
+    def media_type(self) -> str:
+        """The ``Content-Type`` of its file."""
+        return media_type_of(self.format.name, {PASSWORD_OPTION: self.asked.password})
+
+    @property
+    def entry_name(self) -> str:
+        """The name of the file inside one with a password."""
+        stem = self.filename.removesuffix(f".{_PROTECTED_EXTENSION}")
+        return f"{stem}.{self.format.extension}"
 
     @cached_property
     def query(self) -> Query:
@@ -116,7 +139,7 @@ class ExportPlan:
         profile = self.format.csv_profile
         if profile is None or profile == PROFILES[self._settings.csv_profile]:
             return asked.stored()
-        return {"csv": options_of(profile).model_dump(), **asked.stored()}
+        return {"csv": options_of(profile).model_dump(exclude_none=True), **asked.stored()}
 
     @cached_property
     def layout(self) -> Layout:
@@ -129,15 +152,22 @@ class ExportPlan:
             timezone=self.timezone,
             sheet_by=self.sheet_by,
             decorate=dataset.decorate,
-            rows_above=dataset.rows_above,
+            rows_above=dataset.rows_above_headings,
+            template=dataset.template,
             about=self._about() if dataset.about else (),
+            language=self.language,
             watermark=Watermark.of(dataset.watermark, self.principal),
+            watermark_row=dataset.watermark_row,
         )
 
     @cached_property
     def single_flight_key(self) -> str | None:
         """Equal for two exports of one tenant that make the same file; None: it shares no run."""
-        if self.dataset.is_personal or (self.dataset.about and self.asked.reason):
+        if (
+            self.asked.password
+            or self.dataset.is_personal
+            or (self.dataset.about and self.asked.reason)
+        ):
             return None
         # It compiles SQL, which the command line never needs.
         from waybill.infra.exports.single_flight_key import key_of_workbook, single_flight_keys
@@ -157,6 +187,7 @@ class ExportPlan:
             self.principal,
             self.format,
             self.layout,
+            self.asked.sharding,
         )
 
     def _columns(self) -> dict[str, Column]:
@@ -176,26 +207,26 @@ class ExportPlan:
         return {**declared, **renamed}
 
     def _about(self) -> tuple[tuple[str, str], ...]:
-        filters = sorted((k, v) for k, v in self.param_values.items() if v is not None)
+        say = partial(about_text, self.language)
+        filters = every_filter(self.dataset, self.params, self.principal, self.language)
+        named = [say("pair", name=name, value=value) for name, value in filters]
         lines = [
-            ("Export", self.dataset.title_in(self.language)),
-            ("Requested by", self.principal.user),
-            ("Filters", ", ".join(f"{name} = {value}" for name, value in filters) or "none"),
-            ("Time zone", self.timezone.key),
+            (say("export"), self.dataset.title_in(self.language)),
+            (say("owner"), self.principal.user),
+            (say("filters"), say("separator").join(named) or say("no_filters")),
+            (say("zone"), self.timezone.key),
         ]
         if self.asked.columns:
             labels = [item.label or self._label(item.name) for item in self.asked.columns]
-            lines.append(("Columns", ", ".join(labels)))
+            lines.append((say("columns"), ", ".join(labels)))
         if self.asked.sort:
-            keys = [
-                self._label(key.column) + (", descending" if key.descending else "")
-                for key in self.asked.sort
-            ]
-            lines.append(("Sorted by", "; ".join(keys)))
+            order = [(self._label(key.column), key.descending) for key in self.asked.sort]
+            keys = [say("descending", column=name) if down else name for name, down in order]
+            lines.append((say("sort"), say("separator").join(keys)))
         if self.asked.reason:
-            lines.append(("Reason", self.asked.reason))
+            lines.append((say("reason"), self.asked.reason))
         if self.task_id is not None:
-            lines.append(("Task", str(self.task_id)))
+            lines.append((say("task"), str(self.task_id)))
         return tuple(lines)
 
     def _label(self, name: str) -> str:
@@ -203,6 +234,11 @@ class ExportPlan:
 
     def _declared(self, name: str) -> Column:
         return self.dataset.columns.get(name, Column())
+
+
+def media_type_of(format_name: str, options: Mapping[str, Any] | None) -> str:
+    """The ``Content-Type`` of the file of a task with this format and these options."""
+    return _PROTECTED_MEDIA_TYPE if has_password(options) else format_named(format_name).media_type
 
 
 def plan_export(
@@ -231,13 +267,16 @@ def plan_export(
     parsed = dataset.parse(params, principal)
     file_format = _format(settings, format_name, options.csv)
     if filename is None:
+        pattern = filename_pattern or with_filters(dataset.filename)
         filename = render_filename(
-            filename_pattern or with_filters(dataset.filename),
+            _without_zip(pattern, file_format) if options.password else pattern,
             name=dataset.name,
             today=datetime.now(ZoneInfo(options.timezone or settings.timezone)).date(),
             extension=file_format.extension,
             filters=filter_names(parsed),
         )
+        if options.password:
+            filename = filename[: -len(file_format.extension)] + _PROTECTED_EXTENSION
     if dataset.sheets:
         _check_workbook(dataset, file_format, options)
     elif options.columns and dataset.decorate is not None and file_format.is_workbook:
@@ -247,6 +286,13 @@ def plan_export(
             field="columns",
         )
     return ExportPlan(dataset, parsed, principal, file_format, filename, task_id, options, settings)
+
+
+def _without_zip(pattern: str, file_format: Format) -> str:
+    """`pattern` without the extension of a file with a password, if it has that."""
+    end = f".{_PROTECTED_EXTENSION}"
+    has_own = pattern.casefold().endswith(f".{file_format.extension}")
+    return pattern if has_own or not pattern.casefold().endswith(end) else pattern[: -len(end)]
 
 
 def _check_workbook(dataset: Dataset, file_format: Format, asked: RequestOptions) -> None:

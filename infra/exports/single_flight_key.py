@@ -26,6 +26,7 @@ import waybill
 from waybill.exporter.datasets.dataset import Dataset, Query
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.datasets.sharding import Sharding
 from waybill.exporter.formats.registry import Format
 from waybill.infra.config.settings import Settings
 from waybill.infra.sources.compiled_sql import compile_query
@@ -63,6 +64,7 @@ class SingleFlightKeys:
         user: Principal,
         file_format: Format,
         layout: Layout,
+        sharding: Sharding | None = None,
     ) -> str | None:
         """The key of `query`, as `dataset` made it for `user`, in a file that looks as `layout`.
 
@@ -78,9 +80,12 @@ class SingleFlightKeys:
                     repr(file_format.parquet_profile),
                 ),
                 *(layout.title, layout.sheet_by, layout.rows_above),
+                *(_own_language(layout), layout.template.digest if layout.template else ""),
                 *(sorted(layout.hidden), _columns(layout)),
                 *(text, _canonical(values)),
                 _personal(dataset, params, user),
+                # It decides whether the export is one file or a set.
+                *((sharding.model_dump_json(),) if sharding else ()),
             ]
         except (SourceRejected, _NotComparable):
             return None
@@ -98,7 +103,7 @@ def key_of_workbook(
     if None in sheets:
         return None
     parts = [workbook.name, layout.title, list(sheets), _personal(workbook, params, user)]
-    return _hashed(parts)
+    return _hashed([*parts, _own_language(layout)])
 
 
 def _hashed(parts: Sequence[Any]) -> str:
@@ -124,6 +129,11 @@ def _personal(dataset: Dataset, params: Mapping[str, Any], user: Principal) -> l
         return None
     caller = [user.user, sorted(user.roles), dict(sorted(user.attributes.items()))]
     return [*caller, dict(sorted(params.items()))]
+
+
+def _own_language(layout: Layout) -> str:
+    """The language of what the file says about itself."""
+    return layout.language if layout.about else ""
 
 
 def _columns(layout: Layout) -> list[list[str]]:

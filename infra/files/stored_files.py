@@ -17,6 +17,7 @@ from sqlalchemy.engine import Engine
 
 from waybill.infra.db.engine import database_now, write_transaction
 from waybill.infra.tasks.audit import SYSTEM, Actor
+from waybill.infra.tasks.file_sets import FileSets, is_set
 from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.states import TaskStatus
@@ -51,6 +52,7 @@ class StoredFiles:
         """
         self._engine = engine
         self._store = store
+        self._sets = FileSets(engine)
         self._trusted_seconds = trusted_for.total_seconds()
         self._pause_seconds = pause.total_seconds()
         self._clock = clock
@@ -63,12 +65,17 @@ class StoredFiles:
         """Whether the store has the file of a finished task no longer, or one of another size.
 
         Then it is recorded: each task that shares the file is EXPIRED with the code
-        `file_missing`. False as well when the store does not answer within about three seconds.
+        `file_missing`. Of a set of files the manifest is looked for. False as well when the store
+        does not answer within about three seconds.
         """
         key, size_bytes = task.object_key, task.size_bytes
         if task.status != TaskStatus.SUCCESS or key is None or size_bytes is None:
             return False
-        if not self._asks(key, seen_lately_is_enough) or not self._gone(key, size_bytes):
+        if not self._asks(key, seen_lately_is_enough):
+            return False
+        if is_set(key):
+            size_bytes = self._sets.manifest_bytes(key) or 0
+        if not self._gone(key, size_bytes):
             return False
         self.record_missing(key)
         return True

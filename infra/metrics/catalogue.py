@@ -141,6 +141,12 @@ PAUSED = _of_database(
 TABLE_BYTES = _of_database(
     "waybill_table_bytes", "Size of each table with its indexes, where the database says.", "table"
 )
+NEXT_CUT = _of_database(
+    "waybill_next_cut_timestamp_seconds",
+    "When the oldest row of each table is due to be deleted (Unix time), where rows go by age; "
+    "hours ago where no sweeper keeps up.",
+    "table",
+)
 LEASE_AGE = _of_database(
     "waybill_lease_age_seconds",
     "Time since the lease that was renewed longest ago was renewed; 0 without leases. Above "
@@ -163,5 +169,5 @@ CATALOGUE: tuple[Metric, ...] = (
     *(EXPORTS_ACCEPTED, QUEUE_WAIT, ATTEMPT_DURATION, ATTEMPT_FAILURES, EXPORT_ROWS, EXPORT_BYTES),
     *(WAKE_UPS, EVENT_STREAMS, BUILD_INFO, DATABASE_UP, TASKS, DEAD_LETTERS, NOTIFICATIONS),
     *(WORKERS, WORKER_SLOTS, QUEUE_WAITING, QUEUE_OLDEST, QUEUE_RUNNING),
-    *(PAUSED, TABLE_BYTES, LEASE_AGE, OUTBOX_WAITING, OUTBOX_AGE, OPEN_UPLOADS),
+    *(PAUSED, TABLE_BYTES, NEXT_CUT, LEASE_AGE, OUTBOX_WAITING, OUTBOX_AGE, OPEN_UPLOADS),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
@@ -97,6 +97,11 @@ class NotificationRules:
         self.sends_mail = settings.smtp_url is not None and settings.smtp_from is not None
         self._mail_domains = mail_domains(settings)
         self._opt_outs = opt_outs
+
+    @property
+    def webhook_keys(self) -> Sequence[bytes]:
+        """The secrets that webhooks are signed with; none when the processes share none."""
+        return self.signer.master_keys if self.signer else ()
 
     def check(self, tenant: str, notify: Mapping[str, str], own_address: str | None) -> None:
         """Check the target of each channel. `own_address` is that of the caller's token.

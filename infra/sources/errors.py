@@ -142,6 +142,7 @@ _MYSQL_UNAVAILABLE = {
     1049: "The source URL names a database that does not exist.",
     2003: "Nothing listens at the address of the source URL, or its host is not known.",
     2013: "The connection to the source database was lost.",
+    2026: "The source database has no TLS, which the source URL demands (ssl-mode).",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -115,6 +115,8 @@ class Task:
     #: Shards of its file, and how many of them are written; None where it is written as one.
     shards: int | None = None
     shards_done: int = 0
+    #: Files, where it is a set of them; None where it is one file.
+    files: int | None = None
     #: An `ApprovalState`; None where its dataset asks for no approval.
     approval: str | None = None
     #: Until when an answer is awaited; who gave it, when, and what they added.
@@ -185,6 +187,16 @@ class SingleFlight:
 
 
 @dataclass(frozen=True, slots=True)
+class FilePassword:
+    """The password of the file of a new task. Nothing of it is stored but what `seal` makes."""
+
+    #: The keys that it gave, encrypted for the task of this id.
+    seal: Callable[[UUID], bytes] = field(repr=False)
+    #: The password where it was made for the caller, who has to be told it.
+    made: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class NewTask:
     """A validated request for an export, ready to be stored."""
 
@@ -209,6 +221,8 @@ class NewTask:
     single_flight: SingleFlight | None = None
     #: None: it runs as soon as a worker is free.
     approval: AskedApproval | None = None
+    #: Of a request that asks for one.
+    password: FilePassword | None = None
 
     @classmethod
     def retry_of(
@@ -219,6 +233,7 @@ class NewTask:
         notify: Mapping[str, str] | None = None,
         single_flight: SingleFlight | None = None,
         approval: AskedApproval | None = None,
+        password: FilePassword | None = None,
     ) -> NewTask:
         """The request for the export of `task` again, with `task` as its parent.
 
@@ -238,6 +253,7 @@ class NewTask:
             options=task.options,
             single_flight=single_flight,
             approval=approval,
+            password=password,
         )
 
 
@@ -266,6 +282,16 @@ class TaskProgress:
     #: As `Task.shards`.
     shards: int | None = None
     shards_done: int = 0
+    files: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The manifest of a set of files, and how many files it names."""
+
+    files: int
+    size_bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,3 +333,5 @@ class Finished:
     flight_key: str | None = None
     #: Where it was not recorded at the start.
     predicted: Predicted | None = None
+    #: Of a set of files, whose object it is.
+    manifest: Manifest | None = None

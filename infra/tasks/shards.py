@@ -1,8 +1,9 @@
-"""Shards of tasks that run: their plan, who writes which, and what was written.
+"""Shards of tasks that run: who writes which, and what was written.
 
-A shard belongs to an attempt. A process may write it while that attempt holds its task and its own
-claim of the shard stands; every write says both. The worker that has the task takes shards
-as well, and those whose worker fell silent, so an export never waits for others to come.
+A shard belongs to an attempt: to the one that planned it, or has taken its plan over
+(`shard_plans`). A process may write it while that attempt holds its task and its own claim of the
+shard stands; every write says both. The worker that has the task takes shards as well, and those
+whose worker fell silent, so an export never waits for others to come.
 """
 
 from __future__ import annotations
@@ -16,17 +17,24 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from waybill.exporter.shards.plan import KeyRange, Shard, ShardPlan, Snapshot
+from waybill.exporter.shards.plan import KeyRange, Shard, Snapshot
 from waybill.infra.db.engine import database_now, read_statement, write_transaction
-from waybill.infra.db.tables import export_shard, export_task, in_status, shard_plan
-from waybill.infra.tasks.lifecycle.runs import Pulse, held
-from waybill.infra.tasks.model import Claim, Task, TaskProgress
-from waybill.infra.tasks.outbox import add_wake_up
+from waybill.infra.db.tables import (
+    export_shard,
+    export_task,
+    in_status,
+    shard_plan,
+    snapshot_holder,
+)
+from waybill.infra.tasks.file_sets import file_key, is_set, record_written
+from waybill.infra.tasks.lifecycle.runs import Pulse
+from waybill.infra.tasks.model import Claim, Task, TaskProgress, TaskRow
 from waybill.infra.tasks.states import TaskStatus
 
 _task = export_task.c
 _plan = shard_plan.c
 _shard = export_shard.c
+_holder = snapshot_holder.c
 
 #: Tries of other workers, after which only the worker that has the task takes it: an error ends
 #: the attempt there, and not here.
@@ -35,7 +43,7 @@ _TRIES = 2
 
 @dataclass(frozen=True, slots=True)
 class SharedFile:
-    """The object that shards are written into."""
+    """The object that shards are written into, or the manifest of their files."""
 
     key: str
     upload_id: str
@@ -46,6 +54,11 @@ class SharedFile:
     notes: dict[str, Any]
     #: Equal in two processes that would write the same bytes.
     fingerprint: str
+
+    @property
+    def is_set(self) -> bool:
+        """Whether each shard is a file of a set, and `key` that of their manifest."""
+        return is_set(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,8 @@ class ShardClaim:
     snapshot: Snapshot
     shard: Shard
     parts: PartNumbers
+    #: How far an earlier claim came.
+    reached: ReachedShard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +92,21 @@ class WrittenShard:
 
     parts: list[dict[str, Any]]
     outcome: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReachedShard:
+    """What is on record of a shard while it is written: all up to one of its rows, as JSON."""
+
+    rows: int
+    parts: list[dict[str, Any]]
+    #: What writing goes on with.
+    reached: dict[str, Any]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the parts."""
+        return sum(part["size_bytes"] for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,68 +125,6 @@ class TaskShards:
     def __init__(self, engine: Engine, lease: timedelta) -> None:
         self._engine = engine
         self._lease = lease
-
-    def begin(
-        self, claim: Claim, file: SharedFile, plan: ShardPlan, numbers: Sequence[PartNumbers]
-    ) -> bool:
-        """Record the plan of an attempt, and wake workers; False when the claim is lost."""
-        with write_transaction(self._engine) as connection:
-            now = database_now(connection)
-            task = connection.execute(
-                sa.select(_task.id, _task.fence, _task.queue).where(*held(claim)).with_for_update()
-            ).mappings()
-            row = task.one_or_none()
-            if row is None:
-                return False
-            connection.execute(sa.delete(shard_plan).where(_plan.task_id == row["id"]))
-            snapshot = plan.snapshot
-            connection.execute(
-                sa.insert(shard_plan).values(
-                    task_id=row["id"],
-                    fence=claim.fence,
-                    fingerprint=file.fingerprint,
-                    object_key=file.key,
-                    upload_id=file.upload_id,
-                    part_bytes=file.part_bytes,
-                    rows_of_shard=file.rows_of_shard,
-                    notes=file.notes,
-                    snapshot=snapshot.name,
-                    snapshot_at=snapshot.taken_at,
-                    snapshot_state=dict(snapshot.state),
-                    rows=snapshot.rows,
-                )
-            )
-            connection.execute(
-                sa.insert(export_shard),
-                [
-                    {
-                        "task_id": row["id"],
-                        "number": shard.number,
-                        "fence": claim.fence,
-                        "queue": row["queue"],
-                        "state": "WAITING",
-                        "rows": shard.rows,
-                        "lower_key": shard.keys.lower,
-                        "upper_key": shard.keys.upper,
-                        "first_part": own.first,
-                        "most_parts": own.most,
-                    }
-                    for shard, own in zip(plan.shards, numbers, strict=True)
-                ],
-            )
-            for shard in plan.shards[1:]:
-                add_wake_up(connection, now, row, kind=f"shard-{shard.number}")
-        return True
-
-    def forget(self, claim: Claim) -> None:
-        """Delete the plan of the task, of this attempt or an earlier one; who writes one stops."""
-        with write_transaction(self._engine) as connection:
-            connection.execute(
-                sa.delete(shard_plan).where(
-                    _plan.task_id == claim.task.id,
-                    sa.exists().where(*held(claim)),
-                )
-            )
 
     def claim_own(self, claim: Claim) -> ShardClaim | None:
         """Claim a shard of the task that `claim` is of; None when there is none to claim now."""
@@ -183,7 +151,7 @@ class TaskShards:
             now = database_now(connection)
             free = sa.or_(_shard.state == "WAITING", _silent(now))
             found = connection.execute(
-                sa.select(_shard.task_id, _shard.number)
+                sa.select(_shard.task_id, _shard.number, _shard.reached)
                 .join(export_task, _task.id == _shard.task_id)
                 .where(*where, free, _is_wanted())
                 .order_by(_task.started_at, _shard.task_id, _shard.number)
@@ -193,6 +161,7 @@ class TaskShards:
             if found is None:
                 return None
             claim_id = uuid4()
+            reached = _reached(found.reached)
             connection.execute(
                 sa.update(export_shard)
                 .where(_shard.task_id == found.task_id, _shard.number == found.number)
@@ -202,8 +171,8 @@ class TaskShards:
                     lease_owner=worker,
                     lease_expires_at=None if lease is None else now + lease,
                     tries=_shard.tries + (0 if lease is None else 1),
-                    rows_done=0,
-                    bytes_uploaded=0,
+                    rows_done=reached.rows if reached else 0,
+                    bytes_uploaded=reached.size_bytes if reached else 0,
                 )
             )
             return _read(connection, found.task_id, found.number, worker, claim_id)
@@ -225,21 +194,47 @@ class TaskShards:
             )
         return Pulse.ALIVE if changed else Pulse.LOST
 
+    def record(self, claim: ShardClaim, reached: ReachedShard) -> bool:
+        """Record how far a shard is written; False when its claim is lost."""
+        with write_transaction(self._engine) as connection:
+            return self._change(
+                connection,
+                claim,
+                rows_done=reached.rows,
+                bytes_uploaded=reached.size_bytes,
+                reached=asdict(reached),
+            )
+
     def finish(self, claim: ShardClaim, written: WrittenShard, progress: TaskProgress) -> bool:
         """Record that a shard is written; False when its claim is lost."""
         with write_transaction(self._engine) as connection:
-            return self._change(
+            is_ours = self._change(
                 connection,
                 claim,
                 state="DONE",
                 lease_expires_at=None,
                 rows_done=progress.rows_done,
                 bytes_uploaded=progress.bytes_uploaded,
+                reached=sa.null(),
                 **asdict(written),
             )
+            if is_ours and claim.file.is_set:
+                record_written(
+                    connection,
+                    file_key(claim.file.key, claim.shard.number),
+                    rows=progress.rows_done,
+                    size_bytes=progress.bytes_uploaded,
+                    # Of a file in one piece.
+                    sha256=written.outcome["leaves"][0][1],
+                )
+        return is_ours
 
-    def release(self, claim: ShardClaim) -> bool:
-        """Return a shard that was not written; False when its claim is lost."""
+    def release(self, claim: ShardClaim, *, keep: bool = True) -> bool:
+        """Return a shard that was not written; False when its claim is lost.
+
+        Unless it is to `keep` what was written, the next claim begins at its first row.
+        """
+        begin_again = {} if keep else {"reached": sa.null(), "rows_done": 0, "bytes_uploaded": 0}
         with write_transaction(self._engine) as connection:
             return self._change(
                 connection,
@@ -248,6 +243,7 @@ class TaskShards:
                 claim_id=None,
                 lease_owner=None,
                 lease_expires_at=None,
+                **begin_again,
             )
 
     def progress(self, task_id: UUID) -> ShardProgress:
@@ -312,33 +308,56 @@ def _read(
     connection: Connection, task_id: UUID, number: int, worker: str, claim_id: UUID
 ) -> ShardClaim:
     task = connection.execute(sa.select(export_task).where(_task.id == task_id)).mappings().one()
-    row = (
-        connection.execute(
-            sa.select(export_shard, shard_plan)
-            .join(shard_plan, _plan.task_id == _shard.task_id)
-            .where(_shard.task_id == task_id, _shard.number == number)
-        )
-        .mappings()
-        .one()
+    plan = (
+        connection.execute(sa.select(shard_plan).where(_plan.task_id == task_id)).mappings().one()
     )
+    query = sa.select(export_shard).where(_shard.task_id == task_id, _shard.number == number)
+    row = connection.execute(query).mappings().one()
     return ShardClaim(
         task=Task.from_row(task),
-        fence=row[_shard.fence],
+        fence=row["fence"],
         worker=worker,
         id=claim_id,
-        file=SharedFile(
-            row[_plan.object_key],
-            row[_plan.upload_id],
-            row[_plan.part_bytes],
-            row[_plan.rows_of_shard],
-            row[_plan.notes],
-            row[_plan.fingerprint],
-        ),
-        snapshot=Snapshot(
-            row[_plan.snapshot], row[_plan.snapshot_at], row[_plan.rows], row[_plan.snapshot_state]
-        ),
-        shard=Shard(
-            number, row[_shard.rows], KeyRange(row[_shard.lower_key], row[_shard.upper_key])
-        ),
-        parts=PartNumbers(row[_shard.first_part], row[_shard.most_parts]),
+        file=file_of(plan),
+        snapshot=snapshot_of(connection, plan),
+        shard=shard_of(row),
+        parts=PartNumbers(row["first_part"], row["most_parts"]),
+        reached=_reached(row["reached"]),
+    )
+
+
+def _reached(value: dict[str, Any] | None) -> ReachedShard | None:
+    return None if value is None else ReachedShard(**value)
+
+
+def file_of(plan: TaskRow) -> SharedFile:
+    """The object of a row of ``shard_plan``."""
+    return SharedFile(
+        plan["object_key"],
+        plan["upload_id"],
+        plan["part_bytes"],
+        plan["rows_of_shard"],
+        plan["notes"],
+        plan["fingerprint"],
+    )
+
+
+def shard_of(row: TaskRow) -> Shard:
+    """The range of rows of a row of ``export_shard``."""
+    return Shard(row["number"], row["rows"], KeyRange(row["lower_key"], row["upper_key"]))
+
+
+def snapshot_of(connection: Connection, plan: TaskRow) -> Snapshot:
+    """What a row of ``shard_plan`` reads, by all names on record."""
+    query = (
+        sa.select(_holder.name)
+        .where(_holder.task_id == plan["task_id"])
+        .order_by(_holder.held_at.desc(), _holder.held_by)
+    )
+    return Snapshot(
+        plan["snapshot"],
+        plan["snapshot_at"],
+        plan["rows"],
+        plan["snapshot_state"],
+        tuple(connection.execute(query).scalars()),
     )

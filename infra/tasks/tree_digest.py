@@ -1,7 +1,7 @@
 """The digest of a file that several workers wrote: a hash of hashes, and so marked.
 
-No process sees all bytes of such a file. Its digest is the SHA-256 of the SHA-256s of its shards
-and of its end, in order.
+No process sees all bytes of such a file. Its digest is the SHA-256 of the SHA-256s of its leaves,
+in order: the bytes from one place where a worker can go on to the next one, and the file's end.
 """
 
 from __future__ import annotations

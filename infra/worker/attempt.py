@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -19,6 +19,8 @@ from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from waybill.exporter.blocks.file_keys import FileKeys
+from waybill.exporter.blocks.parallel import on_one_thread
 from waybill.exporter.errors import (
     ExportCancelled,
     ExportStopped,
@@ -32,7 +34,8 @@ from waybill.infra.estimates.model import estimate_bytes
 from waybill.infra.exports.plan import ExportPlan
 from waybill.infra.failpoints import failing, failpoint
 from waybill.infra.files.object_keys import object_key
-from waybill.infra.tasks.model import Claim, Finished, TaskProgress
+from waybill.infra.tasks.file_sets import shown_as
+from waybill.infra.tasks.model import Claim, Finished, Manifest, TaskProgress
 from waybill.infra.tasks.shards import ShardProgress
 from waybill.infra.tasks.states import TaskStatus
 from waybill.infra.tracing.spans import LaterSpan, span
@@ -143,18 +146,24 @@ class Attempt:
 
     def _export(self) -> Finished:
         plan = plan_of_task(self.dependencies, self.claim.task)
-        with self._predicted(plan), span("waybill.export"):
+        # What took a process down may have been too much at once.
+        alone = on_one_thread() if self.claim.task.run_alone else nullcontext()
+        with self._predicted(plan), span("waybill.export"), alone:
             return self._export_in_shards(plan) or self._export_as_one(plan)
 
     def _export_in_shards(self, plan: ExportPlan) -> Finished | None:
-        if self.claim.task.fence > 1:
-            self.dependencies.shards.forget(self.claim)
-        if self.claim.task.run_alone:
+        if plan.asked.password:
             return None
-        self._sharded = ShardedRun(self.dependencies, self.claim, plan, self.stop, self.progress)
-        done = self._sharded.run()
-        self._sharded = None if done is None else self._sharded
-        return None if done is None else self._finished(plan, done.export, done.stored)
+        run = ShardedRun(self.dependencies, self.claim, plan, self.stop, self.progress)
+        self._sharded = run
+        done = run.go_on() if self.claim.task.fence > 1 else None
+        # What took a process down may do so again, and shards of it would be in several.
+        if done is None and not self.claim.task.run_alone:
+            done = run.run()
+        self._sharded = None if done is None else run
+        return (
+            None if done is None else self._finished(plan, done.export, done.stored, done.manifest)
+        )
 
     def _export_as_one(self, plan: ExportPlan) -> Finished:
         source = self.dependencies.sources[plan.dataset.reads]
@@ -165,10 +174,17 @@ class Attempt:
             max_row_bytes=self.dependencies.settings.memory_budget.max_row_bytes,
             progress=self.progress,
             stop=self.stop,
+            take_keys=self._take_keys,
         )
         if self._upload is None:
             raise RuntimeError("an export finished without an upload")
         return self._finished(plan, result, self._upload.stored)
+
+    def _take_keys(self) -> FileKeys:
+        taken = self.dependencies.runs.take_keys(self.claim)
+        if taken is None:
+            raise LeaseLost()
+        return self.dependencies.key_seal.open(self.claim.task.id, *taken)
 
     @contextmanager
     def _predicted(self, plan: ExportPlan) -> Iterator[None]:
@@ -194,7 +210,7 @@ class Attempt:
             task.tenant_id,
             task.id,
             self.claim.fence,
-            plan.format.extension,
+            plan.extension,
         )
         if not self.dependencies.runs.reserve_object(self.claim, key):
             raise LeaseLost()
@@ -203,7 +219,7 @@ class Attempt:
             completing,
             self.dependencies.store.open_upload(
                 key,
-                content_type=plan.format.media_type,
+                content_type=plan.media_type,
                 expected_bytes=estimate_bytes(
                     plan.format.name, stream.rows_expected or 0, len(stream.schema), past=()
                 ),
@@ -215,12 +231,19 @@ class Attempt:
             completing.begin()
         failpoint("w.after_complete")
 
-    def _finished(self, plan: ExportPlan, result: ExportResult, stored: StoredObject) -> Finished:
+    def _finished(
+        self,
+        plan: ExportPlan,
+        result: ExportResult,
+        stored: StoredObject,
+        manifest: Manifest | None = None,
+    ) -> Finished:
         settings = self.dependencies.settings
+        shown = shown_as(stored.key, plan.filename, plan.format.name, plan.media_type)
         link = self.dependencies.store.presign(
             stored.key,
-            filename=plan.filename,
-            content_type=plan.format.media_type,
+            filename=shown.filename,
+            content_type=shown.media_type,
             # A link must not outlive its file.
             ttl=min(settings.link_ttl, settings.retention),
         )
@@ -238,24 +261,33 @@ class Attempt:
             retention=settings.retention,
             flight_key=plan.single_flight_key,
             predicted=self._prediction.unrecorded if self._prediction else None,
+            manifest=manifest,
         )
 
     async def _record_success(self, finished: Finished) -> None:
-        """Record SUCCESS, or delete the object if the task is no longer ours."""
+        """Record SUCCESS, or delete the object if the task is no longer ours, and only ours."""
         dependencies = self.dependencies
         if await asyncio.to_thread(dependencies.runs.finish, self.claim, finished):
             failpoint("w.after_success")
             self._figures.succeeded(finished)
+            task = self.claim.task
             log.info(
                 "export finished",
                 extra={
                     **self._identity,
+                    "dataset": task.task_type,
+                    "format": task.format,
+                    "tenant": task.tenant_id,
                     "rows": finished.rows_written,
                     "bytes": finished.size_bytes,
+                    "seconds": round(self._figures.seconds, 3),
                 },
             )
             return
-        await asyncio.to_thread(dependencies.store.delete, finished.object_key)
+        if self._sharded is None:
+            await asyncio.to_thread(dependencies.store.delete, finished.object_key)
+        # Otherwise it may be the file of an attempt that has taken the plan over, and else it is
+        # collected.
         await self._record_stop(ExportCancelled())
 
     async def _record_stop(self, reason: ExportStopped) -> None:
@@ -331,6 +363,7 @@ class Attempt:
             paused=self._paused_at is not None,
             shards=together.shards or None,
             shards_done=together.done,
+            files=(together.shards or None) if self._sharded and self._sharded.is_set else None,
         )
 
     @property

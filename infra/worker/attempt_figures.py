@@ -59,12 +59,16 @@ class AttemptFigures:
             retried = "true" if outcome == "retried" else "false"
             count(ATTEMPT_FAILURES, dataset=self._task.task_type, code=code, retried=retried)
 
+    @property
+    def seconds(self) -> float:
+        """Since the attempt began."""
+        return self._clock() - self._began
+
     def ended(self, outcome: str) -> bool:
         """The attempt ended with an `outcome` of the catalogue; False if it had ended before."""
         if self._has_ended:
             return False
         self._has_ended = True
         self.attributes["waybill.outcome"] = outcome
-        seconds = self._clock() - self._began
-        observe(ATTEMPT_DURATION, seconds, dataset=self._task.task_type, outcome=outcome)
+        observe(ATTEMPT_DURATION, self.seconds, dataset=self._task.task_type, outcome=outcome)
         return True

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from waybill.exporter.datasets.approval import ApprovalNeeded
+from waybill.exporter.errors import PasswordNeeded
 from waybill.infra.exports.options import RequestOptions
 from waybill.infra.exports.plan import ExportPlan, plan_export
+from waybill.infra.tasks.file_keys import has_password
 from waybill.infra.tasks.model import ApprovalState, Task
 from waybill.infra.worker.dependencies import WorkerDependencies
 
@@ -13,12 +15,14 @@ def plan_of_task(dependencies: WorkerDependencies, task: Task) -> ExportPlan:
     """The plan of `task`, with the rights of today: a day may have passed since the request.
 
     Raises:
-        ApprovalNeeded: and what `plan_export` and the dataset's function raise.
+        ApprovalNeeded, PasswordNeeded: and what `plan_export` and the dataset's function raise.
     """
     dataset = dependencies.registry[task.task_type]
     if dataset.approval is not None and task.approval != ApprovalState.APPROVED:
         # It was asked for before the dataset asked for approvals.
         raise ApprovalNeeded()
+    if dataset.password and not has_password(task.options):
+        raise PasswordNeeded()
     plan = plan_export(
         dependencies.settings,
         dataset,

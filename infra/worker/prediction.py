@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from waybill.exporter.ports import PlannedStream, RowCount, RowsAhead
-from waybill.infra.estimates.estimator import Estimator
+from waybill.infra.estimates.estimator import Estimator, ExportEstimate
 from waybill.infra.exports.plan import ExportPlan
 from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.model import Claim, Predicted
@@ -76,16 +76,7 @@ class Prediction:
     def _record(self, count: RowCount | None) -> None:
         plan = self._plan
         try:
-            estimate = self._estimator.estimate(
-                plan.principal,
-                plan.dataset,
-                plan.queries,
-                plan.param_values,
-                plan.format.name,
-                within=_ESTIMATE_TIMEOUT,
-                options=plan.options,
-                count=count,
-            )
+            estimate = estimate_of(self._estimator, plan, _ESTIMATE_TIMEOUT, count)
             predicted = Predicted(
                 estimate.planner_rows, estimate.rows, estimate.size_bytes, estimate.seconds
             )
@@ -101,3 +92,19 @@ class Prediction:
                 "why": type(error).__name__,
             }
             log.warning("export runs without an estimate", extra=extra)
+
+
+def estimate_of(
+    estimator: Estimator, plan: ExportPlan, within: timedelta, count: RowCount | None
+) -> ExportEstimate:
+    """The estimate of one plan. With a `count` the source is not asked, else it has `within`."""
+    return estimator.estimate(
+        plan.principal,
+        plan.dataset,
+        plan.queries,
+        plan.param_values,
+        plan.format.name,
+        within=within,
+        options=plan.options,
+        count=count,
+    )

@@ -123,6 +123,7 @@ class WorkerService:
             asyncio.create_task(self._deliverer.run(), name="deliverer"),
             asyncio.create_task(self._neighbours.run(), name="neighbours"),
             asyncio.create_task(self._registration.run(), name="registration"),
+            asyncio.create_task(self._dependencies.holders.run(), name="snapshot-holders"),
             asyncio.create_task(stop.wait(), name="stop"),
             asyncio.create_task(self._illness(), name="illness"),
             *(
@@ -148,6 +149,7 @@ class WorkerService:
             "worker ready",
             extra={
                 "worker": self._name,
+                "version": waybill.__version__,
                 "queues": self._queues,
                 "memory_mib": self._dependencies.settings.memory_budget.size_bytes >> 20,
                 "exports_at_once": self._capacity.exports_at_once,
@@ -166,7 +168,9 @@ class WorkerService:
             for task in (grace, *helpers):
                 task.cancel()
             await asyncio.gather(grace, *helpers, return_exceptions=True)
+            await asyncio.to_thread(self._dependencies.holders.close)
             await self._registration.end()
+            log.info("worker ended", extra={"worker": self._name})
         for task in ended:
             task.result()
 

@@ -21,8 +21,10 @@ from waybill.infra.worker.export_thread import in_a_thread
 from waybill.infra.worker.failures import FailureDecision, classify_error
 from waybill.infra.worker.heartbeat import KeepAlive
 from waybill.infra.worker.planning import plan_of_task
+from waybill.infra.worker.shard_leftovers import may_go_on_after
 from waybill.infra.worker.shard_writing import write_claimed
 from waybill.infra.worker.stops import LeaseLost
+from waybill.infra.worker.thread_priority import yield_to_others
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,8 @@ class ShardAttempt:
     async def run(self) -> FailureDecision | None:
         """Write the shard, and record the end. Never raises for a shard that failed.
 
-        Returns None: whether its export failed is for the worker that has the task to say.
+        Returns a fault of the installation, which this worker has to wait out. Whether the export
+        failed is for the worker that has the task to say.
         """
         heartbeat = asyncio.create_task(self._keep_alive().run(), name=f"shard-{self._identity}")
         try:
@@ -50,7 +53,9 @@ class ShardAttempt:
         except ExportStopped as reason:
             await self._return_shard(reason.code)
         except Exception as error:
-            await self._return_shard(classify_error(error).code)
+            decision = classify_error(error)
+            await self._return_shard(decision.code, keep=may_go_on_after(error))
+            return decision if decision.fault.of_installation else None
         finally:
             heartbeat.cancel()
             with suppress(asyncio.CancelledError):
@@ -58,19 +63,20 @@ class ShardAttempt:
         return None
 
     def _write(self) -> None:
+        yield_to_others()
         plan = plan_of_task(self.dependencies, self.claim.task)
         write_claimed(self.dependencies, plan, self.claim, self.stop, self._note)
 
     def _note(self, progress: TaskProgress) -> None:
         self._progress = progress
 
-    async def _return_shard(self, code: str) -> None:
+    async def _return_shard(self, code: str, *, keep: bool = True) -> None:
         log.warning("shard not written", extra={**self._identity, "code": code})
-        await self._release()
+        await self._release(keep=keep)
 
-    async def _release(self) -> None:
+    async def _release(self, *, keep: bool = True) -> None:
         try:
-            await asyncio.to_thread(self.dependencies.shards.release, self.claim)
+            await asyncio.to_thread(self.dependencies.shards.release, self.claim, keep=keep)
         except SQLAlchemyError:
             log.warning("a shard is left to its lease", extra=self._identity)
 

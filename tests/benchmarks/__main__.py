@@ -1,7 +1,8 @@
 """``make bench``: every figure as a ratio against a peer, measured in one run on the same rows.
 
 Each case is a process of its own. A missed target is said and is no failure: speed belongs
-to a machine and its other users.
+to a machine and its other users. With ``BASELINE=PATH``, the source tree of an older version, small
+exports are compared with those of that version; without it, their number a second is printed.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.benchmarks import large_cells, report
+from tests.benchmarks import large_cells, report, small_exports
 from tests.benchmarks.figures import QUICK, WIDTHS, Scale, all_figures
+from tests.benchmarks.installation import private_broker
 from tests.benchmarks.process import run_side
 from tests.benchmarks.runs import Runs
 from tests.benchmarks.servers import Servers, private_mariadb, private_servers
@@ -45,10 +47,12 @@ def main() -> None:
         _read_mariadb(run, servers, scale)
         _memory(run, servers)
         _serve(run, servers, scale)
+    _small_exports(runs, console, scale)
     machine["load_after"] = report.load_average()
     figures = all_figures(runs, scale)
     report.show(console, figures, machine)
     report.show_stages(console, runs)
+    report.show_markdown(console, figures)
     report.write(Path("bench.json"), figures, runs, scale, machine)
 
 
@@ -86,7 +90,7 @@ def _read_mariadb(run: Run, servers: Servers, scale: Scale) -> None:
 def _memory(run: Run, servers: Servers) -> None:
     with servers.postgres.database() as url:
         large_cells.fill(url)
-        for case in ("wide", "large"):
+        for case in ("wide", "large", "large_row"):
             run(f"large_cells.{case}", database=url)
 
 
@@ -116,6 +120,30 @@ def _serve(run: Run, servers: Servers, scale: Scale) -> None:
                 run(f"api_submit.{side}", database=url, requests=scale.requests)
     with servers.postgres.database() as url:
         run("task_list.ours", database=url, tasks=scale.tasks)
+
+
+def _small_exports(runs: Runs, console: Console, scale: Scale) -> None:
+    """By workers of both trees, in turn; last, as they need settings of PostgreSQL of their own."""
+    trees = {"ours": small_exports.ROOT}
+    if baseline := os.environ.get("BASELINE"):
+        trees["peer"] = Path(baseline).resolve()
+    with (
+        private_servers(shared_preload_libraries="pg_stat_statements") as servers,
+        private_broker() as broker,
+    ):
+        for _ in range(scale.few_rounds):
+            for side, tree in trees.items():
+                figures = small_exports.measure(
+                    tree,
+                    servers,
+                    broker,
+                    tasks=scale.small_tasks,
+                    ended=5 * scale.small_tasks,
+                    seconds=scale.small_seconds,
+                )
+                del figures["top"]
+                runs.add(f"small_exports.{side}", figures)
+                console.print(f"[dim]small_exports.{side}: {figures}[/]", highlight=False)
 
 
 if __name__ == "__main__":

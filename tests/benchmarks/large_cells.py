@@ -20,6 +20,9 @@ def fill(url: str) -> None:
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         connection.execute(f"CREATE UNLOGGED TABLE wide AS SELECT {columns} FROM {_numbers(_ROWS)}")  # noqa: S608
         connection.execute(f"CREATE UNLOGGED TABLE large AS SELECT {text} FROM {_numbers(2)}")  # noqa: S608
+        connection.execute(
+            "CREATE UNLOGGED TABLE large_row AS SELECT n, x, x AS y FROM large WHERE n = 1"
+        )
 
 
 def _numbers(rows: int) -> str:
@@ -29,6 +32,11 @@ def _numbers(rows: int) -> str:
 def wide(database: str) -> Figures:
     """600 columns."""
     return read_and_encode(database, "wide", csv_gzip_encoder())
+
+
+def large_row(database: str) -> Figures:
+    """One row with two such texts."""
+    return read_and_encode(database, "large_row", csv_gzip_encoder())
 
 
 def large(database: str) -> Figures:

@@ -31,19 +31,20 @@ _PEERS = (
     "uvicorn",
 )
 
+_REACHED = {True: "[green]ok[/]", False: "[red]MISS[/]", None: ""}
+
 
 def show(console: Console, figures: Sequence[Figure], machine: dict[str, Any]) -> None:
     """Print the table."""
     table = Table("figure", "ours", "peer", "value", "target", "")
     for figure in figures:
-        sign = "≥" if figure.bound == "at least" else "≤"
         table.add_row(
             figure.name,
             figure.ours,
             figure.peer,
-            f"{figure.value:,.{_digits(figure)}f} {figure.unit}",
-            f"{sign} {figure.target:g} {figure.unit}",
-            "[green]ok[/]" if figure.reached else "[red]MISS[/]",
+            _value(figure),
+            _target(figure),
+            _REACHED[figure.reached],
         )
     console.print(table)
     console.print(
@@ -59,6 +60,29 @@ def show_stages(console: Console, runs: Runs) -> None:
     for stage in STAGES:
         table.add_row(stage, f"{min(figures[stage] for figures in rounds):.3f}")
     console.print(table)
+
+
+def show_markdown(console: Console, figures: Sequence[Figure]) -> None:
+    """Print the table as ``docs/performance.md`` has it."""
+    rows = [
+        "| figure | Waybill | peer | measured | target | reached |",
+        "|---|---|---|---|---|---|",
+    ]
+    for figure in figures:
+        reached = {True: "yes", False: "**no**", None: ""}[figure.reached]
+        cells = (figure.name, figure.ours, figure.peer, _value(figure), _target(figure), reached)
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    console.print("\n".join(rows), markup=False, highlight=False, soft_wrap=True)
+
+
+def _value(figure: Figure) -> str:
+    return f"{figure.value:,.{_digits(figure)}f} {figure.unit}"
+
+
+def _target(figure: Figure) -> str:
+    if figure.target is None:
+        return ""
+    return f"{'≥' if figure.bound == 'at least' else '≤'} {figure.target:g} {figure.unit}"
 
 
 def _digits(figure: Figure) -> int:

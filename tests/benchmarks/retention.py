@@ -32,6 +32,7 @@ from sqlalchemy.engine import Engine
 
 from tests.benchmarks.open_loop import Load, send
 from tests.benchmarks.rates import installation, token_of
+from tests.support.beside import beside
 from waybill.api.session.development_tokens import mint
 from waybill.infra.config.settings import load
 from waybill.infra.db.engine import create_engine
@@ -245,22 +246,17 @@ def _left(engine: Engine) -> dict[str, int]:
 @contextmanager
 def posting(url: str, people: list[str], body: str) -> Iterator[list[dict[str, Any]]]:
     """Exports are asked for all along; what `send` returned for each 20 seconds of it."""
-    stop, found = threading.Event(), []
+    found: list[dict[str, Any]] = []
 
-    def run() -> None:
+    def run(stop: threading.Event) -> None:
         while not stop.is_set():
             wave = body.replace("%d", f"{len(found)} %d")
             found.append(
                 send(Load(url, ["/api/export-tasks"], people, _POSTS_PER_SECOND, 20, wave))
             )
 
-    thread = threading.Thread(target=run, name="posts")
-    thread.start()
-    try:
+    with beside(run, "posts"):
         yield found
-    finally:
-        stop.set()
-        thread.join()
 
 
 def read_pages(url: str, env: dict[str, str]) -> dict[str, float]:
@@ -284,41 +280,30 @@ def _operator(env: dict[str, str]) -> dict[str, str]:
 @contextmanager
 def reading(url: str, env: dict[str, str]) -> Iterator[dict[str, list[float]]]:
     """An operator reads all pages every few seconds; the milliseconds of each."""
-    stop = threading.Event()
     found: dict[str, list[float]] = {page: [] for page in _PAGES}
 
-    def run() -> None:
+    def run(stop: threading.Event) -> None:
         while not stop.wait(5):
             for page, milliseconds in read_pages(url, env).items():
                 found[page].append(milliseconds)
 
-    thread = threading.Thread(target=run, name="operator")
-    thread.start()
-    try:
+    with beside(run, "operator"):
         yield found
-    finally:
-        stop.set()
-        thread.join()
 
 
 @contextmanager
 def watching(engine: Engine) -> Iterator[list[float]]:
     """Seconds of the longest transaction, and of the longest wait for a lock, looked at often."""
-    stop, longest = threading.Event(), [0.0, 0.0]
+    longest = [0.0, 0.0]
 
-    def run() -> None:
+    def run(stop: threading.Event) -> None:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             while not stop.wait(0.05):
                 for place, seconds in enumerate(connection.exec_driver_sql(_LONGEST).one()):
                     longest[place] = max(longest[place], float(seconds))
 
-    thread = threading.Thread(target=run, name="watch")
-    thread.start()
-    try:
+    with beside(run, "watch"):
         yield longest
-    finally:
-        stop.set()
-        thread.join()
 
 
 if __name__ == "__main__":

@@ -14,28 +14,28 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import secrets
-import signal
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from http.client import HTTPConnection
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import sqlalchemy as sa
 from rich.console import Console
 
+from tests.benchmarks.installation import (
+    Clicks,
+    Installation,
+    api_of,
+    private_broker,
+    processor_seconds,
+    wait_for_end,
+)
 from tests.benchmarks.process import Figures
 from tests.benchmarks.servers import Servers, private_servers
 from tests.benchmarks.tables import fill_table
-from tests.support.servers.ports import free_ports
 from tests.support.servers.rabbitmq import RabbitServer
 
 ROOT = Path(__file__).parents[2]
@@ -85,85 +85,6 @@ _WAKE = """
 """
 
 
-@contextmanager
-def private_broker() -> Iterator[RabbitServer]:
-    """A RabbitMQ of the run."""
-    with tempfile.TemporaryDirectory() as folder:
-        server = RabbitServer(Path(folder))
-        try:
-            server.start()
-            yield server
-        finally:
-            server.close()
-
-
-class Installation:
-    """The task tables in a database of their own, and the processes of one source tree."""
-
-    def __init__(self, tree: Path, servers: Servers, database: str, amqp: str, home: Path) -> None:
-        self._libpq = sa.make_url(database).set(drivername="postgresql").render_as_string(False)
-        s3 = servers.s3
-        self._home = home
-        datasets = home / "datasets.py"
-        datasets.write_text(_DATASET.format(table=fill_table(database, ROWS)))
-        self._environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(tree / ".src"),
-            "WAYBILL_HOME": str(home),
-            "WAYBILL_DATABASE_URL": database,
-            "WAYBILL_AMQP_URL": amqp,
-            "WAYBILL_DATASETS": str(datasets),
-            "WAYBILL_S3_ENDPOINT_URL": s3["endpoint_url"],
-            "WAYBILL_S3_BUCKET": s3["bucket"],
-            "WAYBILL_S3_ACCESS_KEY_ID": s3["access_key_id"],
-            "WAYBILL_S3_SECRET_ACCESS_KEY": s3["secret_access_key"],
-            "WAYBILL_S3_REGION": s3["region"],
-            "WAYBILL_JWT_SECRET": secrets.token_hex(32),
-            "WAYBILL_MAX_SUBMITS_PER_MINUTE": "100000",
-            "WAYBILL_MAX_SUBMITS_PER_MINUTE_PER_TENANT": "100000",
-        }
-        self.run("migrate")
-
-    def run(self, *command: str) -> str:
-        """The output of one command, to its end."""
-        done = subprocess.run(
-            [sys.executable, "-m", "waybill", *command],
-            env=self._environment,
-            cwd=self._home,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        return done.stdout
-
-    @contextmanager
-    def process(self, *command: str) -> Iterator[int]:
-        """One running process, by its id."""
-        with (self._home / "processes.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "waybill", *command],
-                env=self._environment,
-                cwd=self._home,
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            yield process.pid
-        finally:
-            process.send_signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(30)
-            process.kill()
-            process.wait()
-
-    def connect(self) -> psycopg.Connection[Any]:
-        connection = psycopg.connect(self._libpq, autocommit=True)
-        connection.execute("SET search_path = waybill, public")
-        return connection
-
-
 def measure(
     tree: Path,
     servers: Servers,
@@ -178,7 +99,8 @@ def measure(
         database = stack.enter_context(servers.postgres.database())
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         amqp = broker.url(stack.enter_context(broker.vhost()))
-        installation = Installation(tree, servers, database, amqp, home)
+        datasets = _DATASET.format(table=fill_table(database, ROWS))
+        installation = Installation(tree, servers, database, amqp, home, datasets)
         connection = stack.enter_context(installation.connect())
         connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public")
         fill = _FILL.format(tenants=_TENANTS)
@@ -215,11 +137,11 @@ def _rate(
     connection: psycopg.Connection[Any], servers: Servers, workers: Sequence[int], seconds: float
 ) -> Figures:
     connection.execute("SELECT public.pg_stat_statements_reset()")
-    before = _processor_seconds(servers, workers)
+    before = processor_seconds(servers, workers)
     start, done = time.perf_counter(), _finished(connection)
     time.sleep(seconds)
     taken, done = time.perf_counter() - start, _finished(connection) - done
-    after = _processor_seconds(servers, workers)
+    after = processor_seconds(servers, workers)
     statements = connection.execute(
         "SELECT left(regexp_replace(query, '\\s+', ' ', 'g'), 110), calls,"
         " total_exec_time + total_plan_time FROM public.pg_stat_statements"
@@ -235,51 +157,13 @@ def _rate(
     }
 
 
-def _processor_seconds(servers: Servers, workers: Sequence[int]) -> dict[str, float]:
-    """By program, of all that runs now and of children that have ended."""
-    stats = _stats()
-    postmaster = servers.postgres.pid
-    stores = {pid for pid, (name, _, _) in stats.items() if name == "weed"}
-    ours = os.getpid()
-
-    def below(pid: int, top: set[int]) -> bool:
-        while pid > 1 and pid != ours:
-            if pid in top:
-                return True
-            pid = stats[pid][1] if pid in stats else 0
-        return False
-
-    tops = {"worker": set(workers), "postgres": {postmaster}, "store": stores}
-    return {
-        name: sum(ticks for pid, (_, _, ticks) in stats.items() if below(pid, top)) / _TICK
-        for name, top in tops.items()
-    }
-
-
-def _stats() -> dict[int, tuple[str, int, int]]:
-    """Name, parent and ticks of every process, its waited-for children included."""
-    found = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with suppress(OSError):
-                head, _, rest = (folder / "stat").read_text().rpartition(")")
-                fields = rest.split()
-                ticks = sum(int(field) for field in fields[11:15])
-                found[int(folder.name)] = (head.partition("(")[2], int(fields[1]), ticks)
-    return found
-
-
 def _latency(
     connection: psycopg.Connection[Any], installation: Installation, stack: ExitStack
 ) -> Figures:
     """Requests committed one by one while the workers are idle, each followed to its end."""
-    port = free_ports(1)[0]
-    stack.enter_context(installation.process("serve", "--port", str(port)))
     connection.execute("SELECT public.pg_stat_statements_reset()")
-    token = installation.run("token", "--user", "u", "--tenant", "latency", "--role", "sales")
-    _wait_for_port(port)
-    api = HTTPConnection("127.0.0.1", port, timeout=60)
-    milliseconds = [_click(connection, api, token.strip(), number) for number in range(_CLICKS)]
+    clicks = stack.enter_context(api_of(installation))
+    milliseconds = [_click(connection, clicks, number) for number in range(_CLICKS)]
     [spent] = connection.execute(
         "SELECT sum(total_exec_time + total_plan_time) FROM public.pg_stat_statements"
         " WHERE query NOT LIKE '%finished_at IS NOT NULL AND id = %'"
@@ -292,35 +176,11 @@ def _latency(
     }
 
 
-def _wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.1)
-    raise RuntimeError("the API did not start")
-
-
-def _click(
-    connection: psycopg.Connection[Any], api: HTTPConnection, token: str, number: int
-) -> float:
-    body = json.dumps({"type": "small", "format": "csv", "params": {"n": 1_000_000 + number}})
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+def _click(connection: psycopg.Connection[Any], clicks: Clicks, number: int) -> float:
     start = time.perf_counter()
-    api.request("POST", "/api/export-tasks", body, headers)
-    answer = api.getresponse()
-    task = json.load(answer)
-    if answer.status != 202:
-        raise RuntimeError(f"the API answered {answer.status}: {task}")
-    while True:
-        found = connection.execute(
-            "SELECT status FROM export_task WHERE finished_at IS NOT NULL AND id = %s", [task["id"]]
-        ).fetchone()
-        if found:
-            if found[0] != "SUCCESS":
-                raise RuntimeError(f"an export ended as {found[0]}")
-            return 1000 * (time.perf_counter() - start)
-        time.sleep(0.002)
+    task_id = clicks.submit({"type": "small", "format": "csv", "params": {"n": 1_000_000 + number}})
+    wait_for_end(connection, task_id)
+    return 1000 * (time.perf_counter() - start)
 
 
 def main() -> None:

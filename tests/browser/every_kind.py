@@ -143,6 +143,17 @@ def salaries() -> Dataset:
     )
 
 
+def contracts() -> Dataset:
+    """A dataset whose files always have a password."""
+    return Dataset(
+        "contracts",
+        lambda _params, _user: sa.select(sa.literal("Rome").label("city")),
+        roles={"legal"},
+        title={"en": "Contracts", "zh": "合同"},
+        password=True,
+    )
+
+
 def suite_registry() -> Registry:
     """All datasets of the suite."""
     registry = sample_registry()
@@ -150,4 +161,5 @@ def suite_registry() -> Registry:
     registry.add(many_rows())
     registry.add(people())
     registry.add(salaries())
+    registry.add(contracts())
     return registry

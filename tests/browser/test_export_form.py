@@ -222,3 +222,14 @@ def test_r40_who_starts_exports_too_fast_reads_for_how_long_to_wait(
     expect(visit.page.locator("#form-problem")).to_contain_text(says)
     assert visit.tasks() == []
     visit.forgive("429")
+
+
+def test_a_file_name_that_cannot_be_is_changed_and_said(visit: Visit) -> None:
+    visit.log_in()
+    page = visit.page
+    page.locator("#filename").fill("a/b:c?.xlsx")
+    page.get_by_role("button", name="Start export").click()
+    expect(page.locator("#notice")).to_contain_text("no file name may contain were replaced")
+    [task] = visit.tasks()
+    assert task["filename"] in page.locator("#notice").inner_text()
+    assert not set("/:?") & set(task["filename"])

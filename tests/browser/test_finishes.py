@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
-from tests.support.servers.task_api import TaskApi, ask
+from tests.support.servers.task_api import TASKS, TaskApi, ask
 
 #: A headless browser shows no notices; this keeps what it was asked to show.
 _NOTICES = """
@@ -67,6 +67,30 @@ def test_who_is_looking_is_told_on_the_page_alone(visit: Visit, centre: TaskApi)
     expect(page.get_by_role("status").first).to_contain_text("Export ready: good.xlsx")
     expect(page).to_have_title("Exports · Waybill")
     assert page.evaluate("shown") == []
+
+
+@pytest.mark.parametrize(
+    ("end", "kind", "said"),
+    [
+        ("finish", "good", "Export ready"),
+        ("fail", "problem", "Export failed"),
+        ("cancel", "", "Export cancelled"),
+    ],
+)
+def test_each_end_has_its_own_colour_and_a_cancelled_one_is_not_green(
+    visit: Visit, centre: TaskApi, end: str, kind: str, said: str
+) -> None:
+    client = centre.person(visit.tenant)
+    task = ask(client)
+    visit.log_in()
+    expect(visit.page.locator(".task")).to_have_count(1)
+    if end == "cancel":
+        client.post(f"{TASKS}/{task['id']}/cancel")
+    else:
+        getattr(centre, end)(task)
+    notice = visit.page.locator("#notice")
+    expect(notice).to_contain_text(said)
+    expect(notice).to_have_attribute("data-kind", kind)
 
 
 @pytest.mark.parametrize(

@@ -49,3 +49,28 @@ def test_what_the_form_does_not_have_is_named_and_what_does_not_fit_is_marked(
     page.goto(visit.api.url + "/?type=nothing")
     expect(page.locator("#notice")).to_contain_text("nothing, which you cannot export")
     assert visit.tasks() == []
+
+
+def test_a_link_to_a_dataset_asks_what_that_dataset_asks_and_no_other(visit: Visit) -> None:
+    # The first of the list, which the form shows before it is filled in, demands a password.
+    visit.log_in(roles=("hr", "legal"), path="/?type=salaries")
+    page = visit.page
+    expect(page.get_by_label("Dataset", exact=True)).to_have_value("salaries")
+    expect(page.locator("#reason-row")).to_be_visible()
+    expect(page.locator("#watermark-hint")).to_be_visible()
+    box = page.get_by_role("checkbox", name="Protect with a password")
+    expect(box).to_be_enabled()
+    expect(box).not_to_be_checked()
+    box.check()
+    page.get_by_label("Dataset", exact=True).select_option("contracts")
+    expect(box).to_be_disabled()
+    expect(page.locator("#reason-row")).to_be_hidden()
+    page.get_by_label("Dataset", exact=True).select_option("salaries")
+    expect(box).to_be_checked()
+    # A draft keeps it, as over a switch of the language.
+    page.locator("#reason").fill("For the auditors.")
+    expect(page.locator("#clear-form")).to_be_visible()
+    page.reload()
+    expect(page.locator("#reason-row")).to_be_visible()
+    expect(page.locator("#reason")).to_have_value("For the auditors.")
+    expect(box).to_be_checked()

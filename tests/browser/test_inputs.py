@@ -158,10 +158,18 @@ def test_csv_is_written_as_the_request_says_and_changed_again(visit: Visit) -> N
     page.get_by_label("Decimal sign").select_option(label="Point")
     expect(page.get_by_text("The delimiter is the decimal sign")).to_be_hidden()
     page.get_by_label("Byte order mark").select_option(label="Without")
+    page.get_by_label("Timestamps").select_option(label="As Excel reads dates")
     task = started(visit)
-    wanted = {"profile": "excel-semicolon", "delimiter": ",", "decimal": ".", "bom": False}
+    wanted = {
+        "profile": "excel-semicolon",
+        "delimiter": ",",
+        "decimal": ".",
+        "bom": False,
+        "times": "local",
+    }
     assert wanted.items() <= task["csv"].items()
     page.goto(f"{visit.api.url}/?change={task['id']}")
     expect(page.get_by_label("Byte order mark")).to_have_value("false")
+    expect(page.get_by_label("Timestamps")).to_have_value("local")
     expect(page.get_by_label("Delimiter")).to_have_value(",")
     expect(page.locator("#csv")).to_have_value("excel-semicolon")

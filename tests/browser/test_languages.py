@@ -70,8 +70,10 @@ _WORDS = """() => {
   });
 }"""
 _NAMES = {
-    *("Waybill", "Excel", "CSV", "gzip", "zip", "JSON", "Lines", "Parquet", "UTC", "UTF"),
+    *("Waybill", "Excel", "CSV", "gzip", "zip", "JSON", "Lines", "Parquet", "UTC", "UTF", "ISO"),
     *("cron", "kB", "today"),
+    # What opens a file with a password: AES-256 in a zip.
+    *("AES", "Keka", "WinZip", "Zip"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -179,6 +180,19 @@ def test_a_login_link_may_lead_to_a_form_filled_in(visit: Visit) -> None:
     _open_link(visit, "?next=%2F%3Ftype%3Dorders%26city%3DRome")
     visit.page.get_by_role("button", name="Log in").click()
     expect(visit.page.locator("[data-param=city]:visible")).to_have_value("Rome")
+
+
+def test_a_login_link_may_lead_to_a_shared_file(browser: Browser, filed: TaskApi) -> None:
+    visit = open_visit(browser, filed)
+    _, path = share(filed, visit.tenant, b"id\n1\n")
+    _open_link(visit, f"?next={quote(path, safe='')}")
+    with visit.page.expect_download() as download:
+        visit.page.get_by_role("button", name="Log in").click()
+    assert download.value.path().read_bytes() == b"id\n1\n"
+    # The page that asks for the login is a 401.
+    visit.forgive("401")
+    assert visit.unforgiven == []
+    visit.context.close()
 
 
 def test_a_login_link_works_where_people_log_in_at_a_provider(

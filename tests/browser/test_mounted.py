@@ -23,8 +23,9 @@ async def user(request: Request) -> waybill.Principal:
     return waybill.Principal(name, "acme", frozenset({"sales"}))
 
 
-def test_an_export_from_the_form_to_the_file_under_the_path_of_the_mount(
-    browser: Browser, tmp_path: Path, s3_config: S3Config
+@pytest.mark.parametrize("way", ["mount", "include_router"])
+def test_an_export_from_the_form_to_the_file_under_the_path_of_the_host(
+    browser: Browser, tmp_path: Path, s3_config: S3Config, way: str
 ) -> None:
     exports = waybill.create_app(
         get_principal=user,
@@ -45,7 +46,10 @@ def test_an_export_from_the_form_to_the_file_under_the_path_of_the_mount(
     async def login() -> str:
         return "the host's own login"
 
-    app.mount("/exports", exports)
+    if way == "mount":
+        app.mount("/exports", exports)
+    else:
+        app.include_router(exports.router, prefix="/exports")
     with serve(app) as url, visiting(browser) as (page, complaints):
         page.goto(f"{url}/exports/")
         assert page.url == f"{url}/login"

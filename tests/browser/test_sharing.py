@@ -175,7 +175,9 @@ def test_a_file_without_links_says_what_they_are_for(visit: Visit, centre: TaskA
 
     visit.page.get_by_role("button", name="Details").click()
 
-    expect(visit.page.locator(".links")).to_contain_text("for colleagues with access to this data")
+    expect(visit.page.locator("[data-slot=links]")).to_contain_text(
+        "for colleagues with access to this data"
+    )
 
 
 @pytest.mark.parametrize("options", [{}, PHONE | {"locale": "zh-CN"}], ids=["desktop", "phone"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,14 @@ import pytest
 import sqlalchemy as sa
 from psycopg.types.string import TextLoader
 from sqlalchemy.engine import Engine
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import Session
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_scoped_session,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 import waybill
 from tests.support.task_store import ANN
@@ -22,7 +29,7 @@ from tests.support.task_tables import DATABASES, IN_A_HOSTS_FILE, IN_A_SCHEMA, S
 from waybill.api.exports import in_transaction
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.schema import naming_of
-from waybill.infra.db.tables import audit_log, export_task, outbox
+from waybill.infra.db.tables import audit_log, export_task, file_key, outbox
 from waybill.infra.tasks.lifecycle.quotas import NotNow
 
 
@@ -87,6 +94,11 @@ def of_sqlalchemy(engine: Engine, kind: type) -> Iterator[Any]:
     url = engine.url.render_as_string(hide_password=False)
     host = sa.create_engine(url, poolclass=sa.NullPool)
     try:
+        if kind is scoped_session:
+            sessions = scoped_session(sessionmaker(host))
+            yield sessions
+            sessions.remove()
+            return
         with Session(host) if kind is Session else host.connect() as lent:
             yield lent
     finally:
@@ -96,6 +108,8 @@ def of_sqlalchemy(engine: Engine, kind: type) -> Iterator[Any]:
 OWNERS = {
     "connection": lambda engine: of_sqlalchemy(engine, sa.Connection),
     "session": lambda engine: of_sqlalchemy(engine, Session),
+    # As Flask-SQLAlchemy has it.
+    "scoped session": lambda engine: of_sqlalchemy(engine, scoped_session),
     "driver": of_the_driver,
 }
 
@@ -114,6 +128,19 @@ def test_the_task_lives_or_dies_with_the_commit(engine, owner):
     assert (kept.deduplicated, again.deduplicated, again.id) == (False, True, kept.id)
     assert (kept.type, kept.format, kept.status) == ("orders", "csv", "PENDING")
     assert lost.filename.endswith(".xlsx")
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+def test_a_password_is_told_by_the_result_and_its_keys_live_with_the_task(engine, owner):
+    with OWNERS[owner](engine) as lent:
+        asked = waybill.submit(lent, "orders", user=ANN, password=True)
+        lent.commit()
+    assert asked.password is not None
+    assert asked.password not in repr(asked)
+    with read_transaction(engine) as connection:
+        kept = connection.execute(sa.select(file_key)).mappings().one()
+    assert (kept["task_id"], kept["sets_used"]) == (asked.id, 0)
+    assert asked.password.encode() not in kept["sealed"]
 
 
 def test_what_is_refused_leaves_the_transaction_as_it_was(engine):
@@ -146,8 +173,10 @@ def test_a_connection_without_a_transaction_is_refused(engine):
         automatic = lent.execution_options(isolation_level="AUTOCOMMIT")
         with pytest.raises(ValueError, match="has no transaction"):
             waybill.submit(automatic, "orders", user=ANN)
-    with pytest.raises(TypeError, match="not object"):
+    with pytest.raises(TypeError, match=r"not object\."):
         waybill.submit(object(), "orders", user=ANN)
+    with pytest.raises(TypeError, match=r"not sqlalchemy\.engine\.base\.Engine\."):
+        waybill.submit(engine, "orders", user=ANN)
 
 
 def test_the_host_s_statements_name_no_schema_afterwards(engine):
@@ -160,14 +189,36 @@ def test_the_host_s_statements_name_no_schema_afterwards(engine):
         lent.rollback()
 
 
+@asynccontextmanager
+async def of_asyncio(host: AsyncEngine, owner: str) -> AsyncIterator[Any]:
+    """What a program with asyncio has."""
+    if owner == "scoped session":
+        sessions = async_scoped_session(async_sessionmaker(host), scopefunc=asyncio.current_task)
+        yield sessions
+        await sessions.remove()
+        return
+    async with host.connect() if owner == "connection" else AsyncSession(host) as lent:
+        yield lent
+
+
+@pytest.mark.parametrize(
+    "engine", [pytest.param("postgresql", marks=pytest.mark.server)], indirect=True
+)
+async def test_a_connection_of_the_driver_s_own_asyncio_is_refused_in_those_words(engine):
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    async with await psycopg.AsyncConnection.connect(url) as lent:
+        with pytest.raises(TypeError, match=r"\(psycopg\.Connection\).* not psycopg\.AsyncConn"):
+            waybill.submit(lent, "orders", user=ANN)
+
+
 @pytest.mark.parametrize(
     "engine", [pytest.param("postgresql", marks=pytest.mark.server), IN_A_SCHEMA], indirect=True
 )
-@pytest.mark.parametrize("session", [False, True], ids=["connection", "session"])
-async def test_an_async_connection_awaits_the_same(engine, session):
+@pytest.mark.parametrize("owner", ["connection", "session", "scoped session"])
+async def test_an_async_connection_awaits_the_same(engine, owner):
     host = create_async_engine(engine.url, poolclass=sa.NullPool)
     try:
-        async with AsyncSession(host) if session else host.connect() as lent:
+        async with of_asyncio(host, owner) as lent:
             await waybill.submit(lent, "orders", user=ANN)
             await lent.rollback()
             assert counts(engine) == [0, 0, 0]

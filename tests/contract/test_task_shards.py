@@ -7,26 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from tests.support.shard_plans import DONE, FILE, NUMBERS, PLAN
 from tests.support.task_store import ANN, LEASE, Worker, expire_lease, new_task, progress_of
-from waybill.exporter.shards.plan import KeyRange, Shard, ShardPlan, Snapshot
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import export_shard, outbox
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.runs import Pulse
-from waybill.infra.tasks.shards import PartNumbers, SharedFile, TaskShards, WrittenShard
-
-FILE = SharedFile("key", "upload", 8 << 20, 10, {"widths": [8.5]}, "mark")
-DONE = WrittenShard([{"number": 1}], {"rows": 10})
-PLAN = ShardPlan(
-    Snapshot("0-1", datetime(2026, 3, 1, tzinfo=UTC), 30, {"types": [2, None, True]}),
-    [
-        Shard(0, 10, KeyRange(None, "11")),
-        Shard(1, 10, KeyRange("11", "21")),
-        Shard(2, 10, KeyRange("21", None)),
-    ],
-)
-NUMBERS = [PartNumbers(1, 5), PartNumbers(6, 5), PartNumbers(11, 5)]
+from waybill.infra.tasks.shard_plans import ShardPlans
+from waybill.infra.tasks.shards import ReachedShard, TaskShards, WrittenShard
 
 
 @pytest.fixture
@@ -34,7 +23,7 @@ def held(engine):
     """A claim whose export is planned in shards."""
     task = TaskRequests(engine).submit(ANN, new_task()).task
     claim = Worker(engine).claim(task.id, "first")
-    assert TaskShards(engine, LEASE).begin(claim, FILE, PLAN, NUMBERS)
+    assert ShardPlans(engine).begin(claim, FILE, PLAN, NUMBERS)
     return claim
 
 
@@ -106,11 +95,13 @@ def test_f110_a_new_attempt_has_shards_of_its_own(engine, held, shards):
     expire_lease(engine, held.task.id)
     Maintenance(engine).rescue_expired_leases(timedelta(0))
     again = Worker(engine).claim(held.task.id, "second")
-    assert not shards.begin(held, FILE, PLAN, NUMBERS)
-    assert shards.begin(again, FILE, PLAN, NUMBERS)
+    plans = ShardPlans(engine)
+    assert not plans.begin(held, FILE, PLAN, NUMBERS)
+    assert plans.begin(again, FILE, PLAN, NUMBERS)
     assert not shards.finish(old, DONE, progress_of(10, 10))
     assert shards.claim_next("orders", "third").fence == again.fence
-    shards.forget(again)
+    assert plans.forget(held) is None
+    assert plans.forget(again) == FILE.key
     assert shards.claim_own(again) is None
     assert shards.progress(again.task.id).shards == 0
 
@@ -122,3 +113,46 @@ def test_f110_what_fails_in_others_is_left_to_the_worker_that_has_the_task(held,
         assert shards.release(claim)
     assert shards.claim_next("orders", "fourth").shard.number == 1
     assert shards.claim_own(held).shard.number == 0
+
+
+REACHED = ReachedShard(4, [{"number": 1, "size_bytes": 70}], {"key": "4", "mark": {}})
+
+
+def test_f133_the_next_claim_of_a_shard_goes_on_where_the_last_one_was(engine, held, shards):
+    silent = shards.claim_next("orders", "second")
+    assert silent.reached is None
+    assert shards.record(silent, REACHED)
+    assert shards.heartbeat(silent, progress_of(7, 10)) is Pulse.ALIVE
+    silence(engine)
+    successor = shards.claim_own(held)
+    assert (successor.shard, successor.reached) == (silent.shard, REACHED)
+    # Progress is that of the record, and not of row 0.
+    together = shards.progress(held.task.id)
+    assert (together.rows_done, together.bytes_uploaded) == (4, 70)
+    further = ReachedShard(6, [*REACHED.parts, {"number": 2, "size_bytes": 70}], {"key": "6"})
+    assert not shards.record(silent, further)
+    assert shards.record(successor, further)
+    assert shards.release(successor)
+    assert shards.claim_own(held).reached == further
+
+
+def test_f133_what_is_in_doubt_is_written_again_from_the_first_row(held, shards):
+    claim = shards.claim_next("orders", "second")
+    assert shards.record(claim, REACHED)
+    assert shards.release(claim, keep=False)
+    again = shards.claim_own(held)
+    assert (again.shard, again.reached) == (claim.shard, None)
+    assert shards.progress(held.task.id).rows_done == 0
+
+
+def test_f133_the_next_attempt_takes_over_how_far_shards_are(engine, held, shards):
+    assert shards.record(shards.claim_own(held), REACHED)
+    expire_lease(engine, held.task.id)
+    Maintenance(engine).rescue_expired_leases(timedelta(0))
+    again = Worker(engine).claim(held.task.id, "second")
+    plans = ShardPlans(engine)
+    left = plans.left(again)
+    assert (left.done, left.rows_done) == (0, 4)
+    assert plans.adopt(again, left, left.snapshot)
+    assert shards.progress(held.task.id).rows_done == 4
+    assert shards.claim_own(again).reached == REACHED

@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 
 from tests.support.servers.ports import free_ports
 from tests.support.servers.rabbitmq import RabbitServer
+from tests.support.servers.rabbitmq_broker import ClusteredServer
 from tests.support.tutorial import program, run, steps
 from waybill.storage.config import S3Config
 
@@ -22,7 +23,7 @@ _SECONDS = 500.0
 @pytest.mark.timeout(600)
 def test_every_command_of_the_tutorial_does_what_the_page_says(
     postgres_url: str,
-    rabbitmq_server: RabbitServer,
+    rabbitmq_server: RabbitServer | ClusteredServer,
     rabbitmq_vhost: str,
     s3_config: S3Config,
     tmp_path: Path,

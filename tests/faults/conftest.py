@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from tests.support.fault_bench import Bench, open_bench
-from tests.support.fault_lab import open_lab
+from tests.support.fault_lab import LEASE_SECONDS, open_lab
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.rabbitmq import RabbitServer
+from tests.support.servers.rabbitmq_broker import ClusteredServer
 from tests.support.servers.tcp_proxy import TcpProxy
 from tests.support.task_tables import postgres_tables, sqlite_tables
 from tests.support.wake_ups import RETRY_DELAYS
@@ -26,7 +27,7 @@ TIMEOUT = timedelta(seconds=1.5)
 @pytest.fixture(scope="module")
 def bench(
     postgres_server: PostgresServer,
-    rabbitmq_server: RabbitServer,
+    rabbitmq_server: RabbitServer | ClusteredServer,
     s3_config: S3Config,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Bench]:
@@ -87,7 +88,8 @@ def tasks_url(postgres_server: PostgresServer) -> Iterator[str]:
 def outage_lab(tmp_path, postgres_server, tasks_url, database_proxy):
     """A worker that reaches its database through the proxy."""
     way = tasks_url.replace(f":{postgres_server.port}/", f":{database_proxy.port}/")
-    with open_lab(tmp_path, tasks_url, workers_way=way) as lab:
+    # The worker has to stop by itself before its lease ends: a busy machine is late by seconds.
+    with open_lab(tmp_path, tasks_url, workers_way=way, lease=2 * LEASE_SECONDS) as lab:
         yield lab
 
 

@@ -80,7 +80,7 @@ def serving(folder: Path) -> Iterator[Served]:
         process = subprocess.Popen(command, env=env, stdout=output, stderr=output)
     served = Served(process, f"http://127.0.0.1:{port}", made.stdout.strip(), log)
     try:
-        wait_for(served.answers, seconds=120)
+        wait_for(served.answers)
         yield served
     finally:
         if process.poll() is None:
@@ -92,7 +92,7 @@ def test_f101_processes_share_streams_and_tasks_are_replaced_and_end_together(
     tmp_path: Path,
 ) -> None:
     with serving(tmp_path) as served:
-        wait_for(lambda: len(served.children()) == PROCESSES, seconds=60)
+        wait_for(lambda: len(served.children()) == PROCESSES)
         first = served.children()
         headers = {"Authorization": f"Bearer {served.token}"}
         with (
@@ -116,10 +116,7 @@ def test_f101_processes_share_streams_and_tasks_are_replaced_and_end_together(
                 assert 'waybill_queue_wait_seconds_count{queue="orders"} 1.0\n' in text
 
         os.kill(victim := min(first), signal.SIGKILL)
-        wait_for(
-            lambda: len(served.children() - first) == 1 and victim not in served.children(),
-            seconds=60,
-        )
+        wait_for(lambda: len(served.children() - first) == 1 and victim not in served.children())
         [line] = served.logged("API process ended")
         assert (line["pid"], line["exit_code"]) == (victim, -signal.SIGKILL)
         for _ in range(8):
@@ -155,9 +152,9 @@ def test_f101_no_process_outlives_a_parent_that_was_killed() -> None:
     )
     parent = subprocess.Popen([sys.executable, "-c", code])
     try:
-        wait_for(lambda: len(children_of(parent.pid)) == PROCESSES, seconds=60)
+        wait_for(lambda: len(children_of(parent.pid)) == PROCESSES)
         children = children_of(parent.pid)
     finally:
         parent.kill()
         parent.wait()
-    wait_for(lambda: not any(map(is_api, children)), seconds=60)
+    wait_for(lambda: not any(map(is_api, children)))

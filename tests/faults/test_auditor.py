@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,7 +14,15 @@ from tests.support.auditor import Auditor, Refusal
 from tests.support.fault_lab import QUEUES, open_lab
 from tests.support.task_store import ANN
 from waybill.infra.db.engine import write_transaction
-from waybill.infra.db.tables import audit_log, dead_letter, export_task, storage_object
+from waybill.infra.db.tables import (
+    audit_log,
+    dead_letter,
+    export_shard,
+    export_task,
+    shard_plan,
+    snapshot_holder,
+    storage_object,
+)
 
 
 @pytest.fixture
@@ -64,6 +74,53 @@ def copy_done(lab, **values) -> None:
     change(lab, export_task.insert().values(**row | values))
 
 
+def add_plan(lab, task_id: str, **values) -> None:
+    """A plan of shards."""
+    plan = {
+        **dict.fromkeys(("fence", "part_bytes", "rows_of_shard", "rows"), 1),
+        **dict.fromkeys(("fingerprint", "object_key", "upload_id", "snapshot"), "x"),
+        "notes": {},
+        "snapshot_state": {},
+    }
+    at = datetime.now(UTC)
+    change(lab, shard_plan.insert().values(task_id=task_id, snapshot_at=at, **plan | values))
+
+
+def add_shard(lab, *, of_plan: dict[str, Any] | None = None, **values) -> None:
+    """A plan of the finished task and its one shard, with nothing wrong but `values`."""
+    row = lab.row(lab.done)
+    plan = {"fence": row["fence"], "object_key": row["object_key"], "rows": row["rows_written"]}
+    add_plan(lab, lab.done, **plan | (of_plan or {}))
+    shard = {
+        "number": 0,
+        "fence": row["fence"],
+        "queue": "q",
+        "state": "DONE",
+        "rows": row["rows_written"],
+        "rows_done": row["rows_written"],
+        "first_part": 1,
+        "most_parts": 2,
+        "parts": [{"number": 1, "size_bytes": 5}],
+        "outcome": {"rows": row["rows_written"], "file": [5, 0]},
+    }
+    change(lab, export_shard.insert().values(task_id=lab.done, **shard | values))
+
+
+def add_holder(lab) -> None:
+    add_shard(lab)
+    holder = {"task_id": lab.done, "held_by": "w", "name": "1", "held_at": datetime.now(UTC)}
+    change(lab, snapshot_holder.insert().values(**holder))
+
+
+def add_set(lab) -> None:
+    """A set whose manifest names a file that is on no record."""
+    key = "set.csv/manifest.json"
+    named = {"name": "part-00001.csv", "rows": 1, "bytes": 1, "sha256": "0" * 64}
+    with lab.store.open_upload(key, content_type="application/json") as upload:
+        upload.write(json.dumps({"files": [named]}).encode())
+    change_task(lab, object_key=key, files=1)
+
+
 #: The tables themselves refuse most of what is planted here.
 DROP_CHECKS = """
 DO $$ DECLARE name text; BEGIN
@@ -110,6 +167,25 @@ PLANTED = {
     "A12 {done} got a file without a run": lambda lab: add_history(
         lab, from_status="PENDING", to_status="SUCCESS"
     ),
+    "A13 {done} has a shard that is not written": lambda lab: add_shard(lab, fence=7),
+    "A13 the plan of {done} is not": lambda lab: add_shard(lab, of_plan={"object_key": "x"}),
+    "A13 {done} has not all of its shards": lambda lab: add_shard(lab, number=1),
+    "A13 the shards of {done} have other rows": lambda lab: add_shard(lab, of_plan={"rows": 7}),
+    "A13 shard 0 of {done} has 7 rows": lambda lab: add_shard(
+        lab, outcome={"rows": 7, "file": [5, 0]}
+    ),
+    "A13 shard 0 of {done} has the parts [1, 1]": lambda lab: add_shard(
+        lab, parts=[{"number": 1, "size_bytes": 2}, {"number": 1, "size_bytes": 3}]
+    ),
+    "A13 shard 0 of {done} has the parts [2]": lambda lab: add_shard(
+        lab, parts=[{"number": 2, "size_bytes": 5}]
+    ),
+    "A13 shard 0 of {done} has other bytes": lambda lab: add_shard(
+        lab, parts=[{"number": 1, "size_bytes": 6}]
+    ),
+    "A14 {cancelled} has ended and has a plan": lambda lab: add_plan(lab, lab.cancelled),
+    "A15 {done} has ended, and w holds": add_holder,
+    "A16 the manifest of {done} names other files": add_set,
     "is not one file": lambda lab: copy_done(lab, tenant_id="other"),
 }
 
@@ -119,7 +195,7 @@ async def test_a_planted_violation_is_named(lab, finding):
     PLANTED[finding](lab)
     with pytest.raises(AssertionError) as found:
         lab.audit()
-    assert finding.format(done=lab.done) in str(found.value)
+    assert finding.format(done=lab.done, cancelled=lab.cancelled) in str(found.value)
 
 
 def auditor_of(lab, answers, **patience: float) -> Auditor:

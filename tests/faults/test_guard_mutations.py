@@ -45,6 +45,7 @@ def outcome(test: str) -> int:
     return ended
 
 
+@pytest.mark.mutation
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_without_this_guard_its_test_fails(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the guard it passes: the suite runs it as well."""

@@ -1,4 +1,4 @@
-"""Two hundred live tasks, and a worker that is killed again and again while it works on them."""
+"""Many live tasks, and a worker that is killed again and again while it works on them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.support.fault_bench import kill
 from tests.support.ledger import one_snapshot, rewrite
 from waybill.infra.db.tables import export_task, outbox
 
-TASKS = 200
+TASKS = 80
 KILLS = 5
 #: Change it to see other moments; a failure names it.
 SEED = 20261124
 
 
 @pytest.mark.timeout(600)
-def test_two_hundred_tasks_survive_kill_9_at_random_moments(api, clean):
+def test_many_tasks_survive_kill_9_at_random_moments(api, clean):
     chance = random.Random(SEED)  # noqa: S311 - moments, not secrets
     with ThreadPoolExecutor(4) as threads:
         tasks = list(threads.map(lambda n: clean.submit("ledger", tag=str(n)), range(TASKS)))
@@ -42,7 +42,7 @@ def test_two_hundred_tasks_survive_kill_9_at_random_moments(api, clean):
         # What a dead relay had taken is anybody's after 30 s; this is what comes after them.
         clean.execute(sa.update(outbox).values(claimed_until=None))
         with clean.worker("--concurrency", "4"):
-            rows = clean.ended(*tasks, seconds=120)
+            rows = clean.ended(*tasks)
     finally:
         stop.set()
         writer.join()

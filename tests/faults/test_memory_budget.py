@@ -1,10 +1,13 @@
-"""One memory budget for all exports of a worker (F106), and rows without room in it (F105)."""
+"""One memory budget for all exports of a worker (F106), rows without room in it (F105), and what
+took a worker down before (F84)."""
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 from itertools import pairwise
 
+import pytest
 import sqlalchemy as sa
 
 from tests.support.attempts import run_attempt
@@ -12,7 +15,8 @@ from tests.support.fault_lab import QUEUES, open_lab
 from tests.support.task_store import ANN, new_task
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.infra.sources import open_source
-from waybill.storage.memory import MemoryStore
+from waybill.storage.memory import MemoryStore, MemoryUpload
+from waybill.storage.parts import MIN_PART_BYTES
 
 
 async def test_f106_what_memory_has_no_room_for_waits_unclaimed_and_then_runs(tmp_path):
@@ -51,3 +55,57 @@ def test_f105_a_row_without_room_is_the_fault_of_its_task_and_not_tried_again(
     assert "Row 1 takes 16.2 MiB" in task.error_message
     assert "in the column 'body'" in task.error_message
     assert store.stored_keys() == []
+
+
+class WatchedStore(MemoryStore):
+    """Knows how many threads rendered while a file was written."""
+
+    rendering = 0
+
+    def open_upload(self, key, *, content_type, expected_bytes=None, part_bytes=None):
+        return WatchedUpload(self, key, content_type, part_bytes or MIN_PART_BYTES)
+
+    def look(self) -> None:
+        names = [thread.name for thread in threading.enumerate()]
+        now = sum(name.startswith("waybill-render") for name in names)
+        self.rendering = max(self.rendering, now)
+
+
+class WatchedUpload(MemoryUpload):
+    def __init__(self, store: WatchedStore, *arguments) -> None:
+        super().__init__(store, *arguments)
+        self._look = store.look
+
+    def write(self, data) -> None:
+        self._look()
+        super().write(data)
+
+
+@pytest.mark.parametrize("chosen", ["csv", "jsonl.gz", "xlsx"])
+def test_f84_what_took_its_worker_down_is_rendered_on_one_thread(tmp_path, sqlite_engine, chosen):
+    with sqlite3.connect(tmp_path / "rows.db") as rows:
+        rows.execute("CREATE TABLE numbers (id INTEGER, body TEXT)")
+        rows.executemany(
+            "INSERT INTO numbers VALUES (?, ?)", ((n, f"{n:0200d}") for n in range(60_000))
+        )
+    query = sa.select(sa.column("id"), sa.column("body")).select_from(sa.table("numbers"))
+    dataset = Dataset("numbers", lambda params, user: query)
+    source = open_source(f"sqlite:///{tmp_path}/rows.db")
+    files = []
+    for run_alone in (False, True):
+        store = WatchedStore()
+        new = new_task(task_type="numbers", format=chosen, params={})
+        task = run_attempt(
+            sqlite_engine,
+            store,
+            source,
+            dataset,
+            ANN,
+            new,
+            run_alone=run_alone,
+            max_rows_per_export=100_000,
+        )
+        assert task.status == "SUCCESS", task.error_message
+        assert store.rendering == 1 or not run_alone
+        files.append(store.read(task.object_key))
+    assert files[0] == files[1]

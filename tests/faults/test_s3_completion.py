@@ -8,6 +8,7 @@ from tests.support.servers import s3_stub
 from tests.support.servers.s3_stub import Exchange, S3Stub
 from tests.support.servers.s3_stub_bucket import Stored
 from waybill.storage.errors import ChecksumMismatch, StorageError, StorageUnavailable
+from waybill.storage.parts import MIN_PART_BYTES
 from waybill.storage.s3 import S3Store
 from waybill.storage.store import StoredObject
 
@@ -103,3 +104,18 @@ def test_an_object_that_cannot_be_verified_is_deleted(stub_store: S3Store, stub:
     with pytest.raises(StorageError):
         upload(stub_store)
     assert stub.bucket.objects == {}
+
+
+def test_f116_what_may_be_complete_is_not_deleted(stub_store: S3Store, stub: S3Stub) -> None:
+    """The object of a shared upload may be the file of another attempt by now."""
+    upload_id = stub_store.begin_shared("key", "text/plain")
+    numbers = {"first": 1, "most": 1, "part_bytes": MIN_PART_BYTES, "is_last": True}
+    with stub_store.part_run("key", upload_id, **numbers) as run:
+        run.write(DATA)
+        parts = run.finish()
+    stub.script_always("HeadObject", s3_stub.error(503, "SlowDown"))
+    with pytest.raises(StorageUnavailable):
+        stub_store.complete_shared("key", upload_id, parts)
+    with pytest.raises(StorageUnavailable):
+        stub_store.find_completed("key", parts)
+    assert stub.bucket.objects["key"].data == DATA

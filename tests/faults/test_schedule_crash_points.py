@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,9 +57,13 @@ def test_over_a_change_of_the_clocks_two_schedulers_and_a_kill_run_each_slot_onc
     office = Office(engine, start)
     daily, hourly = office.plan("30 2 * * *"), office.plan("0 * * * *")
 
-    with process(engine), process(engine, "schedules.before_commit:9") as doomed:
+    with process(engine) as other, process(engine, "schedules.before_commit") as doomed:
         pass_hours(office, start, range(_HOURS // 2))
-        doomed.wait(60)
+        # Where the other one was always first, the next slot is this one's.
+        other.kill()
+        other.wait()
+        office.turn(start + timedelta(hours=_HOURS // 2 + 1))
+        assert doomed.wait(60) == -signal.SIGKILL
     # Restarted, with one that dies right after a commit.
     with process(engine), process(engine, "schedules.after_commit:3"):
         pass_hours(office, start, range(_HOURS // 2, _HOURS))
@@ -74,7 +79,7 @@ def test_over_a_change_of_the_clocks_two_schedulers_and_a_kill_run_each_slot_onc
 
 
 def pass_hours(office: Office, start: datetime, hours: range) -> None:
-    """Turn the clock by half an hour again and again; each time let the schedulers finish.
+    """Turn the clock by an hour again and again; each time let the schedulers finish.
 
     It goes on a little meanwhile, so that the claim of a scheduler that has died ends.
     """
@@ -83,8 +88,8 @@ def pass_hours(office: Office, start: datetime, hours: range) -> None:
         office.turn(office.now() + timedelta(seconds=2))
         return office.is_idle()
 
-    for half in range(2 * hours.start, 2 * hours.stop):
-        office.turn(start + timedelta(minutes=30 * (half + 1)))
+    for hour in hours:
+        office.turn(start + timedelta(hours=hour + 1))
         wait_for(idle)
         office.end_tasks()
 
@@ -99,7 +104,7 @@ def test_a_scheduler_that_dies_here_runs_no_slot_twice_and_loses_none(
     slot = start + timedelta(hours=1)
     office.turn(slot)
     with process(engine, point) as doomed:
-        assert doomed.wait(60) == -9
+        assert doomed.wait(60) == -signal.SIGKILL
 
     office.turn(slot + timedelta(seconds=61))
     office.runs().run_due()

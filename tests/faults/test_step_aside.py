@@ -154,7 +154,7 @@ async def test_f109_without_room_in_memory_no_export_steps_aside(tmp_path):
             long = lab.submit()
             await lab.at_the_gate()
             other = lab.submit()
-            # Heartbeats, two a second: it has had several slices.
+            # Each heartbeat is a version: it has had several slices.
             await eventually(lambda: lab.row(long)["version"] > 8)
             assert lab.row(other)["status"] == "PENDING"
             lab.source.gate.set()

@@ -40,7 +40,7 @@ async def watched(rabbitmq_url):
 
 @pytest.fixture
 def member(rabbitmq_server, rabbitmq_vhost):
-    """Stops and starts the only member of a queue."""
+    """Stops and starts every member of a queue."""
     stopped = []
 
     def tell(what: str, queue: str = ORDERS) -> None:
@@ -48,8 +48,11 @@ def member(rabbitmq_server, rabbitmq_vhost):
         rabbitmq_server.rabbitmqctl(
             "eval",
             f'{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"{rabbitmq_vhost}">>, queue,'
-            f' <<"{queue}">>)), {{Name, Node}} = amqqueue:get_pid(Q),'
-            f" ra:{what}_server(quorum_queues, {{Name, Node}}).",
+            f' <<"{queue}">>)), {{Name, _}} = amqqueue:get_pid(Q),'
+            # 4.3 has an id for each node.
+            " Found = maps:get(nodes, amqqueue:get_type_state(Q)),"
+            " Nodes = if is_map(Found) -> maps:keys(Found); true -> Found end,"
+            f" [ra:{what}_server(quorum_queues, {{Name, Node}}) || Node <- Nodes].",
         )
 
     yield tell

@@ -326,3 +326,10 @@ def test_cancelling_takes_the_request_back(desk: TaskApi, tenant: str) -> None:
 
     assert waiting(approver) == []
     assert answer(approver, task, "approve").json()["code"] == "task_conflict"
+
+
+def test_prefer_wait_waits_for_no_person(desk: TaskApi, tenant: str) -> None:
+    headers = {"Prefer": "wait=25"}
+    # The client gives up before the server would.
+    answer = ana(desk, tenant).post(TASKS, json=SALARIES, headers=headers, timeout=20)
+    assert (answer.status_code, answer.json()["waiting"]["component"]) == (202, "approval")

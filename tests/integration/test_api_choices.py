@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import sqlite3
+import zipfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import openpyxl
 import pytest
 import sqlalchemy as sa
+from pydantic import BaseModel, Field
 
 from tests.support.attempts import run_attempt
 from tests.support.file_tables import table_of
@@ -21,6 +26,9 @@ from tests.support.task_tables import sqlite_tables
 from waybill.exporter.datasets.dataset import Dataset
 from waybill.exporter.datasets.layout import Column
 from waybill.exporter.formats.registry import FORMATS
+from waybill.infra.config.settings import Settings
+from waybill.infra.exports.options import RequestOptions
+from waybill.infra.exports.plan import plan_export
 from waybill.infra.sources import open_source
 from waybill.storage.memory import MemoryStore
 
@@ -144,6 +152,56 @@ def test_the_about_sheet_names_columns_order_and_zone(tmp_path: Path, shop: str)
     assert facts["Columns"] == "Sum of it, City"
     assert facts["Sorted by"] == "Total, descending"
     assert facts["Time zone"] == "Asia/Shanghai"
+
+
+class CityParams(BaseModel):
+    city: str | None = Field(
+        None, title="City", json_schema_extra={"translations": {"zh": {"title": "城市"}}}
+    )
+    status: Literal["paid", "open"] = Field(
+        "paid",
+        title="Status",
+        json_schema_extra={"translations": {"zh": {"title": "状态", "values": {"paid": "已付款"}}}},
+    )
+
+
+@pytest.mark.parametrize("name", ["xlsx", "csv.zip"])
+def test_what_a_file_says_about_itself_is_in_the_language_of_its_request(
+    tmp_path: Path, shop: str, name: str
+) -> None:
+    store, dataset = MemoryStore(), replace(SHOP, params=CityParams)
+    options = {**OPTIONS, "language": "zh"}
+    asked = new_task(format=name, params={"city": "Rome"}, options=options)
+    with sqlite_tables(tmp_path) as tasks:
+        task = run_attempt(tasks, store, open_source(shop), dataset, ANN, asked)
+    file = io.BytesIO(store.read(task.object_key))
+    if name == "xlsx":
+        book = openpyxl.load_workbook(file)
+        assert book.sheetnames == ["Orders", "导出说明"]
+        lines = [row[:2] for row in book["导出说明"].values if row[0]]
+        facts = dict(lines)
+        assert (facts["文件中的行数"], lines[0][0]) == (3, "导出说明")
+        assert lines[-1][0] == "文件中的所有值均与读取时完全一致。"
+    else:
+        facts = json.loads(zipfile.ZipFile(file).read("manifest.json"))["about"]
+    assert facts["导出人"] == ANN.user
+    assert facts["筛选条件"] == "城市：Rome；状态：已付款"
+    assert facts["排序"] == "Total（降序）"
+    assert facts["数据库中的行数"] == "3"
+    labels = {label for label in facts if label is not None}
+    assert not {label for label in labels if re.search("[A-Za-z]", str(label))}
+
+
+@pytest.mark.parametrize("about", [True, False])
+def test_a_request_keeps_its_language_where_its_file_says_something_about_itself(
+    about: bool, tmp_path: Path
+) -> None:
+    settings, dataset = Settings(home=tmp_path), replace(SHOP, about=about)
+    asked = [RequestOptions(language=language) for language in ("en", "zh")]
+    plans = [plan_export(settings, dataset, ANN, {}, "xlsx", options=one) for one in asked]
+    kept = [plan.options.get("language") for plan in plans]
+    assert kept == (["en", "zh"] if about else [None, None])
+    assert len({plan.single_flight_key for plan in plans}) == (2 if about else 1)
 
 
 def test_a_worker_fails_a_task_whose_column_is_gone(tmp_path: Path, shop: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
+from tests.support.small_disk import small_disk
 from waybill.api.session.cookie import SESSION_COOKIE
 from waybill.storage.errors import StorageError, StorageRejected, StorageUnavailable
 from waybill.storage.memory import MemoryStore
@@ -141,6 +142,39 @@ def test_r26_a_database_that_is_away_is_a_503_without_its_address(
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         for secret in ("SELECT", "INSERT", "only@tests", "only%40tests", "127.0.0.1", "tasks.db"):
             assert secret not in answer.text
+
+
+def test_f131_a_full_disk_refuses_each_request_in_one_line_and_takes_them_again_afterwards(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = {"type": "orders", "format": "csv"}
+    with (
+        small_disk(tmp_path, 8 << 20) as disk,
+        running_api(f"sqlite:///{disk.folder}/tasks.db", tmp_path) as api,
+    ):
+        client = api.person()
+        ask(client)
+        disk.fill()
+        caplog.clear()
+        answers = [client.post(TASKS, json=order | {"filename": f"{n}"}) for n in range(40)]
+        listed = client.get(TASKS)
+        disk.empty()
+        after = client.post(TASKS, json=order | {"filename": "after"})
+
+    refused = [answer for answer in answers if answer.status_code != 202]
+    assert len(refused) >= 20
+    assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {
+        (503, "database_unavailable")
+    }
+    lines = [record for record in caplog.records if record.getMessage() == "database unavailable"]
+    assert [record.__dict__["request_id"] for record in lines] == [
+        answer.headers["x-request-id"] for answer in refused
+    ]
+    assert {record.__dict__["why"] for record in lines} == {"The disk of the task tables is full."}
+    assert [record for record in caplog.records if record.exc_info] == []
+    # What is there can be read, and nothing that was accepted is lost.
+    assert (listed.status_code, after.status_code) == (200, 202)
+    assert listed.json()["total"] == 1 + len(answers) - len(refused)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.log_floods import FloodFilter
 from waybill.infra.config.settings import load
 from waybill.infra.config.weak_secrets import weak_secrets
+from waybill.infra.metrics.catalogue import NEXT_CUT
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.states import TaskStatus
 
@@ -83,6 +84,30 @@ async def test_r53_figures_are_counted_again_when_they_are_old(tmp_path: Path) -
         assert await waiting() == 0
         now[0] = 110.0
         assert await waiting() == 1
+        figures.close()
+
+
+async def test_the_next_cut_of_each_table_is_what_the_page_of_operators_shows(
+    tmp_path: Path,
+) -> None:
+    with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path) as api:
+        figures = Figures(api.services, max_age=timedelta(0))
+
+        async def cuts() -> dict[str, int]:
+            found = {family.name: family.samples for family in await figures.ask()}
+            return {item.labels["table"]: int(item.value) for item in found[NEXT_CUT.name]}
+
+        assert await cuts() == {}
+        api.fail(ask(api.person()))
+        operator = api.person(roles=("waybill-operator",))
+        shown = {
+            item["table"]: int(datetime.fromisoformat(item["next_cut"]).timestamp())
+            for item in operator.get("/api/admin/holdings").json()["tables"]
+            if item["next_cut"]
+        }
+        assert "export_task" in shown
+        assert "audit_log" not in shown
+        assert await cuts() == shown
         figures.close()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +14,8 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from fastapi.responses import JSONResponse
 
 import waybill
-from tests.support.servers.task_api import NO_TLS, SECRET, TASKS, sample_registry, serve
-from tests.support.task_tables import migrated_sqlite
+from tests.support.servers.mounted import Host, mounted_waybill
+from tests.support.servers.task_api import NO_TLS, SECRET, TASKS, serve
 from waybill.api.session.development_tokens import mint
 from waybill.infra.config.errors import BadSettings
 from waybill.infra.config.settings import load
@@ -53,36 +52,13 @@ def sync_user(session: Annotated[str | None, Depends(session_of)]) -> waybill.Pr
     return waybill.Principal(session, "other", frozenset({"sales"}))
 
 
-@dataclass
-class Host:
-    url: str
-    clients: ExitStack
-
-    def client(self, user: str | None = None, **more: str) -> httpx2.Client:
-        cookies = {"host_session": user} if user else {}
-        client = httpx2.Client(base_url=self.url, cookies=cookies, headers=more, verify=NO_TLS)
-        return self.clients.enter_context(client)
-
-
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory, s3_config: S3Config) -> Iterator[Host]:
     """A host with routes and middleware of its own, and Waybill in it twice."""
     mounts = {}
     for name, login in (("exports", current_user), ("archive", sync_user)):
         home = tmp_path_factory.mktemp(name)
-        (home / "tasks.db").write_bytes(migrated_sqlite())
-        mounts[name] = waybill.create_app(
-            get_principal=login,
-            registry=sample_registry(),
-            home=home,
-            jwt_secret=SECRET,
-            database_url=f"sqlite:///{home}/tasks.db",
-            s3_endpoint_url=s3_config.endpoint_url,
-            s3_access_key_id=s3_config.access_key_id,
-            s3_secret_access_key=s3_config.secret_access_key,
-            s3_region=s3_config.region,
-            s3_bucket=f"mounted-{name}",
-        )
+        mounts[name] = mounted_waybill(home, s3_config, login)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI):

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from tests.support.servers.task_api import TASKS, TaskApi, ask, resolve
 from waybill.infra.config.settings import load
 from waybill.infra.db.engine import read_transaction
-from waybill.infra.db.tables import export_task, notification
+from waybill.infra.db.tables import metadata, notification
 from waybill.infra.notifications.queue import DeliveryResult, NotificationQueue
 from waybill.infra.notifications.rules import BadNotificationTarget, NotificationRules
 
@@ -206,27 +206,37 @@ def test_a_retry_keeps_its_notification_targets(api: TaskApi) -> None:
 
 
 def test_r44_no_table_holds_the_path_of_a_webhook(api: TaskApi) -> None:
-    client = api.person()
-    task = asked(client, webhook=HOOK).json()
+    client, canary = api.person(), uuid4().hex
+    hook = f"https://hooks.example/services/{canary}?token={canary}"
+    task = asked(client, webhook=hook).json()
     # The same request is still the same, although what is stored does not show it.
-    assert asked(client, webhook=HOOK).json()["id"] == task["id"]
-    assert asked(client, webhook=f"{HOOK}-other").json()["id"] != task["id"]
+    assert asked(client, webhook=hook).json()["id"] == task["id"]
+    assert asked(client, webhook=f"{hook}-other").json()["id"] != task["id"]
     api.finish(task)
+    request = {"type": "orders", "format": "csv", "params": {}}
+    saved = client.post("/api/saved-exports", json={"name": "x", "request": request}).json()
+    plan = {"saved_export_id": saved["id"], "cron": "0 8 * * 1", "timezone": "UTC"}
+    planned = client.post("/api/schedules", json={**plan, "notify": {"webhook": hook}}).json()
+    assert client.post(f"/api/schedules/{planned['id']}/run").status_code in (200, 202)
+    failed = ask(client, params={"city": "Oslo"}, notify={"webhook": hook})
+    api.runs.fail(api.begin(failed), code="broken", message="Broken.", retry_in=None)
+    assert client.post(f"{TASKS}/{failed['id']}/retry").status_code == 201
 
     with read_transaction(api.engine) as connection:
-        (asked_for,) = connection.scalars(
-            sa.select(export_task.c.notify).where(export_task.c.id == UUID(task["id"]))
-        )
+        held = {
+            table.name: str(connection.execute(sa.select(table)).all())
+            for table in metadata.sorted_tables
+        }
         (due,) = connection.scalars(
             sa.select(notification.c.target).where(
                 notification.c.task_id == UUID(task["id"]), notification.c.channel == "webhook"
             )
         )
 
-    assert asked_for["webhook"] == due
-    assert due.startswith("https://hooks.example/")
-    assert "canary" not in due
-    assert "services" not in due
+    assert [name for name, rows in held.items() if canary in rows] == []
+    assert due.startswith("https://hooks.example/sealed.")
+    for name in ("export_task", "notification", "schedule"):
+        assert "https://hooks.example/sealed." in held[name]
 
 
 def test_an_admin_reads_the_secrets_of_their_own_tenant(api: TaskApi) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
 from tests.support.eventually import wait_for
 from tests.support.servers.oidc_provider import (
@@ -148,7 +151,7 @@ def test_r57_a_login_continues_on_this_host_only(api: TaskApi, after: str, conti
     "fault",
     [
         *("nonce", "no nonce", "issuer", "audience", "audience for us", "no azp", "azp", "expired"),
-        *("at_hash", "alg none", "alg HS256", "key", "token", "no json", "mix-up"),
+        *("at_hash", "alg none", "alg HS256", "key", "key id", "token", "no json", "mix-up"),
     ],
 )
 def test_r57_an_answer_with_this_fault_logs_nobody_in(
@@ -165,6 +168,52 @@ def test_r57_an_answer_with_this_fault_logs_nobody_in(
     # One button tries again, and leads to the same place.
     assert "/session/oidc?next=%2F%3Ftype%3Dorders" in answer.text
     assert not is_logged_in(browser)
+
+
+def test_the_first_login_after_the_provider_changed_its_key_is_good(
+    api: TaskApi, provider: Provider
+) -> None:
+    assert log_in(api.client()).status_code == 303
+    provider.set(kid="2")
+    # Twice within the time in which nobody's made-up key id would be asked for.
+    for kid in ("1", "2", "1"):
+        provider.set(kid=kid)
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: log_in(api.client()), range(4)))
+        assert [answer.status_code for answer in answers] == [303] * 4
+
+
+@pytest.mark.parametrize(
+    ("ahead", "status"), [(-320, 303), (-340, 401), (20, 303), (60, 401)], ids=str
+)
+def test_r57_clocks_may_differ_by_half_a_minute(
+    api: TaskApi, provider: Provider, ahead: int, status: int
+) -> None:
+    """The ID token lives for five minutes by the provider's clock."""
+    begun = int(time.time()) + ahead
+    provider.set(claims={**GOOD, "iat": begun, "exp": begun + 300})
+    browser = api.client()
+    assert log_in(browser).status_code == status
+    assert is_logged_in(browser) == (status == 303)
+
+
+def test_r57_a_login_that_began_long_ago_is_begun_again(api: TaskApi) -> None:
+    browser = api.client()
+    address = answer_of(begin(browser))
+    [(name, cookie)] = browser.cookies.items()
+    key = api.services.settings.derived_key("oidc login").hex()
+
+    class LongAgo(TimestampSigner):
+        def get_timestamp(self) -> int:
+            return int(time.time()) - 16 * 60
+
+    held = URLSafeTimedSerializer(key).loads(cookie)
+    browser.cookies.set(name, URLSafeTimedSerializer(key, signer=LongAgo).dumps(held))
+    refused = browser.get(address)
+    assert (refused.status_code, is_logged_in(browser)) == (401, False)
+    # The same cookie of now is good, so its age is what was refused.
+    again = api.client(cookies={name: URLSafeTimedSerializer(key).dumps(held)})
+    assert again.get(address).status_code == 303
 
 
 def test_r57_an_answer_counts_in_the_browser_that_began_and_once(api: TaskApi) -> None:

@@ -122,6 +122,7 @@ def test_r34_with_the_role_only_the_task_itself_and_the_routes_for_links_show_on
     assert {name for name, text in answers.items() if ANY_LINK in text} == {
         f"GET {TASKS}/{{task_id}}",
         f"GET {TASKS}/{{task_id}}/download",
+        f"GET {TASKS}/{{task_id}}/files",
         "GET /d/{token}",
         # Signed for HEAD, and good for no byte of the file.
         f"HEAD {TASKS}/{{task_id}}/download",

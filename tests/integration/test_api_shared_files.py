@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from tests.support.servers.task_api import TASKS, TaskApi, ask
+from tests.support.servers.task_api import TASKS, TaskApi, ask, running_api
+from waybill.exporter.datasets.dataset import Dataset, Registry
+from waybill.exporter.datasets.layout import Column
 from waybill.infra.db.tables import audit_log, notification
 from waybill.infra.tasks.notifications import FILE_SHARED
 
@@ -21,6 +24,39 @@ def reader(api: TaskApi, tenant: str, email: str | None = BOB, role: str = "sale
 def files_of(client: Any) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = client.get("/api/shared-files").raise_for_status().json()["items"]
     return items
+
+
+def people(**more: Any) -> Registry:
+    """A dataset for two roles."""
+    query = sa.select(sa.column("id"), sa.column("salary")).select_from(sa.table("people"))
+    return Registry({"people": Dataset("people", lambda *_: query, roles={"sales", "hr"}, **more)})
+
+
+@pytest.mark.parametrize(
+    ("more", "role", "count"),
+    [
+        ({}, "sales", 1),
+        ({"columns": {"salary": Column(roles={"hr"})}}, "hr", 1),
+        ({"columns": {"salary": Column(roles={"hr"})}}, "sales", 0),
+        ({"columns": {"salary": Column(mask="hide", roles={"hr"})}}, "sales", 0),
+        ({"may_share": lambda maker, user: maker.roles == user.roles}, "sales", 0),
+    ],
+)
+def test_r63_no_file_is_listed_that_its_reader_may_not_open(
+    tmp_path: Path, more: dict[str, Any], role: str, count: int
+) -> None:
+    database = f"sqlite:///{tmp_path}/tasks.db"
+    with running_api(database, tmp_path, registry=people(**more)) as api:
+        ana, bob = api.person("acme", "ana", ("hr",)), reader(api, "acme", role=role)
+        task = ana.post(TASKS, json={"type": "people", "format": "csv"}).json()
+        api.finish(task)
+        made = ana.post(f"{TASKS}/{task['id']}/links", json={"email": BOB}).json()
+
+        listed = [file["filename"] for file in files_of(bob)]
+        click = bob.get(f"/d/{made['token']}", follow_redirects=False)
+
+    assert listed == [task["filename"]] * count
+    assert click.status_code == (302 if count else 403)
 
 
 def test_a_mailed_link_is_found_by_who_logs_in_with_that_address(api: TaskApi) -> None:

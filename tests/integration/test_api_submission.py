@@ -15,7 +15,7 @@ TASK_FIELDS = """
     id type format params status progress attempt max_attempts retry_count last_error filename
     size_bytes sha256 rows completeness predicted warnings download_url url_expires_at expires_at
     created_by created_at updated_at started_at finished_at waiting csv filename_pattern
-    columns sort timezone lang pauses paused_since shards reason approval
+    columns sort timezone lang pauses paused_since shards files reason approval sharding protected
 """
 
 
@@ -30,7 +30,7 @@ def test_a_request_is_accepted_with_its_address_and_the_task(api: TaskApi) -> No
     assert answer.headers["location"] == f"{TASKS}/{task['id']}"
     assert answer.headers["retry-after"] == "2"
     assert task["deduplicated"] is False
-    assert set(task) - {"deduplicated"} == set(TASK_FIELDS.split())
+    assert set(task) - {"deduplicated", "password"} == set(TASK_FIELDS.split())
     assert set(task["progress"]) == {"rows_done", "rows_total", "bytes_uploaded", "eta_seconds"}
     assert (task["status"], task["created_by"]) == ("PENDING", "ana")
     assert task["params"] == {"city": "Lisbon", "status": None, "at_least": 0}

@@ -18,6 +18,7 @@ from waybill.infra.tasks.queries.scope import ALL_TENANTS
 TASK_ROUTES = [
     ("GET", "/api/export-tasks/{task_id}"),
     ("GET", "/api/export-tasks/{task_id}/download"),
+    ("GET", "/api/export-tasks/{task_id}/files"),
     ("GET", "/api/export-tasks/{task_id}/events"),
     ("POST", "/api/export-tasks/{task_id}/cancel"),
     ("POST", "/api/export-tasks/{task_id}/retry"),

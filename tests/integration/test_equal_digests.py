@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -33,7 +35,15 @@ def database(
         yield filled
 
 
-def export(database: SourceDatabase, name: str) -> ExportResult:
+@dataclass(frozen=True)
+class Exported:
+    """What an export said, and its file."""
+
+    outcome: ExportResult
+    content: bytes
+
+
+def export(database: SourceDatabase, name: str) -> Exported:
     store = MemoryStore()
     outcome = run_export(
         database.source,
@@ -42,9 +52,21 @@ def export(database: SourceDatabase, name: str) -> ExportResult:
         Layout(),
         lambda stream: store.open_upload("numbers", content_type="text/plain"),
     )
-    assert sha256(store.read("numbers")).hexdigest() == outcome.sha256
+    content = store.read("numbers")
+    assert sha256(content).hexdigest() == outcome.sha256
     assert outcome.rows_source == outcome.rows_written == NUMBERS_ROWS
-    return outcome
+    return Exported(outcome, content)
+
+
+def assert_equal(one: Exported, other: Exported, name: str) -> None:
+    """Both digests are equal; where they are not, say whether it is the rows that differ."""
+    if one.outcome.sha256 == other.outcome.sha256:
+        return
+    if name.endswith(".gz"):
+        lines, others = (gzip.decompress(file.content).splitlines() for file in (one, other))
+        differ = [pair for pair in zip(lines, others, strict=False) if pair[0] != pair[1]]
+        raise AssertionError(f"{len(lines)} and {len(others)} lines; {differ[:3] or 'equal text'}")
+    assert one.content == other.content
 
 
 @pytest.fixture(autouse=True)
@@ -58,19 +80,19 @@ def one_snapshot_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_two_runs_over_the_same_rows_give_one_digest(
     database: SourceDatabase, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digest = export(database, name).sha256
-    assert export(database, name).sha256 == digest
+    first = export(database, name)
+    assert_equal(export(database, name), first, name)
     # Another number of cores, and a driver that hands over other batches.
     monkeypatch.setattr(os, "cpu_count", lambda: 5)
     monkeypatch.setattr(postgres_stream, "MAX_BYTES", 100_000)
-    assert export(database, name).sha256 == digest
+    assert_equal(export(database, name), first, name)
 
 
 def test_one_other_value_gives_another_digest(database: SourceDatabase) -> None:
-    digest = export(database, "csv").sha256
+    digest = export(database, "csv").outcome.sha256
     changed = NUMBERS.update().where(NUMBERS.c.n == 7)
     database.execute(changed.values(note="changed"))
     try:
-        assert export(database, "csv").sha256 != digest
+        assert export(database, "csv").outcome.sha256 != digest
     finally:
         database.execute(changed.values(note=None))

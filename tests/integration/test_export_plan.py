@@ -50,7 +50,7 @@ def test_the_command_line_makes_the_workers_file_with_its_about_sheet(tmp_path: 
     assert len(ours["Orders"]) > 1
     assert ours["Orders"] == theirs["Orders"]
     facts, task_facts = dict(ours[about[0]]), dict(theirs[about[0]])
-    assert facts["Filters"] == task_facts["Filters"] == f"city = {CITY}"
+    assert facts["Filters"] == task_facts["Filters"] == f"City: {CITY}"
     assert facts["Requested by"] == "operator"
     assert task_facts["Requested by"] == "ann"
     assert set(task_facts) - set(facts) == {"Task"}

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection, Engine
 
+from tests.support.earlier_writes import begin_task, write
 from tests.support.eventually import wait_for
 from waybill.infra.config.errors import BadSettings, DatabaseUnavailable
 from waybill.infra.db.engine import create_engine, read_transaction, write_transaction
@@ -26,14 +26,6 @@ SHORT = MigrationPauses(
     pause=timedelta(milliseconds=20),
     give_up_after=timedelta(minutes=2),
 )
-#: What versions since 0.1 can write, at every revision.
-POST = (
-    "INSERT INTO export_task (id, tenant_id, created_by, roles, task_type, queue, format, params,"
-    " filename, status, max_attempts, created_at, updated_at)"
-    " VALUES ('{}', 'acme', 'ann', '[]', 'orders', 'orders', 'csv', '{{}}', 'x', 'PENDING', 3,"
-    " now(), now())"
-)
-HEARTBEAT = "UPDATE export_task SET rows_done = rows_done + 1 WHERE id = '{}'"
 #: A percent sign would be a placeholder of the driver.
 WAITING_BUILD = (
     "SELECT pid FROM pg_stat_activity WHERE query LIKE '%%INDEX CONCURRENTLY%%'"
@@ -66,31 +58,15 @@ def answer(engine: Engine, question: str) -> Any:
         return connection.exec_driver_sql(question).scalar()
 
 
-def write(engine: Engine, task: str) -> None:
-    """A request and a heartbeat, as processes of the version before make them."""
-    with write_transaction(engine) as connection:
-        # Only so that a failing test ends.
-        connection.exec_driver_sql("SET LOCAL lock_timeout = '20s'")
-        connection.exec_driver_sql(POST.format(uuid4()))
-        connection.exec_driver_sql(HEARTBEAT.format(task))
-
-
-def started(connection: Connection) -> str:
-    """A task, in a transaction that goes on."""
-    task = str(uuid4())
-    connection.exec_driver_sql(POST.format(task))
-    return task
-
-
 def test_f89_requests_go_on_while_a_migration_waits_for_a_long_transaction(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     upgrade(engine, "0001")
     with write_transaction(engine) as connection:
-        task = started(connection)
+        task = begin_task(connection)
     with engine.connect() as long, ThreadPoolExecutor() as threads:
         transaction = long.begin()
-        started(long)
+        begin_task(long)
         with caplog.at_level(logging.WARNING):
             migration = threads.submit(upgrade, engine, pauses=SHORT)
             wait_for(lambda: "waits for a transaction" in caplog.text)
@@ -106,7 +82,7 @@ def test_f89_requests_go_on_while_a_migration_waits_for_a_long_transaction(
 def test_f89_a_transaction_that_never_ends_is_named_after_a_time(engine: Engine) -> None:
     upgrade(engine, "0001")
     with engine.connect() as long:
-        started(long)
+        begin_task(long)
         with pytest.raises(DatabaseUnavailable, match="a transaction keeps them locked"):
             upgrade(engine, pauses=replace(SHORT, give_up_after=timedelta(0)))
 
@@ -116,10 +92,10 @@ def test_f89_an_index_is_built_beside_old_snapshots_and_again_after_an_interrupt
 ) -> None:
     upgrade(engine, "0010")
     with write_transaction(engine) as connection:
-        task = started(connection)
+        task = begin_task(connection)
     with engine.connect() as long, ThreadPoolExecutor() as threads:
         transaction = long.begin()
-        started(long)
+        begin_task(long)
         interrupted = threads.submit(upgrade, engine, pauses=SHORT)
         build = wait_for(lambda: answer(engine, WAITING_BUILD))
         answer(engine, f"SELECT pg_cancel_backend({build})")

@@ -11,6 +11,7 @@ from pamqp import commands, frame
 
 from tests.support.eventually import eventually
 from tests.support.servers.rabbitmq import RabbitServer
+from tests.support.servers.rabbitmq_broker import ClusteredServer
 from tests.support.wake_ups import RETRY_DELAYS, Recorder, publish_all, wake_ups
 from waybill.infra.broker.rabbitmq.broker import RabbitBroker
 from waybill.infra.broker.rabbitmq.connection import BrokerRefused, BrokerUnsupported
@@ -19,7 +20,7 @@ Rights = Callable[..., None]
 
 
 @pytest.fixture
-def rights(rabbitmq_server: RabbitServer, rabbitmq_vhost: str) -> Rights:
+def rights(rabbitmq_server: RabbitServer | ClusteredServer, rabbitmq_vhost: str) -> Rights:
     """Sets what the user may do in the vhost of the test."""
     return lambda **patterns: rabbitmq_server.set_rights(rabbitmq_vhost, **patterns)
 

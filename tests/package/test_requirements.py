@@ -18,6 +18,7 @@ EXTRAS = (
     "flightsql",
     "clickhouse",
     "embedded",
+    "template",
     "demo",
     "tracing",
 )

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
 from waybill.infra.broker.rabbitmq.topology import EARLIER, Names
+from waybill.infra.config.amqp_urls import amqp_urls
 from waybill.infra.db.engine import create_engine
 from waybill.infra.db.installation import installation_id
 
 
 @asynccontextmanager
 async def bare_channel(url: str) -> AsyncIterator[AbstractChannel]:
-    """A channel on a connection of its own."""
-    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+    """A channel on a connection of its own, to the first of several addresses that answers."""
+    async with await _connected(url) as connection, connection.channel() as channel:
         yield channel
+
+
+async def _connected(text: str) -> AbstractConnection:
+    *others, last = amqp_urls(text)
+    for url in others:
+        with suppress(ConnectionError):
+            return await aio_pika.connect(url)
+    return await aio_pika.connect(last)
 
 
 def names_of(database_url: str) -> Names:

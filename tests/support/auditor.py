@@ -1,4 +1,4 @@
-"""The auditor: the invariants that hold after every fault (A1 to A13).
+"""The auditor: the invariants that hold after every fault (A1 to A16).
 
 It sweeps first, as some worker would sooner or later, and then looks at everything: the
 tables, the bucket, the log. It returns sentences, so that a failure says what is wrong.
@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from tests.support.eventually import wait_for
+from tests.support.shard_auditor import plan_findings
 from tests.support.stored_keys import stored_keys
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import (
@@ -31,8 +32,11 @@ from waybill.infra.db.tables import (
     export_shard,
     export_task,
     outbox,
+    shard_plan,
+    snapshot_holder,
     storage_object,
 )
+from waybill.infra.tasks.file_sets import SetFile, files_of_set, is_set
 from waybill.infra.tasks.lifecycle.maintenance import Maintenance
 from waybill.infra.tasks.states import LIVE, TRANSITIONS, TaskStatus
 from waybill.infra.tasks.tree_digest import is_tree_digest, tree_digest
@@ -113,7 +117,7 @@ class Auditor:
         return [
             *self._lost(accepted),
             *self._objects(),
-            *self._shards_of_files(),
+            *self._plans(),
             *self._histories(),
             *self._twins(),
             *self._shared(),
@@ -182,8 +186,35 @@ class Auditor:
             wait_for(answered, max(0, self._patient_until - time.monotonic()))
         return answers[-1]
 
+    def _files_of(self, key: str) -> list[SetFile]:
+        with read_transaction(self._engine) as connection:
+            return files_of_set(connection, key) if is_set(key) else []
+
+    def _wrong_set(self, task: sa.RowMapping, manifest: bytes) -> Iterator[str]:
+        """A16: the files of a set are those of its record and of its manifest, byte by byte."""
+        recorded = self._files_of(task["object_key"])
+        named = [
+            (f["name"], f["rows"], f["bytes"], f["sha256"]) for f in json.loads(manifest)["files"]
+        ]
+        if named != [(file.name, file.rows, file.size_bytes, file.sha256) for file in recorded]:
+            yield f"A16 the manifest of {task['id']} names other files than its record"
+        contents = [self._fetch(file.key) for file in recorded]
+        for file, data in zip(recorded, contents, strict=True):
+            if isinstance(data, Refusal):
+                yield f"A16 {file.name} of {task['id']} is not there: {data}"
+            elif hashlib.sha256(data).hexdigest() != file.sha256:
+                yield f"A16 {file.name} of {task['id']} has another SHA-256"
+        own = hashlib.sha256(manifest).hexdigest()
+        if tree_digest([*(file.sha256 or "" for file in recorded), own]) != task["sha256"]:
+            yield f"A16 the files of {task['id']} have another digest"
+        total = len(manifest) + sum(file.size_bytes or 0 for file in recorded)
+        if (len(recorded), total) != (task["files"], task["size_bytes"]):
+            yield f"A16 {task['id']} counts other files or bytes"
+
     def _wrong(self, task: sa.RowMapping, data: bytes) -> Iterator[str]:
-        if len(data) != task["size_bytes"]:
+        if is_set(task["object_key"]):
+            yield from self._wrong_set(task, data)
+        elif len(data) != task["size_bytes"]:
             yield f"A2 the object of {task['id']} has {len(data)} bytes"
         elif self._digest(task, data) != task["sha256"]:
             yield f"A2 the object of {task['id']} has another SHA-256"
@@ -191,28 +222,19 @@ class Auditor:
             yield f"A2 {task['id']}: {wrong}"
 
     def _digest(self, task: sa.RowMapping, data: bytes) -> str:
-        """Of the bytes as a whole, or by the shards that they are made of."""
+        """Of the bytes as a whole, or by the pieces that its shards were written in."""
         if not is_tree_digest(task["sha256"]):
             return hashlib.sha256(data).hexdigest()
-        sizes = [shard["outcome"]["file"][0] for shard in self._shards[task["id"]]]
-        ends = [*accumulate(sizes), len(data)]
+        leaves = [leaf for shard in self._shards[task["id"]] for leaf in shard["outcome"]["leaves"]]
+        ends = [*accumulate(size for size, _ in leaves), len(data)]
         pieces = (data[start:end] for start, end in pairwise([0, *ends]))
         return tree_digest(hashlib.sha256(piece).hexdigest() for piece in pieces)
 
-    def _shards_of_files(self) -> Iterator[str]:
-        """A13: the shards of a finished task are all written, hold its rows, and share no part."""
-        for task in self._tasks:
-            shards = self._shards[task["id"]]
-            if task["status"] != TaskStatus.SUCCESS or not shards:
-                continue
-            if {(shard["state"], shard["fence"]) for shard in shards} != {("DONE", task["fence"])}:
-                yield f"A13 {task['id']} has a shard that is not written"
-            elif sum(shard["outcome"]["rows"] for shard in shards) != task["rows_written"]:
-                yield f"A13 the shards of {task['id']} have other rows"
-            else:
-                numbers = [part["number"] for shard in shards for part in shard["parts"]]
-                if numbers != sorted(set(numbers)):
-                    yield f"A13 shards of {task['id']} share a part"
+    def _plans(self) -> Iterator[str]:
+        """A13 to A15."""
+        plans = {plan["task_id"]: plan for plan in self._read(sa.select(shard_plan))}
+        holders = self._read(sa.select(snapshot_holder))
+        yield from plan_findings(self._tasks, plans, self._shards, holders)
 
     def _histories(self) -> Iterator[str]:
         """A3, A4, A6: edges of the graph only, rising fences, attempts within their bound."""
@@ -269,6 +291,7 @@ class Auditor:
                 continue
             yield f"A7 the upload of {upload.key} is open"
         wanted = {t["object_key"] for t in self._tasks if t["status"] == TaskStatus.SUCCESS}
+        wanted |= {file.key for key in wanted for file in self._files_of(key)}
         for key in set(stored_keys(self._store)) - wanted:
             yield f"A7 no task refers to {key}"
         recorded = Counter(

@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _PAUSE_SECONDS = 0.05
+#: For what comes within seconds on a quiet machine: a busy one may take its time.
+PATIENCE_SECONDS = 240.0
 
 
-async def eventually(check: Callable[[], Any], *, within_seconds: float = 60.0) -> Any:
+async def eventually(check: Callable[[], Any], *, within_seconds: float = PATIENCE_SECONDS) -> Any:
     """Call `check`, or await it, until its result is true, and return that result.
 
     An exception it raises in the meantime is waited out, and shown when time is up.
@@ -35,7 +37,7 @@ async def eventually(check: Callable[[], Any], *, within_seconds: float = 60.0) 
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
-def wait_for(check: Callable[[], T], seconds: float = 60) -> T:
+def wait_for(check: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
     """Call `check` until its result is true, and return that; without an event loop.
 
     An exception it raises ends the wait: the process that was waited for is gone.

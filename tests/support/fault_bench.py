@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from tests.support.auditor import Auditor, Judge, Refusal
-from tests.support.eventually import wait_for
+from tests.support.eventually import PATIENCE_SECONDS, wait_for
 from tests.support.processes import SECRET, environment
 from tests.support.servers.ports import free_ports
 from tests.support.stored_keys import stored_keys
@@ -40,7 +40,10 @@ from waybill.infra.db.tables import (
     export_task,
     notification,
     outbox,
+    shard_plan,
+    snapshot_holder,
     storage_object,
+    worker,
 )
 from waybill.infra.sources.databases import parse_database_url
 from waybill.infra.tasks.states import LIVE
@@ -50,7 +53,7 @@ from waybill.storage.s3 import S3Store
 ROOT = Path(__file__).parents[2]
 TASKS = "/api/export-tasks"
 #: Long enough for a loaded machine to renew it, short enough to wait for its end.
-LEASE = timedelta(seconds=2)
+LEASE = timedelta(seconds=4)
 _STOP_SECONDS = 40
 
 
@@ -102,11 +105,13 @@ class Bench:
             end(process)
 
     @contextmanager
-    def api(self, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
-        """`waybill serve`, always on the same port."""
+    def api(
+        self, *, seconds: float = PATIENCE_SECONDS, **settings: str
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """`waybill serve`, always on the same port; it has to answer in `seconds`."""
         process = self.start("serve", "--port", str(self.client.base_url.port), **settings)
         try:
-            wait_for(lambda: self._answers(process))
+            wait_for(lambda: self._answers(process), seconds)
             yield process
         finally:
             end(process)
@@ -139,6 +144,55 @@ class Bench:
         with read_transaction(self.engine) as connection:
             return list(connection.execute(query.order_by(export_shard.c.number)).mappings())
 
+    def has_started(self, process: subprocess.Popen[bytes]) -> bool:
+        """Whether this worker is ready. What is started next is warm by then, too."""
+        with read_transaction(self.engine) as connection:
+            names = connection.execute(sa.select(worker.c.name)).scalars()
+            return any(f"-{process.pid}-" in name for name in names)
+
+    def holders(self, task_id: str) -> set[str]:
+        """The workers that hold the snapshot of a task, or have died with it."""
+        query = sa.select(snapshot_holder.c.held_by)
+        query = query.where(snapshot_holder.c.task_id == UUID(task_id))
+        with read_transaction(self.engine) as connection:
+            return set(connection.execute(query).scalars())
+
+    def idle_in_transaction(self) -> int:
+        """Sessions that wait within a transaction, such as those that hold a snapshot."""
+        query = sa.text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND state LIKE 'idle in transaction%'"
+        )
+        with read_transaction(self.engine) as connection:
+            return connection.execute(query).scalar_one()
+
+    def details(self, task_id: str, action: str) -> list[dict[str, Any]]:
+        """What the audit log says of each time this was done to a task."""
+        query = sa.select(audit_log.c.detail).where(
+            audit_log.c.task_id == UUID(task_id), audit_log.c.action == action
+        )
+        with read_transaction(self.engine) as connection:
+            return list(connection.execute(query.order_by(audit_log.c.id)).scalars())
+
+    def parts_missing(self, task_id: str) -> set[int]:
+        """Parts of written shards that the open upload of a task does not have, as recorded."""
+        query = sa.select(shard_plan).where(shard_plan.c.task_id == UUID(task_id))
+        with read_transaction(self.engine) as connection:
+            plan = connection.execute(query).mappings().one()
+        request = {
+            "Bucket": self.store.connection.bucket,
+            "Key": plan["object_key"],
+            "UploadId": plan["upload_id"],
+        }
+        listed = self.store.connection.call(
+            lambda client: list(
+                client.get_paginator("list_parts").paginate(**request).search("Parts")
+            )
+        )
+        stored = {part["PartNumber"]: part["ETag"].strip('"') for part in listed if part}
+        written = [part for shard in self.shards(task_id) for part in shard["parts"] or ()]
+        return {p["number"] for p in written if stored.get(p["number"]) != p["etag"]}
+
     def rows(self, *task_ids: str) -> list[sa.RowMapping]:
         """The rows of these tasks; of all tasks, when none is named."""
         query = sa.select(export_task)
@@ -152,7 +206,7 @@ class Bench:
         (row,) = self.rows(task_id)
         return row
 
-    def ended(self, *task_ids: str, seconds: float = 60) -> list[sa.RowMapping]:
+    def ended(self, *task_ids: str, seconds: float = PATIENCE_SECONDS) -> list[sa.RowMapping]:
         """Wait until all these tasks have ended."""
         wait_for(lambda: not self.live(*task_ids), seconds)
         return self.rows(*task_ids)
@@ -260,7 +314,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait(_STOP_SECONDS)
 
 
-def died(process: subprocess.Popen[bytes], seconds: float = 60) -> None:
+def died(process: subprocess.Popen[bytes], seconds: float = PATIENCE_SECONDS) -> None:
     """Wait for a process to be killed by its failpoint."""
     assert process.wait(seconds) == -signal.SIGKILL
 

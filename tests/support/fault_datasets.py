@@ -62,6 +62,16 @@ def deadly(params, user):
 @dataset("keyed", params=Numbers, queue="quick", key="n")
 def keyed(params, user):
     """Rows that do not compress well, in shards where the settings say so."""
+    return keyed_rows(params)
+
+
+@dataset("log", params=Numbers, queue="quick", key="n", resumable=True)
+def growing(params, user):
+    """The same of rows that never change."""
+    return keyed_rows(params)
+
+
+def keyed_rows(params):
     series = sa.func.generate_series(1, params.rows).table_valued("n", name="g").render_derived()
     text = sa.func.md5(sa.cast(series.c.n, sa.Text))
     return tagged(sa.select(series.c.n, text.label("a"), sa.func.md5(text).label("b")), params)

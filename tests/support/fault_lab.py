@@ -44,7 +44,7 @@ from waybill.storage.memory import MemoryStore
 QUEUES = ("gated", "other")
 ROWS = 20
 #: Long enough for a loaded machine to renew it, short enough to wait for its end.
-LEASE_SECONDS = 2.0
+LEASE_SECONDS = 4.0
 
 
 class GatedSource:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import Event, Thread
+from threading import Event
 
 from sqlalchemy.engine import Engine
 
+from tests.support.beside import beside
 from waybill.infra.tasks.workers import HEARTBEAT_SECONDS, Heartbeat, Workers
 
 
@@ -19,18 +20,15 @@ def heartbeat(name: str = "test-worker", queues: Sequence[str] = ("orders",)) ->
 @contextmanager
 def living_worker(engine: Engine, queues: Sequence[str]) -> Iterator[None]:
     """A worker that says it lives for as long as the context is open."""
-    workers, stop = Workers(engine), Event()
+    workers = Workers(engine)
     workers.beat(heartbeat(queues=queues))
 
-    def beat() -> None:
+    def beat(stop: Event) -> None:
         while not stop.wait(HEARTBEAT_SECONDS):
             workers.beat(heartbeat(queues=queues))
 
-    thread = Thread(target=beat, name="living-worker")
-    thread.start()
     try:
-        yield
+        with beside(beat, "living-worker"):
+            yield
     finally:
-        stop.set()
-        thread.join()
         workers.leave("test-worker")

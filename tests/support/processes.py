@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.support.eventually import wait_for
+from tests.support.eventually import PATIENCE_SECONDS, wait_for
 from tests.support.servers.ports import free_ports
 from waybill.api.session.development_tokens import mint
 from waybill.infra.config.settings import load
@@ -114,7 +114,7 @@ def api(
         yield client
 
 
-def ended(client: httpx2.Client, task_id: str, seconds: float = 60) -> dict:
+def ended(client: httpx2.Client, task_id: str, seconds: float = PATIENCE_SECONDS) -> dict:
     """Wait for a task to end, and return it."""
 
     def look() -> dict | None:

@@ -95,7 +95,7 @@ def test_warnings_of_all_workbooks_are_added_up():
 
 
 def test_bytes_of_a_workbook_are_passed_on_before_it_is_complete():
-    def encode_slowly(schema, batches, layout, tally):
+    def encode_slowly(schema, batches, layout, tally, place=None):
         tally.file = Checksum()
         for batch in batches:
             tally.rows += batch.num_rows

@@ -11,7 +11,7 @@ from tests.support.csv_fields import csv_fields
 from tests.support.encoded import encode_table
 from waybill.exporter.datasets.layout import Column, Layout
 from waybill.exporter.formats.csv.files import csv_encoder
-from waybill.exporter.formats.csv.formula_guard import begins_formula
+from waybill.exporter.formats.csv.formula_guard import FIRST_BYTES, begins_formula
 from waybill.exporter.formats.csv.profiles import MACHINE
 
 
@@ -147,3 +147,13 @@ def test_the_machine_profile_adds_nothing():
 
     assert data == b'"=x"\n"=1+1"\n" @a"\n"\ttab"\n'
     assert not tally.warnings
+
+
+@pytest.mark.slow
+def test_no_suspect_text_begins_with_another_byte_than_those_that_are_looked_for():
+    letters = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
+    found = suspects([f"{letter}\t=A1" for letter in letters])
+    assert len(found) > 200
+    assert {text.encode()[0] for text in found} == {
+        number for number, is_looked_for in enumerate(FIRST_BYTES) if is_looked_for
+    }

@@ -68,6 +68,12 @@ def test_what_is_no_url_is_refused_and_not_repeated(url):
         create_engine(url)
 
 
+@pytest.mark.parametrize("backend", ["mysql", "mariadb", "duckdb", "oracle"])
+def test_a_database_that_cannot_hold_the_task_tables_is_one_line_with_those_that_can(backend):
+    with pytest.raises(BadSettings, match=rf"{backend} cannot .*; PostgreSQL and SQLite can"):
+        create_engine(f"{backend}://ann:p@h/db")
+
+
 @pytest.mark.parametrize(
     "url", ["sqlite://", "sqlite:////tmp/a@b?c.db", "mysql+pymysql://ann:p@h/db?charset=utf8mb4"]
 )

@@ -16,6 +16,7 @@ from waybill.infra.notifications.chinese_causes import CAUSES
 from waybill.infra.notifications.mail_texts import MAIL_TEXTS
 from waybill.infra.notifications.queue import DueNotification
 from waybill.infra.notifications.texts import mail_subject, mail_text
+from waybill.infra.tasks.notifications import APPROVAL_ASKED, FILE_SHARED
 
 TASK = UUID("0b7f4a52-9a3e-4c1d-8a44-1f5f0f6f7a10")
 
@@ -98,3 +99,24 @@ def test_an_english_mail_has_the_message_for_its_owner_and_the_code_for_others()
     )
     assert "Cause:  stalled" in other
     assert "still." not in other
+
+
+@pytest.mark.parametrize(
+    "event", ["export.succeeded", "export.failed", FILE_SHARED, APPROVAL_ASKED]
+)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_r40_no_event_brings_a_text_of_its_owner_into_a_mail_to_others(
+    event: str, language: str
+) -> None:
+    bomb = "sign in at evil.example"
+    said = {"filename": f"{bomb}.csv", "message": bomb, "filters": [[bomb, bomb]], "until": UNTIL}
+    status, code = ("FAILED", "stalled") if event == "export.failed" else ("SUCCESS", None)
+    item = replace(
+        due(status, to_owner=False, language=language, title="Orders", code=code, **said),
+        event=event,
+        target="ceo@corp.example",
+    )
+    for mail in (item, replace(item, merged=(replace(item, id=uuid4()),))):
+        text = mail_subject(mail) + mail_text(mail, "https://x", "https://x/o", lambda _: "/d/y")
+        assert "evil" not in text
+        assert "Orders" in text

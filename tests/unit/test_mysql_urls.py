@@ -37,7 +37,12 @@ def test_an_option_that_would_change_a_value_changes_nothing(options):
         ("sql_mode=ANSI_QUOTES", {"sql_mode": "ANSI_QUOTES"}),
         ("ssl_ca=/ca.pem&ssl_verify_cert=true", {"ssl_ca": "/ca.pem", "ssl_verify_cert": True}),
         ("ssl-mode=DISABLED", {"ssl_disabled": True}),
-        ("ssl-mode=VERIFY_IDENTITY", {"ssl_verify_cert": True, "ssl_verify_identity": True}),
+        ("ssl-mode=VERIFY_IDENTITY", {"ssl_verify_identity": True}),
+        ("sslmode=verify-full", {"ssl_verify_identity": True}),
+        ("sslmode=require", {"ssl": True}),
+        ("ssl=false", {"ssl": False}),
+        ("host=/run/my.sock", {"unix_socket": "/run/my.sock"}),
+        ("host=other&port=3308", {"host": "other", "port": 3308}),
     ],
 )
 def test_an_option_of_the_connection_reaches_the_driver(options, expected):
@@ -54,6 +59,8 @@ def test_an_option_of_the_connection_reaches_the_driver(options, expected):
         ("ssl-mode=maybe", "'ssl-mode' of the MySQL URL is one of disabled,"),
         ("read_default_file=/nowhere/secret.cnf", "'read_default_file'"),
         ("ssl_verify_cert=secret", "'ssl_verify_cert'"),
+        ("ssl=secret", "'ssl'"),
+        ("host=secret,other", "names one host"),
     ],
 )
 def test_an_option_nobody_knows_is_refused_by_name_and_without_its_value(options, words):

@@ -23,6 +23,7 @@ PUBLIC = [
     "Principal",
     "Query",
     "Registry",
+    "Sharding",
     "SubmittedExport",
     "WaybillError",
     "Workbook",

@@ -45,6 +45,8 @@ def _clean(monkeypatch, tmp_path):
         ),
         ("WAYBILL_S3_ADDRESSING", "host", "WAYBILL_S3_ADDRESSING: Input should be 'auto', 'path'"),
         ("WAYBILL_S3_SSE_KMS_KEY_ID", "key", "WAYBILL_S3_SSE_KMS_KEY_ID: needs WAYBILL_S3_SSE"),
+        ("WAYBILL_SHARD_FROM_BYTES", "60%", "WAYBILL_SHARD_FROM_BYTES: must be a size such as"),
+        ("WAYBILL_SHARD_BYTES", "0", "WAYBILL_SHARD_BYTES: must be a size such as 512MiB"),
         ("WAYBILL_TIMEZONE", "Mars/Olympus", "WAYBILL_TIMEZONE: must be the name of a time zone"),
         (
             "WAYBILL_PUBLIC_URL",

@@ -8,15 +8,16 @@ import zipfile
 import zlib
 from collections import Counter
 
-import pyarrow as pa
 import pytest
 from python_calamine import CalamineWorkbook
 
+from tests.support.shard_files import ROWS, SCHEMA, in_shards, rows
 from waybill.exporter.blocks.block import Block, Checksum, padding
 from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.archive.part_archive import ArchivePart
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.formats.registry import FORMATS
-from waybill.exporter.formats.shard_end import ShardedFile, ShardEnd, combined
+from waybill.exporter.formats.shard_end import ShardEnd
 from waybill.exporter.formats.xlsx.shards import XlsxShards
 from waybill.exporter.rows.seals import sealed
 from waybill.exporter.stop import StopToken
@@ -25,52 +26,6 @@ from waybill.infra.tasks.tree_digest import is_tree_digest, tree_digest
 from waybill.storage.errors import UploadConflict, UploadTooLarge
 from waybill.storage.memory import MemoryStore
 from waybill.storage.parts import MIN_PART_BYTES
-
-SCHEMA = pa.schema([("n", pa.int64()), ("=text", pa.string())])
-ROWS = 100_000
-
-
-def rows(first: int, count: int) -> list[pa.RecordBatch]:
-    numbers = range(first, first + count)
-    texts = [f"={number}" for number in numbers]
-    return [pa.record_batch([pa.array(numbers, pa.int64()), pa.array(texts)], schema=SCHEMA)]
-
-
-def shard(encoding, file: ShardedFile, number: int, least: int) -> tuple[bytes, ShardEnd]:
-    """The bytes of one shard, as another process would write them."""
-    first = number * file.rows_of_shard
-    count = min(file.rows_of_shard, file.rows - first)
-    pieces: list[bytes] = []
-    made = encoding.encode(
-        SCHEMA,
-        sealed(rows(first, count)),
-        Layout(),
-        Tally(),
-        file=file,
-        number=number,
-        least_bytes=least,
-    )
-    while True:
-        try:
-            pieces.append(next(made))
-        except StopIteration as ended:
-            # Over the database to another process.
-            return b"".join(pieces), ShardEnd.from_json(ended.value.to_json())
-
-
-def in_shards(encoding, wanted: int, least: int) -> tuple[bytes, list[ShardEnd]]:
-    """A whole file, written in shards."""
-    size = encoding.rows_of_shard(wanted)
-    notes = encoding.prepare(SCHEMA, sealed(rows(0, size)), Layout())
-    file = ShardedFile(ROWS, size, notes)
-    made = [shard(encoding, file, number, least) for number in range(-(-ROWS // size))]
-    parts, ends = [part for part, _ in made], [end for _, end in made]
-    assert all(len(part) >= least for part in parts)
-    last = encoding.end(SCHEMA, Layout(), file, ends)
-    whole = b"".join([*parts, last])
-    assert combined(ends, lambda end: end.file) + Checksum.of(last) == Checksum.of(whole)
-    assert sum(end.rows for end in ends) == ROWS
-    return whole, ends
 
 
 @pytest.mark.parametrize("name", ["csv.gz", "jsonl.gz"])
@@ -112,7 +67,8 @@ def test_a_shards_end_is_the_same_behind_the_database():
         Checksum(1, 2),
         Checksum(3, 4),
         [("xl/worksheets/sheet1.xml", 1, 2, 3, 4, 5)],
-        "ab",
+        [ArchivePart("Export-00001.csv", 1, 2, "cd")],
+        [(1, "ab")],
         Counter({("n", WarningRule.TYPE_AS_TEXT): 5}),
     )
     assert ShardEnd.from_json(end.to_json()) == end
@@ -140,6 +96,36 @@ def test_the_end_of_a_run_is_never_too_short_for_a_part():
     assert written(MemoryStore(), sizes) == b"".join(
         bytes([first]) * size for first, size in sizes.items()
     )
+
+
+def test_f133_a_run_goes_on_behind_the_parts_that_another_process_has_sent():
+    store = MemoryStore()
+    upload = store.begin_shared("key", "text/csv")
+    body = bytes(range(256)) * (MIN_PART_BYTES // 256)
+    run = {"first": 4, "most": 5, "part_bytes": 2 * MIN_PART_BYTES, "is_last": True}
+    with store.part_run("key", upload, **run) as first:
+        first.write(body + b"first")
+        sent = first.end_part()
+        assert first.bytes_uploaded == len(body) + 5
+        # What is not on record when a process is lost, is sent again.
+        first.write(body + b"lost")
+        first.end_part()
+    with store.part_run("key", upload, **run, before=sent) as second:
+        assert second.bytes_uploaded == len(body) + 5
+        second.write(body + b"second")
+        parts = second.finish()
+    assert [part.number for part in parts] == [4, 5]
+    store.complete_shared("key", upload, parts)
+    assert store.read("key") == body + b"first" + body + b"second"
+
+
+def test_a_part_is_not_ended_too_early():
+    store = MemoryStore()
+    upload = store.begin_shared("key", "text/csv")
+    run = store.part_run("key", upload, first=1, most=5, part_bytes=MIN_PART_BYTES)
+    run.write(bytes(MIN_PART_BYTES - 1))
+    with pytest.raises(ValueError, match="too short"):
+        run.end_part()
 
 
 def test_a_run_takes_no_number_of_another():

@@ -13,6 +13,8 @@ import pytest
 from waybill.api.http.cursors import Cursors, ListFilter
 from waybill.api.problems.errors import Unauthenticated
 from waybill.api.session.development_tokens import mint
+from waybill.api.session.session_tokens import SESSION_TYPE
+from waybill.api.session.token_purpose import TICKET_TYPE
 from waybill.api.session.tokens import TokenVerifier
 from waybill.exporter.datasets.principal import Principal
 from waybill.exporter.errors import InvalidRequest
@@ -47,6 +49,14 @@ def signed(header_type: object = "JWT", /, **changes: Any) -> str:
 def is_accepted(settings: Settings, token: str) -> bool:
     try:
         TokenVerifier(settings).verify(token)
+    except Unauthenticated:
+        return False
+    return True
+
+
+def is_ticket(settings: Settings, ticket: str) -> bool:
+    try:
+        TokenVerifier(settings).verify_ticket(ticket)
     except Unauthenticated:
         return False
     return True
@@ -129,3 +139,28 @@ def test_r50_what_we_sign_for_other_purposes_is_no_token(settings: Settings) -> 
 
     assert not is_accepted(settings, cursor)
     assert not is_accepted(settings, forged)
+
+
+@pytest.mark.parametrize(
+    ("typ", "claims", "accepted"),
+    [
+        (TICKET_TYPE, {}, True),
+        ("JWT", {}, False),
+        ("at+jwt", {}, False),
+        (SESSION_TYPE, {}, False),
+        (TICKET_TYPE, {"aud": "another"}, False),
+        (TICKET_TYPE, {"iss": "another"}, False),
+        (TICKET_TYPE, {"iat": -10 * MINUTE, "exp": -5 * MINUTE}, False),
+        (TICKET_TYPE, {"exp": 6 * MINUTE}, False),
+        (TICKET_TYPE, {"tenant": ""}, False),
+    ],
+)
+def test_r55_a_ticket_is_for_us_alone_and_for_minutes(
+    settings: Settings, typ: str, claims: dict[str, Any], accepted: bool
+) -> None:
+    assert is_ticket(settings, signed(typ, **claims)) is accepted
+
+
+def test_r55_beside_an_identity_provider_no_ticket_is_accepted(tmp_path: Path) -> None:
+    provider = load(home=tmp_path, jwt_secret=SECRET, jwks_url="https://id.example/keys")
+    assert not is_ticket(provider, signed(TICKET_TYPE))

@@ -86,6 +86,32 @@ def test_the_hook_of_a_dataset_does_not_replace_it() -> None:
     assert printed(sheets_of(data)[0]) == [LINE, LINE]
 
 
+@pytest.mark.parametrize("rows_above", [0, 2])
+def test_a_row_of_its_own_is_seen_above_the_headings(rows_above: int) -> None:
+    def decorate(_workbook: Any, worksheets: Any) -> None:
+        for sheet in worksheets:
+            sheet.write_string(0, 0, "ACME" if rows_above else "Public")
+
+    layout = replace(marked(), watermark_row=True, rows_above=rows_above, decorate=decorate)
+    data, tally = encode(TABLE, layout)
+
+    [sheet] = sheets_of(data)
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    free = [["ACME", None], [None, None]][:rows_above]
+    assert rows == [*free, [LINE, None], ["city", "orders"], ["Rome", 3], ["Oslo", 4]]
+    # It stays on the screen, and on each sheet and page.
+    assert sheet.freeze_panes == f"A{rows_above + 3}"
+    assert printed(sheet) == [LINE, LINE]
+    assert tally.rows == 2
+
+
+def test_no_row_says_nothing() -> None:
+    unmarked = replace(marked(), watermark=None, watermark_row=True)
+    assert encode(TABLE, unmarked)[0] == encode(TABLE, replace(marked(), watermark=None))[0]
+    with pytest.raises(ValueError, match="needs a watermark"):
+        dataset("never", watermark_row=True)
+
+
 @pytest.mark.parametrize("name", ["csv.zip", "xlsx.zip"])
 def test_an_archive_says_it_in_its_manifest(name: str) -> None:
     data, _ = encode_table(FORMATS[name].encode, TABLE, marked())

@@ -166,8 +166,9 @@ def test_a_workbook_asks_for_a_reason_where_one_of_its_datasets_does() -> None:
 def test_a_workbook_has_the_watermark_of_its_datasets_and_is_for_one_person() -> None:
     marked = _book([ORDERS, replace(INVOICES, watermark="For {user} only")])
     assert marked.is_personal
+    assert marked.names_its_reader
     plan = _plan(book=marked)
-    assert plan.layout.watermark_text == "For ann only"
+    assert [sheet.layout.watermark_text for sheet in plan.sheets] == ["", "For ann only"]
     assert plan.single_flight_key is None
 
 

@@ -39,10 +39,15 @@ def test_headings_are_there_distinct_and_printable() -> None:
 
 def test_labels_and_the_zone_are_what_people_read() -> None:
     moment = pa.array([0], pa.timestamp("us", "UTC"))
-    table = pa.table({"a": moment, "b": moment.cast(pa.timestamp("us"))})
+    plain, encoded = moment.cast(pa.timestamp("us")), moment.dictionary_encode()
+    table = pa.table({"a": moment, "b": plain, "c": encoded})
     layout = Layout(timezone=ZoneInfo("Europe/Berlin"), columns={"a": Column("Created")})
     rows = read_openpyxl(encode(table, layout)[0])["Export"]
-    assert rows == [["Created (Europe/Berlin)", "b"], [naive(1970, 1, 1, 1), naive(1970, 1, 1)]]
+    local = naive(1970, 1, 1, 1)
+    assert rows == [
+        ["Created (Europe/Berlin)", "b", "c (Europe/Berlin)"],
+        [local, naive(1970, 1, 1), local],
+    ]
 
 
 def test_warnings_are_counted_by_the_columns_own_name() -> None:

@@ -17,8 +17,8 @@ from tests.corpus.case import ZONE
 from tests.corpus.declared_cells import DECLARED
 from tests.support.workbooks import column_values, encode, parts, read_openpyxl
 from waybill.exporter.datasets.layout import Column, Layout
-from waybill.exporter.formats.xlsx.repeated_hours import repeated
 from waybill.exporter.values.declared_kinds import DeclaredKind, declared_as
+from waybill.exporter.values.repeated_hours import repeated
 
 
 def _is_same(found: Any, wanted: Any) -> bool:

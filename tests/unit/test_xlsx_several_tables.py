@@ -13,6 +13,8 @@ import pytest
 from tests.support.workbooks import read_calamine, read_openpyxl
 from waybill.exporter.blocks.block import Checksum
 from waybill.exporter.datasets.layout import Column, Layout
+from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.datasets.watermark import Watermark
 from waybill.exporter.errors import ExportRejected, IncompleteExport, LimitExceeded
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.formats.xlsx.several_tables import TableRows, encode_tables
@@ -183,3 +185,29 @@ def test_a_hook_that_gives_sheets_of_one_table_other_formats_is_refused() -> Non
 
     with pytest.raises(ExportRejected):
         _book((_ORDERS, Layout(title="Orders", decorate=restless)), (_USERS, Layout(title="Users")))
+
+
+def test_each_sheet_is_marked_as_its_own_dataset_says() -> None:
+    person = Principal("ana", "acme")
+
+    def marked(title: str, pattern: str) -> Layout:
+        return Layout(title=title, watermark=Watermark.of(pattern, person), watermark_row=True)
+
+    data, _, _ = _book(
+        (_ORDERS, marked("Orders", "Orders for {user}")),
+        (_USERS, marked("Users", "Users for {user}")),
+        (_USERS, Layout(title="Open")),
+    )
+    book = openpyxl.load_workbook(io.BytesIO(data))
+    assert [sheet.oddHeader.center.text for sheet in book] == [
+        "Orders for ana",
+        "Users for ana",
+        None,
+    ]
+    assert [[row[0].value for row in sheet.iter_rows(max_row=2)] for sheet in book] == [
+        ["Orders for ana", "n"],
+        ["Users for ana", "name"],
+        ["name", "Ann"],
+    ]
+    assert book.properties.description == "Orders for ana; Users for ana"
+    assert [sheet.auto_filter.ref for sheet in book] == ["A2:B9", "A2:B5", "A1:B4"]

@@ -98,6 +98,38 @@ def test_what_is_outside_excels_calendar_is_text(
     assert _only(timestamp_cells(array, _ignore, UTC), CellType.NUMBER) == [None]
 
 
+@pytest.mark.parametrize(
+    ("zone", "end"),
+    [
+        ("Europe/Berlin", datetime(2024, 10, 27, 1, tzinfo=UTC)),
+        ("Australia/Sydney", datetime(2024, 4, 6, 16, tzinfo=UTC)),
+        # No zone says yet what will be then; Python goes on with the rule of today.
+        ("Europe/Berlin", datetime(2101, 10, 30, 1, tzinfo=UTC)),
+    ],
+)
+def test_f113_an_hour_that_clocks_show_twice_is_text_with_its_offset_and_counted(
+    zone: str, end: datetime
+) -> None:
+    minutes = (-61, -60, -30, 30, 59, 60)
+    instants = [end + timedelta(minutes=number) for number in minutes]
+    counted: dict[str, int] = {}
+
+    def note(rule: str, rows: pl.Series) -> None:
+        counted[rule] = counted.get(rule, 0) + rows.sum()
+
+    cells = timestamp_cells(
+        pa.array(instants, pa.timestamp("us", "UTC")), note, local := ZoneInfo(zone)
+    )
+
+    shown = [instant.astimezone(local) for instant in instants]
+    assert shown[2].replace(tzinfo=None) == shown[3].replace(tzinfo=None)
+    twice = [None, *(moment.isoformat() for moment in shown[1:5]), None]
+    assert _only(cells, CellType.TEXT) == twice
+    numbers = _only(cells, CellType.NUMBER)
+    assert [number is None for number in numbers] == [text is not None for text in twice]
+    assert counted == {"ambiguous_time_as_text": 4}
+
+
 def test_infinite_timestamps_can_be_asked_for_in_any_zone() -> None:
     array = pa.array([2**63 - 1, -(2**63) + 1], pa.int64()).cast(pa.timestamp("us", "UTC"))
     texts = _only(timestamp_cells(array, _ignore, ZoneInfo("Asia/Tokyo")), CellType.TEXT)

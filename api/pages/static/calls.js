@@ -90,6 +90,7 @@ export const cancelTask = (id) => call("POST", `${TASKS}/${id}/cancel`);
 export const retryTask = (id) => call("POST", `${TASKS}/${id}/retry`);
 export const deleteTask = (id) => call("DELETE", `${TASKS}/${id}`);
 export const downloadPath = (id) => `${BASE}${TASKS}/${id}/download`;
+export const listFiles = (id) => call("GET", `${TASKS}/${id}/files`);
 export const listLinks = (id) => call("GET", `${TASKS}/${id}/links`);
 export const makeLink = (id, limits) => call("POST", `${TASKS}/${id}/links`, limits);
 export const revokeLink = (id, link) => call("DELETE", `${TASKS}/${id}/links/${link}`);

@@ -3,7 +3,7 @@
 import { clearFieldProblem, showFieldProblem } from "./field_problems.js";
 import { text } from "./texts.js";
 
-const OPTIONS = ["delimiter", "decimal", "bom"];
+const OPTIONS = ["delimiter", "decimal", "bom", "times"];
 const isCsv = (form) => form.elements.format.value.startsWith("csv");
 
 /** Wire the CSV options of `form`. They are hidden for other formats, by form.css. */

@@ -13,11 +13,12 @@ export const datasetTitle = (name) => datasets[name]?.title ?? name;
 /** The columns of a dataset that the reader may choose: name, label, type, help, masked. */
 export const datasetColumns = (name) => datasets[name]?.columns ?? [];
 
-/** Whether an export of a dataset needs a reason or an approval, and whether its file names the reader. */
+/** Whether an export of a dataset needs a reason, an approval or a password; whether its file names the reader. */
 export const asksFor = (name) => ({
   reason: datasets[name]?.reason ?? false,
   approval: datasets[name]?.approval ?? false,
   watermark: datasets[name]?.watermark ?? false,
+  password: datasets[name]?.password ?? false,
 });
 
 /** The titles of a workbook's sheets; none for a dataset. */

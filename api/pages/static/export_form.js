@@ -36,13 +36,14 @@ export function wireForm(form, { started, failed }) {
   });
 }
 
-/** Show the fields of the dataset `name`, and no other's. */
+/** Show the fields of the dataset `name`, and no other's. Event `datasetshow`: it was done. */
 export function showDataset(form, name) {
   for (const fieldset of form.querySelectorAll("[data-dataset]")) {
     fieldset.hidden = fieldset.disabled = fieldset.dataset.dataset !== name;
   }
   offerFormats(form, datasetFormats(name));
   clearProblems(form);
+  form.dispatchEvent(new CustomEvent("datasetshow"));
 }
 
 /** Show the `formats` and no others; one of them is chosen. */
@@ -73,7 +74,7 @@ function showProblems(form, refused) {
 /** The field that a pointer into the request means, if the form has it. */
 export function fieldAt(form, pointer) {
   const [, section, name] = pointer.split("/");
-  if (section === "filename" || section === "reason") return form.elements[section];
+  if (["filename", "reason", "password"].includes(section)) return form.elements[section];
   if (section === "csv") return form.elements[`csv_${name}`] ?? form.elements.csv;
   if (["columns", "sort", "timezone"].includes(section)) return form.querySelector("#choice");
   if (section !== "params") return null;

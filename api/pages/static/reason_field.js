@@ -18,8 +18,7 @@ export function wireReason(form) {
     document.getElementById("watermark-hint").hidden = !watermark;
   }
 
-  form.elements.type.addEventListener("change", show);
-  form.addEventListener("draftrestore", show);
+  form.addEventListener("datasetshow", show);
   form.addEventListener("fillfromtask", ({ detail: { reason } }) => {
     field.value = reason ?? "";
     show();

@@ -23,6 +23,7 @@ export function makeCard(task, act) {
     const button = event.target.closest("[data-action]");
     const action = button?.dataset.action;
     if (action === "details") toggleDetails(card, button, act);
+    else if (action === "files") openDetails(card);
     else if (action && (action !== "delete" || isSure(button))) act(action, card.task, button, card);
   });
   card.querySelector(".share-mail")?.addEventListener("submit", (event) => {
@@ -106,11 +107,13 @@ function fillFilters(list, task) {
 }
 
 function fillActions(card, download, task) {
-  download.hidden = task.status !== "SUCCESS";
+  // A set is downloaded file by file.
+  download.hidden = task.status !== "SUCCESS" || Boolean(task.files);
   download.href = downloadPath(task.id);
   const ended = !isLive(task);
   const allowed = {
     cancel: !ended,
+    files: Boolean(task.files) && task.status !== "EXPIRED",
     retry: task.status === "FAILED",
     again: ended && task.status !== "FAILED",
     change: document.getElementById("new-export") !== null,
@@ -155,7 +158,8 @@ function fillProgress(slot, task) {
   if (total) parts.push(text(progress, { done: number(done), total: number(total) }));
   else parts.push(done ? text("rows_so_far", { done: number(done) }) : text("preparing"));
   if (uploaded) parts.push(text("uploaded", { size: bytes(uploaded) }));
-  if (task.shards) parts.push(text("shards", { done: task.shards.done, count: task.shards.count }));
+  if (task.files) parts.push(text("files_ready", { ready: task.files.ready, count: task.files.count }));
+  else if (task.shards) parts.push(text("shards", { done: task.shards.done, count: task.shards.count }));
   if (task.paused_since) parts.push(text("paused"));
   if (left !== null) parts.push(text("eta", { time: duration(left) }));
   if (task.attempt > 1) parts.push(text("attempt", { attempt: task.attempt, max: task.max_attempts }));

@@ -15,12 +15,14 @@ import { FormDraft } from "./form_draft.js";
 import { FormFold } from "./form_fold.js";
 import { fillFromLink } from "./form_link.js";
 import { fillFromTask } from "./form_task.js";
+import { showPassword, wirePassword } from "./file_password.js";
 import { wireLists } from "./id_lists.js";
 import { Finishes } from "./finishes.js";
 import { forgetOffline, tell, tellFailure, wireNotice } from "./notice.js";
 import { Once } from "./once.js";
 import { wireReason } from "./reason_field.js";
 import { wireSaved } from "./saved_exports.js";
+import { showFiles } from "./set_files.js";
 import { showShared } from "./shared_files.js";
 import { TaskList } from "./task_list.js";
 import { copyLink, mailLink, sendLink, showLinks } from "./task_links.js";
@@ -33,6 +35,7 @@ const again = new Once();
 /** Say that an export was started, and show it. `asked` is the file name that was asked for. */
 function started(task, { twice = false, asked = "" } = {}) {
   tell(text(saidOf(task, twice, asked), { filename: task.filename }), { task });
+  showPassword(task);
   draft?.forget();
   fold?.close();
   list.show(WHOLE);
@@ -42,6 +45,7 @@ function started(task, { twice = false, asked = "" } = {}) {
 }
 
 function saidOf(task, twice, asked) {
+  if (task.deduplicated && task.protected) return "password_gone";
   if (twice) return "started_once";
   if (task.deduplicated) return task.status === "SUCCESS" ? "still_fresh" : "already_running";
   // Characters that no file name may have were replaced.
@@ -62,7 +66,7 @@ const actions = {
     if (first || !answer.deduplicated) started(answer, { twice: twice && !answer.deduplicated });
   },
   change: (task) => change(task.id),
-  details: (task, _button, card) => showLinks(task, card),
+  details: (task, _button, card) => Promise.all([showFiles(task, card), showLinks(task, card)]),
   copy: (task, _button, card) => copyLink(task, card),
   mail: (task, _button, card) => mailLink(task, card),
   send: (task, _button, card) => sendLink(task, card),
@@ -113,7 +117,7 @@ wireDensity();
 
 // Before the draft, which keeps what they choose.
 const choice = form && wireChoice(form);
-if (form) for (const wire of [wireCsvOptions, wireLists, wireRanges, wireChecks, wireDataChoices, wireReason]) wire(form);
+if (form) for (const wire of [wireCsvOptions, wireLists, wireRanges, wireChecks, wireDataChoices, wireReason, wirePassword]) wire(form);
 const draft = form && new FormDraft(form);
 const fold = form && new FormFold(form);
 if (form) {

@@ -12,6 +12,7 @@ export function fillDetails(list, task) {
     [text("detail_created"), [exact(task.created_at)]],
   ];
   if (task.reason) facts.push([text("detail_reason"), [task.reason]]);
+  if (task.protected) facts.push([text("detail_password"), [text("detail_password_kept")]]);
   if (task.approval && (task.waiting || task.approval.state !== "asked")) facts.push([text("detail_approval"), approvalOf(task.approval)]);
   if (task.completeness) {
     facts.push([text("detail_snapshot"), [exact(task.completeness.snapshot_at)]]);

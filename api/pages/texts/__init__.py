@@ -15,12 +15,14 @@ from waybill.api.pages.texts.chinese_admin import CHINESE_ADMIN
 from waybill.api.pages.texts.chinese_approvals import CHINESE_APPROVALS
 from waybill.api.pages.texts.chinese_choice import CHINESE_CHOICE
 from waybill.api.pages.texts.chinese_fields import CHINESE_FIELDS
+from waybill.api.pages.texts.chinese_passwords import CHINESE_PASSWORDS
 from waybill.api.pages.texts.chinese_saved import CHINESE_SAVED
 from waybill.api.pages.texts.english import ENGLISH
 from waybill.api.pages.texts.english_admin import ENGLISH_ADMIN
 from waybill.api.pages.texts.english_approvals import ENGLISH_APPROVALS
 from waybill.api.pages.texts.english_choice import ENGLISH_CHOICE
 from waybill.api.pages.texts.english_fields import ENGLISH_FIELDS
+from waybill.api.pages.texts.english_passwords import ENGLISH_PASSWORDS
 from waybill.api.pages.texts.english_saved import ENGLISH_SAVED
 
 Texts = Mapping[str, str]
@@ -38,8 +40,22 @@ class Catalogue:
     admin: Texts
 
 
-_ENGLISH = {**ENGLISH, **ENGLISH_APPROVALS, **ENGLISH_CHOICE, **ENGLISH_FIELDS, **ENGLISH_SAVED}
-_CHINESE = {**CHINESE, **CHINESE_APPROVALS, **CHINESE_CHOICE, **CHINESE_FIELDS, **CHINESE_SAVED}
+_ENGLISH = {
+    **ENGLISH,
+    **ENGLISH_APPROVALS,
+    **ENGLISH_CHOICE,
+    **ENGLISH_FIELDS,
+    **ENGLISH_PASSWORDS,
+    **ENGLISH_SAVED,
+}
+_CHINESE = {
+    **CHINESE,
+    **CHINESE_APPROVALS,
+    **CHINESE_CHOICE,
+    **CHINESE_FIELDS,
+    **CHINESE_PASSWORDS,
+    **CHINESE_SAVED,
+}
 
 CATALOGUES: Mapping[Language, Catalogue] = {
     "en": Catalogue("en", "en", "English", _ENGLISH, ENGLISH_ADMIN),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from waybill.exporter.warning_rules import WarningRule
+
 CHINESE: Mapping[str, str] = {
     "product": "Waybill",
     "page_title": "导出任务 · Waybill",
@@ -135,6 +137,15 @@ CHINESE: Mapping[str, str] = {
     "cancelled_lead": "任务在完成前已取消，没有生成文件。",
     "waiting_for_storage": "自 {time} 起等待存储恢复。",
     "waiting_for_source": "自 {time} 起等待数据库恢复。",
+    "files": "文件",
+    "files_ready": "{count} 个文件中已有 {ready} 个可下载",
+    "set_files_title": "此次导出的文件",
+    "files_partial": "导出仍在进行，已就绪的文件可以先下载；若导出失败，这些文件会被删除。",
+    "files_waiting": "尚未就绪",
+    "files_manifest": "清单（所有文件的名称、行数和 SHA-256）",
+    "files_shared_lead": "此次导出由多个文件组成，请逐个下载。",
+    "files_rows": "{rows} 行",
+    "files_bytes": "{bytes} 字节",
     "shards": "已写入 {done}/{count} 个分片",
     "paused": "已暂停，让其他导出先完成",
     "will_continue": "恢复后会自动继续，不占用尝试次数。",
@@ -242,21 +253,7 @@ CHINESE: Mapping[str, str] = {
     "back": "返回我的导出",
     "request_id": "请求编号",
     # Conversion warnings.
-    "rule_ambiguous_time_as_text": "夏令时结束时重复的那一小时以带时区偏移的文本写入",
-    "rule_binary_as_base64": "二进制数据以 Base64 文本写入",
-    "rule_column_renamed": "列标题已调整，以确保可打印且不重复",
-    "rule_date_as_text": "超出 Excel 范围的日期和时间以文本写入",
-    "rule_duration_as_text": "Excel 无法显示的时长以文本写入",
-    "rule_formula_guarded": "疑似公式的文本前已加单引号",
-    "rule_long_number_as_text": "超过 15 位的数字以文本写入，以保持精确",
-    "rule_nanoseconds_dropped": "时间已截断到微秒",
-    "rule_not_finite_as_text": "NaN 和无穷大以文本写入",
-    "rule_number_rounded": "超过 15 位的数字已按要求舍入",
-    "rule_nul_replaced": "NUL 字符已替换为占位符",
-    "rule_null_as_empty_text": "空值以空文本写入",
-    "rule_tiny_number_as_text": "过于接近零、Excel 无法表示的数字以文本写入",
-    "rule_truncated_text": "超过单元格长度上限的文本已截断并标记",
-    "rule_type_as_text": "与列类型不符或格式不支持的值以文本写入",
+    **{f"rule_{rule}": rule.chinese for rule in WarningRule},
     # Notifications.
     "started": "已开始导出：{filename}",
     "started_once": "您点击了两次，系统只创建了一个导出任务：{filename}",

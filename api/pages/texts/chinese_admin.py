@@ -33,6 +33,7 @@ CHINESE_ADMIN: Mapping[str, str] = {
     "col_files": "文件数",
     "col_size": "大小",
     "col_table": "数据表",
+    "col_oldest_row": "最早可清理的记录",
     "col_cut": "下次清理",
     "pauses_title": "已暂停",
     "pauses_none": "没有暂停的队列或数据集。",

@@ -40,7 +40,7 @@ def verified_claims(
     if len(token) > _MAX_CHARS:
         raise LoginFailed(REFUSED, "the ID token is too long")
     try:
-        key = keys.find(jwt.get_unverified_header(token).get("kid"))
+        key = keys.find_new(jwt.get_unverified_header(token).get("kid"))
         verified = jwt.decode_complete(
             token,
             key,

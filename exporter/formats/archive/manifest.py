@@ -17,6 +17,7 @@ from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.formats.archive.part_archive import ArchivePart
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.values.cell_columns import ValueKind, cell_columns, value_type
+from waybill.exporter.warning_rules import listed
 
 
 def manifest_json(
@@ -43,10 +44,7 @@ def manifest_json(
         "snapshot": _snapshot(layout),
         "about": dict(layout.about),
         **({"watermark": layout.watermark_text} if layout.watermark else {}),
-        "warnings": [
-            {"column": column, "rule": rule.value, "count": count}
-            for (column, rule), count in sorted(tally.warnings.items())
-        ],
+        "warnings": listed(tally.warnings),
         "resources": [
             {
                 "name": f"part-{number:05d}",
@@ -63,16 +61,21 @@ def manifest_json(
     return json.dumps(package, ensure_ascii=False, indent=2).encode()
 
 
+def columns_as_text(schema: pa.Schema, layout: Layout) -> list[dict[str, Any]]:
+    """The columns of a file whose headings are the labels, in the terms of Table Schema."""
+    return [
+        {"name": column.label, **_field_type(field.type, column.kind)}
+        for field, column in zip(schema, cell_columns(schema, layout), strict=True)
+    ]
+
+
 def _snapshot(layout: Layout) -> str | None:
     return layout.snapshot_at.isoformat(timespec="seconds") if layout.snapshot_at else None
 
 
 def _table_schema(schema: pa.Schema, layout: Layout, decimal_sign: str) -> dict[str, Any]:
     """The columns in the terms of Frictionless' Table Schema."""
-    fields = [
-        {"name": column.label, **_field_type(field.type, column.kind)}
-        for field, column in zip(schema, cell_columns(schema, layout), strict=True)
-    ]
+    fields = columns_as_text(schema, layout)
     if decimal_sign != ".":
         for item in fields:
             if item["type"] == "number":

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
 import pyarrow as pa
 
 from waybill.exporter.datasets.layout import Layout
-from waybill.exporter.formats.csv.formula_guard import begins_formula
+from waybill.exporter.formats.csv.formula_guard import FIRST_BYTES, begins_formula
+from waybill.exporter.formats.csv.local_times import is_timestamp, local_times, with_zone
 from waybill.exporter.formats.csv.profiles import CsvProfile, Quoting
 from waybill.exporter.formats.text_rows import (
     Counts,
@@ -28,6 +29,7 @@ from waybill.exporter.formats.text_rows import (
 from waybill.exporter.labels import count_renamed
 from waybill.exporter.rows.marks import RecordCount, count_records
 from waybill.exporter.values.cell_columns import CellColumn, ValueKind, cell_columns, cell_texts
+from waybill.exporter.values.column_bytes import ColumnBytes, is_text
 from waybill.exporter.values.declared_kinds import DeclaredKind
 from waybill.exporter.values.declared_values import is_declared, is_not_finite
 from waybill.exporter.values.long_texts import LongText, is_long, joined
@@ -39,6 +41,7 @@ _RULES = (
     WarningRule.NULL_AS_EMPTY_TEXT,
     WarningRule.BINARY_AS_BASE64,
     WarningRule.TYPE_AS_TEXT,
+    WarningRule.AMBIGUOUS_TIME_AS_TEXT,
 )
 
 #: Findings that need an escape, which readers undo: no warning.
@@ -78,7 +81,21 @@ class CsvText:
         Raises:
             LimitExceeded: there are none.
         """
+        if profile.local_times:
+            layout = with_zone(schema, layout)
         self.columns = cell_columns(schema, layout)
+        self._local_times = [
+            column
+            for column, field in zip(self.columns, schema, strict=True)
+            if profile.local_times and is_timestamp(field) and not column.as_text
+        ]
+        # A moment of a marked column has no offset any more where it is written.
+        self._written = tuple(
+            replace(column, declared=DeclaredKind.TIMESTAMP)
+            if column in self._local_times and column.declared is DeclaredKind.INSTANT
+            else column
+            for column in self.columns
+        )
         self._requested_labels = [layout.label(name) for name in schema.names]
         self._zone = layout.timezone
         self._profile = profile
@@ -94,14 +111,48 @@ class CsvText:
 
     def rows(self, table: pa.Table) -> Rendered:
         """Every row of `table`."""
-        return self._render(cell_texts(table, self.columns, self._zone), self.columns)
+        return self._render(*self._texts(table), self._absent(table))
 
-    def _render(self, frame: pl.DataFrame, columns: Sequence[CellColumn]) -> Rendered:
-        found = count_matches(frame, self._tests(columns))
+    def _texts(self, table: pa.Table) -> tuple[pl.DataFrame, Sequence[CellColumn], Counts]:
+        """The values as they are written, their columns, and the times that stay text."""
+        frame, kept = cell_texts(table, self.columns, self._zone), Counts()
+        for column in self._local_times:
+            shown, twice = local_times(frame[column.key], self._zone)
+            frame = frame.with_columns(shown.alias(column.key))
+            if twice and column.declared is None:
+                kept[column.key, WarningRule.AMBIGUOUS_TIME_AS_TEXT] = twice
+        return frame, self._written, kept
+
+    def _render(
+        self,
+        frame: pl.DataFrame,
+        columns: Sequence[CellColumn],
+        kept: Counts | None = None,
+        absent: Collection[tuple[str, str]] = (),
+    ) -> Rendered:
+        """`absent` are those of `_tests` that no value passes."""
+        tests = self._tests(columns).items()
+        found = count_matches(frame, {name: test for name, test in tests if name not in absent})
+        found += kept or Counts()
         cells = frame.select(self._cell(column, found).alias(column.key) for column in columns)
         warnings = changes_among(found, columns, _RULES)
         lines = join_rows(cells, self._profile.line_end, self._profile.delimiter)
         return Rendered(count_records(lines), lines, warnings)
+
+    def _absent(self, table: pa.Table) -> set[tuple[str, str]]:
+        """Which of `_tests` no value of `table` can pass, as the bytes of its columns say."""
+        absent: set[tuple[str, str]] = set()
+        for column, values in zip(self.columns, table.columns, strict=True):
+            if column.kind is not ValueKind.TEXT or not is_text(values.type):
+                continue
+            texts = ColumnBytes(values)
+            if not texts.may_have(b'"'):
+                absent.add((column.key, _HAS_QUOTE))
+            if not texts.may_have(b"\0"):
+                absent.add((column.key, WarningRule.NUL_REPLACED))
+            if not texts.may_begin(FIRST_BYTES):
+                absent.add((column.key, WarningRule.FORMULA_GUARDED))
+        return absent
 
     def row_in_pieces(self, table: pa.Table) -> Iterator[Rendered]:
         """The one row of `table`, a few MiB at a time: the same bytes as `rows` has them."""
@@ -115,8 +166,8 @@ class CsvText:
                     table = table.set_column(
                         position, table.field(position), pa.array(_STAND_IN, array.type)
                     )
-        frame = cell_texts(table, self.columns, self._zone)
-        found = count_matches(frame, self._tests(self.columns))
+        frame, columns, kept = self._texts(table)
+        found = count_matches(frame, self._tests(columns)) + kept
         for key, text in long.items():
             found += self._found_in(key, text)
         warnings = changes_among(found, self.columns, _RULES)
@@ -141,7 +192,7 @@ class CsvText:
     def _fields(
         self, frame: pl.DataFrame, found: Counts, long: Mapping[str, LongText]
     ) -> Iterator[bytes]:
-        for position, column in enumerate(self.columns):
+        for position, column in enumerate(self._written):
             if position:
                 yield self._profile.delimiter.encode()
             if column.key in long:

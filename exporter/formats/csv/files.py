@@ -49,17 +49,17 @@ def csv_gzip_encoder(profile: CsvProfile = EXCEL) -> Encode:
     def encode_csv_gzip(
         schema: pa.Schema, batches: Iterable[pa.RecordBatch], layout: Layout, tally: Tally
     ) -> Generator[bytes, None, None]:
-        tally.file = yield from gzip_file(_blocks(profile, schema, batches, layout, tally))
+        tally.file = yield from gzip_file(csv_blocks(profile, schema, batches, layout, tally))
 
     return encode_csv_gzip
 
 
 def csv_gzip_shards(profile: CsvProfile = EXCEL) -> GzipShards:
     """The same in shards."""
-    return GzipShards(partial(_blocks, profile))
+    return GzipShards(partial(csv_blocks, profile))
 
 
-def _blocks(
+def csv_blocks(
     profile: CsvProfile,
     schema: pa.Schema,
     batches: Iterable[pa.RecordBatch],
@@ -67,6 +67,7 @@ def _blocks(
     tally: Tally,
     is_first: bool = True,
 ) -> Iterator[Block]:
+    """A CSV file, or what follows its header, as compressed blocks."""
     text = CsvText(schema, layout, profile)
     header = text.header()
     # Its warnings count once for the whole file.

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from waybill.exporter.values.column_bytes import first_bytes
+
 #: Every character whose NFKC form begins with ``=``, ``+``, ``-`` or ``@``.
 _STARTS = r"=⁼₌⩵⩶﹦＝" r"+⁺₊﬩﹢＋" r"\-﹣－" r"@﹫＠"
 
@@ -24,6 +26,12 @@ _PATTERN = rf"^[{_BLANK}]*(?:[{_STARTS}]|[\t\r\n\x00][{_BLANK}]*[^{_BLANK}])"
 _HARMLESS = (
     r"^ *(?:[-+] *(?:[0-9][0-9.,' ]*(?:[eE][-+]?[0-9]+)?%?)?"
     r"|\+[0-9 ()./-]*) *$"
+)
+
+#: With which bytes of UTF-8 a text that matches `_PATTERN` may begin: what is of ASCII in it, and
+#: the first byte of each other character in it. (A test asks the pattern for every character.)
+FIRST_BYTES = first_bytes(
+    [*range(0x21), *b"=+-@\x7f", 0xC2, 0xD8, 0xDB, 0xDC, *range(0xE0, 0xE4), 0xEF, 0xF0, 0xF3]
 )
 
 

@@ -39,6 +39,11 @@ class CsvOptions(BaseModel):
     quoting: Literal["text", "minimal", "all"] | None = Field(
         None, description="Quote all text, only where it is needed, or every value."
     )
+    times: Literal["iso", "local"] | None = Field(
+        None,
+        description="Timestamps of ISO 8601 with their offset, or as spreadsheets read them: "
+        "`2024-07-01 10:00:00`, in the export's time zone, which the heading names.",
+    )
 
     def over(self, default: CsvProfile) -> CsvProfile:
         """The profile asked for, or `default`, with these options in place of its own.
@@ -53,6 +58,7 @@ class CsvOptions(BaseModel):
             "byte_order_mark": self.bom,
             "guards_formulas": self.guard,
             "quoting": Quoting(self.quoting) if self.quoting else None,
+            "local_times": self.times == "local" if self.times else None,
         }
         given = {key: value for key, value in asked.items() if value is not None}
         found = replace(base, **given)  # type: ignore[arg-type]  # of several types
@@ -75,4 +81,6 @@ def options_of(profile: CsvProfile) -> CsvOptions:
         bom=profile.byte_order_mark,
         guard=profile.guards_formulas,
         quoting=profile.quoting.value,
+        # Left out where it says nothing: workers of an older version know no such option.
+        times="local" if profile.local_times else None,
     )

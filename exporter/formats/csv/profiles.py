@@ -39,6 +39,9 @@ class CsvProfile:
     #: Between the whole and the fraction of a number. Never the delimiter.
     decimal_sign: str = "."
     quoting: Quoting = Quoting.TEXT
+    #: Timestamps as spreadsheets read them, on the clocks of the zone that the heading names; else
+    #: ISO 8601 with an offset.
+    local_times: bool = False
 
 
 EXCEL = CsvProfile("excel", byte_order_mark=True, line_end="\r\n", guards_formulas=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, cast
+from typing import Literal
 
 import polars as pl
 import pyarrow as pa
@@ -57,12 +57,6 @@ class CellFormat:
     width: float | None = None
     #: Whether the column was declared as text, so that text in it is no exception.
     is_text: bool = False
-
-
-def bounds(values: pl.Series) -> tuple[int, int] | None:
-    """The least and the greatest of these numbers; None if all are null."""
-    low, high = values.min(), values.max()
-    return None if low is None else cast("tuple[int, int]", (low, high))
 
 
 def keep(values: pl.Series, mask: pl.Series) -> pl.Series:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, zip_longest
+from types import MappingProxyType
 from typing import Any
 
 from xlsxwriter.utility import xl_col_to_name, xl_range
@@ -30,8 +32,10 @@ class DataSheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no types
     rows_are_known: bool = False
     #: The range of all cells, once `decorate` has written its own.
     _range: str = ""
-    #: Zero-based rows of blanks that carry the styles of each column, and are not kept.
-    _probe_rows: range = range(0)
+    #: The format of each cell of a column, in the order of the column's number formats.
+    _formats: Sequence[Sequence[Any]] = ()
+    #: A blank cell, zero-based, for each format; their rows are not kept.
+    _probes: Mapping[Any, tuple[int, int]] = MappingProxyType({})
 
     @property
     def last_row(self) -> int:
@@ -39,22 +43,51 @@ class DataSheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no types
         return self.header_row + self.data_rows
 
     def write_probes(self, formats: Sequence[Sequence[Any]]) -> None:
-        """Write rows below all others, whose cells carry the `formats` of each column.
+        """Write rows below all others, in which a cell carries each of the columns' `formats`.
 
         A format that `decorate` gave to a whole column takes precedence over ours.
         """
+        width = len(formats)
         self._range = xl_range(
-            0, 0, max(self.dim_rowmax, self.last_row), max(self.dim_colmax, len(formats) - 1)
+            0, 0, max(self.dim_rowmax, self.last_row), max(self.dim_colmax, width - 1)
         )
         first = self.dim_rowmax + 1
-        self._probe_rows = range(first, first + max(map(len, formats)))
-        for index, ours in enumerate(formats):
-            column = self.col_info.get(index)
-            theirs = column.column_format if column else None
-            for row, cell_format in zip(self._probe_rows, ours, strict=False):
-                wanted = theirs if theirs is not None and theirs is not ours[0] else cell_format
-                if wanted and self.write_blank(row, index, None, wanted):
-                    raise ExportRejected("The decorate hook wrote to the last row of the sheet.")
+        self._formats = [self._wanted(index, ours) for index, ours in enumerate(formats)]
+        # XlsxWriter numbers formats as they are first written: those of a column's values first.
+        by_place = chain.from_iterable(zip_longest(*self._formats))
+        # Columns share formats, of which there are few; a cell for each of them in each column
+        # took a fifth of the time of 600,000 cells in 1,500 columns. (Measured.)
+        self._probes = {
+            wanted: (first + number // width, number % width)
+            for number, wanted in enumerate(filter(None, dict.fromkeys(by_place)))
+        }
+        for wanted, place in self._probes.items():
+            if self.write_blank(*place, None, wanted):
+                raise ExportRejected("The decorate hook wrote to the last row of the sheet.")
+
+    def _wanted(self, index: int, ours: Sequence[Any]) -> Sequence[Any]:
+        column = self.col_info.get(index)
+        theirs = column.column_format if column else None
+        return ours if theirs is None or theirs is ours[0] else [theirs] * len(ours)
+
+    def styles_in(self, rows: dict[int, str]) -> dict[str, tuple[int, ...]]:
+        """The style numbers of each column's formats, by its letters; takes its probes from `rows`.
+
+        `rows` are the XML of the sheet's rows by Excel's number.
+        """
+        probe_rows = {row for row, _ in self._probes.values()}
+        found = {row: dict(_STYLE.findall(rows.pop(row + 1, ""))) for row in probe_rows}
+        numbers = {
+            wanted: int(found[row].get(xl_col_to_name(column), 0))
+            for wanted, (row, column) in self._probes.items()
+        }
+        most = max(map(len, self._formats), default=0)
+        return {
+            xl_col_to_name(index): tuple(
+                numbers.get(wanted, 0) for wanted in [*wanted_ones, *[None] * most][:most]
+            )
+            for index, wanted_ones in enumerate(self._formats)
+        }
 
     def _write_rows(self) -> None:
         # XlsxWriter visits every row up to the last one and makes an entry for each. With a
@@ -88,7 +121,7 @@ def frame_of(sheet: DataSheet, xml: str) -> SheetFrame:
     assert parts is not None  # noqa: S101 - the header row is always there
     rows = {int(row[1]): row[0] for row in _ROW.finditer(parts["rows"])}
     above = [rows.pop(row) for row in sorted(rows) if row <= sheet.header_row + 1]
-    probes = [dict(_STYLE.findall(rows.pop(row + 1, ""))) for row in sheet._probe_rows]
+    styles = sheet.styles_in(rows)
     if rows and min(rows) <= sheet.last_row + 1:
         raise ExportRejected(
             f"The decorate hook wrote to row {min(rows)} of {sheet.name!r}, which holds data."
@@ -97,8 +130,5 @@ def frame_of(sheet: DataSheet, xml: str) -> SheetFrame:
     return SheetFrame(
         prologue=(_DIMENSION.sub(dimension, parts["head"]) + "".join(above)).encode(),
         epilogue=("".join(rows.values()) + parts["rest"]).encode(),
-        styles={
-            letters: tuple(int(probe.get(letters, 0)) for probe in probes)
-            for letters in map(xl_col_to_name, range(sheet.dim_colmax + 1))
-        },
+        styles=styles,
     )

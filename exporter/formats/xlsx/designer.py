@@ -21,11 +21,13 @@ from xlsxwriter.exceptions import XlsxWriterException
 from xlsxwriter.utility import xl_cell_to_rowcol, xl_col_to_name
 
 from waybill.exporter.datasets.layout import Decorate, Layout
+from waybill.exporter.datasets.template import Template
 from waybill.exporter.errors import ExportRejected
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.formats.xlsx.about_sheet import add_about
 from waybill.exporter.formats.xlsx.data_sheet import DataSheet, SheetFrame, frame_of
 from waybill.exporter.formats.xlsx.sheet_columns import SheetColumn
+from waybill.exporter.formats.xlsx.template_head import write_head
 from waybill.exporter.formats.xlsx.text_cells import one_line
 
 #: The same rows must give the same bytes, so a file cannot say when it was made.
@@ -71,10 +73,14 @@ class Table:
     #: What its first sheet is called, where no column names its sheets.
     title: str = ""
     decorate: Decorate | None = None
+    #: The first rows of its sheets.
+    template: Template | None = None
     #: The row of its headings, counted from 0.
     header_row: int = 0
-    #: What is printed on each page of its sheets, where the workbook itself says nothing.
+    #: What is printed on each page of its sheets.
     watermark: str = ""
+    #: The row that says it on the screen, counted from 0; None: no such row.
+    watermark_row: int | None = None
 
     @property
     def first_row(self) -> int:
@@ -117,8 +123,9 @@ class Designer:
     @property
     def types_are_known(self) -> bool:
         """Whether the content types of every design are those of a draft with one sheet."""
-        hooks = (self._layout.decorate, *(table.decorate for table in self.tables))
-        return self.rows_of_one_sheet is not None or all(hook is None for hook in hooks)
+        more = [(table.decorate, table.template) for table in self.tables]
+        is_plain = self._layout.decorate is None and all(one == (None, None) for one in more)
+        return self.rows_of_one_sheet is not None or is_plain
 
     def design(self, sheets: Sequence[DesignedSheet]) -> Design:
         """Design a workbook with these data sheets, those of one table together.
@@ -144,15 +151,14 @@ class Designer:
         return Design(frames, parts, others)
 
     def _fill(self, workbook: Any, sheets: Sequence[DesignedSheet]) -> list[DataSheet]:
-        watermark = next(
-            (text for text in map(self._watermark, range(len(self.tables))) if text), ""
-        )
+        watermarks = dict.fromkeys(one_line(table.watermark) for table in self.tables)
+        comments = "; ".join(filter(None, watermarks))
         workbook.set_properties(
             {
                 "title": one_line(self._layout.title),
                 "author": "Waybill",
                 "created": _CREATED,
-                **({"comments": watermark} if watermark else {}),
+                **({"comments": comments} if comments else {}),
             }
         )
         cell_formats = _CellFormats(workbook)
@@ -166,24 +172,28 @@ class Designer:
             columns = self.tables[table].columns
             headers = list(map(cell_formats.of_header, columns))
             _write_table(sheet, columns, headers, formats[table])
+            if (template := self.tables[table].template) is not None:
+                write_head(sheet, template, len(columns), cell_formats.of_look)
             _write_groups(sheet, columns, cell_formats)
             worksheets.append(sheet)
         self._decorate(workbook, sheets, worksheets)
         if workbook.worksheets()[: len(sheets)] != worksheets:
             raise ExportRejected("The decorate hook moved a data sheet; use `activate()` instead.")
         for sheet, (_, _, table) in zip(worksheets, sheets, strict=True):
-            if text := self._watermark(table):
-                # After the hook: it may set a header, but not replace this one.
-                _print_on_each_page(sheet, text)
+            # After the hook: it may set a header and write cells, but not replace these.
+            _mark(sheet, self.tables[table], cell_formats)
             sheet.write_probes(formats[table])
             _add_filter(sheet, len(formats[table]))
         if self._layout.about:
             rows = sum(sheet.rows for sheet in sheets)
-            add_about(workbook, self._layout.about, rows, self._tally.warnings)
+            add_about(
+                workbook,
+                self._layout.about,
+                rows,
+                self._tally.warnings,
+                self._layout.language,
+            )
         return worksheets
-
-    def _watermark(self, table: int) -> str:
-        return one_line(self._layout.watermark_text or self.tables[table].watermark)
 
     def _decorate(
         self, workbook: Any, sheets: Sequence[DesignedSheet], worksheets: Sequence[DataSheet]
@@ -200,8 +210,13 @@ class Designer:
             self._layout.decorate(workbook, worksheets)
 
 
-def _print_on_each_page(sheet: DataSheet, text: str) -> None:
-    """Have `text` above and below the rows of each printed page, and in Excel's page view."""
+def _mark(sheet: DataSheet, table: Table, cell_formats: _CellFormats) -> None:
+    """Have the watermark of `table` on each printed page, in Excel's page view, and in its row."""
+    text = one_line(table.watermark)
+    if not text:
+        return
+    if table.watermark_row is not None:
+        sheet.write_string(table.watermark_row, 0, text, cell_formats.of_watermark())
     # An ampersand begins a command there, and all three parts together have 255 characters.
     line = "&C" + text[:_MOST_PRINTED].replace("&", "&&")
     sheet.set_header(line)
@@ -238,6 +253,15 @@ class _CellFormats:
         line = {"bottom": 1, "bottom_color": "#7B8CA5"} if group else {"bottom": 0}
         return self._make(f"group{bool(group)}", "center", {**_HEADER_FORMAT, **line})
 
+    def of_look(self, look: Mapping[str, Any]) -> Any:
+        """The format of a cell of a template; None for one like any other."""
+        align = look.get("align", "")
+        return self._make(f"look{sorted(look.items())}", align, look) if look else None
+
+    def of_watermark(self) -> Any:
+        """The format of the row that names the reader; it runs on over empty cells beside it."""
+        return self._make("watermark", "left", {"italic": True, "font_color": "#9A3412"})
+
     def of_values(self, column: SheetColumn) -> list[Any]:
         """The formats of a column's cells, in the order of its number formats; None for none."""
         # Numbers too wide for their column are shown smaller: Excel would show "####" instead.
@@ -256,7 +280,8 @@ class _CellFormats:
     def _make(self, name: str, align: str, properties: Mapping[str, Any]) -> Any:
         key = (name, align)
         if key not in self._made:
-            self._made[key] = self._workbook.add_format({**properties, "align": align})
+            more = {"align": align} if align else {}
+            self._made[key] = self._workbook.add_format({**properties, **more})
         return self._made[key]
 
 

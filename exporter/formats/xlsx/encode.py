@@ -28,11 +28,14 @@ from waybill.exporter.formats.xlsx.limits import (
 )
 from waybill.exporter.formats.xlsx.package import Package
 from waybill.exporter.formats.xlsx.placement import SETTLE_LAG, Placement
+from waybill.exporter.formats.xlsx.places import PlaceKeeper, WorkbookPlace
 from waybill.exporter.formats.xlsx.row_renderer import RowRenderer
 from waybill.exporter.formats.xlsx.sheet_columns import (
+    has_watermark_row,
     header_row_of,
     plan_columns,
     requested_labels,
+    with_widths,
 )
 from waybill.exporter.formats.xlsx.sheet_names import SheetNames, acceptable
 from waybill.exporter.labels import count_renamed
@@ -50,8 +53,12 @@ def encode_xlsx(
     batches: Iterable[pa.RecordBatch],
     layout: Layout,
     tally: Tally,
+    place: WorkbookPlace | None = None,
 ) -> Generator[bytes, None, None]:
     """Yield a workbook; see `waybill.exporter.formats.encoding.Encode`.
+
+    With `place`, it begins where that says, and yields nothing (an empty text) whenever the place
+    where it is has been written down there.
 
     The same rows give the same bytes. `layout.decorate` is called for several designs and
     has to make the same of each. With `layout.sheet_by`, rows should be ordered by that
@@ -64,28 +71,51 @@ def encode_xlsx(
     """
     check_columns(schema)
     cuts = cut_blocks(schema, batches)
-    first = next(cuts, None)
+    begin = place.begin if place is not None else None
+    first = next(cuts, None) if begin is None else None
     sample = first.open() if first is not None else schema.empty_table()
     table = table_of(schema, layout, sample)
     rows = rows_of_one_sheet(layout, sample)
+    if begin is not None:
+        table = replace(table, columns=with_widths(table.columns, begin["widths"]))
+        rows = begin["rows_of_one_sheet"]
     designer = Designer([table], replace(layout, decorate=None), tally, rows_of_one_sheet=rows)
     draft = designer.design([DesignedSheet(acceptable(layout.title), rows or 0)])
     package = Package(designer, draft, tally)
     names = SheetNames(draft.other_sheets)
     placement = Placement(schema, layout, names, first_row=table.first_row)
 
-    yield from package.begin()
-    count_headings(schema, layout, table, tally)
+    keeper = None
+    if place is not None and _can_go_on(layout):
+        keeper = PlaceKeeper(place, package, [column.width for column in table.columns], rows)
+    if begin is not None and keeper is not None:
+        keeper.go_on(begin, placement)
+    else:
+        yield from package.begin()
+        count_headings(schema, layout, table, tally)
     cuts = cuts if first is None else chain([first], cuts)
-    yield from fill(package, placement, table, draft.frames[0], cuts, tally)
+    yield from fill(package, placement, table, draft.frames[0], cuts, tally, keeper)
     yield from package.finish()
+
+
+def _can_go_on(layout: Layout) -> bool:
+    """Whether the workbook depends on no more than its rows."""
+    return not (layout.about or layout.decorate or layout.sheet_by)
 
 
 def table_of(schema: pa.Schema, layout: Layout, sample: pa.Table) -> Table:
     """What the sheets of rows with this schema have in common; `sample` decides widths."""
     columns = plan_columns(schema, layout, sample)
     header_row = header_row_of(schema.names, layout)
-    return Table(columns, layout.title, layout.decorate, header_row, layout.watermark_text)
+    return Table(
+        columns,
+        layout.title,
+        layout.decorate,
+        header_row=header_row,
+        watermark=layout.watermark_text,
+        template=layout.template,
+        watermark_row=layout.rows_above if has_watermark_row(layout) else None,
+    )
 
 
 def count_headings(schema: pa.Schema, layout: Layout, table: Table, tally: Tally) -> None:
@@ -101,6 +131,7 @@ def fill(
     frame: SheetFrame,
     cuts: Iterable[Cut],
     tally: Tally,
+    keeper: PlaceKeeper | None = None,
 ) -> Iterator[bytes]:
     """Write the sheets of one table; `frame` is that of its sheet in the draft."""
     render = RowRenderer(table.columns, [frame.styles[column.letters] for column in table.columns])
@@ -116,9 +147,13 @@ def fill(
         for cut in rendered:
             order.follow(cut.first_row, sum(block.rows for _, block in cut.blocks))
             tally.warnings.update(cut.warnings)
-            placement.record([block.raw.size_bytes for _, block in cut.blocks])
+            sizes = [block.raw.size_bytes for _, block in cut.blocks]
+            placement.record(sizes)
             for piece, block in cut.blocks:
                 yield from package.add(piece, block)
+            if keeper is not None:
+                keeper.note(sizes)
+                yield b""
     placement.ensure_sheet()
     yield from package.end_table(placement.sheets)
 

@@ -12,9 +12,10 @@ from dataclasses import replace
 import polars as pl
 import pyarrow as pa
 
-from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, bounds, keep
+from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, keep
 from waybill.exporter.formats.xlsx.limits import MAX_DIGITS
 from waybill.exporter.formats.xlsx.text_cells import text_cells
+from waybill.exporter.values.bounds import bounds
 from waybill.exporter.warning_rules import WarningRule
 
 #: Every integer of smaller magnitude has at most 15 digits.

@@ -12,11 +12,12 @@ then on the number of sheets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from waybill.exporter.blocks.block import Block
-from waybill.exporter.blocks.zip_stream import ZipStream
+from waybill.exporter.blocks.block import Block, Checksum
+from waybill.exporter.blocks.zip_stream import ZipStream, fragment_entry
 from waybill.exporter.errors import ExportRejected, IncompleteExport, LimitExceeded
 from waybill.exporter.formats.encoding import Tally
 from waybill.exporter.formats.xlsx.designer import Design, DesignedSheet, Designer, part_name
@@ -73,6 +74,29 @@ class Package:
         self._held_bytes = 0
         #: The design at the end of the last table, and the warnings that its parts may state.
         self._last: tuple[Warnings, Design] | None = None
+
+    def place(self) -> dict[str, Any] | None:
+        """What `go_on` has to know, as JSON; None unless all rows are written, on one sheet."""
+        entry, open_ = self._open, self._zip.open_entry
+        if entry is None or open_ is None or len(self._entries) > 1 or entry.held:
+            return None
+        checksum = self._zip.checksum
+        return {
+            "file": [checksum.size_bytes, checksum.crc32],
+            "entries": [list(each) for each in self._zip.entries],
+            "open": list(open_),
+            "rows": entry.rows,
+        }
+
+    def go_on(self, place: Mapping[str, Any], sheet: Sheet) -> None:
+        """Go on where another process was, on its only sheet. To be called instead of `begin`."""
+        done = [fragment_entry(*each) for each in place["entries"]]
+        self._zip = ZipStream.behind([(Checksum(*place["file"]), done)])
+        self._zip.reopen(fragment_entry(*place["open"]))
+        self._open = entry = self._entry(sheet)
+        entry.rows = place["rows"]
+        entry.order = RowOrder(self._designer.tables[sheet.table].first_row + entry.rows)
+        entry.prologue = self._design().frames[0].prologue
 
     def begin(self) -> Iterator[bytes]:
         """The parts that depend on no row."""

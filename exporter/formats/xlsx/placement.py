@@ -126,6 +126,19 @@ class Placement:
         """Record the size in bytes of each piece of the next cut in order."""
         self._sizes.append(xml_bytes)
 
+    def go_on(self, rows: int, *, settled: int = 0, unsettled: Sequence[int] = ()) -> Sheet:
+        """The first sheet, where another process has placed `rows` rows on it.
+
+        `unsettled` are the sizes of the last cuts, and `settled` that of all before.
+        """
+        sheet = self._add_sheet(self._title)
+        sheet.placed_rows, sheet.settled_bytes = rows, settled
+        self._newest[None] = sheet
+        for size in unsettled:
+            self._unsettled.append((Piece(sheet, 0, 0, None),))
+            self._sizes.append((size,))
+        return sheet
+
     def ensure_sheet(self) -> None:
         """A table has a sheet, even if there was no row."""
         if not self.sheets:

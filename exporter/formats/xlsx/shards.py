@@ -8,20 +8,21 @@ sizes of the shards before, which only the directory states.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from waybill.exporter.blocks.block import Block, padding
 from waybill.exporter.blocks.parallel import map_ordered
-from waybill.exporter.blocks.zip_stream import ZipStream
+from waybill.exporter.blocks.zip_stream import ZipStream, fragment_entry
 from waybill.exporter.datasets.layout import Layout
 from waybill.exporter.errors import ExportRejected, LimitExceeded
 from waybill.exporter.formats.encoding import Tally
-from waybill.exporter.formats.shard_end import ShardedFile, ShardEnd
+from waybill.exporter.formats.part_ends import PartEnds
+from waybill.exporter.formats.shard_end import Mark, ShardedFile, ShardEnd, ShardsDoNotFit
 from waybill.exporter.formats.xlsx.designer import (
     Design,
     DesignedSheet,
@@ -33,13 +34,19 @@ from waybill.exporter.formats.xlsx.encode import MAX_THREADS, cut_blocks
 from waybill.exporter.formats.xlsx.limits import (
     BLOCK_BYTES,
     MAX_DATA_ROWS,
+    MAX_SHEET_BYTES,
     MAX_SHEETS,
     check_columns,
 )
 from waybill.exporter.formats.xlsx.package import FIRST_PARTS
 from waybill.exporter.formats.xlsx.placement import FIRST_DATA_ROW, Placement, Sheet
 from waybill.exporter.formats.xlsx.row_renderer import RowRenderer
-from waybill.exporter.formats.xlsx.sheet_columns import SheetColumn, plan_columns, requested_labels
+from waybill.exporter.formats.xlsx.sheet_columns import (
+    SheetColumn,
+    plan_columns,
+    requested_labels,
+    with_widths,
+)
 from waybill.exporter.formats.xlsx.sheet_names import SheetNames, acceptable
 from waybill.exporter.labels import count_renamed
 from waybill.exporter.rows.seals import RowOrder
@@ -50,6 +57,7 @@ class XlsxShards:
     """A `ShardedEncoding` of workbooks whose sheets are all full but the last."""
 
     sheet_rows: int = MAX_DATA_ROWS
+    sheet_bytes: int = MAX_SHEET_BYTES
 
     def rows_of_shard(self, wanted: int) -> int:
         """Whole sheets, one at least."""
@@ -74,25 +82,31 @@ class XlsxShards:
         file: ShardedFile,
         number: int,
         least_bytes: int,
-    ) -> Generator[bytes, None, ShardEnd]:
+        begin: Mark | None = None,
+    ) -> Generator[bytes | Mark, None, ShardEnd]:
         """Yield the sheets of one shard; see `ShardedEncoding`.
 
         Raises:
-            LimitExceeded: a sheet of these values is too large for Excel.
+            ShardsDoNotFit: a sheet of these values is too large for Excel.
             IncompleteExport: rows were lost, repeated, swapped or changed on their way.
         """
         columns, design = self._design(schema, layout, file)
-        archive = ZipStream()
-        if number == 0:
-            labels = [column.label for column in columns]
-            tally.warnings.update(count_renamed(requested_labels(schema, layout), labels))
-            for name in _EARLY_PARTS:
-                yield archive.file(name, design.parts[name])
-        sheets = _Sheets(archive, design, number * file.rows_of_shard // self.sheet_rows)
+        ends = PartEnds.of(file, number, least_bytes, begin)
+        placement = Placement(schema, layout, SheetNames(), max_rows=self.sheet_rows)
+        first_sheet = number * file.rows_of_shard // self.sheet_rows
+        if begin is not None:
+            sheets = _Sheets.behind(begin, design, placement)
+            tally.go_on(begin.so_far.rows, begin.so_far.warnings)
+        else:
+            sheets = _Sheets(ZipStream(), design, first_sheet)
+            if number == 0:
+                labels = [column.label for column in columns]
+                tally.warnings.update(count_renamed(requested_labels(schema, layout), labels))
+                for name in _EARLY_PARTS:
+                    yield sheets.archive.file(name, design.parts[name])
         render = RowRenderer(
             columns, [design.frames[0].styles[column.letters] for column in columns]
         )
-        placement = Placement(schema, layout, SheetNames(), max_rows=self.sheet_rows)
         order = RowOrder()
         blocks = map_ordered(
             render,
@@ -106,18 +120,18 @@ class XlsxShards:
                 tally.warnings.update(cut.warnings)
                 placement.record([block.raw.size_bytes for _, block in cut.blocks])
                 for piece, block in cut.blocks:
-                    if piece.follows is not None and piece.follows.placed_rows < self.sheet_rows:
-                        raise LimitExceeded(
-                            "A sheet with these values would be too large for Excel. Use the format"
-                            " xlsx.zip, or sheets by a column."
-                        )
                     yield from sheets.add(piece.sheet, piece.first_row, block)
                     tally.rows += block.rows
-        yield sheets.end(least_bytes)
-        tally.file = archive.checksum
-        return ShardEnd(
-            tally.rows, archive.checksum, entries=archive.entries, warnings=tally.warnings
-        )
+                    if sheets.raw_bytes > self.sheet_bytes:
+                        raise ShardsDoNotFit(
+                            "A sheet of these rows would be too large, and they are planned by"
+                            " number."
+                        )
+                if ends.is_end(sheets.archive.checksum.size_bytes, tally.rows):
+                    yield Mark(sheets.so_far(tally), sheets.open())
+        yield sheets.end(ends)
+        tally.file = sheets.archive.checksum
+        return sheets.so_far(tally)
 
     def end(
         self, schema: pa.Schema, layout: Layout, file: ShardedFile, shards: Sequence[ShardEnd]
@@ -138,8 +152,8 @@ class XlsxShards:
         """The whole workbook, the same in every shard."""
         if layout.about or layout.decorate is not None:
             raise ExportRejected("A workbook with a sheet of its own is written as one.")
-        layout = _with_widths(schema, layout, file.notes)
-        columns = plan_columns(schema, layout, schema.empty_table())
+        planned = plan_columns(schema, layout, schema.empty_table())
+        columns = with_widths(planned, file.notes["widths"])
         count = max(1, -(-file.rows // self.sheet_rows))
         if count > MAX_SHEETS:
             raise LimitExceeded(f"The workbook would have more than {MAX_SHEETS:,} sheets.")
@@ -160,38 +174,64 @@ class _Sheets:
 
     def __init__(self, archive: ZipStream, design: Design, first: int) -> None:
         """`first` is the number of the first of them in the workbook, from 0 on."""
-        self._archive = archive
+        self.archive = archive
         self._design = design
         self._next = first
         self._open: Sheet | None = None
+        #: Rows of the open sheet.
+        self._rows = 0
         self._order = RowOrder()
+
+    @classmethod
+    def behind(cls, begin: Mark, design: Design, placement: Placement) -> _Sheets:
+        """Go on in the sheet that was open at `begin`, on which `placement` goes on as well."""
+        archive = ZipStream.behind([(begin.so_far.file, begin.so_far.entries)])
+        archive.reopen(fragment_entry(*begin.open["entry"]))
+        sheets = cls(archive, design, begin.open["sheet"])
+        sheets._rows = begin.open["rows"]
+        sheets._open = placement.go_on(sheets._rows)
+        sheets._order = RowOrder(FIRST_DATA_ROW + sheets._rows)
+        return sheets
+
+    @property
+    def raw_bytes(self) -> int:
+        """Of the XML of the open sheet so far."""
+        entry = self.archive.open_entry
+        return 0 if entry is None else entry[4]
+
+    def open(self) -> dict[str, Any]:
+        """What `behind` has to know of the open sheet."""
+        entry = self.archive.open_entry
+        return {"entry": list(entry or ()), "sheet": self._next, "rows": self._rows}
+
+    def so_far(self, tally: Tally) -> ShardEnd:
+        """What was written up to now."""
+        return ShardEnd(
+            tally.rows,
+            self.archive.checksum,
+            entries=self.archive.entries,
+            warnings=tally.warnings.copy(),
+        )
 
     def add(self, sheet: Sheet, first_row: int, block: Block) -> Iterator[bytes]:
         """Write rows of `sheet`, which is that of the rows before, or the next one."""
         if sheet is not self._open:
             if self._open is not None:
                 yield self._close()
-            self._open, self._order = sheet, RowOrder(FIRST_DATA_ROW)
-            yield self._archive.open(part_name(self._next + 1))
-            yield self._archive.add(Block.of(self._design.frames[self._next].prologue))
+            self._open, self._rows, self._order = sheet, 0, RowOrder(FIRST_DATA_ROW)
+            yield self.archive.open(part_name(self._next + 1))
+            yield self.archive.add(Block.of(self._design.frames[self._next].prologue))
         self._order.follow(first_row, block.rows)
-        yield self._archive.add(block)
+        self._rows += block.rows
+        yield self.archive.add(block)
 
-    def end(self, least_bytes: int) -> bytes:
-        """The end of the last sheet, behind as many bytes as are missing."""
-        missing = least_bytes - self._archive.checksum.size_bytes
-        filler = self._archive.add(padding(missing)) if missing > 0 else b""
+    def end(self, ends: PartEnds) -> bytes:
+        """The end of the last sheet, behind as many bytes as its part of the upload needs."""
+        missing = ends.missing(self.archive.checksum.size_bytes)
+        filler = self.archive.add(padding(missing)) if missing else b""
         return filler + self._close()
 
     def _close(self) -> bytes:
         epilogue = self._design.frames[self._next].epilogue
         self._next += 1
-        return self._archive.add(Block.of(epilogue)) + self._archive.close()
-
-
-def _with_widths(schema: pa.Schema, layout: Layout, notes: Mapping[str, Any]) -> Layout:
-    columns = {
-        name: replace(layout.column(name), width=width)
-        for name, width in zip(schema.names, notes["widths"], strict=True)
-    }
-    return replace(layout, columns=columns)
+        return self.archive.add(Block.of(epilogue)) + self.archive.close()

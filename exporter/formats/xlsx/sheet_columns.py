@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from xlsxwriter.utility import xl_col_to_name
@@ -14,7 +14,7 @@ from waybill.exporter.formats.xlsx.cell_formats import cell_format_for, plain_ar
 from waybill.exporter.formats.xlsx.cells import CellFormat, Cells, CellType
 from waybill.exporter.formats.xlsx.text_cells import one_line
 from waybill.exporter.labels import unique_labels
-from waybill.exporter.values.declared_kinds import DeclaredKind, declared_kind
+from waybill.exporter.values.cell_columns import is_instant
 
 #: Bounds of a width that the layout leaves open, in characters; longer text runs into the next
 #: cell or is cut there, as in any sheet.
@@ -49,6 +49,7 @@ def plan_columns(schema: pa.Schema, layout: Layout, sample: pa.Table) -> tuple[S
     """The columns of `schema`; `sample` are the first rows, which decide widths."""
     names = unique_labels(schema.names)
     labels = unique_labels(map(one_line, requested_labels(schema, layout)))
+    drawn = layout.template.widths if layout.template else {}
     columns = []
     for index, field in enumerate(schema):
         settings = layout.column(field.name)
@@ -61,16 +62,33 @@ def plan_columns(schema: pa.Schema, layout: Layout, sample: pa.Table) -> tuple[S
                 letters=xl_col_to_name(index),
                 cell_format=cell_format,
                 number_formats=_number_formats(settings, cell_format),
-                width=settings.width or _width(labels[index], cell_format, values),
+                width=settings.width
+                or max(_width(labels[index], cell_format, values), drawn.get(index, 0)),
                 group=one_line(text_in(settings.group, DEFAULT_LANGUAGE)),
             )
         )
     return tuple(columns)
 
 
+def with_widths(columns: Iterable[SheetColumn], widths: Iterable[float]) -> tuple[SheetColumn, ...]:
+    """`columns` with the widths that the first rows decided when there were such rows."""
+    return tuple(
+        replace(column, width=width) for column, width in zip(columns, widths, strict=True)
+    )
+
+
 def header_row_of(names: Iterable[str], layout: Layout) -> int:
-    """The row of the headings, counted from 0: behind free rows, and below groups of columns."""
-    return layout.rows_above + any(layout.column(name).group for name in names)
+    """The row of the headings, counted from 0.
+
+    Above it are the free rows, then that of the watermark, then that of groups of columns.
+    """
+    has_groups = any(layout.column(name).group for name in names)
+    return layout.rows_above + has_watermark_row(layout) + has_groups
+
+
+def has_watermark_row(layout: Layout) -> bool:
+    """Whether a row below `layout.rows_above` says for whom the file is."""
+    return layout.watermark_row and layout.watermark is not None
 
 
 def _number_formats(settings: Column, cell_format: CellFormat) -> tuple[str, ...]:
@@ -81,17 +99,11 @@ def _number_formats(settings: Column, cell_format: CellFormat) -> tuple[str, ...
 def requested_labels(schema: pa.Schema, layout: Layout) -> list[str]:
     """Headings as the layout requests them; a column converted to a zone names that zone."""
     return [
-        f"{layout.label(field.name)} ({layout.timezone.key})"
-        if _is_converted(field, layout)
+        layout.zoned_label(field.name)
+        if is_instant(field) and not layout.column(field.name).as_text
         else layout.label(field.name)
         for field in schema
     ]
-
-
-def _is_converted(field: pa.Field, layout: Layout) -> bool:
-    aware = pa.types.is_timestamp(field.type) and field.type.tz is not None
-    marked = declared_kind(field) is DeclaredKind.INSTANT
-    return (aware or marked) and not layout.column(field.name).as_text
 
 
 def _width(label: str, cell_format: CellFormat, sample: pa.Array) -> float:

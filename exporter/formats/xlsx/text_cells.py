@@ -15,8 +15,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, bounds
+from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn
 from waybill.exporter.formats.xlsx.limits import MAX_TEXT_UNITS
+from waybill.exporter.values.bounds import bounds
 from waybill.exporter.warning_rules import WarningRule
 
 #: Ends every text that was cut, so that it does not pass as the whole.

@@ -18,9 +18,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, bounds, keep
-from waybill.exporter.formats.xlsx.repeated_hours import repeated
+from waybill.exporter.formats.xlsx.cells import Cells, CellType, Warn, keep
+from waybill.exporter.values.bounds import bounds
 from waybill.exporter.values.late_zones import late_offsets
+from waybill.exporter.values.repeated_hours import repeated
 from waybill.exporter.values.value_texts import value_texts
 from waybill.exporter.warning_rules import WarningRule
 

@@ -24,12 +24,13 @@ from waybill.infra.db.tables.schedules import (
     schedule_owner,
     schedule_run,
 )
-from waybill.infra.db.tables.shards import export_shard, shard_plan
+from waybill.infra.db.tables.shards import export_shard, shard_plan, snapshot_holder
 from waybill.infra.db.tables.tasks import (
     ENDED_WITHOUT_FILE,
     LIVE,
     TaskStatus,
     export_task,
+    file_key,
     in_status,
     share_link,
     storage_object,
@@ -48,6 +49,7 @@ __all__ = [
     "dead_letter",
     "export_shard",
     "export_task",
+    "file_key",
     "in_status",
     "mail_opt_out",
     "metadata",
@@ -64,6 +66,7 @@ __all__ = [
     "shard_plan",
     "share_link",
     "shared_secret",
+    "snapshot_holder",
     "storage_object",
     "throttled_queue",
     "token_bucket",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from waybill.infra.db.tables.base import JSON, UtcDateTime, metadata, partial_index
 
-# One for each attempt in shards. The task's fence says which attempt is the present one.
+# One for each export in shards. Its fence is that of the attempt that planned it, or has taken it
+# over; it goes on if it is the task's. It stays with a finished file, and else ends with its task.
 shard_plan = sa.Table(
     "shard_plan",
     metadata,
@@ -29,17 +32,19 @@ shard_plan = sa.Table(
     sa.Column("notes", JSON, nullable=False),
 )
 
+
+def _of_plan() -> sa.Column[Any]:
+    """The column that says which plan a row belongs to, and ends with."""
+    plan = sa.ForeignKey("shard_plan.task_id", ondelete="CASCADE")
+    return sa.Column("task_id", sa.Uuid(), plan, primary_key=True)
+
+
 export_shard = sa.Table(
     "export_shard",
     metadata,
-    sa.Column(
-        "task_id",
-        sa.Uuid(),
-        sa.ForeignKey("shard_plan.task_id", ondelete="CASCADE"),
-        primary_key=True,
-    ),
+    _of_plan(),
     sa.Column("number", sa.Integer(), primary_key=True),
-    # Of the attempt; a row of an earlier one is deleted with its plan.
+    # As of its plan.
     sa.Column("fence", sa.BigInteger(), nullable=False),
     sa.Column("queue", sa.Text(), nullable=False),
     sa.Column("state", sa.Text(), nullable=False),
@@ -57,9 +62,22 @@ export_shard = sa.Table(
     sa.Column("tries", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("rows_done", sa.BigInteger(), nullable=False, server_default="0"),
     sa.Column("bytes_uploaded", sa.BigInteger(), nullable=False, server_default="0"),
+    # While it is written: the parts so far, the key of their last row, and what the bytes behind
+    # them depend on. The next claim goes on from there.
+    sa.Column("reached", JSON),
     # Once it is written: its parts as the store confirmed them, and what else its file needs.
     sa.Column("parts", JSON),
     sa.Column("outcome", JSON),
     sa.CheckConstraint("state IN ('WAITING', 'RUNNING', 'DONE')", name="state"),
     partial_index("ix_export_shard_open", "queue", where="state <> 'DONE'"),
+)
+
+# Sessions that hold the snapshot of a plan, one a worker, by the names they gave it.
+snapshot_holder = sa.Table(
+    "snapshot_holder",
+    metadata,
+    _of_plan(),
+    sa.Column("held_by", sa.Text(), primary_key=True),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("held_at", UtcDateTime(), nullable=False),
 )

@@ -92,6 +92,8 @@ export_task = sa.Table(
     # Shards of its file and those that are written; NULL where it is written as one.
     sa.Column("shards", sa.Integer()),
     sa.Column("shards_done", sa.Integer(), nullable=False, server_default="0"),
+    # Files of a set; NULL where it is one file.
+    sa.Column("files", sa.Integer()),
     sa.Column("cancel_requested_at", UtcDateTime()),
     sa.Column("rows_done", sa.BigInteger(), nullable=False, server_default="0"),
     sa.Column("rows_total", sa.BigInteger()),
@@ -243,9 +245,27 @@ storage_object = sa.Table(
     sa.Column("claim_id", sa.Uuid()),
     sa.Column("state", sa.Text(), nullable=False),
     sa.Column("created_at", UtcDateTime(), nullable=False),
+    # Of a file of a set: the key of its manifest, which tasks refer to.
+    sa.Column("set_key", sa.Text()),
+    # Of such a file the planned rows; and of it and of its manifest what it is, once it is written.
+    sa.Column("rows", sa.BigInteger()),
+    sa.Column("size_bytes", sa.BigInteger()),
+    sa.Column("sha256", sa.Text()),
     sa.CheckConstraint("state IN ('OPEN', 'STORED')", name="state"),
     sa.Index("ix_storage_object_task", "task_id"),
     partial_index("ix_storage_object_open", "created_at", where="state = 'OPEN'"),
+)
+
+# Keys of a file with a password, sealed for its worker, and how many sets of them were used. The
+# row goes when its task ends. A table of its own: nothing that reads tasks reads it.
+file_key = sa.Table(
+    "file_key",
+    metadata,
+    sa.Column(
+        "task_id", sa.Uuid(), sa.ForeignKey("export_task.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("sealed", sa.LargeBinary(), nullable=False),
+    sa.Column("sets_used", sa.Integer(), nullable=False, server_default="0"),
 )
 
 # Links to a file that its owner shares with colleagues.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as flight_sql
+import adbc_driver_manager as adbc
 import sqlalchemy as sa
 from adbc_driver_flightsql import DatabaseOptions
 from adbc_driver_manager import dbapi
@@ -19,6 +20,12 @@ from waybill.infra.sources.adbc.session import AdbcSession, last_values
 
 _HEADER = "header."
 _OPTIONS = ("tls", "tls_ca", "token")
+#: What only says that a server does not describe itself is no reason to give up.
+_NO_ANSWER = (
+    adbc.AdbcStatusCode.IO,
+    adbc.AdbcStatusCode.TIMEOUT,
+    adbc.AdbcStatusCode.UNAUTHENTICATED,
+)
 
 
 def flight_sql_session(url: sa.URL) -> AdbcSession:
@@ -30,9 +37,28 @@ def flight_sql_session(url: sa.URL) -> AdbcSession:
     address, options = connect_options(url)
 
     def connect() -> dbapi.Connection:
-        return flight_sql.connect(address, db_kwargs=options, autocommit=True)
+        connection = flight_sql.connect(address, db_kwargs=options, autocommit=True)
+        try:
+            _ask(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     return AdbcSession(connect)
+
+
+def _ask(connection: dbapi.Connection) -> None:
+    """Have the server answer once. Without a user the driver would connect with the query.
+
+    Raises:
+        adbc.Error: it does not answer, or refuses the token.
+    """
+    try:
+        connection.adbc_get_info()
+    except adbc.Error as error:
+        if error.status_code in _NO_ANSWER:
+            raise
 
 
 def connect_options(url: sa.URL) -> tuple[str, dict[str, str]]:

@@ -18,6 +18,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.httpclient import HttpClient
+from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
 from waybill.exporter.datasets.dataset import Query
@@ -28,7 +30,7 @@ from waybill.infra.sources.clickhouse.columns import column
 from waybill.infra.sources.clickhouse.dialect import ClickhouseDialect, with_types
 from waybill.infra.sources.clickhouse.errors import BrokenStream, by_code
 from waybill.infra.sources.clickhouse.response import Batches
-from waybill.infra.sources.clickhouse.url_options import connect_options
+from waybill.infra.sources.clickhouse.url_options import SILENCE_SECONDS, connect_options
 from waybill.infra.sources.compiled_sql import compile_query
 from waybill.infra.sources.errors import SourceError, SourceRejected
 
@@ -105,18 +107,33 @@ class ClickhouseSession(ArrowSession):
     def connect(self) -> ClickhouseConnection:
         """A client; it asks the server for its version and settings.
 
+        Another client asks first, which waits no longer than ``connect_timeout``: this one waits an
+        hour for the first row of a query, and would for a server that stands still.
+
         Raises:
             SourceRejected: the profile of the account fixes a setting that an export needs.
         """
-        client = clickhouse_connect.get_client(
+        first = self._client(self._connect_seconds)
+        try:
+            settings = _settings(first)
+        finally:
+            first.close()
+        return ClickhouseConnection(self._client(SILENCE_SECONDS), settings)
+
+    @property
+    def _connect_seconds(self) -> int:
+        return int(self._options["connect_timeout"])
+
+    def _client(self, silence_seconds: int) -> Client:
+        return clickhouse_connect.get_client(
             **self._options,
+            send_receive_timeout=silence_seconds,
             dedicated_pool=True,
             compress=False,
             query_retries=0,
             autogenerate_session_id=False,
             client_name="waybill",
         )
-        return ClickhouseConnection(client, _settings(client))
 
     def begin(self, driver: ClickhouseConnection) -> datetime:
         """The time before the query, by our own clock."""
@@ -175,6 +192,9 @@ class ClickhouseSession(ArrowSession):
     def interrupt(self, driver: ClickhouseConnection) -> None:
         """End the running query on the server, which ends the answer."""
         if driver.is_running:
+            if isinstance(driver.client, HttpClient):
+                # From here on nothing is asked that takes long.
+                driver.client.timeout = Timeout(self._connect_seconds)
             driver.client.raw_query(
                 _KILL, parameters={"waybill_id": driver.query_id}, fmt="TabSeparated"
             )

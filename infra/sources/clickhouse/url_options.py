@@ -13,7 +13,7 @@ _OPTIONS = ("tls", "tls_ca", "connect_timeout", "role")
 _HTTPS, _HTTP = 8443, 8123
 
 #: How long no byte may come, in seconds: a long query may have its first row after that.
-_SILENCE_SECONDS = 3600
+SILENCE_SECONDS = 3600
 
 
 def connect_options(url: sa.URL) -> dict[str, Any]:
@@ -47,7 +47,6 @@ def connect_options(url: sa.URL) -> dict[str, Any]:
         "password": str(url.password or ""),
         "database": url.database or None,
         "connect_timeout": _seconds(given.get("connect_timeout", "10")),
-        "send_receive_timeout": _SILENCE_SECONDS,
     }
     if "tls_ca" in given:
         if not Path(given["tls_ca"]).is_file():

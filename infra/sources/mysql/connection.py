@@ -8,6 +8,7 @@ PyMySQL cannot ask for it. Servers that do not know the bit send columns as they
 
 from __future__ import annotations
 
+import socket
 import struct
 from typing import Any
 
@@ -31,6 +32,10 @@ BINARY_COLLATION = 63
 
 #: Of the longest bit literal that is a number, one of 64 bits.
 _MAX_BIT_BYTES = 8
+
+#: A server that vanishes without a word is noticed after a minute instead of after the two hours of
+#: the kernel's own keepalives. (Options of the socket, where the system has them.)
+_KEEPALIVES = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 #: What ends a column's description: a length, and twelve bytes of that length.
 _FIXED_BYTES = 13
@@ -86,6 +91,16 @@ class WireConnection(Connection):  # type: ignore[misc]  # PyMySQL has no types
     """PyMySQL's connection, with `WireField` for each column of a result."""
 
     _is_logging_in = False
+    _sock: Any
+
+    def wait_for_answers(self, seconds: int | None) -> None:
+        """Wait so long for each answer from now on, or without an end while the server lives."""
+        self._read_timeout = self._current_timeout = seconds
+        self._sock.settimeout(seconds)
+        if self._sock.family != socket.AF_UNIX:
+            for name, value in _KEEPALIVES.items():
+                if (option := getattr(socket, name, None)) is not None:
+                    self._sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def _request_authentication(self) -> None:
         self._is_logging_in = True

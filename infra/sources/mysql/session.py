@@ -18,12 +18,15 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 from pymysql.cursors import SSCursor
+from pymysql.err import OperationalError
 
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.errors import InvalidRequest
 from waybill.infra.sources.compiled_sql import compile_query
+from waybill.infra.sources.errors import SourceUnavailable
 from waybill.infra.sources.mysql.columns import MysqlColumn, column
 from waybill.infra.sources.mysql.connection import WireConnection, WireField, fields_of
+from waybill.infra.sources.mysql.tls import UNTRUSTED, refused_certificate, with_tls
 from waybill.infra.sources.mysql.url_options import CHARSET, connect_arguments
 from waybill.infra.sources.mysql.wire_rows import WireRows
 from waybill.infra.sources.rows.columns import RowColumn, record_batch
@@ -53,6 +56,9 @@ _SNAPSHOT = (
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 )
 
+#: What PyMySQL waits for a connection, unless the URL says otherwise.
+_LOGIN_SECONDS = 10
+
 #: A literal of bits; the server describes it as bytes, unless it is asked before it runs.
 _BIT_LITERAL = re.compile(r"\bb'[01]+'|\b0b[01]+\b", re.IGNORECASE)
 
@@ -73,8 +79,21 @@ class MysqlSession(RowSession):
         super().__init__(ours, isolation_level="AUTOCOMMIT", creator=self._connect)
 
     def _connect(self) -> WireConnection:
+        answer_seconds = self._arguments.get("read_timeout")
+        # The driver's own limit is for the connection alone: it would wait for the greeting of a
+        # server that stands still until that goes on.
+        login_seconds = self._arguments.get("connect_timeout", _LOGIN_SECONDS)
         try:
-            driver = WireConnection(**self._arguments)
+            driver = WireConnection(
+                **{
+                    **with_tls(self._arguments),
+                    "read_timeout": min(login_seconds, answer_seconds or login_seconds),
+                }
+            )
+        except OperationalError as error:
+            if refused_certificate(error):
+                raise SourceUnavailable(UNTRUSTED) from None
+            raise
         except RuntimeError:
             # The driver's way to say that it needs another package for this password.
             raise InvalidRequest(
@@ -91,6 +110,7 @@ class MysqlSession(RowSession):
             with driver.cursor() as cursor:
                 for statement in (names, *_VALUES):
                     cursor.execute(statement)
+            driver.wait_for_answers(answer_seconds)
         except BaseException:
             driver.close()
             raise

@@ -60,9 +60,12 @@ _TAKEN: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     **{name: (name, _truth) for name in ("ssl_disabled", "ssl_verify_cert", "ssl_verify_identity")},
     "collation": ("collation", _collation),
     "max_allowed_packet": ("max_allowed_packet", int),
+    "port": ("port", int),
     "read_default_file": ("read_default_file", _existing),
     "server_public_key": ("server_public_key", str.encode),
     "socket": ("unix_socket", str),
+    # The driver's `ssl`, for which `waybill.infra.sources.mysql.tls` makes a context.
+    "ssl": ("ssl", _truth),
     "ssl_check_hostname": ("ssl_verify_identity", _truth),
 }
 
@@ -71,14 +74,21 @@ _PASSED_OVER = frozenset(
     | {"binary_prefix", "use_pure", "characterEncoding", "useUnicode", "serverTimezone"}
 )
 
-#: ``ssl-mode`` as MySQL's own client and hosted databases have it. Without a certificate to check
-#: against, the driver takes TLS when the server offers it, as the client does.
+#: ``ssl-mode`` as MySQL's own client and hosted databases have it, and as PostgreSQL's has it.
 _SSL_MODES: Mapping[str, dict[str, Any]] = {
     "disabled": {"ssl_disabled": True},
+    # The driver takes TLS when the server offers it, as the client does.
     "preferred": {},
-    "required": {"ssl": {"verify_mode": False, "check_hostname": False}},
+    "required": {"ssl": True},
     "verify_ca": {"ssl_verify_cert": True},
-    "verify_identity": {"ssl_verify_cert": True, "ssl_verify_identity": True},
+    "verify_identity": {"ssl_verify_identity": True},
+}
+_OTHER_SSL_MODES = {
+    "disable": "disabled",
+    "allow": "preferred",
+    "prefer": "preferred",
+    "require": "required",
+    "verify_full": "verify_identity",
 }
 _SSL_MODE_NAMES = frozenset({"ssl-mode", "ssl_mode", "sslmode"})
 
@@ -107,7 +117,10 @@ def connect_arguments(url: sa.URL) -> dict[str, Any]:
 def _argument(name: str, text: str) -> dict[str, Any]:
     try:
         if name in _SSL_MODE_NAMES:
-            return _SSL_MODES[text.lower().replace("-", "_")]
+            mode = text.lower().replace("-", "_")
+            return _SSL_MODES[_OTHER_SSL_MODES.get(mode, mode)]
+        if name == "host":
+            return _host(text)
         argument, parse = _TAKEN[name.replace("-", "_")]
     except KeyError:
         raise InvalidRequest(_unknown(name)) from None
@@ -117,6 +130,13 @@ def _argument(name: str, text: str) -> dict[str, Any]:
         raise InvalidRequest(
             f"The option {name!r} of the MySQL URL has a value that it cannot have."
         ) from None
+
+
+def _host(text: str) -> dict[str, Any]:
+    """A host among the options, where PostgreSQL's URLs have it; a path is that of a socket."""
+    if "," in text:
+        raise InvalidRequest("A MySQL URL names one host.")
+    return {"unix_socket": text} if text.startswith("/") else {"host": text}
 
 
 def _unknown(name: str) -> str:

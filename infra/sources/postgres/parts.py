@@ -1,7 +1,8 @@
 """Parts of a query: ranges of its rows by a key, which several sessions read in one snapshot.
 
 One session plans the parts and exports its snapshot (``pg_export_snapshot``); the others import it
-and read a range each. The snapshot lives as long as the session that exported it.
+and read a range each. A name of a snapshot lives as long as the session that exported it, and a
+session that has imported it can export it again, so the snapshot outlives its first session.
 """
 
 from __future__ import annotations
@@ -16,11 +17,19 @@ from psycopg import sql
 from waybill.exporter.shards.plan import KeyRange, Shard, ShardPlan, Snapshot
 from waybill.infra.sources.postgres.columns import PostgresColumn
 
-#: For the session whose snapshot others read.
-SHARE_SNAPSHOT = """
-    SELECT pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true),
-        pg_catalog.pg_export_snapshot() AS name
-"""
+#: What tells a snapshot from any other one. Names do not: they begin again with the server.
+_MARK = sql.SQL(
+    "(pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) * 1000000)"
+    "::pg_catalog.int8::pg_catalog.text"
+    " || ' ' || pg_catalog.txid_current_snapshot()::pg_catalog.text AS mark"
+)
+SNAPSHOT_MARK = sql.SQL("SELECT {}").format(_MARK)
+#: For a session whose snapshot others read. The worker that holds it asks more often than that
+#: whether the session is there, so it ends by itself only if that process hangs or has no network.
+SHARE_SNAPSHOT = sql.SQL(
+    "SELECT pg_catalog.set_config('idle_in_transaction_session_timeout', '5min', true),"
+    " pg_catalog.pg_export_snapshot() AS name, {}"
+).format(_MARK)
 #: Types whose order and texts are the same in every session.
 _KEY_TYPES = {
     name: f"pg_catalog.{type_}"
@@ -40,7 +49,8 @@ _PLAN = """
             pg_catalog.array_agg(key::pg_catalog.text ORDER BY number)
                 FILTER (WHERE (number - 1) % {rows} = 0),
             '{{}}'
-        ) AS bounds
+        ) AS bounds,
+        max(key::pg_catalog.text) FILTER (WHERE number = {total}) AS last
     FROM (
         SELECT {key} AS key,
             pg_catalog.row_number() OVER by_key AS number,
@@ -60,6 +70,8 @@ class Bounds:
     key: int
     type: str
     first: tuple[str, ...]
+    #: The last value of all.
+    last: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +92,28 @@ class PartOfQuery:
         return list(self.snapshot.state["types"])
 
     @property
-    def import_snapshot(self) -> sql.Composable:
-        """The statement that has to come first in the transaction."""
-        return sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self.snapshot.name))
+    def imports(self) -> list[sql.Composable]:
+        """Statements that may import the snapshot, the likeliest first.
+
+        One of them has to come first in the transaction, and its snapshot to have the mark of this.
+        """
+        names = map(sql.Literal, self.snapshot.names)
+        return [sql.SQL("SET TRANSACTION SNAPSHOT {}").format(name) for name in names]
 
     def select(self, statement: sql.SQL, columns: Sequence[PostgresColumn]) -> sql.Composable:
         """The rows of `statement` in this range, in the order of the key."""
         state, keys = self.snapshot.state, self.shard.keys
         key = columns[state["key"]].sql_name
         conditions: list[sql.Composable] = [sql.SQL("true")]
-        for bound, operator in ((keys.lower, sql.SQL(">=")), (keys.upper, sql.SQL("<"))):
+        bounds = [
+            (keys.lower if keys.after is None else None, sql.SQL(">=")),
+            (keys.after, sql.SQL(">")),
+            (keys.upper, sql.SQL("<")),
+        ]
+        if keys.upper is None:
+            # Rows that were added later are of a later snapshot, and not of this export.
+            bounds.append((state["last"], sql.SQL("<=")))
+        for bound, operator in bounds:
             if bound is not None:
                 # Of `_KEY_TYPES`, so it needs no quotes.
                 value = sql.SQL("{}::{}").format(
@@ -123,6 +147,7 @@ def plan_parts(
     [place] = places
     plan = sql.SQL(_PLAN).format(
         rows=sql.Literal(rows),
+        total=sql.Literal(total),
         key=columns[place].sql_name,
         statement=statement,
         columns=sql.SQL(", ").join(column.sql_name for column in columns),
@@ -130,7 +155,7 @@ def plan_parts(
     [found] = query(plan).to_pylist()
     if found["type"] not in _KEY_TYPES or found["repeated"] or found["keys"] != total:
         return None
-    return Bounds(place, found["type"], tuple(found["bounds"]))
+    return Bounds(place, found["type"], tuple(found["bounds"]), found["last"])
 
 
 def shards_of(snapshot: Snapshot, bounds: Bounds, rows: int) -> ShardPlan:

@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from waybill.exporter.datasets.dataset import Query
 from waybill.exporter.errors import InvalidRequest
 from waybill.exporter.ports import RowCount
-from waybill.exporter.shards.plan import Shard, ShardPlan, Snapshot
+from waybill.exporter.shards.plan import KeyRange, Shard, ShardPlan, Snapshot, TableKey
 from waybill.exporter.stop import StopToken
 from waybill.infra.sources.errors import (
     SourceRejected,
@@ -30,9 +30,11 @@ from waybill.infra.sources.errors import (
     no_connection,
 )
 from waybill.infra.sources.postgres.count import count_rows
+from waybill.infra.sources.postgres.held import HeldByPostgres
 from waybill.infra.sources.postgres.kept_sessions import KeptSessions
 from waybill.infra.sources.postgres.literal_sql import render_with_literals
 from waybill.infra.sources.postgres.parts import PartOfQuery
+from waybill.infra.sources.postgres.primary_keys import PrimaryKeys
 from waybill.infra.sources.postgres.stream import PostgresStream
 
 #: What a URL may override. A server that vanishes without a word is noticed after a minute
@@ -56,6 +58,7 @@ class PostgresSource:
     def __init__(self, url: sa.URL) -> None:
         self._conninfo = connection_string(url)
         self._kept = KeptSessions(self._conninfo)
+        self._keys = PrimaryKeys(self._conninfo)
 
     @contextmanager
     def open(self, query: Query, *, count: bool = True) -> Iterator[PostgresStream]:
@@ -86,6 +89,10 @@ class PostgresSource:
                 streams.append(stream)
             yield streams
 
+    def find_key(self, query: Query) -> TableKey | None:
+        """The primary key of the table that `query` reads; see `ShareableSource.find_key`."""
+        return self._keys.of(query)
+
     @contextmanager
     def share(
         self, query: Query, key: str, rows: int, most: int, stop: StopToken
@@ -110,6 +117,16 @@ class PostgresSource:
             yield stream
         finally:
             self._end(stream)
+
+    def hold(self, query: Query, snapshot: Snapshot, *, anew: bool = False) -> HeldByPostgres:
+        """Hold `snapshot`, or another one in its place; see `ShareableSource.hold`."""
+        everything = PartOfQuery(snapshot, Shard(0, snapshot.rows, KeyRange()))
+        stream = self._begin(query, count=True, part=None if anew else everything)
+        try:
+            return HeldByPostgres(stream, snapshot)
+        except BaseException:
+            stream.close()
+            raise
 
     def _end(self, stream: PostgresStream) -> None:
         if (session := stream.close()) is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +26,7 @@ from waybill.exporter.shards.plan import ShardPlan, Snapshot
 from waybill.infra.sources.batches import MAX_BYTES, slices
 from waybill.infra.sources.counts import check_count
 from waybill.infra.sources.driver_calls import DriverCalls
-from waybill.infra.sources.errors import SnapshotLost, by_sqlstate, connecting
+from waybill.infra.sources.errors import SnapshotLost, SourceError, by_sqlstate, connecting
 from waybill.infra.sources.postgres.columns import (
     PostgresColumn,
     arrays_query,
@@ -40,6 +41,7 @@ from waybill.infra.sources.postgres.columns import (
 from waybill.infra.sources.postgres.kept_sessions import Session
 from waybill.infra.sources.postgres.parts import (
     SHARE_SNAPSHOT,
+    SNAPSHOT_MARK,
     PartOfQuery,
     plan_parts,
     shards_of,
@@ -76,6 +78,8 @@ _STATEMENT_TIMEOUT = """
         FROM pg_catalog.pg_settings WHERE name = 'statement_timeout'
     ), true)
 """
+
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 #: ``COPY`` takes queries only.
 _WITHOUT_COPY = {StatementOptions.USE_COPY.value: False}
@@ -122,6 +126,7 @@ class PostgresStream:
         """Read a range of the rows, in the snapshot of another session. Call it before `begin`."""
         self._part = part
         self._type_check_result = part.rows, list(part.types)
+        self.key: int = part.snapshot.state["key"]
 
     def read_beside(self, other: PostgresStream) -> None:
         """Read in the transaction of `other`, which is closed after this. Call it before `begin`.
@@ -155,7 +160,7 @@ class PostgresStream:
                 self._session = Session(dbapi.connect(self._conninfo, autocommit=True))
             session = self._session
             with session.connection.cursor() as cursor:
-                cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                cursor.execute(_BEGIN)
         if self._part is not None:
             self._import_snapshot(self._part)
         opened = self._query(_opening(session.statement_timeout))
@@ -173,11 +178,21 @@ class PostgresStream:
 
     def _import_snapshot(self, part: PartOfQuery) -> None:
         """To come first: behind another statement the transaction has a snapshot of its own."""
+        for statement in part.imports:
+            if self._imports(statement, part.snapshot.state["mark"]):
+                return
+            with self._calls.call(), self._cursor() as cursor:
+                cursor.execute("ROLLBACK")
+                cursor.execute(_BEGIN)
+        raise SnapshotLost
+
+    def _imports(self, statement: sql.Composable, mark: str) -> bool:
         with self._calls.call(), self._cursor() as cursor:
             try:
-                cursor.execute(part.import_snapshot.as_string(None))
+                cursor.execute(statement.as_string(None))
             except adbc.Error:
-                raise SnapshotLost from None
+                return False
+        return bool(self._query(SNAPSHOT_MARK)["mark"][0].as_py() == mark)
 
     def _gives_other_rows(self) -> bool:
         explain = sql.SQL("EXPLAIN (VERBOSE, FORMAT JSON) {}").format(self._statement)
@@ -269,7 +284,8 @@ class PostgresStream:
             yield from slices(pa.RecordBatch.from_arrays(arrays, schema=schema))
             # Given back before the next is read: a single row may be as large as all else.
             del batch, arrays
-        check_count(self.rows_expected, rows, self._count_again)
+        if self._part is None:
+            check_count(self.rows_expected, rows, self._count_again)
         self._is_finished = True
 
     def _count_again(self) -> int:
@@ -295,10 +311,23 @@ class PostgresStream:
         bounds = plan_parts(self._query, self._statement, self._described, key, rows_of_part, rows)
         if bounds is None:
             return None
-        # The session waits while others read, for hours: no limit of the server's may end it.
-        name = self._query(sql.SQL(SHARE_SNAPSHOT))["name"][0].as_py()
-        state = {"types": types, "key": bounds.key, "type": bounds.type}
-        return shards_of(Snapshot(name, self.snapshot_at, rows, state), bounds, rows_of_part)
+        state = {"types": types, "key": bounds.key, "type": bounds.type, "last": bounds.last}
+        snapshot = self.export(Snapshot("", self.snapshot_at, rows, state))
+        return shards_of(snapshot, bounds, rows_of_part)
+
+    def export(self, snapshot: Snapshot) -> Snapshot:
+        """Let other sessions read the snapshot of this one; `snapshot` by the name it has here."""
+        [exported] = self._query(SHARE_SNAPSHOT).to_pylist()
+        state = {**snapshot.state, "mark": exported["mark"]}
+        return replace(snapshot, name=exported["name"], state=state, renamed=())
+
+    def answers(self) -> bool:
+        """Whether the session is there, with its transaction."""
+        try:
+            self._query(sql.SQL("SELECT 1"))
+        except SourceError:
+            return False
+        return True
 
     def cancel(self) -> None:
         """End the running statement, from any thread; reading raises `ReadCancelled` then."""

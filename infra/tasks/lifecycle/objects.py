@@ -13,12 +13,24 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from waybill.infra.db.tables import export_task, in_status, storage_object
-from waybill.infra.tasks.model import Claim
+from waybill.infra.db.tables import (
+    LIVE,
+    export_task,
+    in_status,
+    shard_plan,
+    snapshot_holder,
+    storage_object,
+)
+from waybill.infra.tasks.file_sets import is_set, of_set, record_written
+from waybill.infra.tasks.model import Claim, Manifest
 from waybill.infra.tasks.states import TaskStatus
 
 _object = storage_object.c
 _task = export_task.c
+_plan = shard_plan.c
+
+#: What tasks refer to: of a file of a set, the manifest.
+_whole = sa.func.coalesce(_object.set_key, _object.key)
 
 
 def reserve_object(
@@ -44,9 +56,13 @@ def reserve_object(
     return connection.execute(statement.returning(_object.key)).one_or_none() is not None
 
 
-def mark_stored(connection: Connection, key: str) -> None:
-    """Record that a finished task refers to the object."""
-    connection.execute(sa.update(storage_object).where(_object.key == key).values(state="STORED"))
+def mark_stored(connection: Connection, key: str, manifest: Manifest | None = None) -> None:
+    """Record that a finished task refers to the object, which is a `manifest` where it is a set."""
+    connection.execute(sa.update(storage_object).where(of_set(key)).values(state="STORED"))
+    if manifest is not None:
+        record_written(
+            connection, key, rows=None, size_bytes=manifest.size_bytes, sha256=manifest.sha256
+        )
 
 
 def release_object(connection: Connection, key: str, task_id: UUID) -> None:
@@ -55,7 +71,7 @@ def release_object(connection: Connection, key: str, task_id: UUID) -> None:
     connection.execute(sa.select(_object.key).where(_object.key == key).with_for_update())
     connection.execute(
         sa.update(storage_object)
-        .where(_object.key == key, ~_referred_to(_task.id != task_id))
+        .where(of_set(key), ~_referred_to(_task.id != task_id))
         .values(state="OPEN")
     )
 
@@ -63,12 +79,15 @@ def release_object(connection: Connection, key: str, task_id: UUID) -> None:
 def mark_unused(connection: Connection, key: str) -> None:
     """Record that no finished task refers to the object any more, if that is so."""
     connection.execute(
-        sa.update(storage_object).where(_object.key == key, ~_referred_to()).values(state="OPEN")
+        sa.update(storage_object).where(of_set(key), ~_referred_to()).values(state="OPEN")
     )
 
 
 def orphaned_keys(connection: Connection, limit: int, after: str = "") -> list[str]:
-    """Keys behind `after`, in order, that no task refers to and no live claim is writing."""
+    """Keys behind `after`, in order, that no task refers to and no live claim is writing.
+
+    The upload of an export in shards is kept while its task is live: the next attempt may go on.
+    """
     being_written = sa.exists().where(
         _task.id == _object.task_id,
         _task.fence == _object.fence,
@@ -76,13 +95,30 @@ def orphaned_keys(connection: Connection, limit: int, after: str = "") -> list[s
         sa.or_(_object.claim_id.is_(None), _task.claim_id == _object.claim_id),
         in_status(TaskStatus.PROCESSING),
     )
+    may_go_on = sa.exists().where(
+        _plan.object_key == _whole, _plan.task_id == _task.id, _task.status.in_(LIVE)
+    )
+    free = (~being_written, ~may_go_on, ~_referred_to())
     query = (
         sa.select(_object.key)
-        .where(_object.state == "OPEN", _object.key > after, ~being_written, ~_referred_to())
+        .where(_object.state == "OPEN", _object.key > after, *free)
         .order_by(_object.key)
         .limit(limit)
     )
     return list(connection.execute(query).scalars())
+
+
+def forget_plan(connection: Connection, task_id: UUID) -> None:
+    """Delete the plan of a task that has no file in shards, or has it no more.
+
+    Its upload, if it is still open, is collected after that.
+    """
+    connection.execute(sa.delete(shard_plan).where(_plan.task_id == task_id))
+
+
+def forget_holders(connection: Connection, task_id: UUID) -> None:
+    """Delete the names of the snapshot of a task that has its file: nobody reads it any more."""
+    connection.execute(sa.delete(snapshot_holder).where(snapshot_holder.c.task_id == task_id))
 
 
 def unrecorded_keys(connection: Connection, keys: Sequence[str]) -> set[str]:
@@ -100,7 +136,7 @@ FilePosition = tuple[datetime, UUID]
 
 @dataclass(frozen=True, slots=True)
 class FinishedFile:
-    """The file of one finished task. Several tasks may share it."""
+    """The file of one finished task, or one of its set. Several tasks may share it."""
 
     key: str
     size_bytes: int
@@ -112,7 +148,10 @@ class FinishedFile:
 def finished_files(
     connection: Connection, limit: int, after: FilePosition | None = None
 ) -> list[FinishedFile]:
-    """The files of finished tasks behind `after`, in the order of their retention's end."""
+    """The files of finished tasks behind `after`, in the order of their retention's end.
+
+    At most `limit`, but for a set of more files: of a set, all files and the manifest are there.
+    """
     query = (
         sa.select(_task.object_key, _task.size_bytes, _task.expires_at, _task.id, _task.sha256)
         .where(in_status(TaskStatus.SUCCESS), _task.expires_at.is_not(None))
@@ -123,10 +162,30 @@ def finished_files(
         ends, task_id = after
         later = sa.and_(_task.expires_at == ends, _task.id > task_id)
         query = query.where(sa.or_(_task.expires_at > ends, later))
-    return [
-        FinishedFile(row.object_key, row.size_bytes, (row.expires_at, row.id), row.sha256)
-        for row in connection.execute(query)
-    ]
+    found: list[FinishedFile] = []
+    for row in connection.execute(query).all():
+        position = (row.expires_at, row.id)
+        own = [
+            FinishedFile(key, size_bytes, position, sha256)
+            for key, size_bytes, sha256 in _objects_of(
+                connection, row.object_key, row.size_bytes, row.sha256
+            )
+        ]
+        if found and len(found) + len(own) > limit:
+            break
+        found += own
+    return found
+
+
+def _objects_of(
+    connection: Connection, key: str, size_bytes: int, sha256: str | None
+) -> list[tuple[str, int, str | None]]:
+    """The object of a task, or all of its set."""
+    if not is_set(key):
+        return [(key, size_bytes, sha256)]
+    recorded = sa.select(_object.key, _object.size_bytes, _object.sha256)
+    rows = connection.execute(recorded.where(of_set(key)).order_by(_object.key))
+    return [(row.key, row.size_bytes, row.sha256) for row in rows]
 
 
 def forget_object(connection: Connection, key: str) -> None:
@@ -138,6 +197,6 @@ def _referred_to(*by: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """The condition that a finished task refers to the object."""
     return (
         sa.exists()
-        .where(_task.object_key == _object.key, in_status(TaskStatus.SUCCESS), *by)
+        .where(_task.object_key == _whole, in_status(TaskStatus.SUCCESS), *by)
         .correlate(storage_object)
     )

@@ -32,7 +32,14 @@ from waybill.infra.tasks.lifecycle.cancel_retry import (
 from waybill.infra.tasks.lifecycle.deletion import delete_tasks
 from waybill.infra.tasks.lifecycle.objects import release_object
 from waybill.infra.tasks.lifecycle.submission import Submitted, reusable, submit
-from waybill.infra.tasks.model import AskedApproval, NewTask, SingleFlight, Task, TaskConflict
+from waybill.infra.tasks.model import (
+    AskedApproval,
+    FilePassword,
+    NewTask,
+    SingleFlight,
+    Task,
+    TaskConflict,
+)
 from waybill.infra.tasks.queries.owned import (
     ListOrder,
     TaskFilter,
@@ -195,15 +202,17 @@ class TaskRequests:
         notify: Mapping[str, str] | None = None,
         single_flight: SingleFlight | None = None,
         approval: AskedApproval | None = None,
+        password: FilePassword | None = None,
     ) -> Submitted:
         """Submit the export of a task that failed, was cancelled or has expired as a new task.
 
         `notify` are its targets as they were judged again; None: those of the task. The
         file that may be reused for it is the caller's to check, as for `submit`. So is `approval`,
-        what the new task has to wait for.
+        what the new task has to wait for. `password` is the new one of a file that had one.
 
         Raises:
             TaskConflict: the task is live, or has a file.
+            PasswordNeeded: the file had a password, and there is no new one.
             NotNow: as for any new task.
         """
         task = self.get(user, task_id)
@@ -214,6 +223,7 @@ class TaskRequests:
             notify=notify,
             single_flight=single_flight,
             approval=approval,
+            password=password,
         )
         with write_transaction(self._engine) as connection:
             return submit_retry(connection, user, task, new, Actor.user(user), self._limits)
@@ -252,8 +262,21 @@ class TaskRequests:
                 "download",
                 task.identity,
                 actor=Actor.user(user),
-                detail={"link_seconds": round((expires_at - now) / timedelta(seconds=1))},
+                detail=_link_detail(now, expires_at),
             )
+
+    def record_files(
+        self, user: Principal, task: Task, files: int, expires_at: datetime, *, partial: bool
+    ) -> None:
+        """Audit that links to these many files of a set were made, of a `partial` one or a whole.
+
+        They are not recorded on the task.
+        """
+        with write_transaction(self._engine) as connection:
+            now = database_now(connection)
+            detail = {**_link_detail(now, expires_at), "files": files, "partial": partial}
+            actor = Actor.user(user)
+            audit(connection, now, "download", task.identity, actor=actor, detail=detail)
 
     def show_link(self, user: Principal, task_id: UUID) -> Task:
         """The task whose recorded link is about to be shown; audits the first time of each link.
@@ -280,3 +303,8 @@ class TaskRequests:
                 detail={"link_expires_at": task.url_expires_at.isoformat()},
             )
             return task
+
+
+def _link_detail(now: datetime, expires_at: datetime) -> dict[str, int]:
+    """What the audit log says of a link that was made `now`."""
+    return {"link_seconds": round((expires_at - now) / timedelta(seconds=1))}

@@ -21,6 +21,7 @@ from waybill.faults import Fault
 from waybill.infra.db.engine import database_now, read_transaction, write_transaction
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.audit import Actor
+from waybill.infra.tasks.file_keys import take_keys
 from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.lifecycle.objects import reserve_object
 from waybill.infra.tasks.lifecycle.single_flight import followers_of
@@ -74,6 +75,14 @@ class TaskRuns:
                 # Followers see the progress of their leader.
                 transitions.update_tasks(connection, now, followers_of(row["id"]), **shown).close()
         return Pulse.CANCELLED if row["cancel_requested_at"] else Pulse.ALIVE
+
+    def take_keys(self, claim: Claim) -> tuple[bytes, int] | None:
+        """The sealed keys of a file with a password, and the number of the set to use.
+
+        Each call gives another set. None when the claim is lost.
+        """
+        with write_transaction(self._engine) as connection:
+            return take_keys(connection, claim.task.id, held(claim))
 
     def step_aside(self, claim: Claim) -> bool:
         """Record that the export is paused while others of its queue run. It keeps its claim.

@@ -32,6 +32,7 @@ _task = export_task.c
 _FILE_COLUMNS = (
     *("object_key", "etag", "sha256", "size_bytes", "bytes_uploaded", "expires_at"),
     *("rows_source", "rows_written", "rows_done", "rows_total", "snapshot_at", "warnings"),
+    "files",
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,11 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from waybill.exporter.datasets.principal import Principal
+from waybill.exporter.errors import PasswordNeeded
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import database_now
 from waybill.infra.db.tables import export_task, in_status
 from waybill.infra.metrics.catalogue import EXPORTS_ACCEPTED
 from waybill.infra.metrics.recording import count
+from waybill.infra.tasks.file_keys import has_password, store_keys
 from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.lifecycle.quotas import NotNow, charge, measure
 from waybill.infra.tasks.lifecycle.single_flight import fresh_file, join_leader
@@ -36,6 +38,8 @@ class Submitted:
 
     task: Task
     deduplicated: bool
+    #: The password that was made for its file. Nobody can tell it again.
+    password: str | None = field(default=None, repr=False)
 
 
 def submit(
@@ -49,8 +53,11 @@ def submit(
 
     Raises:
         IdempotencyMismatch: the key was used before with another request.
+        PasswordNeeded: the file of the task that is repeated had a password.
         NotNow: a quota is used up, new tasks come too fast, or too much waits for the broker.
     """
+    if has_password(new.options) != (new.password is not None):
+        raise PasswordNeeded()
     limits = limits or Limits.only()
     answer = _answer(connection, user, new, limits)
     if not answer.deduplicated:
@@ -88,7 +95,8 @@ def _answer(connection: Connection, user: Principal, new: NewTask, limits: Limit
                 return answer
         refusal = measured.refusal(user, limits)
         if not refusal and (created := request.lead()):
-            return Submitted(created, deduplicated=False)
+            made = new.password.made if new.password else None
+            return Submitted(created, deduplicated=False, password=made)
         if twin := request.twin():
             return Submitted(twin, deduplicated=True)
         if refusal:
@@ -133,6 +141,8 @@ class _Request:
             if asked is None
             else transitions.ask(self.connection, self.now, values, asked)
         )
+        if row is not None and self.new.password is not None:
+            store_keys(self.connection, row["id"], self.new.password.seal(row["id"]))
         return Task.from_row(row) if row else None
 
     def join(self) -> Task | None:
@@ -188,7 +198,8 @@ class _Request:
             "search_text": search_text(new.filename, new.params),
             "parent_id": new.parent_id,
             "traceparent": current_traceparent(),
-            "dedupe_key": self.digest,
+            # The password of another file would not open this one.
+            "dedupe_key": self.digest if new.password is None else None,
             "idempotency_key": new.idempotency_key,
             "request_hash": self.digest,
             "flight_key": new.single_flight.key if new.single_flight else None,

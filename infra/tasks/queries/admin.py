@@ -18,7 +18,12 @@ from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import audit_log, export_task, in_status
 from waybill.infra.tasks.model import Task
 from waybill.infra.tasks.queries.backlogs import Backlogs, read_backlogs
-from waybill.infra.tasks.queries.holdings import Holdings, read_holdings, table_sizes
+from waybill.infra.tasks.queries.holdings import (
+    Holdings,
+    next_cuts,
+    read_holdings,
+    table_sizes,
+)
 from waybill.infra.tasks.queries.owned import newest
 from waybill.infra.tasks.queries.scope import Scope
 from waybill.infra.tasks.queries.statistics import (
@@ -75,6 +80,11 @@ class AdminQueries:
         """Bytes of each table with its indexes; empty where the database does not say."""
         with read_transaction(self._engine) as connection:
             return table_sizes(connection)
+
+    def next_cuts(self, keep: Mapping[str, timedelta]) -> dict[str, datetime]:
+        """When the oldest row of each table is due to be deleted; `keep` as in `holdings`."""
+        with read_transaction(self._engine) as connection:
+            return next_cuts(connection, keep)
 
     def tasks(
         self,

@@ -6,7 +6,7 @@ there are millions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -102,6 +102,12 @@ def table_sizes(connection: Connection) -> dict[str, int]:
     return {row[0]: int(row[1]) for row in rows}
 
 
+def next_cuts(connection: Connection, keep: Mapping[str, timedelta]) -> dict[str, datetime]:
+    """When the oldest row of each table is due, by name; without tables that have none."""
+    cuts = ((name, _cut(oldest, keep.get(name))) for name, oldest in _oldest_rows(connection))
+    return {name: cut for name, cut in cuts if cut}
+
+
 def _tenants(connection: Connection) -> list[TenantFiles]:
     files = (
         sa.select(
@@ -124,15 +130,23 @@ def _tenants(connection: Connection) -> list[TenantFiles]:
 
 def _tables(connection: Connection, keep: Mapping[str, timedelta]) -> list[TableFigures]:
     sizes = table_sizes(connection)
-    found = []
+    return [
+        TableFigures(name, sizes.get(name), oldest, _cut(oldest, keep.get(name)))
+        for name, oldest in _oldest_rows(connection)
+    ]
+
+
+def _oldest_rows(connection: Connection) -> Iterator[tuple[str, datetime | None]]:
+    """The age of each table's oldest row that may be deleted; each comes first in an index."""
     for table, age, condition in (
         (export_task, _task.updated_at, in_status(*ENDED_WITHOUT_FILE)),
         (notification, notification.c.created_at, sa.true()),
         (dead_letter, dead_letter.c.at, sa.true()),
         (audit_log, audit_log.c.at, sa.true()),
     ):
-        oldest = connection.execute(sa.select(sa.func.min(age)).where(condition)).scalar_one()
-        kept = keep.get(table.name)
-        cut = oldest + kept if oldest and kept else None
-        found.append(TableFigures(table.name, sizes.get(table.name), oldest, cut))
-    return found
+        oldest = sa.select(sa.func.min(age)).where(condition)
+        yield table.name, connection.execute(oldest).scalar_one()
+
+
+def _cut(oldest: datetime | None, kept: timedelta | None) -> datetime | None:
+    return oldest + kept if oldest and kept else None

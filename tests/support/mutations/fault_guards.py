@@ -1,4 +1,4 @@
-"""Guards against faults, F80 to F111 of the matrix in docs/reliability.md."""
+"""Guards against faults, F80 to F133 of the matrix in docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from tests.support.mutations.mutation import Mutation, always, finds_nothing, nothing
 from waybill.faults import Fault
+from waybill.infra.sources.mysql.connection import WireConnection
 from waybill.infra.tasks.audit import Actor
 from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
@@ -36,8 +37,17 @@ def opens_and_closes(path):
         pass
 
 
+def waits_without_end(**arguments):
+    """A connection that waits for its greeting as long as it takes."""
+    return WireConnection(**{**arguments, "read_timeout": None})
+
+
 WORKER, LIFECYCLE = "waybill.infra.worker", "waybill.infra.tasks.lifecycle"
 CONTRACT = "contract/test_task_outages.py"
+AWAY = (
+    "integration/test_source_outages.py"
+    "::test_f130_a_source_of_any_kind_that_does_not_answer_is_away_and_costs_no_attempt"
+)
 
 FAULT_GUARDS = {
     "f80 an attempt that is not counted": Mutation(
@@ -171,6 +181,40 @@ FAULT_GUARDS = {
         "integration/test_source_postgres_shards.py"
         "::test_every_row_is_in_one_shard_of_one_snapshot",
     ),
+    "f115 what is left": Mutation(
+        "waybill.infra.tasks.shard_plans.ShardPlans.left",
+        always(None),
+        "contract/test_shard_plans.py"
+        "::test_f115_the_next_attempt_has_what_is_written_and_writes_the_rest[sqlite]",
+    ),
+    "f115 one snapshot by any name": Mutation(
+        "waybill.infra.sources.postgres.stream.PostgresStream._imports",
+        always(True),
+        "integration/test_source_postgres_shards.py"
+        "::test_a_name_that_another_snapshot_has_now_leads_nowhere",
+    ),
+    "f116 a plan of this attempt": Mutation(
+        "waybill.infra.tasks.shard_plans.held",
+        always((sa.true(),)),
+        "contract/test_shard_plans.py::test_f116_who_lost_the_plan_cannot_give_it_up[sqlite]",
+    ),
+    "f116 an end of plans": Mutation(
+        f"{LIFECYCLE}.transitions.completion.forget_plan",
+        nothing,
+        "contract/test_shard_plans.py::test_f116_no_plan_outlives_a_task_without_a_file",
+    ),
+    "f133 how far a shard is": Mutation(
+        "waybill.infra.tasks.shards._reached",
+        always(None),
+        "contract/test_task_shards.py"
+        "::test_f133_the_next_claim_of_a_shard_goes_on_where_the_last_one_was[sqlite]",
+    ),
+    "f133 the rows behind a key": Mutation(
+        "waybill.exporter.shards.plan.Shard.behind",
+        lambda shard, key, rows: shard,
+        "integration/test_source_postgres_shards.py"
+        "::test_f133_the_rest_of_a_shard_is_read_behind_a_key",
+    ),
     "f85 an end of silent transactions": Mutation(
         "waybill.infra.db.engine._end_silent_transactions",
         nothing,
@@ -253,5 +297,37 @@ FAULT_GUARDS = {
         staticmethod(opens_and_closes),
         "integration/test_source_sqlite_files.py"
         "::test_f111_reading_a_file_ends_no_lock_of_its_writers",
+    ),
+    "f113 hours that are shown twice": Mutation(
+        "waybill.exporter.formats.xlsx.time_cells.repeated",
+        always(None),
+        "unit/test_xlsx_times.py"
+        "::test_f113_an_hour_that_clocks_show_twice_is_text_with_its_offset_and_counted",
+    ),
+    "f114 uploads of attempts": Mutation(
+        "waybill.infra.files.reconcile.Reconciler.unrecorded_uploads",
+        lambda self, begun_by: list(self._store.list_uploads(self._prefix)),
+        "integration/test_reconcile.py"
+        "::test_f114_uploads_on_no_record_are_aborted_and_those_of_attempts_are_not[sqlite]",
+    ),
+    "f114 uploads of probes": Mutation(
+        "waybill.infra.files.background.BackgroundReconcile._look_at_uploads",
+        nothing,
+        "integration/test_reconcile.py"
+        "::test_f114_the_sweeper_aborts_uploads_that_tried_a_store_which_was_away[sqlite]",
+    ),
+    "f130 an end of waiting for a greeting": Mutation(
+        "waybill.infra.sources.mysql.session.WireConnection",
+        waits_without_end,
+        f"{AWAY}[mariadb-frozen]",
+    ),
+    "f130 a server that was asked": Mutation(
+        "waybill.infra.sources.adbc.flight_sql._ask", nothing, f"{AWAY}[flightsql-gone]"
+    ),
+    "f131 a known reason": Mutation(
+        "waybill.api.problems.handler.known_reason",
+        always(None),
+        "integration/test_api_failures.py"
+        "::test_f131_a_full_disk_refuses_each_request_in_one_line_and_takes_them_again_afterwards",
     ),
 }

@@ -1,12 +1,14 @@
-"""Guards against hostile requests, R36 to R59 of the matrix in docs/reliability.md."""
+"""Guards against hostile requests, R36 to R63 of the matrix in docs/reliability.md."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.support import supply_chain
 from tests.support.mutations.mutation import Mutation, always, nothing
 from waybill.storage import seaweedfs
 
@@ -25,6 +27,9 @@ def overwrite(draft: Path, path: Path) -> None:
 CONFIG, TOKENS = "waybill.infra.config", "waybill.api.session.tokens"
 KEYS, SERVER = "waybill.api.session.provider_keys", "waybill.api.cli.http_server"
 NOTIFICATIONS = "waybill.infra.notifications"
+SUPPLY_CHAIN = "tests.support.supply_chain"
+SUPPLY_TEST = "unit/test_supply_chain.py::test_r60_"
+_locked = supply_chain.locked
 
 REQUEST_GUARDS = {
     "r37 a secret of an example": Mutation(
@@ -209,5 +214,27 @@ REQUEST_GUARDS = {
         f"{CONFIG}.home._OTHERS",
         0,
         "unit/test_home.py::test_r59_a_home_of_an_older_version_is_closed_to_others[engine]",
+    ),
+    # Their guards are files: what stands in them is changed where the tests read it.
+    "r60 a lock of everything": Mutation(
+        f"{SUPPLY_CHAIN}.locked",
+        lambda name: _locked(name) - {"fastapi"},
+        f"{SUPPLY_TEST}everything_installed_is_in_a_lock",
+    ),
+    "r60 digests": Mutation(
+        f"{SUPPLY_CHAIN}.DOCKERFILE",
+        re.sub("@sha256:[0-9a-f]+", "", supply_chain.DOCKERFILE),
+        f"{SUPPLY_TEST}images_are_pinned_by_version_and_all_but_one_by_digest",
+    ),
+    "r60 no installer": Mutation(
+        f"{SUPPLY_CHAIN}.DOCKERFILE",
+        supply_chain.DOCKERFILE.replace("--without-pip", ""),
+        f"{SUPPLY_TEST}the_image_has_no_installer_and_takes_no_secret",
+    ),
+    "r63 files that may not be opened": Mutation(
+        "waybill.api.links.service._may_have",
+        always(True),
+        "integration/test_api_shared_files.py"
+        "::test_r63_no_file_is_listed_that_its_reader_may_not_open",
     ),
 }

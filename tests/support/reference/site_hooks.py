@@ -5,12 +5,15 @@ MkDocs loads this by its path (`hooks` in `mkdocs.yml`) and calls the functions 
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from pathlib import Path
 from typing import Any
 
+import rjieba
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from pymdownx.slugs import slugify
@@ -23,6 +26,10 @@ ROOT = Path(__file__).parents[3]
 #: without the second, the search needs a web server. Neither is ever asked of another host.
 MERMAID = ROOT / ".site-tools/mermaid.min.js"
 SHIM = ROOT / ".site-tools/iframe-worker.js"
+#: Characters of Chinese text, without its punctuation.
+_HAN = re.compile(r"[\u3400-\u9fff]+")
+#: A blank of no width. The search's `separator` in `mkdocs.yml` has it, and pages show none.
+_BETWEEN_WORDS = "\u200b"
 _LINK = re.compile(r"\[([^\]]*)\]\((?!https?://|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -68,3 +75,20 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         return f"[{text}]({posixpath.relpath(place, posixpath.dirname(address) or '.')}{anchor})"
 
     return _LINK.sub(moved, markdown)
+
+
+# After the index was written, and before `offline` copies it into a script.
+@event_priority(-50)
+def on_post_build(config: MkDocsConfig) -> None:
+    """Part the words of Chinese text in the search index: the search looks for whole words."""
+    file = Path(config.site_dir, "search/search_index.json")
+    index = json.loads(file.read_text())
+    for entry in index["docs"]:
+        for part in ("title", "text"):
+            entry[part] = _HAN.sub(_words, entry[part])
+    file.write_text(json.dumps(index, ensure_ascii=False, separators=(",", ":")))
+
+
+def _words(found: re.Match[str]) -> str:
+    words = _BETWEEN_WORDS.join(rjieba.cut(found[0]))
+    return f"{_BETWEEN_WORDS}{words}{_BETWEEN_WORDS}"

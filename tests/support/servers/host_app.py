@@ -198,7 +198,7 @@ def _running(
             [python, *serve], cwd=HOST, env=env, stdout=output, stderr=output
         )
     try:
-        with httpx2.Client(verify=certificate.client()) as client:
+        with httpx2.Client(verify=certificate.client(), timeout=60) as client:
 
             def answers() -> bool:
                 assert process.poll() is None, log.read_text()

@@ -50,11 +50,12 @@ def _unprivileged() -> dict[str, Any]:
 class MariadbServer:
     """One server process with an empty data folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.port = free_ports(1)[0]
         self._folder = folder
         self._data = folder / "data"
-        self._socket = folder / "socket"
+        self.socket = folder / "socket"
+        self._options = options
         self._log = folder / "server.log"
         self._identity = _unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
@@ -83,10 +84,10 @@ class MariadbServer:
                 [
                     *(_program("mariadbd"), "--no-defaults", f"--datadir={self._data}"),
                     f"--tmpdir={self._folder}",
-                    *(f"--socket={self._socket}", f"--port={self.port}"),
+                    *(f"--socket={self.socket}", f"--port={self.port}"),
                     *("--bind-address=127.0.0.1", f"--pid-file={self._folder / 'pid'}"),
                     *("--skip-log-bin", "--skip-name-resolve", "--innodb-log-file-size=8M"),
-                    "--innodb-flush-log-at-trx-commit=0",
+                    *("--innodb-flush-log-at-trx-commit=0", *self._options),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -105,7 +106,7 @@ class MariadbServer:
     def _prepared(self) -> bool:
         with socket.socket(socket.AF_UNIX) as knock:
             # The driver leaves its socket open when it cannot connect, and that is a warning.
-            if knock.connect_ex(str(self._socket)):
+            if knock.connect_ex(str(self.socket)):
                 return False
         self.execute(f"CREATE USER {USER} IDENTIFIED BY '{PASSWORD}'")
         self.execute(f"GRANT ALL ON *.* TO {USER}")
@@ -113,7 +114,7 @@ class MariadbServer:
 
     def execute(self, statement: str) -> None:
         """Run one statement as root."""
-        with pymysql.connect(user="root", unix_socket=str(self._socket)) as connection:
+        with pymysql.connect(user="root", unix_socket=str(self.socket)) as connection:
             connection.cursor().execute(statement)
 
     def stop(self) -> None:

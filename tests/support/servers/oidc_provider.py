@@ -36,7 +36,7 @@ class Provider:
         self.url = url
 
     def set(self, **state: Any) -> None:
-        """Change what it does next: `fault`, `claims`, `userinfo`."""
+        """Change what it does next: `fault`, `claims`, `userinfo`, or `kid`, the id of its key."""
         httpx2.post(f"{self.url}/control", json=state).raise_for_status()
 
     def asked(self) -> list[str]:
@@ -70,11 +70,10 @@ class _Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self.thief = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.keys = {name: rsa.generate_private_key(65537, 2048) for name in ("1", "2", "thief")}
         self.codes: dict[str, dict[str, str]] = {}
         self.asked: list[str] = []
-        self.state: dict[str, Any] = {"fault": "", "claims": {}, "userinfo": {}}
+        self.state: dict[str, Any] = {"fault": "", "claims": {}, "userinfo": {}, "kid": "1"}
 
     def id_token(self, grant: dict[str, str], access_token: str) -> str:
         fault, now = self.state["fault"], int(time.time())
@@ -101,12 +100,13 @@ class _Server(ThreadingHTTPServer):
             "at_hash": {"at_hash": base64.urlsafe_b64encode(bytes(16)).decode()},
         }.get(fault, {})
         claims = {name: value for name, value in claims.items() if value is not None}
-        headers = {"kid": "1"}
+        kid = self.state["kid"]
+        headers = {"kid": "of nobody" if fault == "key id" else kid}
         if fault == "alg none":
             return jwt.encode(claims, None, algorithm="none", headers=headers)
         if fault == "alg HS256":
             return jwt.encode(claims, CLIENT_SECRET * 2, algorithm="HS256", headers=headers)
-        key = self.thief if fault == "key" else self.key
+        key = self.keys["thief" if fault == "key" else kid]
         return jwt.encode(claims, key, algorithm="RS256", headers=headers)
 
 
@@ -134,8 +134,9 @@ class _Handler(BaseHTTPRequestHandler):
                     }
                 )
             case "/keys":
-                public = RSAAlgorithm.to_jwk(self.server.key.public_key(), as_dict=True)
-                self._json({"keys": [{**public, "kid": "1"}]})
+                kid = self.server.state["kid"]
+                public = RSAAlgorithm.to_jwk(self.server.keys[kid].public_key(), as_dict=True)
+                self._json({"keys": [{**public, "kid": kid}]})
             case "/authorize":
                 self._authorize(query)
             case "/userinfo":

@@ -13,14 +13,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
-
-import pytest
 
 from tests.support.servers.ports import free_ports
 
@@ -338,31 +335,3 @@ def _rights(vhost: str, configure: str = ".*", write: str = ".*", read: str = ".
         "ok = rabbit_auth_backend_internal:set_permissions("
         f'<<"{USER}">>, <<"{vhost}">>, <<"{configure}">>, <<"{write}">>, <<"{read}">>, <<"tests">>)'
     )
-
-
-@pytest.fixture(scope="session")
-def rabbitmq_server() -> Iterator[RabbitServer]:
-    """One running node for the whole run. A test that stops it has to start it again."""
-    folder = Path(tempfile.mkdtemp(prefix="waybill-rabbitmq-"))
-    server: RabbitServer | None = None
-    try:
-        server = RabbitServer(folder)
-        server.start()
-        yield server
-    finally:
-        if server is not None:
-            server.close()
-        shutil.rmtree(folder)
-
-
-@pytest.fixture
-def rabbitmq_vhost(rabbitmq_server: RabbitServer) -> Iterator[str]:
-    """The name of an empty vhost of its own."""
-    with rabbitmq_server.vhost() as name:
-        yield name
-
-
-@pytest.fixture
-def rabbitmq_url(rabbitmq_server: RabbitServer, rabbitmq_vhost: str) -> str:
-    """The URL of an empty vhost of its own."""
-    return rabbitmq_server.url(rabbitmq_vhost)

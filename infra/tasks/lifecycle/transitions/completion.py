@@ -11,6 +11,8 @@ from sqlalchemy.engine import Connection
 
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.audit import audit
+from waybill.infra.tasks.file_keys import erase_keys
+from waybill.infra.tasks.lifecycle.objects import forget_holders, forget_plan
 from waybill.infra.tasks.lifecycle.quotas import count_rows
 from waybill.infra.tasks.lifecycle.single_flight import (
     followers_of,
@@ -23,6 +25,7 @@ from waybill.infra.tasks.model import TaskRow
 from waybill.infra.tasks.notifications import insert_notifications
 from waybill.infra.tasks.outbox import add_wake_up
 from waybill.infra.tasks.states import LIVE, TaskStatus
+from waybill.infra.tasks.tree_digest import is_tree_digest
 
 _task = export_task.c
 
@@ -38,9 +41,14 @@ def complete(connection: Connection, now: datetime, row: TaskRow) -> None:
     """Side effects of completing a task, in the same transaction; none while `row` is live."""
     if row["status"] in LIVE:
         return
+    if row["status"] != TaskStatus.SUCCESS:
+        forget_plan(connection, row["id"])
+    elif is_tree_digest(row["sha256"]):
+        forget_holders(connection, row["id"])
     ended = [row, *complete_followers(connection, now, row)]
     count_rows(connection, now, [task for task in ended if task["status"] == TaskStatus.SUCCESS])
     for task in ended:
+        erase_keys(connection, task)
         insert_notifications(connection, now, task)
 
 

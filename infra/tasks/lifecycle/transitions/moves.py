@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from waybill.infra.db.inserts import insert_ignoring
 from waybill.infra.db.tables import export_task, in_status
 from waybill.infra.tasks.audit import SYSTEM, Actor, ActorKind, audit
+from waybill.infra.tasks.file_keys import has_password
 from waybill.infra.tasks.model import TaskRow
 from waybill.infra.tasks.states import TRANSITIONS, TaskStatus
 
@@ -100,7 +101,8 @@ def insert_task(
 def _detail(row: TaskRow) -> dict[str, Any]:
     shares = {"shares": str(row["joined_id"])} if row["joined_id"] else {}
     reason = (row["options"] or {}).get("reason")
-    return shares | ({"reason": reason} if reason else {})
+    protected = {"password": True} if has_password(row["options"]) else {}
+    return shares | ({"reason": reason} if reason else {}) | protected
 
 
 def move_tasks(

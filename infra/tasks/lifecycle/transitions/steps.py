@@ -11,7 +11,13 @@ from sqlalchemy.engine import Connection
 
 from waybill.infra.db.tables import export_task
 from waybill.infra.tasks.audit import SYSTEM, Actor, audit
-from waybill.infra.tasks.lifecycle.objects import mark_stored, mark_unused, release_object
+from waybill.infra.tasks.file_sets import key_of_set
+from waybill.infra.tasks.lifecycle.objects import (
+    forget_plan,
+    mark_stored,
+    mark_unused,
+    release_object,
+)
 from waybill.infra.tasks.lifecycle.single_flight import followers_of, shared_columns
 from waybill.infra.tasks.lifecycle.transitions.completion import complete
 from waybill.infra.tasks.lifecycle.transitions.moves import (
@@ -98,6 +104,7 @@ def finish(
         rows_done=done.rows_written,
         rows_total=done.rows_written,
         shards_done=sa.func.coalesce(_task.shards, 0),
+        files=done.manifest.files if done.manifest else None,
         snapshot_at=done.snapshot_at,
         warnings=done.warnings,
         download_url=done.download_url,
@@ -113,7 +120,7 @@ def finish(
     )
     if not rows:
         return False
-    mark_stored(connection, done.object_key)
+    mark_stored(connection, done.object_key, done.manifest)
     complete(connection, now, rows[0])
     return True
 
@@ -336,6 +343,7 @@ def expire(connection: Connection, now: datetime, task_id: UUID) -> bool:
         url_expires_at=None,
     )
     if rows:
+        forget_plan(connection, task_id)
         release_object(connection, rows[0]["object_key"], task_id)
     return bool(rows)
 
@@ -343,8 +351,9 @@ def expire(connection: Connection, now: datetime, task_id: UUID) -> bool:
 def lose(connection: Connection, now: datetime, key: str, actor: Actor = SYSTEM) -> int:
     """Take the file of every task that shares the object `key`, which the store no longer has.
 
-    Returns how many tasks there were.
+    Where it is one file of a set, the set is lost. Returns how many tasks there were.
     """
+    key = key_of_set(connection, key)
     rows = move_tasks(
         connection,
         now,
@@ -357,6 +366,8 @@ def lose(connection: Connection, now: datetime, key: str, actor: Actor = SYSTEM)
         error_code=FILE_MISSING,
         error_message="The file is no longer in the object store.",
     )
+    for row in rows:
+        forget_plan(connection, row["id"])
     mark_unused(connection, key)
     return len(rows)
 

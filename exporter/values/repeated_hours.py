@@ -1,6 +1,7 @@
 """Repeated hours: the instants whose local time a zone's clocks show twice, as summer time ends.
 
-A cell has no offset, so two instants of such an hour would look the same there (FC20).
+A cell of a spreadsheet has no offset, so two instants of such an hour would look the same there
+(FC20).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from operator import or_
 
 import polars as pl
 
-from waybill.exporter.formats.xlsx.cells import bounds
+from waybill.exporter.values.bounds import bounds
 from waybill.exporter.values.late_zones import late_offsets
 
 #: From here on every zone changes its clocks at a quarter of an hour, and Polars knows the rules
