@@ -248,6 +248,7 @@ class Bench:
 
     def clear(self) -> None:
         """Forget all tasks and files. The audit log cannot be cleared, which is its point."""
+        self.accepted.clear()
         for table in (outbox, dead_letter, export_task, storage_object, notification):
             self.execute(sa.delete(table))
         for upload in self.store.list_uploads():
