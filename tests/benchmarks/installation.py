@@ -39,6 +39,13 @@ def private_broker() -> Iterator[RabbitServer]:
             server.close()
 
 
+#: The tree of this file.
+ROOT = Path(__file__).parents[2]
+_LIMITS = ("WAYBILL_MAX_SUBMITS_PER_MINUTE", "WAYBILL_MAX_SUBMITS_PER_MINUTE_PER_TENANT")
+#: Not `-m waybill`: older trees, which are measured too, cannot be started so.
+_MAIN = ("-c", "from waybill.api.cli.main import main; main()")
+
+
 class Installation:
     """The task tables in a database of their own, and the processes of one source tree."""
 
@@ -51,6 +58,9 @@ class Installation:
         self._home = home
         module = home / "datasets.py"
         module.write_text(datasets)
+        # An older tree needs what it was made for.
+        own = tree / ".venv/bin/python"
+        self._waybill = (str(own if own.exists() else sys.executable), *_MAIN)
         self._environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(tree / ".src"),
@@ -64,15 +74,16 @@ class Installation:
             "WAYBILL_S3_SECRET_ACCESS_KEY": s3["secret_access_key"],
             "WAYBILL_S3_REGION": s3["region"],
             "WAYBILL_JWT_SECRET": secrets.token_hex(32),
-            "WAYBILL_MAX_SUBMITS_PER_MINUTE": "100000",
-            "WAYBILL_MAX_SUBMITS_PER_MINUTE_PER_TENANT": "100000",
         }
+        if tree == ROOT:
+            # Older trees may not know these.
+            self._environment |= dict.fromkeys(_LIMITS, "100000")
         self.run("migrate")
 
     def run(self, *command: str) -> str:
         """The output of one command, to its end."""
         done = subprocess.run(
-            [sys.executable, "-m", "waybill", *command],
+            [*self._waybill, *command],
             env=self._environment,
             cwd=self._home,
             capture_output=True,
@@ -88,7 +99,7 @@ class Installation:
         """One running process with these settings, by its id."""
         with (self._home / "processes.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "waybill", *command],
+                [*self._waybill, *command],
                 env=self._environment | settings,
                 cwd=self._home,
                 stdout=log,

@@ -21,6 +21,7 @@ import psycopg
 from rich.console import Console
 
 from tests.benchmarks.installation import (
+    ROOT,
     Clicks,
     Installation,
     api_of,
@@ -34,7 +35,6 @@ from tests.benchmarks.tables import fill_table
 from tests.support.benchmark_rows import SCHEMA
 from tests.support.servers.rabbitmq import RabbitServer
 
-_ROOT = Path(__file__).parents[2]
 _SMALL_ROWS = 1_000
 #: Before them, ten warm the worker up.
 _CLICKS = 50
@@ -175,7 +175,7 @@ def measure(servers: Servers, broker: RabbitServer, options: argparse.Namespace)
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         amqp = broker.url(stack.enter_context(broker.vhost()))
         large, small = fill_table(database, options.rows), fill_table(database, _SMALL_ROWS)
-        installation = Installation(_ROOT, servers, database, amqp, home, _datasets(large, small))
+        installation = Installation(ROOT, servers, database, amqp, home, _datasets(large, small))
         connection = stack.enter_context(installation.connect())
         clicks = stack.enter_context(api_of(installation))
         shards = {

@@ -26,6 +26,7 @@ import psycopg
 from rich.console import Console
 
 from tests.benchmarks.installation import (
+    ROOT,
     Clicks,
     Installation,
     api_of,
@@ -38,7 +39,6 @@ from tests.benchmarks.servers import Servers, private_servers
 from tests.benchmarks.tables import fill_table
 from tests.support.servers.rabbitmq import RabbitServer
 
-ROOT = Path(__file__).parents[2]
 ROWS = 1_000
 _TENANTS = 300
 #: The first ten warm the worker up.
