@@ -16,6 +16,7 @@ from waybill.infra.broker.port import WakeUp
 from waybill.infra.config.limits import Limits
 from waybill.infra.db.engine import read_transaction, write_transaction
 from waybill.infra.db.tables import export_task, throttled_queue
+from waybill.infra.tasks.lifecycle.remembered_turns import TENANTS_AT_ONCE
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
 from waybill.infra.tasks.outbox import Outbox
@@ -78,6 +79,39 @@ def test_turns_go_to_whoever_runs_least_and_then_to_the_oldest(engine, requests)
     turns = [claim.task.tenant_id for claim in claimed(runs, 6)]
     assert turns == ["A", "B", "C", "A", "B", "A"]
     assert claimed(runs, 1) == []
+
+
+def test_r14_no_tenant_of_many_has_two_turns_before_all_others_had_one(engine, requests):
+    many = [f"tenant {number:02}" for number in range(TENANTS_AT_ONCE + 4)]
+    for tenant in many * 2:
+        ask(requests, Principal("ann", tenant))
+    # Each remembers an order of its own.
+    two = workers(engine), workers(engine)
+    turns = [two[number % 2].claim_next("orders", "w").task.tenant_id for number in range(40)]
+    assert [sorted(turns[:20]), sorted(turns[20:])] == [many, many]
+
+
+def test_r14_a_tenant_that_joins_many_waits_for_one_turn_of_each_at_most(engine, requests):
+    for number in range(TENANTS_AT_ONCE + 1):
+        for _ in range(2):
+            ask(requests, Principal("ann", f"tenant {number}"))
+    runs = workers(engine)
+    claimed(runs, 1)
+    small = ask(requests, A)
+    assert small in [claim.task.id for claim in claimed(runs, TENANTS_AT_ONCE)]
+
+
+def test_the_order_of_many_tenants_is_read_once_for_several_claims(engine, requests):
+    for number in range(TENANTS_AT_ONCE):
+        ask(requests, Principal("ann", f"tenant {number}"))
+    runs, read = workers(engine), []
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def note(connection, cursor, statement, *rest):
+        read.append("WITH RECURSIVE" in statement)
+
+    assert len(claimed(runs, TENANTS_AT_ONCE)) == TENANTS_AT_ONCE
+    assert sum(read) == 1
 
 
 def test_with_a_single_slot_tenants_take_turns(engine, requests):

@@ -18,7 +18,7 @@ looks into its own queue and wakes the queues noted for its tenant.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -36,6 +36,7 @@ from waybill.infra.db.engine import (
 from waybill.infra.db.inserts import insert
 from waybill.infra.db.tables import export_task, throttled_queue
 from waybill.infra.tasks.lifecycle import transitions
+from waybill.infra.tasks.lifecycle.remembered_turns import TENANTS_AT_ONCE, RememberedTurns
 from waybill.infra.tasks.lifecycle.turns import (
     next_of_tenant,
     next_parameters,
@@ -49,10 +50,6 @@ from waybill.infra.tasks.outbox import add_wake_up
 _waiting = waiting_task.c
 _throttled = throttled_queue.c
 _task = export_task.c
-
-#: Tenants that a claim tries before it asks for all of them: one is enough, unless another
-#: worker claims for it at the same moment.
-_FIRST_TENANTS = 4
 
 
 class RunsAlone(WaybillError):
@@ -68,6 +65,7 @@ class FairScheduler:
     engine: Engine
     lease: timedelta
     limits: Limits
+    _remembered: RememberedTurns = field(default_factory=RememberedTurns, init=False, repr=False)
 
     def claim_next(
         self, queue: str, worker: str, hint: WakeUp | None = None, *, alone: bool = True
@@ -93,7 +91,8 @@ class FairScheduler:
     def record_throttled(self, queue: str, hint: WakeUp | None = None) -> bool:
         """Note the tenants whose due tasks in `queue` a cap holds back; False without any."""
         with read_statement(self.engine) as connection:
-            tenants = tenants_in_order(connection, queue, Limits.only(), hint)
+            now = database_now(connection)
+            tenants = tenants_in_order(connection, now, queue, Limits.only(), hint)
         if not tenants:
             return False
         with write_transaction(self.engine) as connection:
@@ -127,21 +126,32 @@ class FairScheduler:
                 _wake_throttled(connection, now, ended, queue, at)
 
     def _claim(self, queue: str, worker: str, hint: WakeUp | None, alone: bool) -> Claim | None:
-        first = self._in_order(queue, hint, _FIRST_TENANTS)
+        while turn := self._remembered.next(queue):
+            asked_at = turn.asked_at
+            tenant = [turn.tenant]
+            if claim := self._claim_of(tenant, queue, worker, hint, alone, asked_at=asked_at):
+                return claim
+        with read_statement(self.engine) as connection:
+            now = database_now(connection)
+            first = tenants_in_order(connection, now, queue, self.limits, hint, TENANTS_AT_ONCE)
         if not first:
             return None
         # A task that is locked is passed over at first. The lock may be that of a reader, and
         # there may be no other wake-up for the task, so the last round waits.
-        if claim := self._claim_of(first, queue, worker, hint, alone, skip_locked=True):
+        if claim := self._claim_of(first, queue, worker, hint, alone):
+            if len(first) == TENANTS_AT_ONCE:
+                behind = first[first.index(claim.task.tenant_id) + 1 :]
+                self._remembered.keep(queue, behind, now)
             return claim
         tenants = self._in_order(queue, hint)
-        return self._claim_of(
-            tenants, queue, worker, hint, alone, skip_locked=True
-        ) or self._claim_of(tenants, queue, worker, hint, alone, skip_locked=False)
+        return self._claim_of(tenants, queue, worker, hint, alone) or self._claim_of(
+            tenants, queue, worker, hint, alone, skip_locked=False
+        )
 
     def _in_order(self, queue: str, hint: WakeUp | None, most: int | None = None) -> Sequence[str]:
         with read_statement(self.engine) as connection:
-            return tenants_in_order(connection, queue, self.limits, hint, most)
+            now = database_now(connection)
+            return tenants_in_order(connection, now, queue, self.limits, hint, most)
 
     def _claim_of(
         self,
@@ -151,14 +161,19 @@ class FairScheduler:
         hint: WakeUp | None,
         alone: bool,
         *,
-        skip_locked: bool,
+        skip_locked: bool = True,
+        asked_at: datetime | None = None,
     ) -> Claim | None:
         for tenant in tenants:
             with write_transaction(self.engine) as connection:
                 # One transaction for each: holding two such locks could wait in a circle.
                 now = advisory_lock(connection, "claim", tenant)
-                which = next_of_tenant(hinted=hint is not None, skip_locked=skip_locked)
-                parameters = next_parameters(tenant, queue, self.limits)
+                which = next_of_tenant(
+                    hinted=hint is not None,
+                    skip_locked=skip_locked,
+                    remembered=asked_at is not None,
+                )
+                parameters = next_parameters(tenant, queue, self.limits, asked_at)
                 if claim := transitions.claim(
                     connection,
                     now,
@@ -178,6 +193,7 @@ class FairScheduler:
                     ).scalar()
                 ):
                     # It keeps its turn: passed over, it would wait for as long as others come.
+                    self._remembered.forget(queue)
                     raise RunsAlone()
         return None
 

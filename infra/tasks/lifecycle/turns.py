@@ -7,6 +7,7 @@ as running them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,6 @@ from sqlalchemy.engine import Connection
 
 from waybill.infra.broker.port import WakeUp
 from waybill.infra.config.limits import Limits
-from waybill.infra.db.engine import database_now
 from waybill.infra.db.tables import export_task, in_status
 from waybill.infra.tasks.lifecycle import transitions
 from waybill.infra.tasks.queries.paused import not_paused
@@ -30,6 +30,7 @@ _QUEUE = sa.bindparam("of_queue", type_=sa.Text())
 _TENANT = sa.bindparam("of_tenant", type_=sa.Text())
 _TENANT_CAP = sa.bindparam("tenant_cap", type_=sa.BigInteger())
 _USER_CAP = sa.bindparam("user_cap", type_=sa.BigInteger())
+_ASKED_AT = sa.bindparam("asked_at", type_=export_task.c.started_at.type)
 _MOST = sa.bindparam("most", type_=sa.BigInteger())
 #: More tenants than there are.
 _ALL = 1 << 40
@@ -37,18 +38,19 @@ _ALL = 1 << 40
 
 def tenants_in_order(
     connection: Connection,
+    now: datetime,
     queue: str,
     limits: Limits,
     hint: WakeUp | None,
     most: int | None = None,
 ) -> Sequence[str]:
-    """The tenants with a task to claim in `queue`, in the order of their turns.
+    """The tenants with a task to claim in `queue` by `now`, in the order of their turns.
 
     It costs three index probes for each tenant that waits, however many tasks it has there. Whether
     one of them may be claimed now is asked in this order, and for `most` tenants only.
     """
     parameters = {
-        **transitions.due_parameters(database_now(connection), hint),
+        **transitions.due_parameters(now, hint),
         **_caps(limits),
         "of_queue": queue,
         "most": most or _ALL,
@@ -58,11 +60,15 @@ def tenants_in_order(
 
 
 @cache
-def next_of_tenant(*, hinted: bool, skip_locked: bool) -> sa.ColumnElement[bool]:
+def next_of_tenant(
+    *, hinted: bool, skip_locked: bool, remembered: bool = False
+) -> sa.ColumnElement[bool]:
     """The condition for the task of a tenant in a queue that has been due longest, below caps.
 
-    Its parameters are those of `next_parameters` and of `transitions.due_parameters`.
+    With `remembered` there is none if the tenant has been served since `asked_at`. Its parameters
+    are those of `next_parameters` and of `transitions.due_parameters`.
     """
+    served_since = sa.exists().where(_running.tenant_id == _TENANT, _running.started_at > _ASKED_AT)
     next_task = (
         sa.select(_waiting.id)
         .where(
@@ -72,6 +78,7 @@ def next_of_tenant(*, hinted: bool, skip_locked: bool) -> sa.ColumnElement[bool]
             _user_below_cap(),
             not_paused(waiting_task),
             _running_count(_TENANT, correlate=None) < _TENANT_CAP,
+            *([~served_since] if remembered else []),
         )
         .order_by(sa.func.coalesce(_waiting.next_attempt_at, _waiting.created_at), _waiting.id)
         .limit(1)
@@ -80,9 +87,12 @@ def next_of_tenant(*, hinted: bool, skip_locked: bool) -> sa.ColumnElement[bool]
     return export_task.c.id == next_task.scalar_subquery()
 
 
-def next_parameters(tenant: str, queue: str, limits: Limits) -> dict[str, Any]:
+def next_parameters(
+    tenant: str, queue: str, limits: Limits, asked_at: datetime | None = None
+) -> dict[str, Any]:
     """The parameters of `next_of_tenant`."""
-    return {"of_queue": queue, "of_tenant": tenant, **_caps(limits)}
+    known = {} if asked_at is None else {"asked_at": asked_at}
+    return {"of_queue": queue, "of_tenant": tenant, **_caps(limits), **known}
 
 
 def ready(queue: str | sa.ColumnElement[str]) -> tuple[sa.ColumnElement[bool], ...]:
