@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-#: Tenants in one order. A tenant that joins the queue waits for at most so many claims more.
+#: Tenants in one order: a tenant that joins the queue may have to wait for 15 claims more.
 TENANTS_AT_ONCE = 16
-#: And at most so long. Two workers on two cores claim about 30 small exports a second.
+#: How long an order is used. Two workers on two cores claim about 30 small exports a second.
 _SECONDS = 1.0
 
 
