@@ -77,7 +77,7 @@ def test_a_block_depends_on_its_bytes_alone(raw: bytes) -> None:
     assert Block.of(raw, 7) == Block.of(memoryview(raw), 7)
 
 
-def test_a_block_does_not_depend_on_where_its_memory_is() -> None:
+def test_f136_a_block_does_not_depend_on_where_its_memory_is() -> None:
     # Each begins with what comes again. Of one in some thousands ISA-L alone makes other bytes.
     chance = random.Random(0)  # noqa: S311 - to repeat a failure
     runs = [chance.randbytes(8) * 2 + bytes(300) for _ in range(100_000)]

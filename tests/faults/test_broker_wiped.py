@@ -1,4 +1,4 @@
-"""F31 from end to end: the broker's disk is gone with every message on it, and no task is lost."""
+"""The broker's disk is gone with every message on it, and no task is lost (F31, F135)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from tests.support.eventually import wait_for
 from tests.support.fault_bench import open_bench
+from tests.support.keyed_exports import SHARDED, judge
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import outbox
 
@@ -31,6 +32,23 @@ def test_f31_after_the_brokers_data_was_wiped_the_sweeper_publishes_again(bench,
             rows = bench.ended(*tasks)
     assert {(row["status"], row["attempt"]) for row in rows} == {("SUCCESS", 1)}
     bench.audit()
+
+
+def test_f135_an_export_in_shards_ends_though_the_messages_of_its_shards_are_gone(
+    bench, rabbitmq_server
+):
+    rows, shards = 800_000, SHARDED | {"WAYBILL_SHARD_ROWS": "100000"}
+    with bench.api(), bench.worker("--queue", "quick", **shards):
+        task_id = bench.submit("keyed", chosen="csv.gz", rows=rows)
+        wait_for(lambda: any(shard["state"] == "DONE" for shard in bench.shards(task_id)))
+        rabbitmq_server.stop()
+        rabbitmq_server.wipe()
+        rabbitmq_server.start()
+        # A worker that comes now finds no message of these shards.
+        with bench.worker("--queue", "quick", **shards):
+            (row,) = bench.ended(task_id)
+    assert (row["status"], row["attempt"], row["rows_written"]) == ("SUCCESS", 1, rows)
+    bench.audit(judge)
 
 
 def published(bench) -> int:
