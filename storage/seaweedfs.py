@@ -30,6 +30,10 @@ _START_SECONDS = 20.0
 #: S3 and the file index have ended by then, so killing it loses nothing. (Measured.)
 _STOP_SECONDS = 3.0
 _POLL_SECONDS = 0.05
+#: How often other ports are tried: another program may take one between our look and the start.
+_TRIES = 3
+#: What the server says of such a port, when it looks at it first and when it opens it.
+_TAKEN = ("is not available on", "address already in use")
 _LOG_LINES_SHOWN = 5
 
 #: 512 MiB uploads as fast as no limit (160 MB/s) at a peak of 400 MB instead of 620; with
@@ -91,9 +95,7 @@ class SeaweedServer:
         # A server that an older version started, without signing keys, is started again.
         if not (identity.is_complete and self._becomes_ready(identity)):
             self.stop()
-            identity = identity.with_signing_keys().with_free_ports()
-            identity.save(self._identity_file)
-            self._start(identity)
+            identity = self._start_on_free_ports(identity.with_signing_keys())
         return identity.config(bucket)
 
     def stop(self) -> None:
@@ -109,6 +111,19 @@ class SeaweedServer:
             # The server forgets one or the other, and has no setting for where they are.
             socket = Path(f"/tmp/seaweedfs-{name}-grpc-{port}.sock")  # noqa: S108
             socket.unlink(missing_ok=True)
+
+    def _start_on_free_ports(self, identity: ServerIdentity) -> ServerIdentity:
+        for left in reversed(range(_TRIES)):
+            identity = identity.with_free_ports()
+            identity.save(self._identity_file)
+            try:
+                self._start(identity)
+            except EmbeddedServerError as error:
+                if not left or not any(said in str(error) for said in _TAKEN):
+                    raise
+            else:
+                break
+        return identity
 
     def _start(self, identity: ServerIdentity) -> None:
         try:

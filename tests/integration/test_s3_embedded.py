@@ -6,11 +6,12 @@ import http.client
 import json
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from waybill.storage.config import S3Config
 from waybill.storage.embedded import EmbeddedS3
 from waybill.storage.errors import EmbeddedServerError
 from waybill.storage.s3 import S3Store
+from waybill.storage.server_identity import ServerIdentity
 
 #: Another process that uses the server of a home until its standard input ends.
 USER = """
@@ -238,6 +240,26 @@ def test_a_server_of_an_older_version_is_started_again_with_signing_keys(home: P
             assert len(set(kept.values())) == 4
             log = (home / "s3" / "server.log").read_text()
             assert not any(key in log for key in kept.values())
+
+
+def test_a_port_that_another_program_took_before_the_start_is_replaced(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose = ServerIdentity.with_free_ports
+    with ExitStack() as others:
+        taken = []
+
+        def overtaken(identity: ServerIdentity) -> ServerIdentity:
+            chosen = choose(identity)
+            if not taken:
+                taken.append(chosen.ports["s3"])
+                others.enter_context(socket.create_server(("127.0.0.1", taken[0])))
+            return chosen
+
+        monkeypatch.setattr(ServerIdentity, "with_free_ports", overtaken)
+        with EmbeddedS3(home) as config:
+            assert urlsplit(config.endpoint_url).port not in {None, *taken}
+            put(config, "report")
 
 
 def test_a_server_that_cannot_start_says_why(home: Path) -> None:
