@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 from rich.console import Console
@@ -41,6 +42,8 @@ FILES = {
     "xlsx, six sheets": ("xlsx", ROWS),
     **{name: (name, ROWS) for name in ("csv.gz", "jsonl.gz", "csv.zip", "xlsx.zip", "parquet")},
 }
+#: Of rows that may change, and of rows that stay.
+DATASETS = ("wide", "kept")
 
 
 @dataclass
@@ -62,11 +65,12 @@ class Torture:
     bench: Bench
     workers: Workers
     orders: Orders
-    #: The undisturbed files, by kind, and whether they were written in shards.
-    undisturbed: dict[tuple[str, bool], str] = field(default_factory=dict)
+    #: The undisturbed files, by kind, dataset, and whether they were written in shards. Archives
+    #: state their dataset.
+    undisturbed: dict[tuple[str, str, bool], str] = field(default_factory=dict)
     asked: int = 0
 
-    def submit(self, kind: str, tag: str, dataset: str = "wide", *, whole: bool = False) -> str:
+    def submit(self, kind: str, tag: str, dataset: str, *, whole: bool = False) -> str:
         """Ask for one file; the id of its task."""
         chosen, rows = FILES[kind]
         body = {
@@ -97,12 +101,12 @@ class Torture:
 
     def write_undisturbed(self, kind: str) -> None:
         """The files to compare with: in shards, and in one piece."""
-        for whole in (False, True):
-            task_id = self.submit(kind, f"undisturbed {kind} {whole}", whole=whole)
+        for dataset, whole in product(DATASETS, (False, True)):
+            task_id = self.submit(kind, f"undisturbed {kind} {whole}", dataset, whole=whole)
             self.bench.ended(task_id, seconds=PATIENCE_SECONDS)
             digest, in_shards = self.read(task_id, kind)
             assert in_shards is not (whole or kind == "xlsx, one sheet")
-            self.undisturbed[kind, in_shards] = digest
+            self.undisturbed[kind, dataset, in_shards] = digest
         self.bench.audit()
         self.bench.clear()
 
@@ -115,7 +119,7 @@ class Torture:
         for name in plan:
             if (order := FAULTS[name].order) is not None:
                 self.orders.give(tag, *order(chance))
-        dataset = chance.choice(("wide", "wide", "kept"))
+        dataset = chance.choice(DATASETS)
         export = Export(self.bench, self.workers, self.submit(kind, tag, dataset), chance)
         for name in plan:
             if (act := FAULTS[name].act) is not None:
@@ -128,7 +132,7 @@ class Torture:
             result.findings.append(f"{said}: {row['status']} {row['error_code']}")
         else:
             digest, in_shards = self.read(export.task_id, kind)
-            if digest != self.undisturbed[kind, in_shards]:
+            if digest != self.undisturbed[kind, dataset, in_shards]:
                 result.mismatches.append(f"{said}: {export.task_id}")
         result.findings += [f"{said}: {finding}" for finding in self.findings()]
         self.bench.clear()
