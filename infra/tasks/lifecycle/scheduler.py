@@ -86,7 +86,8 @@ class FairScheduler:
 
     def is_awaited(self, queue: str) -> bool:
         """Whether a task of `queue` waits that could be claimed now."""
-        return bool(self._in_order(queue, None, 1))
+        _, tenants = self._in_order(queue, None, 1)
+        return bool(tenants)
 
     def record_throttled(self, queue: str, hint: WakeUp | None = None) -> bool:
         """Note the tenants whose due tasks in `queue` a cap holds back; False without any."""
@@ -131,9 +132,7 @@ class FairScheduler:
             tenant = [turn.tenant]
             if claim := self._claim_of(tenant, queue, worker, hint, alone, asked_at=asked_at):
                 return claim
-        with read_statement(self.engine) as connection:
-            now = database_now(connection)
-            first = tenants_in_order(connection, now, queue, self.limits, hint, TENANTS_AT_ONCE)
+        asked_at, first = self._in_order(queue, hint, TENANTS_AT_ONCE)
         if not first:
             return None
         # A task that is locked is passed over at first. The lock may be that of a reader, and
@@ -141,17 +140,20 @@ class FairScheduler:
         if claim := self._claim_of(first, queue, worker, hint, alone):
             if len(first) == TENANTS_AT_ONCE:
                 behind = first[first.index(claim.task.tenant_id) + 1 :]
-                self._remembered.keep(queue, behind, now)
+                self._remembered.keep(queue, behind, asked_at)
             return claim
-        tenants = self._in_order(queue, hint)
+        _, tenants = self._in_order(queue, hint)
         return self._claim_of(tenants, queue, worker, hint, alone) or self._claim_of(
             tenants, queue, worker, hint, alone, skip_locked=False
         )
 
-    def _in_order(self, queue: str, hint: WakeUp | None, most: int | None = None) -> Sequence[str]:
+    def _in_order(
+        self, queue: str, hint: WakeUp | None, most: int | None = None
+    ) -> tuple[datetime, Sequence[str]]:
+        """The tenants in the order of their turns, and when that was asked."""
         with read_statement(self.engine) as connection:
             now = database_now(connection)
-            return tenants_in_order(connection, now, queue, self.limits, hint, most)
+            return now, tenants_in_order(connection, now, queue, self.limits, hint, most)
 
     def _claim_of(
         self,
