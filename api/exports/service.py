@@ -128,13 +128,13 @@ def check_reason(plan: ExportPlan) -> None:
 
 
 def refuse_unattended(field: str) -> NoReturn:
-    """Refuse a password where nobody is there to be told it.
+    """Refuse a password where there is nobody to show it to.
 
     Raises:
         InvalidRequest.
     """
     raise InvalidRequest(
-        "A saved export or a schedule cannot have a password: it is told once, to the person who"
+        "A saved export or a schedule cannot have a password: it is shown once, to the person who"
         " asks for the file, and kept nowhere. Start the export by hand.",
         field=field,
     )

@@ -12,10 +12,9 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.boxes import boxes, meet
 from tests.browser.conftest import Visit
 from tests.browser.judge import findings
+from tests.browser.screens import DESKTOP, PHONE
 from tests.support.servers.task_api import TASKS, TaskApi
 
-PHONE = {"viewport": {"width": 390, "height": 760}, "has_touch": True, "is_mobile": True}
-DESKTOP = {"viewport": {"width": 1366, "height": 850}}
 WORDS = {
     "en-US": {
         "unfold": "New export",

@@ -12,11 +12,10 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.boxes import boxes, meet
 from tests.browser.conftest import Visit
 from tests.browser.judge import findings
+from tests.browser.screens import DESKTOP, PHONE
 from tests.support.servers.task_api import TaskApi, ask
 
 ROLES = ("sales", "forms")
-DESKTOP = {"viewport": {"width": 1366, "height": 850}}
-PHONE = {"viewport": {"width": 390, "height": 760}, "has_touch": True, "is_mobile": True}
 CHINESE = {"locale": "zh-CN"}
 #: As the page asks for it, and as a program may.
 ASKED: dict[str, Any] = {

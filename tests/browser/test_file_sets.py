@@ -13,12 +13,11 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Visit, open_visit
 from tests.browser.judge import findings
+from tests.browser.screens import DESKTOP, PHONE
 from tests.support.file_sets import SIZE_BYTES, begin_set, finish_set, write_file
 from tests.support.servers.task_api import TaskApi, ask
 from tests.support.task_store import progress_of
 
-DESKTOP = {"viewport": {"width": 1366, "height": 850}}
-PHONE = {"viewport": {"width": 390, "height": 760}, "has_touch": True, "is_mobile": True}
 WORDS = {
     "en-US": {
         "details": "Details",

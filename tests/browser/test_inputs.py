@@ -12,9 +12,9 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.boxes import boxes, meet
 from tests.browser.conftest import Visit
 from tests.browser.judge import findings
+from tests.browser.screens import PHONE
 
 ROLES = ("sales", "forms")
-PHONE = {"viewport": {"width": 390, "height": 760}, "has_touch": True, "is_mobile": True}
 
 
 def control(page: Page, name: str) -> Locator:

@@ -13,10 +13,8 @@ from tests.browser.boxes import boxes, meet
 from tests.browser.conftest import Visit
 from tests.browser.judge import findings
 from tests.browser.scenes import ROLES, every_state
+from tests.browser.screens import DESKTOP, PHONE
 from tests.support.servers.task_api import TaskApi, ask
-
-DESKTOP = {"viewport": {"width": 1366, "height": 850}}
-PHONE = {"viewport": {"width": 390, "height": 760}, "has_touch": True, "is_mobile": True}
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])

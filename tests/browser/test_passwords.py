@@ -1,4 +1,4 @@
-"""A file with a password: asked for in the form, told once, on each kind of screen and language."""
+"""A file with a password: asked for in the form, shown once, on each screen and language."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.judge import findings
+from tests.browser.screens import DESKTOP, PHONE
 from tests.support.servers.task_api import TASKS, TaskApi
 
-PHONE = {"viewport": {"width": 390, "height": 760}, "has_touch": True, "is_mobile": True}
-DESKTOP = {"viewport": {"width": 1366, "height": 850}}
 MADE = re.compile(r"[2-9a-z]{5}(-[2-9a-z]{5}){4}")
 WORDS = {
     "en-US": {

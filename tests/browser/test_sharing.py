@@ -13,9 +13,8 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
 from tests.browser.judge import findings
+from tests.browser.screens import PHONE
 from tests.support.servers.task_api import TASKS, TaskApi, ask
-
-PHONE = {"viewport": {"width": 390, "height": 760}, "has_touch": True, "is_mobile": True}
 
 
 #: Where people find the installation, which is not where the test runs it.

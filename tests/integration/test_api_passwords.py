@@ -1,4 +1,4 @@
-"""Exports with a password: told once, stored nowhere, and good for the file that comes."""
+"""Exports with a password: shown once, stored nowhere, and good for the file that comes."""
 
 from __future__ import annotations
 
@@ -299,7 +299,7 @@ def test_what_runs_by_itself_cannot_have_a_password(office: Office) -> None:
         body = {"name": "Every Monday", "request": request}
         answer = office.ana().post("/api/saved-exports", json=body)
         assert answer.status_code == 422
-        assert "told once" in answer.json()["detail"]
+        assert "shown once" in answer.json()["detail"]
 
 
 def test_who_waits_for_the_end_is_told_the_password(office: Office) -> None:
