@@ -1,16 +1,20 @@
-"""Failpoints: places where a test may kill the process, to prove that nothing is lost there.
+"""Failpoints: places where a test may kill or pause the process, to prove that nothing is lost.
 
 ``FAILPOINT=name:hit`` in the environment names one of them. The process ends itself with SIGKILL
-when it passes that place for the hit-th time. Without the variable a failpoint costs one
-comparison. It is not a setting: only tests use it. One whose processes run on chooses later, by
-`arm`.
+when it passes that place for the hit-th time. A test whose processes run on chooses later, by
+`arm`. ``FAILPOINT_PAUSE=name:path`` names one where a thread waits for as long as there is a file
+at `path`; the other threads run on, so leases are renewed.
+
+Without the variables a failpoint costs two comparisons. They are no settings: only tests use them.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -42,6 +46,9 @@ FAILPOINTS: dict[str, str] = {
     "notifications.after_send": "a receiver has a webhook, and its delivery is not recorded",
 }
 
+#: How often a paused thread looks for its file.
+_PAUSE_SECONDS = 0.02
+
 
 class _Armed:
     """The failpoint at which this process ends, if there is one."""
@@ -59,7 +66,20 @@ class _Armed:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class _Pause:
+    """The failpoint at which threads of this process wait, if there is one."""
+
+    def __init__(self, order: str) -> None:
+        self.name, _, path = order.partition(":")
+        self._file = Path(path)
+
+    def pass_by(self) -> None:
+        while self._file.exists():
+            time.sleep(_PAUSE_SECONDS)
+
+
 _armed = _Armed(os.environ.get("FAILPOINT", ""))
+_pause = _Pause(os.environ.get("FAILPOINT_PAUSE", ""))
 
 
 def arm(order: str) -> None:
@@ -68,19 +88,28 @@ def arm(order: str) -> None:
 
 
 def failpoint(name: str) -> None:
-    """Kill the process here if the environment asks for it. `name` is one of `FAILPOINTS`."""
+    """Pause or kill the process here if the environment asks for it.
+
+    `name` is one of `FAILPOINTS`.
+    """
+    if name == _pause.name:
+        _pause.pass_by()
     if name == _armed.name:
         _armed.pass_by()
 
 
+def _is_any_set() -> bool:
+    return bool(_armed.name or _pause.name)
+
+
 def failing(upload: Upload) -> Sink:
     """`upload` itself; when a failpoint is set, a sink around it with two failpoints."""
-    return _FailingSink(upload) if _armed.name else upload
+    return _FailingSink(upload) if _is_any_set() else upload
 
 
 def failing_write(target: Writes) -> Callable[[bytes], None]:
     """The same for something that is only written to."""
-    return _FailingWrites(target).write if _armed.name else target.write
+    return _FailingWrites(target).write if _is_any_set() else target.write
 
 
 class Writes(Protocol):

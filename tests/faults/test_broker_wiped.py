@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from tests.support.eventually import wait_for
 from tests.support.fault_bench import open_bench
 from tests.support.keyed_exports import SHARDED, judge
+from tests.support.pauses import Pause
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import outbox
 
@@ -38,12 +39,18 @@ def test_f135_an_export_in_shards_ends_though_the_messages_of_its_shards_are_gon
     bench, rabbitmq_server
 ):
     rows, shards = 800_000, SHARDED | {"WAYBILL_SHARD_ROWS": "100000"}
-    with bench.api(), bench.worker("--queue", "quick", **shards):
+    pause = Pause(bench.folder)
+    with (
+        bench.api(),
+        bench.worker("--queue", "quick", **shards | pause.at("shard.recorded")),
+        pause,
+    ):
         task_id = bench.submit("keyed", chosen="csv.gz", rows=rows)
         wait_for(lambda: any(shard["state"] == "DONE" for shard in bench.shards(task_id)))
         rabbitmq_server.stop()
         rabbitmq_server.wipe()
         rabbitmq_server.start()
+        pause.end()
         # A worker that comes now finds no message of these shards.
         with bench.worker("--queue", "quick", **shards):
             (row,) = bench.ended(task_id)

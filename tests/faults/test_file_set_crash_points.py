@@ -16,6 +16,7 @@ import pytest
 from tests.support.eventually import wait_for
 from tests.support.fault_bench import died, end, kill, kill_at
 from tests.support.keyed_exports import SHARDED
+from tests.support.pauses import Pause
 from tests.support.stored_keys import stored_keys
 
 ROWS, OF_A_SHARD = 600_000, 100_000
@@ -67,11 +68,12 @@ def undisturbed(api) -> list[str]:
 def test_f134_a_helper_that_dies_here_costs_one_file_and_changes_none(
     api, clean, undisturbed, point
 ):
-    with clean.worker(*WORKER, **SHARDS):
+    pause = Pause(clean.folder)
+    with clean.worker(*WORKER, **SHARDS | pause.at()), pause:
         task_id = ask(clean, point)
         wait_for(lambda: clean.shards(task_id))
-        with clean.worker(*WORKER, **SHARDS | kill_at(point)) as helper:
-            died(helper)
+        died(clean.start("worker", *WORKER, **SHARDS | kill_at(point)))
+        pause.end()
         (row,) = clean.ended(task_id)
     assert (row["status"], row["attempt"], digests(clean, task_id)) == ("SUCCESS", 1, undisturbed)
     clean.audit()
@@ -80,14 +82,12 @@ def test_f134_a_helper_that_dies_here_costs_one_file_and_changes_none(
 def test_f134_another_worker_goes_on_with_the_files_when_the_first_dies_among_them(
     api, clean, undisturbed
 ):
-    with clean.worker(*WORKER, **SHARDS) as owner:
-        wait_for(lambda: clean.has_started(owner))
+    pause = Pause(clean.folder)
+    with clean.worker(*WORKER, **SHARDS | pause.at("shard.recorded")) as owner, pause:
         task_id = ask(clean, "among them")
-        wait_for(lambda: clean.shards(task_id))
+        wait_for(lambda: written(clean, task_id))
         # It waits for the other one, which is to hold the snapshot before it is lost.
-        os.kill(owner.pid, signal.SIGSTOP)
         with clean.worker(*WORKER, **SHARDS) as other:
-            # Where that took longer than a lease, it has the task, too.
             wait_for(lambda: any(f"-{other.pid}-" in name for name in clean.holders(task_id)))
             kill(owner)
             before = written(clean, task_id)
@@ -101,11 +101,13 @@ def test_f134_another_worker_goes_on_with_the_files_when_the_first_dies_among_th
 def test_f134_another_worker_goes_on_with_the_files_when_the_first_dies_here(
     api, clean, undisturbed, point
 ):
-    with clean.worker(*WORKER, **SHARDS | kill_at(point)) as owner:
-        wait_for(lambda: clean.has_started(owner))
+    pause = Pause(clean.folder)
+    with clean.worker(*WORKER, **SHARDS | kill_at(point) | pause.at()) as owner, pause:
         task_id = ask(clean, point)
         wait_for(lambda: clean.shards(task_id))
-        with clean.worker(*WORKER, **SHARDS):
+        with clean.worker(*WORKER, **SHARDS) as other:
+            wait_for(lambda: any(f"-{other.pid}-" in name for name in clean.holders(task_id)))
+            pause.end()
             died(owner)
             before = written(clean, task_id)
             (row,) = clean.ended(task_id)
@@ -117,13 +119,15 @@ def test_f134_another_worker_goes_on_with_the_files_when_the_first_dies_here(
 def test_f134_a_frozen_helper_that_thaws_when_its_file_is_written_corrupts_nothing(
     api, clean, undisturbed
 ):
-    with clean.worker(*WORKER, **SHARDS):
+    pause = Pause(clean.folder)
+    with clean.worker(*WORKER, **SHARDS | pause.at()), pause:
         task_id = ask(clean, "frozen")
         wait_for(lambda: clean.shards(task_id))
-        helper = clean.start("worker", *WORKER, **SHARDS)
+        helper = clean.start("worker", *WORKER, **SHARDS | pause.at())
         try:
             wait_for(lambda: len(writers(clean, task_id)) > 1)
             os.kill(helper.pid, signal.SIGSTOP)
+            pause.end()
             (row,) = clean.ended(task_id)
         finally:
             os.kill(helper.pid, signal.SIGCONT)
@@ -136,8 +140,9 @@ def test_f134_a_frozen_helper_that_thaws_when_its_file_is_written_corrupts_nothi
 
 
 def test_f134_files_can_be_fetched_before_the_manifest_and_go_with_a_cancelled_task(api, clean):
-    with clean.worker(*WORKER, **SHARDS | {"WAYBILL_SHARD_ROWS": "50000"}):
-        task_id = clean.submit("keyed", chosen="parquet", rows=3 * ROWS, tag="cancelled")
+    pause = Pause(clean.folder)
+    with clean.worker(*WORKER, **SHARDS | pause.at("shard.recorded")), pause:
+        task_id = ask(clean, "cancelled")
         wait_for(lambda: written(clean, task_id))
         found = listed(clean, task_id)
         assert (found["partial"], found["manifest_url"]) == (True, None)
@@ -145,6 +150,7 @@ def test_f134_files_can_be_fetched_before_the_manifest_and_go_with_a_cancelled_t
         first = found["items"][0]
         assert numbers_in(first) == list(range(1, first["rows"] + 1))
         clean.cancel(task_id)
+        pause.end()
         (row,) = clean.ended(task_id)
         assert row["status"] == "CANCELLED"
     clean.audit()

@@ -15,11 +15,13 @@ import pytest
 from tests.support.eventually import wait_for
 from tests.support.fault_bench import died, end, kill, kill_at
 from tests.support.keyed_exports import SHARDED, judge, written_alone
+from tests.support.pauses import Pause
 from tests.support.servers.tcp_proxy import TcpProxy
 
 STOPPED = "claims stopped: a part of the installation is away"
 ROWS, OF_A_SHARD = 1_200_000, 500_000
 SHARDS = SHARDED | {"WAYBILL_SHARD_ROWS": str(OF_A_SHARD)}
+WORKER = ("--queue", "quick")
 
 
 def ask(bench, tag: str) -> str:
@@ -37,11 +39,12 @@ def undisturbed(api) -> str:
 
 
 def test_f110_many_workers_write_the_same_bytes_as_one(api, clean, undisturbed):
-    with ExitStack() as processes:
-        for _ in range(3):
-            processes.enter_context(clean.worker("--queue", "quick", **SHARDS))
+    pause = Pause(clean.folder)
+    with clean.ready_workers(3, *WORKER, **SHARDS | pause.at("shard.recorded")), pause:
         task_id = ask(clean, "three")
-        wait_for(lambda: len(workers_of(clean, task_id)) > 1)
+        # Each has written a shard, and waits.
+        wait_for(lambda: len(workers_of(clean, task_id)) == 3)
+        pause.end()
         (row,) = clean.ended(task_id)
     assert (row["sha256"], row["attempt"]) == (undisturbed, 1), clean.shards(task_id)
     clean.audit(judge)
@@ -53,7 +56,7 @@ def test_f110_workers_that_are_killed_at_random_change_no_byte(api, clean, undis
     with ExitStack() as processes:
 
         def start():
-            return processes.enter_context(clean.worker("--queue", "quick", **SHARDS))
+            return processes.enter_context(clean.worker(*WORKER, **SHARDS))
 
         running = [start(), start()]
         task_id = ask(clean, f"killed {seed}")
@@ -77,10 +80,12 @@ def test_f110_workers_that_are_killed_at_random_change_no_byte(api, clean, undis
 
 @pytest.mark.parametrize("point", ["w.batch", "shard.written", "shard.recorded"])
 def test_f110_a_helper_that_dies_here_costs_one_shard(api, clean, undisturbed, point):
-    with clean.worker("--queue", "quick", **SHARDS):
+    pause = Pause(clean.folder)
+    with clean.worker(*WORKER, **SHARDS | pause.at()), pause:
         task_id = ask(clean, point)
         wait_for(lambda: clean.shards(task_id))
-        died(clean.start("worker", "--queue", "quick", **SHARDS | kill_at(point)))
+        died(clean.start("worker", *WORKER, **SHARDS | kill_at(point)))
+        pause.end()
         (row,) = clean.ended(task_id)
     assert (row["sha256"], row["attempt"]) == (undisturbed, 1), clean.shards(task_id)
     clean.audit(judge)
@@ -89,8 +94,8 @@ def test_f110_a_helper_that_dies_here_costs_one_shard(api, clean, undisturbed, p
 @pytest.mark.parametrize("point", ["shard.recorded", "w.before_complete", "w.after_complete"])
 def test_f110_the_worker_that_has_the_task_dies_here(api, clean, point):
     task_id = ask(clean, point)
-    died(clean.start("worker", "--queue", "quick", **SHARDS | kill_at(point)))
-    with clean.worker("--queue", "quick", **SHARDS):
+    died(clean.start("worker", *WORKER, **SHARDS | kill_at(point)))
+    with clean.worker(*WORKER, **SHARDS):
         (row,) = clean.ended(task_id)
     assert (row["status"], row["attempt"]) == ("SUCCESS", 2)
     clean.audit(judge)
@@ -99,13 +104,15 @@ def test_f110_the_worker_that_has_the_task_dies_here(api, clean, point):
 def test_f110_a_frozen_helper_that_thaws_when_its_shard_is_redone_corrupts_nothing(
     api, clean, undisturbed
 ):
-    with clean.worker("--queue", "quick", **SHARDS) as first:
+    pause = Pause(clean.folder)
+    with clean.worker(*WORKER, **SHARDS | pause.at()) as first, pause:
         task_id = ask(clean, "frozen")
         wait_for(lambda: clean.shards(task_id))
-        helper = clean.start("worker", "--queue", "quick", **SHARDS)
+        helper = clean.start("worker", *WORKER, **SHARDS | pause.at())
         wait_for(lambda: len(workers_of(clean, task_id)) > 1)
         os.kill(helper.pid, signal.SIGSTOP)
         frozen = {s["number"]: s["claim_id"] for s in clean.shards(task_id)}
+        pause.end()
         wait_for(
             lambda: (
                 any(frozen[s["number"]] not in (None, s["claim_id"]) for s in clean.shards(task_id))
@@ -123,17 +130,22 @@ def test_f110_a_frozen_helper_that_thaws_when_its_shard_is_redone_corrupts_nothi
 def test_f132_a_helper_without_the_store_stops_claiming_and_the_export_goes_on(
     api, clean, s3_config
 ):
-    with ExitStack() as running:
-        store = running.enter_context(TcpProxy(int(s3_config.endpoint_url.rsplit(":", 1)[1])))
-        running.enter_context(clean.worker("--queue", "quick", **SHARDS))
-        task_id = clean.submit("keyed", chosen="csv.gz", rows=4 * ROWS, tag="helper")
+    own, helpers = Pause(clean.folder), Pause(clean.folder)
+    with (
+        TcpProxy(int(s3_config.endpoint_url.rsplit(":", 1)[1])) as store,
+        clean.worker(*WORKER, **SHARDS | own.at()),
+        own,
+    ):
+        task_id = ask(clean, "helper")
         wait_for(lambda: clean.shards(task_id))
         away = {"WAYBILL_S3_ENDPOINT_URL": f"http://127.0.0.1:{store.port}"}
-        running.enter_context(clean.worker("--queue", "quick", **SHARDS | away))
-        wait_for(lambda: len(workers_of(clean, task_id)) > 1)
-        store.refuse()
-        wait_for(lambda: STOPPED in clean.log.read_text())
-        (row,) = clean.ended(task_id)
+        with clean.worker(*WORKER, **SHARDS | away | helpers.at()), helpers:
+            wait_for(lambda: len(workers_of(clean, task_id)) > 1)
+            store.refuse()
+            helpers.end()
+            wait_for(lambda: STOPPED in clean.log.read_text())
+            own.end()
+            (row,) = clean.ended(task_id)
         # It waits with one line, instead of failing at one shard after the other.
         assert clean.log.read_text().count(STOPPED) == 1
     assert (row["status"], row["attempt"]) == ("SUCCESS", 1)
@@ -142,10 +154,12 @@ def test_f132_a_helper_without_the_store_stops_claiming_and_the_export_goes_on(
 
 
 def test_f110_a_cancellation_reaches_every_worker(api, clean):
-    with clean.worker("--queue", "quick", **SHARDS), clean.worker("--queue", "quick", **SHARDS):
-        task_id = clean.submit("keyed", chosen="csv.gz", rows=8 * ROWS, tag="cancelled")
+    pause = Pause(clean.folder)
+    with clean.ready_workers(2, *WORKER, **SHARDS | pause.at()), pause:
+        task_id = ask(clean, "cancelled")
         wait_for(lambda: len(workers_of(clean, task_id)) > 1)
         clean.cancel(task_id)
+        pause.end()
         (row,) = clean.ended(task_id)
         assert row["status"] == "CANCELLED"
         small = clean.submit("keyed", chosen="csv.gz", rows=10)

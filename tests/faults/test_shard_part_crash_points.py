@@ -15,6 +15,7 @@ import pytest
 from tests.support.eventually import wait_for
 from tests.support.fault_bench import died, end, kill_at
 from tests.support.keyed_exports import SHARDED, judge, written_alone
+from tests.support.pauses import Pause
 from waybill.exporter.formats.text_rows import ROWS_AT_ONCE
 
 ROWS, OF_A_SHARD = 600_000, 500_000
@@ -72,11 +73,13 @@ def test_f133_another_worker_goes_on_behind_the_last_part(
 def test_f133_a_frozen_worker_that_thaws_when_its_shard_was_gone_on_with_corrupts_nothing(
     api, clean, undisturbed
 ):
-    frozen = clean.start(*WORKER, **SHARDS)
+    pause = Pause(clean.folder)
+    frozen = clean.start(*WORKER, **SHARDS | pause.at("shard.reached"))
     try:
         task_id = ask(clean, "frozen")
         wait_for(lambda: reached(clean, task_id))
         os.kill(frozen.pid, signal.SIGSTOP)
+        pause.end()
         with clean.worker(*WORKER[1:], **SHARDS):
             wait_for(lambda: clean.details(task_id, "resume"))
             os.kill(frozen.pid, signal.SIGCONT)
@@ -85,6 +88,7 @@ def test_f133_a_frozen_worker_that_thaws_when_its_shard_was_gone_on_with_corrupt
             clean.ended(clean.submit("numbers", rows=10))
             assert frozen.poll() is None
     finally:
+        pause.end()
         os.kill(frozen.pid, signal.SIGCONT)
         end(frozen)
     assert (row["status"], row["attempt"], row["sha256"]) == ("SUCCESS", 2, undisturbed)

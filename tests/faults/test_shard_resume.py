@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from tests.support.eventually import wait_for
 from tests.support.fault_bench import died, end, kill, kill_at
 from tests.support.keyed_exports import SHARDED, judge, written_alone
+from tests.support.pauses import Pause
 
 ROWS, OF_A_SHARD = 1_600_000, 200_000
 SHARDS = SHARDED | {"WAYBILL_SHARD_ROWS": str(OF_A_SHARD)}
-WORKER = ("worker", "--queue", "quick")
+WORKER = ("--queue", "quick")
 
 
 def ask(bench, tag: str, name: str = "keyed") -> str:
@@ -42,14 +42,6 @@ def owner_of(bench, task_id, workers):
     return process
 
 
-@contextmanager
-def started(bench, count, once=lambda: True):
-    """Workers that may be killed, started once that is so."""
-    wait_for(once)
-    with ExitStack() as running:
-        yield [running.enter_context(bench.worker(*WORKER[1:], **SHARDS)) for _ in range(count)]
-
-
 @pytest.fixture(scope="module")
 def undisturbed(api) -> str:
     """The digest of the file that one worker writes alone."""
@@ -63,16 +55,19 @@ def undisturbed(api) -> str:
 def test_f115_another_worker_goes_on_when_the_one_that_has_the_task_dies_here(
     api, clean, undisturbed, point, hit
 ):
-    with clean.worker(*WORKER[1:], **SHARDS | kill_at(point, hit)) as owner:
-        wait_for(lambda: clean.has_started(owner))
+    own, helpers = Pause(clean.folder), Pause(clean.folder)
+    with clean.worker(*WORKER, **SHARDS | kill_at(point, hit) | own.at()) as owner, own:
         task_id = ask(clean, point)
-        with started(clean, 1, once=lambda: clean.shards(task_id)) as [helper]:
+        wait_for(lambda: clean.shards(task_id))
+        with clean.worker(*WORKER, **SHARDS | helpers.at("shard.recorded")) as helper, helpers:
+            wait_for(lambda: holds(clean, task_id, helper) and written(clean, task_id))
+            own.end()
             if not hit:
-                wait_for(lambda: holds(clean, task_id, helper) and written(clean, task_id))
                 owner.kill()
             died(owner)
             assert holds(clean, task_id, helper)
             before = written(clean, task_id)
+            helpers.end()
             (row,) = clean.ended(task_id)
     assert (row["status"], row["attempt"], row["sha256"]) == ("SUCCESS", 2, undisturbed)
     assert before
@@ -83,7 +78,9 @@ def test_f115_another_worker_goes_on_when_the_one_that_has_the_task_dies_here(
 
 
 def test_f115_the_snapshot_outlives_its_first_holder_and_its_second(api, clean, undisturbed):
-    with started(clean, 3) as workers:
+    pause = Pause(clean.folder)
+    settings = SHARDS | pause.at("w.before_complete")
+    with clean.ready_workers(3, *WORKER, **settings) as workers, pause:
         task_id = ask(clean, "two holders")
         wait_for(lambda: holds(clean, task_id, *workers))
         wait_for(lambda: written(clean, task_id))
@@ -92,19 +89,21 @@ def test_f115_the_snapshot_outlives_its_first_holder_and_its_second(api, clean, 
             before = written(clean, task_id)
             wait_for(lambda n=attempt: len(clean.details(task_id, "resume")) == n)
             assert before.items() <= written(clean, task_id).items()
+        pause.end()
         (row,) = clean.ended(task_id)
     assert (row["status"], row["attempt"], row["sha256"]) == ("SUCCESS", 3, undisturbed)
     clean.audit(judge)
 
 
 def test_f115_when_nobody_holds_the_snapshot_the_export_begins_at_row_0_and_says_why(api, clean):
-    with started(clean, 2) as workers:
+    pause = Pause(clean.folder)
+    with clean.ready_workers(2, *WORKER, **SHARDS | pause.at("shard.recorded")) as workers:
         task_id = ask(clean, "all at once")
         wait_for(lambda: holds(clean, task_id, *workers) and written(clean, task_id))
         for worker in workers:
             worker.kill()
     assert clean.parts_missing(task_id) == set()
-    with started(clean, 1):
+    with clean.worker(*WORKER, **SHARDS):
         (row,) = clean.ended(task_id)
     assert (row["status"], row["attempt"], row["rows_written"]) == ("SUCCESS", 2, ROWS)
     assert clean.details(task_id, "resume") == []
@@ -114,17 +113,18 @@ def test_f115_when_nobody_holds_the_snapshot_the_export_begins_at_row_0_and_says
 
 
 def test_f115_an_export_of_rows_that_stay_goes_on_without_any_of_its_workers(api, clean):
-    with started(clean, 1):
+    with clean.worker(*WORKER, **SHARDS):
         (row,) = clean.ended(ask(clean, "alone", "log"))
     digest = row["sha256"]
-    with started(clean, 2) as workers:
+    pause = Pause(clean.folder)
+    with clean.ready_workers(2, *WORKER, **SHARDS | pause.at("shard.recorded")) as workers:
         task_id = ask(clean, "all at once", "log")
         wait_for(lambda: holds(clean, task_id, *workers) and written(clean, task_id))
         for worker in workers:
             worker.kill()
     before = written(clean, task_id)
     assert clean.parts_missing(task_id) == set()
-    with started(clean, 1):
+    with clean.worker(*WORKER, **SHARDS):
         (row,) = clean.ended(task_id)
     assert (row["status"], row["attempt"], row["sha256"]) == ("SUCCESS", 2, digest)
     assert before.items() <= written(clean, task_id).items()
@@ -135,13 +135,16 @@ def test_f115_an_export_of_rows_that_stay_goes_on_without_any_of_its_workers(api
 def test_f116_a_frozen_worker_that_thaws_after_it_was_replaced_ends_nothing(
     api, clean, undisturbed, thaw
 ):
-    owner = clean.start(*WORKER, **SHARDS)
+    own, helpers = Pause(clean.folder), Pause(clean.folder)
+    owner = clean.start("worker", *WORKER, **SHARDS | own.at())
     try:
         task_id = ask(clean, thaw)
         wait_for(lambda: clean.shards(task_id))
-        with started(clean, 1) as [helper]:
+        with clean.worker(*WORKER, **SHARDS | helpers.at("shard.recorded")) as helper, helpers:
             wait_for(lambda: holds(clean, task_id, helper) and written(clean, task_id))
             os.kill(owner.pid, signal.SIGSTOP)
+            own.end()
+            helpers.end()
             if thaw == "when taken over":
                 wait_for(lambda: clean.details(task_id, "resume"))
             else:
@@ -153,6 +156,7 @@ def test_f116_a_frozen_worker_that_thaws_after_it_was_replaced_ends_nothing(
             clean.ended(small)
             assert owner.poll() is None
     finally:
+        own.end()
         os.kill(owner.pid, signal.SIGCONT)
         end(owner)
     assert (row["status"], row["attempt"], row["sha256"]) == ("SUCCESS", 2, undisturbed)
@@ -162,10 +166,13 @@ def test_f116_a_frozen_worker_that_thaws_after_it_was_replaced_ends_nothing(
 def test_f116_a_worker_that_is_shut_down_leaves_what_it_wrote_to_the_next_one(
     api, clean, undisturbed
 ):
-    with started(clean, 2) as workers:
+    pause = Pause(clean.folder)
+    settings = SHARDS | pause.at("shard.recorded")
+    with clean.ready_workers(2, *WORKER, **settings) as workers, pause:
         task_id = ask(clean, "shut down")
         wait_for(lambda: holds(clean, task_id, *workers) and written(clean, task_id))
         before = written(clean, task_id)
+        pause.end()
         end(owner_of(clean, task_id, workers))
         (row,) = clean.ended(task_id)
     # A release counts as no attempt.
@@ -176,13 +183,14 @@ def test_f116_a_worker_that_is_shut_down_leaves_what_it_wrote_to_the_next_one(
 
 
 def test_f116_a_cancellation_clears_up_what_a_lost_worker_left(api, clean):
-    with started(clean, 1) as [worker]:
+    pause = Pause(clean.folder)
+    with clean.worker(*WORKER, **SHARDS | pause.at("shard.recorded")) as worker:
         task_id = ask(clean, "cancelled")
         wait_for(lambda: written(clean, task_id))
         kill(worker)
         clean.cancel(task_id)
         # Another worker sweeps: the lease of the lost one ends.
-        with started(clean, 1):
+        with clean.worker(*WORKER, **SHARDS):
             (row,) = clean.ended(task_id)
     assert row["status"] == "CANCELLED"
     assert clean.shards(task_id) == []

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -143,6 +143,18 @@ class Bench:
         query = sa.select(export_shard).where(export_shard.c.task_id == UUID(task_id))
         with read_transaction(self.engine) as connection:
             return list(connection.execute(query.order_by(export_shard.c.number)).mappings())
+
+    @contextmanager
+    def ready_workers(
+        self, count: int, *arguments: str, **settings: str
+    ) -> Iterator[list[subprocess.Popen[bytes]]]:
+        """`count` workers that wait for work, for as long as the context is open."""
+        with ExitStack() as running:
+            workers = [
+                running.enter_context(self.worker(*arguments, **settings)) for _ in range(count)
+            ]
+            wait_for(lambda: all(map(self.has_started, workers)))
+            yield workers
 
     def has_started(self, process: subprocess.Popen[bytes]) -> bool:
         """Whether this worker is ready. What is started next is warm by then, too."""
@@ -316,8 +328,12 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def died(process: subprocess.Popen[bytes], seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait for a process to be killed by its failpoint."""
-    assert process.wait(seconds) == -signal.SIGKILL
+    """Wait for a process to be killed by its failpoint; one that is not ends here as well."""
+    try:
+        assert process.wait(seconds) == -signal.SIGKILL
+    except subprocess.TimeoutExpired:
+        kill(process)
+        raise
 
 
 @contextmanager
