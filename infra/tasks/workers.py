@@ -91,7 +91,7 @@ class Workers:
             connection.execute(sa.delete(worker).where(_worker.name == name))
 
     def all(self, *, alive_only: bool = False) -> list[WorkerRecord]:
-        """The workers, by name; those that died stay for a day."""
+        """The living workers by name, and those that died in the last day, the latest first."""
         with read_transaction(self._engine) as connection:
             return _records(connection, alive_only=alive_only)
 
@@ -130,7 +130,8 @@ def strength(connection: Connection, queue: str) -> tuple[int, int]:
 
 def _records(connection: Connection, *, alive_only: bool) -> list[WorkerRecord]:
     alive = _worker.seen_at > database_now(connection) - ALIVE_FOR
-    query = sa.select(worker, alive.label("alive")).order_by(_worker.name).limit(_MAX_LISTED)
+    order = (alive.desc(), sa.case((alive, _worker.name)), _worker.seen_at.desc(), _worker.name)
+    query = sa.select(worker, alive.label("alive")).order_by(*order).limit(_MAX_LISTED)
     if alive_only:
         query = query.where(alive)
     return [

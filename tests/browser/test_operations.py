@@ -14,7 +14,9 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Visit, open_visit
 from tests.browser.judge import findings
 from tests.browser.scenes import ROLES, dead_letters
+from tests.support.living_worker import heartbeat, silence
 from tests.support.servers.task_api import TaskApi, ask, running_api
+from waybill.infra.tasks.workers import Workers
 
 PAGES = ("/admin", "/admin/exports", "/admin/dead-letters", "/admin/audit-log")
 
@@ -230,3 +232,23 @@ def test_the_overview_lists_workers_and_names_a_queue_that_nobody_takes(
         )
         expect(other.page.get_by_text("No worker is running.")).to_be_visible()
         other.context.close()
+
+
+def test_workers_that_died_are_folded_away_below_those_that_live(
+    tmp_path: Path, browser: Browser
+) -> None:
+    with running_api(f"sqlite:///{tmp_path}/tasks.db", tmp_path) as alone:
+        for name in ("a-died", "b-lives", "c-died"):
+            Workers(alone.engine).beat(heartbeat(name))
+        silence(alone.engine, "a-died", timedelta(hours=1))
+        silence(alone.engine, "c-died", timedelta(hours=2))
+        visit = open_visit(browser, alone, "acme")
+        visit.log_in(ROLES, "/admin")
+        page = visit.page
+        expect(page.get_by_text("b-lives")).to_be_visible()
+        expect(page.get_by_text("a-died")).to_be_hidden()
+        page.get_by_text("Workers that fell silent in the last 24 hours: 2.").click()
+        names = page.locator("#silent-workers tbody tr td:first-child")
+        expect(names).to_have_text(["a-died", "c-died"])
+        assert findings(page, "light") == []
+        visit.context.close()

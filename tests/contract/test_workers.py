@@ -5,22 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from tests.support.living_worker import heartbeat
+from tests.support.living_worker import heartbeat, silence
 from tests.support.task_store import ANN, LEASE, Worker, new_task
-from waybill.infra.db.engine import database_now, write_transaction
-from waybill.infra.db.tables import worker
 from waybill.infra.tasks.lifecycle.pruning import Pruning
 from waybill.infra.tasks.lifecycle.requests import TaskRequests
 from waybill.infra.tasks.workers import ALIVE_FOR, QueueWorkers, Workers
-
-
-def _silent(engine: Engine, name: str, age: timedelta) -> None:
-    with write_transaction(engine) as connection:
-        seen = database_now(connection) - age
-        connection.execute(sa.update(worker).where(worker.c.name == name).values(seen_at=seen))
 
 
 def test_a_heartbeat_is_renewed_and_its_start_stays(engine: Engine) -> None:
@@ -45,11 +36,22 @@ def test_a_worker_that_is_silent_for_too_long_counts_for_no_queue(engine: Engine
     assert workers.strength("orders") == (2, 4)
     assert workers.strength("other") == (0, 0)
 
-    _silent(engine, "a", ALIVE_FOR + timedelta(seconds=1))
-    _silent(engine, "b", ALIVE_FOR - timedelta(seconds=10))
+    silence(engine, "a", ALIVE_FOR + timedelta(seconds=1))
+    silence(engine, "b", ALIVE_FOR - timedelta(seconds=10))
 
-    assert [(item.name, item.alive) for item in workers.all()] == [("a", False), ("b", True)]
+    assert [(item.name, item.alive) for item in workers.all()] == [("b", True), ("a", False)]
     assert workers.strength("orders") == (1, 2)
+
+
+def test_living_workers_come_first_and_then_those_that_died_last(engine: Engine) -> None:
+    workers = Workers(engine)
+    for name in ("a", "b", "c", "d", "e"):
+        workers.beat(heartbeat(name))
+    silence(engine, "a", timedelta(hours=2))
+    silence(engine, "b", timedelta(hours=1))
+    silence(engine, "d", timedelta(hours=3))
+
+    assert [item.name for item in workers.all()] == ["c", "e", "b", "a", "d"]
 
 
 def test_memory_may_leave_a_worker_fewer_slots_than_its_queues(engine: Engine) -> None:
@@ -77,8 +79,8 @@ def test_a_worker_that_ends_is_forgotten_and_one_that_died_a_day_later(engine: E
         workers.beat(heartbeat(name))
     workers.leave("ended")
     workers.leave("never there")
-    _silent(engine, "died", timedelta(days=1, minutes=1))
-    _silent(engine, "lost", timedelta(hours=23))
+    silence(engine, "died", timedelta(days=1, minutes=1))
+    silence(engine, "lost", timedelta(hours=23))
 
     assert Pruning(engine).prune_workers() == 1
 

@@ -23,7 +23,10 @@ async function refresh() {
     const fresh = page.querySelector("[data-refresh]");
     if (!fresh) return location.reload();
     localise(fresh);
-    if (shown.querySelector("details").open) fresh.querySelector("details").open = true;
+    for (const { id } of shown.querySelectorAll("details[open]")) {
+      const again = fresh.querySelector(`#${id}`);
+      if (again) again.open = true;
+    }
     shown.replaceWith(fresh);
   } catch {
     // The next refresh may succeed.

@@ -65,6 +65,7 @@ CHINESE_ADMIN: Mapping[str, str] = {
     "col_seen": "最近心跳",
     "worker_alive": "正常",
     "worker_silent": "无心跳",
+    "workers_silent": "最近 24 小时内失去心跳的工作进程：{count} 个，最后一次心跳：",
     "worker_waits_storage": "等待存储恢复",
     "worker_waits_source": "等待数据库恢复",
     "charts_title": "最近 24 小时",

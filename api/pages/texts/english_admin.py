@@ -66,6 +66,7 @@ ENGLISH_ADMIN: Mapping[str, str] = {
     "col_seen": "Last seen",
     "worker_alive": "working",
     "worker_silent": "silent",
+    "workers_silent": "Workers that fell silent in the last 24 hours: {count}. The latest:",
     "worker_waits_storage": "waiting for storage",
     "worker_waits_source": "waiting for the database",
     "charts_title": "Last 24 hours",
