@@ -142,7 +142,9 @@ def test_exports_of_all_tenants_are_found_by_filter(visit: Visit, centre: TaskAp
     page.get_by_role("link", name="lost.xlsx").click()
     expect(page.locator(".warn")).to_contain_text("source_unavailable")
     expect(page.locator("tbody tr")).to_have_count(4)
-    assert "Running → Failed" in row(page, "attempt_failed")
+    failed = row(page, "attempt_failed")
+    assert "Running → Failed" in failed
+    assert "code = source_unavailable" in failed
 
 
 def test_the_audit_log_is_filtered_and_continued(visit: Visit, centre: TaskApi) -> None:
