@@ -64,7 +64,8 @@ def test_an_export_that_always_fails_ends_as_one_dead_letter_and_can_be_replayed
         assert task["last_error"]["code"] == "internal_error"
 
         first, second, third = claims_of(installation.database, task["id"])
-        assert 0.5 <= (second - first).total_seconds() < (third - second).total_seconds()
+        # Not sooner than the delays say; a busy machine may be later.
+        assert (second - first).total_seconds() >= 0.5
         assert (third - second).total_seconds() >= 1.5
 
         (letter,) = wait_for(lambda: letters(env))
