@@ -48,7 +48,9 @@ from waybill.infra.worker.planning import plan_of_task
 from waybill.infra.worker.prediction import Prediction
 from waybill.infra.worker.run_plan import run_plan
 from waybill.infra.worker.sharded_run import ShardedRun
+from waybill.infra.worker.short_exports import LONG_FROM_ROWS, LongExportSink
 from waybill.infra.worker.stops import LeaseLost, WorkerStopping
+from waybill.infra.worker.thread_priority import yield_to_others
 from waybill.storage.store import StoredObject, Upload
 
 log = logging.getLogger(__name__)
@@ -87,7 +89,8 @@ class Attempt:
             "waybill.attempt": task.attempt,
         }
         with span("waybill.attempt", about, parent=task.traceparent) as current:
-            failure = await self._run()
+            with self.dependencies.short_exports.running():
+                failure = await self._run()
             current.set_attributes(self._figures.attributes)
         return failure
 
@@ -226,10 +229,17 @@ class Attempt:
             ) as upload,
         ):
             self._upload = upload
-            yield failing(upload)
+            yield self._sink(upload, stream)
             failpoint("w.before_complete")
             completing.begin()
         failpoint("w.after_complete")
+
+    def _sink(self, upload: Upload, stream: RowsAhead) -> Sink:
+        sink = failing(upload)
+        if (stream.rows_expected or 0) < LONG_FROM_ROWS:
+            return sink
+        yield_to_others()
+        return LongExportSink(sink, self.dependencies.short_exports)
 
     def _finished(
         self,

@@ -58,6 +58,17 @@ class Capacity:
         """Whether one more export of `queue` would be one too many there."""
         return self._running[queue] >= self._concurrency
 
+    def may_help(self, queue: str) -> bool:
+        """Whether a shard of another worker's export of `queue` may be written here.
+
+        One place stays free for exports, which a large one beside them would hold up otherwise. A
+        worker that runs one export at a time has no other place.
+        """
+        if min(self._concurrency, self.exports_at_once) == 1:
+            return not (self.is_full or self.is_full_for(queue))
+        of_queue, of_all = self._running[queue] + 1, self.running + 1
+        return of_queue < self._concurrency and of_all < self.exports_at_once and not self.is_full
+
     def take(self, queue: str) -> None:
         """Count a claim."""
         self._change(queue, running=1)

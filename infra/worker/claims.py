@@ -150,9 +150,9 @@ class Claims:
                         hint,
                         alone=capacity.is_idle,
                     )
-                    return claim or await asyncio.to_thread(
-                        self._shards.claim_next, queue, self._worker
-                    )
+                    if claim is None and capacity.may_help(queue):
+                        return await asyncio.to_thread(self._shards.claim_next, queue, self._worker)
+                    return claim
                 blocked = capacity.room
             except RunsAlone:
                 blocked = capacity.idle

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from waybill.exporter.datasets.dataset import Registry
 from waybill.infra.config.settings import Settings
@@ -13,6 +13,7 @@ from waybill.infra.tasks.lifecycle.runs import TaskRuns
 from waybill.infra.tasks.lifecycle.scheduler import FairScheduler
 from waybill.infra.tasks.shard_plans import ShardPlans
 from waybill.infra.tasks.shards import TaskShards
+from waybill.infra.worker.short_exports import ShortExports
 from waybill.infra.worker.snapshot_holders import SnapshotHolders
 from waybill.storage.store import ObjectStore
 
@@ -35,3 +36,4 @@ class WorkerDependencies:
     installation: str
     #: Opens the keys of files with a password.
     key_seal: KeySeal
+    short_exports: ShortExports = field(default_factory=ShortExports)

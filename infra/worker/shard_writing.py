@@ -23,6 +23,7 @@ from waybill.infra.tasks.model import TaskProgress
 from waybill.infra.tasks.shards import ReachedShard, ShardClaim, TaskShards, WrittenShard
 from waybill.infra.worker.dependencies import WorkerDependencies
 from waybill.infra.worker.set_files import CountedSink, WriteRows, write_file
+from waybill.infra.worker.short_exports import LongExport
 from waybill.infra.worker.stops import LeaseLost
 from waybill.storage.part_run import PartRun
 from waybill.storage.parts import MIN_PART_BYTES, Part, least_part_bytes
@@ -135,10 +136,11 @@ def _write_rows(
     begin: Reached | None,
     sink: CountedSink,
 ) -> ShardEnd:
-    file = claim.file
+    file, long = claim.file, LongExport(dependencies.short_exports)
 
     def report(rows: int) -> None:
         on_progress(_progress(claim, rows, sink.bytes_uploaded))
+        long.let_pass()
 
     return write_shard(
         stream,

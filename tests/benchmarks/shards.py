@@ -38,6 +38,8 @@ from tests.support.servers.rabbitmq import RabbitServer
 _SMALL_ROWS = 1_000
 #: Before them, ten warm the worker up.
 _CLICKS = 50
+#: Between two of them, so that they meet all that a large export does.
+_BETWEEN_SECONDS = 0.2
 
 _DATASETS = """
 import sqlalchemy as sa
@@ -55,14 +57,22 @@ def rows_of(table, n):
 def large(params: Params, user: Principal) -> sa.Select:
     return rows_of("{large}", params.n)
 
+@dataset("largest", params=Params, queue="small", roles={{"sales"}}, key="id")
+def largest(params: Params, user: Principal) -> sa.Select:
+    return rows_of("{largest}", params.n)
+
 @dataset("small", params=Params, queue="small", roles={{"sales"}})
 def small(params: Params, user: Principal) -> sa.Select:
     return rows_of("{small}", params.n)
 """
 
 
-def _datasets(large: str, small: str) -> str:
-    return _DATASETS.format(large=large, small=small, columns=SCHEMA.names)
+def _datasets(database: str, options: argparse.Namespace) -> str:
+    """The module of datasets, whose tables are made in `database`."""
+    sizes = {"large": options.rows, "largest": options.beside_rows, "small": _SMALL_ROWS}
+    tables = {rows: fill_table(database, rows, index=True) for rows in set(sizes.values())}
+    names = {name: tables[rows] for name, rows in sizes.items()}
+    return _DATASETS.format(**names, columns=SCHEMA.names)
 
 
 #: The worker dies when the store has the second part of its shard, and no row says so: no moment
@@ -138,16 +148,17 @@ class Bench:
         wait_for_end(self.connection, task_id)
         return task_id
 
-    def small_beside(self, chosen: str | None) -> Figures:
+    def small_beside(self, chosen: str | None, settings: dict[str, str]) -> Figures:
         """Milliseconds from click to link, idle or while a large export of `chosen` runs."""
         with ExitStack() as stack:
             for _ in range(2):
-                stack.enter_context(self.installation.process("worker", **self.shards))
+                stack.enter_context(self.installation.process("worker", **settings))
             for _ in range(10):
                 self._run("small", "csv")
-            large = self.submit("large", chosen) if chosen else None
+            large = self.submit("largest", chosen) if chosen else None
             waited, overtaken = [], 0
             for _ in range(_CLICKS):
+                time.sleep(_BETWEEN_SECONDS)
                 start = time.perf_counter()
                 self._run("small", "csv")
                 waited.append(1000 * (time.perf_counter() - start))
@@ -174,8 +185,8 @@ def measure(servers: Servers, broker: RabbitServer, options: argparse.Namespace)
         database = stack.enter_context(servers.postgres.database())
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         amqp = broker.url(stack.enter_context(broker.vhost()))
-        large, small = fill_table(database, options.rows), fill_table(database, _SMALL_ROWS)
-        installation = Installation(ROOT, servers, database, amqp, home, _datasets(large, small))
+        datasets = _datasets(database, options)
+        installation = Installation(ROOT, servers, database, amqp, home, datasets)
         connection = stack.enter_context(installation.connect())
         clicks = stack.enter_context(api_of(installation))
         shards = {
@@ -186,8 +197,10 @@ def measure(servers: Servers, broker: RabbitServer, options: argparse.Namespace)
         figures: dict[str, Any] = {}
         for chosen in options.formats:
             figures[chosen] = _compare(bench, chosen, options)
-        figures["small idle"] = bench.small_beside(None)
-        figures["small beside a large one"] = bench.small_beside(options.formats[0])
+        figures["small idle"] = bench.small_beside(None, shards)
+        for chosen in options.formats:
+            figures[f"small beside {chosen} in shards"] = bench.small_beside(chosen, shards)
+            figures[f"small beside {chosen} in one piece"] = bench.small_beside(chosen, _NEVER)
         return figures
 
 
@@ -223,6 +236,7 @@ def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--beside-rows", type=int, default=10_000_000)
     parser.add_argument("--shard-rows", type=int, default=1_048_575)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--formats", nargs="+", default=["xlsx", "csv.gz"])

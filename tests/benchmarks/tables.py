@@ -32,13 +32,18 @@ _SQLITE_COLUMNS = {
 _COMPARED = 1_000
 
 
-def fill_table(url: str, rows: int) -> str:
-    """Make the table of `rows` rows, ready to be read at full speed, and return its name."""
+def fill_table(url: str, rows: int, *, index: bool = False) -> str:
+    """Make the table of `rows` rows, ready to be read at full speed, and return its name.
+
+    With `index` its key is the primary key.
+    """
     name = f"rows_{rows}"
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         connection.execute(
             f"CREATE UNLOGGED TABLE {name} AS {_select()} FROM generate_series(0, {rows - 1}) AS n"
         )
+        if index:
+            connection.execute(f"ALTER TABLE {name} ADD PRIMARY KEY (id)")
         connection.execute(f"VACUUM (ANALYZE, FREEZE) {name}")
     _compare(url, name, min(rows, _COMPARED))
     return name

@@ -118,3 +118,24 @@ async def test_f106_a_long_queue_does_not_hold_up_the_others() -> None:
     assert few.after("c") == ["a", "b", "c"]
     enough = Capacity(["a", "b", "c"], concurrency=2, exports_at_once=6)
     assert enough.after("b") == ["b"]
+
+
+async def test_a_worker_that_helps_keeps_a_place_of_each_queue_and_one_of_all() -> None:
+    capacity = Capacity(["a", "b"], concurrency=3, exports_at_once=4)
+    for _ in range(2):
+        assert capacity.may_help("a")
+        capacity.take("a")
+    assert not capacity.may_help("a")
+    assert capacity.may_help("b")
+    capacity.take("b")
+    assert not capacity.may_help("b")
+    capacity.release("a")
+    assert capacity.may_help("a")
+
+
+@pytest.mark.parametrize(("concurrency", "at_once"), [(1, 1), (1, 8), (4, 1)])
+async def test_a_worker_of_one_place_helps_when_it_is_free(concurrency: int, at_once: int) -> None:
+    capacity = Capacity(["a"], concurrency=concurrency, exports_at_once=at_once)
+    assert capacity.may_help("a")
+    capacity.take("a")
+    assert not capacity.may_help("a")
