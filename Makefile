@@ -116,13 +116,13 @@ test-brokers: $(DEV_STAMP) ## Run what concerns the broker on RabbitMQ 3.10, 4.0
 	@tests/install-rabbitmq $(RABBITMQ_VERSIONS)
 	@for version in $(RABBITMQ_VERSIONS); do \
 	  echo "RabbitMQ $$version"; \
-	  TEST_RABBITMQ=$$version $(BIN)/python -m pytest -q $(BROKER_TESTS) || exit 1; \
+	  TEST_RABBITMQ=$$version $(BIN)/python -m pytest -q --numprocesses $(N) --dist loadfile $(BROKER_TESTS) || exit 1; \
 	done
 
 test-brokers-cluster: $(DEV_STAMP) ## Run it on a cluster of three nodes, of which faults meet the leader's (TEST_RABBITMQ=4.3 for a version)
 	@tests/install-servers
 	@tests/install-rabbitmq $(TEST_RABBITMQ)
-	TEST_RABBITMQ_NODES=3 $(BIN)/python -m pytest -q --timeout 1500 $(BROKER_TESTS)
+	TEST_RABBITMQ_NODES=3 $(BIN)/python -m pytest -q --timeout 1500 --numprocesses 2 --dist loadfile $(BROKER_TESTS)
 
 soak: $(DEV_STAMP) ## Break everything in turn for SOAK_MINUTES=15, and look for what was lost
 	@tests/install-servers
