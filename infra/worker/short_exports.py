@@ -1,8 +1,9 @@
-"""Short exports first: while an export begins in a process, the shards in it wait for a moment.
+"""Short exports first: while an export begins in a process, the long ones in it wait for a moment.
 
-A shard runs at a low priority (`thread_priority`) and needs Python's lock like everything else in
-its process. Where it loses the processor with the lock, the whole process waits for it. So it does
-nothing in the first moment of another export, which is all that most exports take.
+Shards and other long exports run at a low priority (`thread_priority`), and need Python's lock like
+everything else in their process. Where one loses the processor with the lock, the whole process
+waits for it. So it pauses in the first moment of another export, which is all that most exports
+take.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from typing import Protocol
 
 from waybill.exporter.ports import Sink
 
-#: An export that takes longer is none of the short ones. Most take a fifth of that.
+#: An export that runs for longer is not short. One of 1,000 rows takes a tenth of that (measured).
 _SHORT_SECONDS = 0.5
-#: Nor is one of as many rows, which takes about as long.
+#: An export of as many rows is long from its start: ten columns of them take about that time.
 LONG_FROM_ROWS = 200_000
 
 
