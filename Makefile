@@ -122,6 +122,7 @@ test-brokers: $(DEV_STAMP) ## Run what concerns the broker on RabbitMQ 3.10, 4.0
 test-brokers-cluster: $(DEV_STAMP) ## Run it on a cluster of three nodes, of which faults meet the leader's (TEST_RABBITMQ=4.3 for a version)
 	@tests/install-servers
 	@tests/install-rabbitmq $(TEST_RABBITMQ)
+	@# Each test process starts three nodes of its own.
 	TEST_RABBITMQ_NODES=3 $(BIN)/python -m pytest -q --timeout 1500 --numprocesses 2 --dist loadfile $(BROKER_TESTS)
 
 soak: $(DEV_STAMP) ## Break everything in turn for SOAK_MINUTES=15, and look for what was lost

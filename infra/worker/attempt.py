@@ -89,8 +89,7 @@ class Attempt:
             "waybill.attempt": task.attempt,
         }
         with span("waybill.attempt", about, parent=task.traceparent) as current:
-            with self.dependencies.short_exports.running():
-                failure = await self._run()
+            failure = await self._run()
             current.set_attributes(self._figures.attributes)
         return failure
 
@@ -151,7 +150,12 @@ class Attempt:
         plan = plan_of_task(self.dependencies, self.claim.task)
         # What took a process down may have been too much at once.
         alone = on_one_thread() if self.claim.task.run_alone else nullcontext()
-        with self._predicted(plan), span("waybill.export"), alone:
+        with (
+            self.dependencies.short_exports.running(),
+            self._predicted(plan),
+            span("waybill.export"),
+            alone,
+        ):
             return self._export_in_shards(plan) or self._export_as_one(plan)
 
     def _export_in_shards(self, plan: ExportPlan) -> Finished | None:

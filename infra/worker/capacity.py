@@ -64,10 +64,12 @@ class Capacity:
         One place stays free for exports, which a large one beside them would hold up otherwise. A
         worker that runs one export at a time has no other place.
         """
-        if min(self._concurrency, self.exports_at_once) == 1:
-            return not (self.is_full or self.is_full_for(queue))
-        of_queue, of_all = self._running[queue] + 1, self.running + 1
-        return of_queue < self._concurrency and of_all < self.exports_at_once and not self.is_full
+        kept = 1 if min(self._concurrency, self.exports_at_once) > 1 else 0
+        return (
+            self._running[queue] + kept < self._concurrency
+            and self.running + kept < self.exports_at_once
+            and not self.is_full
+        )
 
     def take(self, queue: str) -> None:
         """Count a claim."""

@@ -36,13 +36,13 @@ class ShortExports:
     def __init__(self, seconds: float = _SHORT_SECONDS) -> None:
         self._seconds = seconds
         self._changed = threading.Condition()
-        #: When each of them is short no more, by the monotonic clock.
-        self._ends: dict[object, float] = {}
+        #: When each of them is short no more, by the monotonic clock. The keys are their threads.
+        self._ends: dict[int, float] = {}
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """For as long as an export runs."""
-        export = object()
+        """For as long as an export runs in this thread."""
+        export = threading.get_ident()
         with self._changed:
             self._ends[export] = time.monotonic() + self._seconds
         try:
@@ -53,17 +53,20 @@ class ShortExports:
                 self._changed.notify_all()
 
     def wait(self) -> float:
-        """Wait for those that are short now, and for none that begins meanwhile."""
+        """Wait for those that are short now, and for none that begins meanwhile.
+
+        The export of this thread does not wait for itself.
+        """
         if not self._ends:
             return 0.0
         began = time.monotonic()
         with self._changed:
-            known = list(self._ends)
+            known = self._ends.keys() - {threading.get_ident()}
             while (left := self._longest(known) - time.monotonic()) > 0:
                 self._changed.wait(left)
         return time.monotonic() - began
 
-    def _longest(self, exports: list[object]) -> float:
+    def _longest(self, exports: set[int]) -> float:
         return max((self._ends.get(export, 0.0) for export in exports), default=0.0)
 
 

@@ -22,6 +22,12 @@ def test_a_long_export_waits_until_those_that_run_have_ended():
         long.result(PATIENCE_SECONDS)
 
 
+def test_a_long_export_does_not_wait_for_itself():
+    short = ShortExports(PATIENCE_SECONDS)
+    with short.running():
+        assert short.wait() < PATIENCE_SECONDS
+
+
 def test_an_export_that_has_run_for_long_is_not_waited_for():
     short = ShortExports(0)
     with short.running():
