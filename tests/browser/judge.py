@@ -9,6 +9,9 @@ from typing import Any, Literal
 from playwright.sync_api import Page
 
 _SCRIPT = Path(__file__).parents[1] / "judges" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+#: What is faded while it loads, or on its way to another colour, is judged once it is there.
+_AT_REST = """() => !document.querySelector('[aria-busy="true"]')
+    && document.getAnimations().every(({ playState }) => playState !== "running")"""
 _SERIOUS = {"serious", "critical"}
 
 
@@ -19,8 +22,8 @@ def _source() -> str:
 
 def findings(page: Page, scheme: Literal["light", "dark"]) -> list[str]:
     """What is serious or worse about `page` in a colour scheme: rule, element, reason."""
-    # Colours must have arrived, not be on their way.
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.wait_for_function(_AT_REST)
     if not page.evaluate("() => Boolean(window.axe)"):
         page.evaluate(_source())
     result: dict[str, Any] = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
