@@ -13,7 +13,14 @@ from itertools import chain
 import pyarrow as pa
 
 from waybill.exporter.rows.row_sizes import RowSizes
-from waybill.exporter.rows.seals import RowOrder, check_seal, first_row_of, in_order, sealed_slice
+from waybill.exporter.rows.seals import (
+    RowOrder,
+    check_seal,
+    first_row_of,
+    in_order,
+    sealed_slice,
+    serialized_bytes,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class _Slice:
 
     @classmethod
     def whole(cls, batch: pa.RecordBatch) -> _Slice:
-        return cls(batch, 0, batch.num_rows, int(batch.nbytes), RowSizes(batch))
+        return cls(batch, 0, batch.num_rows, serialized_bytes(batch), RowSizes(batch))
 
     @property
     def first_row(self) -> int:
@@ -66,7 +73,8 @@ class Cut:
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> Cut:
         """All rows of one sealed batch."""
-        return cls((_Slice.whole(batch),), batch.nbytes)
+        whole = _Slice.whole(batch)
+        return cls((whole,), whole.batch_bytes)
 
     def exceeds(self, max_bytes: int) -> bool:
         """Whether it takes more than `max_bytes`, to which it was cut: only a single row does."""

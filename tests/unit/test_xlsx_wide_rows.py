@@ -21,6 +21,7 @@ from waybill.exporter.formats.xlsx.number_cells import integer_cells
 from waybill.exporter.formats.xlsx.placement import Piece, PlacedCut, Sheet
 from waybill.exporter.formats.xlsx.row_renderer import RenderedCut, RowRenderer
 from waybill.exporter.formats.xlsx.sheet_columns import plan_columns
+from waybill.exporter.formats.xlsx.stacks import stacks_of
 from waybill.exporter.formats.xlsx.wide_rows import WideCell, wide_cells
 from waybill.exporter.rows.seals import sealed
 from waybill.exporter.warning_rules import WarningRule
@@ -101,7 +102,9 @@ def test_f103_columns_of_one_kind_are_one_step_however_many_they_are() -> None:
         return integer_cells(array, warn)
 
     columns = [WideCell(CellFormat(cells), f'<c r="C{number}', ['"']) for number in range(1_000)]
-    texts = wide_cells(columns, [pa.array([5, 6])] * 1_000, pl.Series(["2", "3"]), _no_warning)
+    arrays = [pa.array([5, 6])] * 1_000
+    stacks = stacks_of([column.cell_format for column in columns], [pa.int64()] * 1_000)
+    texts = wide_cells(columns, stacks, arrays, pl.Series(["2", "3"]), _no_warning)
     assert lengths == [2_000]
     assert texts[:2].to_list() == ['<row r="2">', '<c r="C02"><v>5</v></c>']
     assert texts[-2:].to_list() == ['<c r="C9993"><v>6</v></c>', "</row>"]

@@ -82,10 +82,14 @@ class DataSheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no types
             for wanted, (row, column) in self._probes.items()
         }
         most = max(map(len, self._formats), default=0)
+        # Few formats, in many columns.
+        kinds = {tuple(wanted_ones) for wanted_ones in self._formats}
+        styles = {
+            kind: tuple(numbers.get(wanted, 0) for wanted in kind) + (0,) * (most - len(kind))
+            for kind in kinds
+        }
         return {
-            xl_col_to_name(index): tuple(
-                numbers.get(wanted, 0) for wanted in [*wanted_ones, *[None] * most][:most]
-            )
+            xl_col_to_name(index): styles[tuple(wanted_ones)]
             for index, wanted_ones in enumerate(self._formats)
         }
 

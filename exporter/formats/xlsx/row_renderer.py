@@ -21,6 +21,7 @@ from waybill.exporter.formats.xlsx.cells import Cells, count
 from waybill.exporter.formats.xlsx.limits import BLOCK_BYTES
 from waybill.exporter.formats.xlsx.placement import Piece, PlacedCut
 from waybill.exporter.formats.xlsx.sheet_columns import SheetColumn
+from waybill.exporter.formats.xlsx.stacks import stacks_of
 from waybill.exporter.formats.xlsx.wide_rows import MIN_COLUMNS, WarnOf, WideCell, wide_cells
 from waybill.exporter.rows.marks import count_marks
 from waybill.exporter.warning_rules import WarningRule, Warnings
@@ -63,6 +64,9 @@ class RowRenderer:
         ]
         self._names = [column.name for column in columns]
         self._is_wide = len(columns) >= wide_from
+        self._stacks = stacks_of(
+            [column.cell_format for column in columns], [column.type for column in columns]
+        )
 
     def __call__(self, placed: PlacedCut) -> RenderedCut:
         """Render and compress.
@@ -79,7 +83,7 @@ class RowRenderer:
 
         # A row of long values is no few cells, and columns of them may not fit into one array.
         if self._is_wide and placed.cut.size_bytes <= BLOCK_BYTES:
-            cells = wide_cells(self._columns, arrays, numbers, warn)
+            cells = wide_cells(self._columns, self._stacks, arrays, numbers, warn)
             blocks = _blocks(cells, placed.pieces, of_a_row=len(arrays) + 2)
         else:
             blocks = _blocks(self._by_column(arrays, numbers, warn), placed.pieces)

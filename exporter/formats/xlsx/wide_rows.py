@@ -1,21 +1,19 @@
 """Wide rows: cells of many columns rendered at once, where each column has few of a block's rows.
 
-A step over a column has a cost of its own, about that of a thousand cells. So columns whose
-values become cells in the same way are put one below the other, rendered as one, and their cells
-sorted into rows. The XML is the same as column by column. (A test compares them.)
+Each stack of columns is rendered as one column, and its cells are sorted into rows. The XML is the
+same as column by column. (A test compares them.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import polars as pl
 import pyarrow as pa
 
-from waybill.exporter.formats.xlsx.cell_formats import plain_array
 from waybill.exporter.formats.xlsx.cells import CellFormat, Cells, CellType, Warn
+from waybill.exporter.formats.xlsx.stacks import Stack
 from waybill.exporter.warning_rules import WarningRule
 
 #: ``warn(column, rule, count)``, with the column's position.
@@ -24,15 +22,6 @@ WarnOf = Callable[[int, WarningRule, int], None]
 #: From this many columns on, rows are rendered so. At 50 both ways take the same time, at 600
 #: this one 0.4 and at 1,500 0.25 of the other. (Measured, CPU seconds.)
 MIN_COLUMNS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class _Stack:
-    """Columns of one kind, one below the other."""
-
-    #: Their positions in the row.
-    members: tuple[int, ...]
-    array: pa.Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +36,16 @@ class WideCell:
 
 
 def wide_cells(
-    columns: Sequence[WideCell], arrays: Sequence[pa.Array], numbers: pl.Series, warn: WarnOf
+    columns: Sequence[WideCell],
+    stacks: Sequence[Stack],
+    arrays: Sequence[pa.Array],
+    numbers: pl.Series,
+    warn: WarnOf,
 ) -> pl.Series:
     """The XML of all rows, in ``len(columns) + 2`` strings a row: its tags, and each cell.
 
-    `numbers` are Excel's numbers of the rows; null stands for nothing at all.
+    `stacks` are those of the `columns`, whose values are `arrays`. `numbers` are Excel's numbers of
+    the rows; null stands for nothing at all.
     """
     rows = len(numbers)
     slots = len(columns) + 2
@@ -61,9 +55,9 @@ def wide_cells(
     places = [0] * slots
     places[-1] = rows
     length = 2 * rows
-    for stack in _stacks(columns, arrays):
+    for stack in stacks:
         members = [columns[position] for position in stack.members]
-        parts.append(_cells_of(stack, members, numbers, warn))
+        parts.append(_cells_of(stack, stack.of(arrays), members, numbers, warn))
         for number, position in enumerate(stack.members):
             places[position + 1] = length + number * rows
         length += rows * len(members)
@@ -72,43 +66,10 @@ def wide_cells(
     return pl.concat(parts).gather(order)
 
 
-def _stacks(columns: Sequence[WideCell], arrays: Sequence[pa.Array]) -> list[_Stack]:
-    members: dict[Hashable, list[int]] = {}
-    plain = [plain_array(array) for array in arrays]
-    for position, (column, array) in enumerate(zip(columns, plain, strict=True)):
-        key = (_identity(column.cell_format), array.type)
-        if not _is_stackable(array.type):
-            key = (position, array.type)
-        members.setdefault(key, []).append(position)
-    return [
-        _Stack(tuple(positions), pa.concat_arrays([plain[position] for position in positions]))
-        for positions in members.values()
-    ]
-
-
-def _identity(cell_format: CellFormat) -> Hashable:
-    """Equal for columns whose values become cells in the same way."""
-    cells = cell_format.cells
-    if isinstance(cells, partial):
-        return (cells.func, cells.args, tuple(sorted(cells.keywords.items())))
-    return cells
-
-
-def _is_stackable(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_primitive(kind)
-        or pa.types.is_decimal(kind)
-        or pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-    )
-
-
 def _cells_of(
-    stack: _Stack, columns: Sequence[WideCell], numbers: pl.Series, warn: WarnOf
+    stack: Stack, values: pa.Array, columns: Sequence[WideCell], numbers: pl.Series, warn: WarnOf
 ) -> pl.Series:
-    """The XML of the stack's cells, null where there is none."""
+    """The XML of the cells of the stack's `values`, null where there is none."""
     rows, width = len(numbers), len(columns)
     index = pl.int_range(rows * width, dtype=pl.UInt32, eager=True)
     column_of = index // rows
@@ -122,7 +83,7 @@ def _cells_of(
             pl.lit(cells.values),
             pl.lit(cells.cell_type.value[1]),
         )
-        for cells in columns[0].cell_format.cells(stack.array, _warn_by_column(stack, warn))
+        for cells in stack.cell_format.cells(values, _warn_by_column(stack, warn))
     ]
     if not parts:
         return pl.Series([None], dtype=pl.String).new_from_index(0, rows * width)
@@ -130,7 +91,7 @@ def _cells_of(
     return pl.select(pl.coalesce(parts)).to_series()
 
 
-def _warn_by_column(stack: _Stack, warn: WarnOf) -> Warn:
+def _warn_by_column(stack: Stack, warn: WarnOf) -> Warn:
     def warn_each(rule: WarningRule, values: pl.Series) -> None:
         for position, count in zip(stack.members, _by_column(values, stack).to_list(), strict=True):
             if count:
@@ -139,7 +100,7 @@ def _warn_by_column(stack: _Stack, warn: WarnOf) -> Warn:
     return warn_each
 
 
-def _by_column(values: pl.Series, stack: _Stack) -> pl.Series:
+def _by_column(values: pl.Series, stack: Stack) -> pl.Series:
     """How many of `values` are true in each column."""
     width = len(stack.members)
     counts = values.cast(pl.UInt32).fill_null(0)
