@@ -7,6 +7,7 @@ it depends on that value alone, never on its neighbours.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -46,13 +47,13 @@ def value_texts(frame: pl.DataFrame, zone: ZoneInfo) -> pl.DataFrame:
     """
     rare = _rare_values(frame)
     return frame.select(
-        _text(pl.col(key), kind, zone.key, {what for name, what in rare if name == key}).alias(key)
+        _text(pl.col(key), kind, zone.key, rare[key]).alias(key)
         for key, kind in frame.schema.items()
     )
 
 
-def _rare_values(frame: pl.DataFrame) -> set[tuple[str, str]]:
-    """Which columns hold values that the quick conversion would get wrong, and why."""
+def _rare_values(frame: pl.DataFrame) -> defaultdict[str, set[str]]:
+    """Why the quick conversion would get values of a column wrong, by the column."""
     scans: dict[tuple[str, str], pl.Expr] = {}
     for key, kind in frame.schema.items():
         value = pl.col(key)
@@ -63,10 +64,13 @@ def _rare_values(frame: pl.DataFrame) -> set[tuple[str, str]]:
             scans[key, _LATE] = value >= _LATE_SINCE
         if (unit := _unit(kind)) in _PER_DAY:
             scans[key, _FAR] = ~_is_near(value, unit)
-    if not scans:
-        return set()
-    found = frame.select(scan.any().alias(str(n)) for n, scan in enumerate(scans.values()))
-    return {name for name, is_there in zip(scans, found.row(0), strict=True) if is_there}
+    rare: defaultdict[str, set[str]] = defaultdict(set)
+    if scans:
+        found = frame.select(scan.any().alias(str(n)) for n, scan in enumerate(scans.values()))
+        for (key, what), is_there in zip(scans, found.row(0), strict=True):
+            if is_there:
+                rare[key].add(what)
+    return rare
 
 
 def _unit(kind: pl.DataType) -> str:

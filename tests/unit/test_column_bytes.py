@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.corpus.cells import CELLS, ZONE, CellCase
+from tests.support.examples import examples
+from waybill.exporter.datasets.layout import Layout
+from waybill.exporter.formats.csv.csv_text import CsvText
+from waybill.exporter.formats.csv.profiles import EXCEL
 from waybill.exporter.values.column_bytes import ColumnBytes, first_bytes, is_text
 
 PLUS = first_bytes(b"+")
@@ -42,3 +49,27 @@ def test_only_strings_have_one_buffer_of_texts() -> None:
     assert is_text(pa.string())
     assert not is_text(pa.string_view())
     assert not is_text(pa.dictionary(pa.int32(), pa.string()))
+
+
+def _check_same(table: pa.Table) -> None:
+    layout = Layout(timezone=ZONE)
+    by_bytes, by_value = (
+        CsvText(table.schema, layout, EXCEL, search_bytes_from=rows).rows(table)
+        for rows in (0, table.num_rows + 1)
+    )
+    assert by_bytes == by_value
+
+
+@pytest.mark.parametrize("case", CELLS, ids=lambda case: case.id)
+def test_the_corpus_is_the_same_csv_searched_by_bytes_or_by_value(case: CellCase) -> None:
+    _check_same(case.table)
+
+
+@examples(100)
+@given(st.lists(st.none() | st.text(st.sampled_from('ab"\0=+ \n，＝é'), max_size=4)), st.data())
+def test_any_texts_are_the_same_csv_searched_by_bytes_or_by_value(
+    texts: list[str | None], data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(0, len(texts)))
+    chunks = [pa.array(texts[:cut], pa.string()), pa.array(texts[cut:], pa.string())]
+    _check_same(pa.table({"text": pa.chunked_array(chunks), "number": pa.array([1] * len(texts))}))

@@ -29,7 +29,7 @@ from waybill.exporter.formats.text_rows import (
 from waybill.exporter.labels import count_renamed
 from waybill.exporter.rows.marks import RecordCount, count_records
 from waybill.exporter.values.cell_columns import CellColumn, ValueKind, cell_columns, cell_texts
-from waybill.exporter.values.column_bytes import ColumnBytes, is_text
+from waybill.exporter.values.column_bytes import WORTHWHILE_ROWS, ColumnBytes, is_text
 from waybill.exporter.values.declared_kinds import DeclaredKind
 from waybill.exporter.values.declared_values import is_declared, is_not_finite
 from waybill.exporter.values.long_texts import LongText, is_long, joined
@@ -75,8 +75,17 @@ _TELLING = re.compile(r"[^\W\d_eE]")
 class CsvText:
     """Renders the rows of one schema. Methods may be called from several threads at once."""
 
-    def __init__(self, schema: pa.Schema, layout: Layout, profile: CsvProfile) -> None:
+    def __init__(
+        self,
+        schema: pa.Schema,
+        layout: Layout,
+        profile: CsvProfile,
+        *,
+        search_bytes_from: int = WORTHWHILE_ROWS,
+    ) -> None:
         """Plan the columns of `schema`.
+
+        Tables of `search_bytes_from` rows or more are searched by the bytes of their columns first.
 
         Raises:
             LimitExceeded: there are none.
@@ -99,6 +108,7 @@ class CsvText:
         self._requested_labels = [layout.label(name) for name in schema.names]
         self._zone = layout.timezone
         self._profile = profile
+        self._search_bytes_from = search_bytes_from
 
     def header(self) -> Rendered:
         """The first line. Its labels are text like any other: quoted, guarded, counted."""
@@ -142,6 +152,8 @@ class CsvText:
     def _absent(self, table: pa.Table) -> set[tuple[str, str]]:
         """Which of `_tests` no value of `table` can pass, as the bytes of its columns say."""
         absent: set[tuple[str, str]] = set()
+        if table.num_rows < self._search_bytes_from:
+            return absent
         for column, values in zip(self.columns, table.columns, strict=True):
             if column.kind is not ValueKind.TEXT or not is_text(values.type):
                 continue
