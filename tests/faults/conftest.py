@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 
 from tests.support.fault_bench import Bench, open_bench
 from tests.support.fault_lab import LEASE_SECONDS, open_lab
+from tests.support.keyed_exports import make_keys
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.rabbitmq import RabbitServer
 from tests.support.servers.rabbitmq_broker import ClusteredServer
@@ -46,6 +47,12 @@ def api(bench: Bench) -> Iterator[Bench]:
     """The bench with `waybill serve` running."""
     with bench.api():
         yield bench
+
+
+@pytest.fixture(scope="module")
+def keys(bench: Bench) -> None:
+    """The table of the bench's exports in shards."""
+    make_keys(bench.engine)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from tests.support.eventually import wait_for
 from tests.support.fault_bench import open_bench
-from tests.support.keyed_exports import SHARDED, judge
+from tests.support.keyed_exports import SHARDED, judge, make_keys
 from tests.support.pauses import Pause
 from waybill.infra.db.engine import read_transaction
 from waybill.infra.db.tables import outbox
@@ -39,6 +39,7 @@ def test_f135_an_export_in_shards_ends_though_the_messages_of_its_shards_are_gon
     bench, rabbitmq_server
 ):
     rows, shards = 800_000, SHARDED | {"WAYBILL_SHARD_ROWS": "100000"}
+    make_keys(bench.engine)
     pause = Pause(bench.folder)
     with (
         bench.api(),

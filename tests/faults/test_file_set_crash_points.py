@@ -19,7 +19,9 @@ from tests.support.keyed_exports import SHARDED
 from tests.support.pauses import Pause
 from tests.support.stored_keys import stored_keys
 
-ROWS, OF_A_SHARD = 600_000, 100_000
+pytestmark = pytest.mark.usefixtures("keys")
+
+ROWS, OF_A_SHARD = 300_000, 50_000
 SHARDS = SHARDED | {"WAYBILL_SHARD_ROWS": str(OF_A_SHARD)}
 WORKER = ("--queue", "quick")
 TASKS = "/api/export-tasks"

@@ -19,7 +19,9 @@ from tests.support.pauses import Pause
 from tests.support.servers.tcp_proxy import TcpProxy
 
 STOPPED = "claims stopped: a part of the installation is away"
-ROWS, OF_A_SHARD = 1_200_000, 500_000
+pytestmark = pytest.mark.usefixtures("keys")
+
+ROWS, OF_A_SHARD = 800_000, 350_000
 SHARDS = SHARDED | {"WAYBILL_SHARD_ROWS": str(OF_A_SHARD)}
 WORKER = ("--queue", "quick")
 
@@ -66,7 +68,7 @@ def test_f110_workers_that_are_killed_at_random_change_no_byte(api, clean, undis
             wait_for(
                 lambda known=known: (
                     not clean.live(task_id)
-                    or clean.row(task_id)["rows_done"] > known + chance.randrange(200_000)
+                    or clean.row(task_id)["rows_done"] > known + chance.randrange(150_000)
                 )
             )
             kill(running[victim])

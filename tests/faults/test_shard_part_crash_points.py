@@ -18,6 +18,8 @@ from tests.support.keyed_exports import SHARDED, judge, written_alone
 from tests.support.pauses import Pause
 from waybill.exporter.formats.text_rows import ROWS_AT_ONCE
 
+pytestmark = pytest.mark.usefixtures("keys")
+
 ROWS, OF_A_SHARD = 600_000, 500_000
 SHARDS = SHARDED | {"WAYBILL_SHARD_ROWS": str(OF_A_SHARD)}
 WORKER = ("worker", "--queue", "quick")

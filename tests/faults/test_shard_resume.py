@@ -15,7 +15,9 @@ from tests.support.fault_bench import died, end, kill, kill_at
 from tests.support.keyed_exports import SHARDED, judge, written_alone
 from tests.support.pauses import Pause
 
-ROWS, OF_A_SHARD = 1_600_000, 200_000
+pytestmark = pytest.mark.usefixtures("keys")
+
+ROWS, OF_A_SHARD = 800_000, 100_000
 SHARDS = SHARDED | {"WAYBILL_SHARD_ROWS": str(OF_A_SHARD)}
 WORKER = ("--queue", "quick")
 
