@@ -119,13 +119,19 @@ class Designer:
         self._tally = tally
         #: How many rows the only data sheet will have; None if that, or their number, is open.
         self.rows_of_one_sheet = rows_of_one_sheet
+        #: The newest design, and what it was made of.
+        self._newest: tuple[tuple[Sequence[DesignedSheet], Sequence[Table]], Design] | None = None
 
     @property
     def types_are_known(self) -> bool:
         """Whether the content types of every design are those of a draft with one sheet."""
-        more = [(table.decorate, table.template) for table in self.tables]
-        is_plain = self._layout.decorate is None and all(one == (None, None) for one in more)
-        return self.rows_of_one_sheet is not None or is_plain
+        has_templates = any(table.template for table in self.tables)
+        return self.rows_of_one_sheet is not None or not (self._is_decorated or has_templates)
+
+    @property
+    def _is_decorated(self) -> bool:
+        """Whether hooks have a part in each design."""
+        return any((self._layout.decorate, *(table.decorate for table in self.tables)))
 
     def design(self, sheets: Sequence[DesignedSheet]) -> Design:
         """Design a workbook with these data sheets, those of one table together.
@@ -133,6 +139,16 @@ class Designer:
         Raises:
             ExportRejected: `decorate` asked for what XlsxWriter or a streamed sheet cannot do.
         """
+        made_of = (tuple(sheets), tuple(self.tables))
+        if self._newest is not None and self._newest[0] == made_of:
+            return self._newest[1]
+        design = self._made(sheets)
+        # A hook has to make the same each time, and the sheet about the export states warnings.
+        if not (self._is_decorated or self._layout.about):
+            self._newest = made_of, design
+        return design
+
+    def _made(self, sheets: Sequence[DesignedSheet]) -> Design:
         file = io.BytesIO()
         workbook = xlsxwriter.Workbook(file, {"in_memory": True})
         try:
