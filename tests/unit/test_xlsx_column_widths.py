@@ -43,6 +43,11 @@ def test_a_long_heading_decides() -> None:
     assert _widths(pa.table({"a heading of some length": ["x"]})) == [29.4]
 
 
+def test_values_of_types_with_a_width_of_their_own_decide_nothing() -> None:
+    assert _widths(pa.table({"a": [1.5], "b": [True], "c": ["x" * 20]})) == [14.0, 10.0, 22.0]
+    assert _widths(pa.table({"a": [1.5], "b": [None]})) == [14.0, 10.0]
+
+
 def test_columns_of_the_corpus_are_as_wide_together_as_alone() -> None:
     rows = max(len(case.array) for case in CELLS)
     # PyArrow cannot lengthen a run-end encoded array.

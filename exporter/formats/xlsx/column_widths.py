@@ -40,9 +40,9 @@ def _heading_width(label: str) -> float:
 
 def _value_widths(formats: Sequence[CellFormat], sample: pa.Table) -> list[float]:
     widths = [cell_format.width or 0.0 for cell_format in formats]
-    if not sample.num_rows:
-        return widths
     undecided = [position for position, one in enumerate(formats) if one.width is None]
+    if not (undecided and sample.num_rows):
+        return widths
     [batch] = sample.select(undecided).combine_chunks().to_batches()
     arrays = batch.columns
     # Few rows of long values are no reason to hold all of them twice.
