@@ -17,7 +17,7 @@ from waybill.exporter.rows.seals import sealed
 
 @pytest.mark.parametrize(
     ("columns", "rows"),
-    [(1, ROWS_AT_ONCE), (20, ROWS_AT_ONCE), (40, ROWS_AT_ONCE // 2), (CELLS_AT_ONCE + 1, 1)],
+    [(1, ROWS_AT_ONCE), (15, ROWS_AT_ONCE), (30, ROWS_AT_ONCE // 2), (CELLS_AT_ONCE + 1, 1)],
 )
 def test_f104_wide_rows_are_rendered_by_cells(columns: int, rows: int) -> None:
     seen: list[int] = []

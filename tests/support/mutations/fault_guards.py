@@ -249,7 +249,7 @@ FAULT_GUARDS = {
         "::test_f96_a_queue_that_confirms_nothing_is_named_until_it_does_again",
     ),
     "f103 columns of one kind": Mutation(
-        "waybill.exporter.formats.xlsx.wide_rows._is_stackable",
+        "waybill.exporter.formats.xlsx.stacks._can_be_joined",
         always(False),
         "unit/test_xlsx_wide_rows.py"
         "::test_f103_columns_of_one_kind_are_one_step_however_many_they_are",
